@@ -1,0 +1,1 @@
+"""Vocabulary and pure decisions: no I/O, no clock read, only the standard library and msgspec."""

@@ -1,0 +1,73 @@
+"""Errors of our own: each says in one sentence what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class FieldProblem(Struct, frozen=True):
+    """One field that was refused, and why: ``field`` is the name the caller used."""
+
+    field: str
+    message: str
+
+
+class MonitorError(Exception):
+    """Base of every error this product raises on purpose."""
+
+
+class SettingsError(MonitorError):
+    """A setting is missing or malformed; the message names it."""
+
+
+class InvalidInput(MonitorError):
+    """The caller sent something that cannot be accepted; nothing was changed."""
+
+    def __init__(self, problems: list[FieldProblem]) -> None:
+        super().__init__("; ".join(f"{p.field}: {p.message}" for p in problems))
+        self.problems = problems
+
+    @classmethod
+    def of(cls, field: str, message: str) -> InvalidInput:
+        return cls([FieldProblem(field, message)])
+
+
+class NotFound(MonitorError):
+    """What was asked for does not exist; ``code`` is stable and says which kind of thing."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Conflict(MonitorError):
+    """The change contradicts what is stored; ``code`` is stable, ``field`` the name at fault."""
+
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field
+
+
+class Unavailable(MonitorError):
+    """A server we depend on did not answer; trying again later may help."""
+
+    def __init__(self, dependency: str, message: str) -> None:
+        super().__init__(f"{dependency}: {message}")
+        self.dependency = dependency
+
+
+class BadMessage(MonitorError):
+    """A queue message cannot be understood; retrying it would not help."""
+
+
+class DeliveryError(MonitorError):
+    """A channel could not deliver. ``permanent`` says that trying again cannot help."""
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class MigrationError(MonitorError):
+    """The database and migrations/ disagree; the message says where."""

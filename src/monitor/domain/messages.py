@@ -1,0 +1,127 @@
+"""What travels on the queues. Every message carries the version of its schema, ``v``.
+
+A worker reads the version it knows and older ones; a newer one is refused as a BadMessage.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from monitor.domain.errors import BadMessage
+from monitor.domain.verdict import Flip
+
+VERSION = 1
+
+
+def checks_queue(region: str) -> str:
+    """The queue that this region's workers serve."""
+    return f"checks.{region}"
+
+
+SCHEDULE_QUEUE = "schedule"
+SYNC_QUEUE = "sync"
+INCIDENTS_QUEUE = "incidents"
+NOTIFICATIONS_QUEUE = "notifications"
+UPKEEP_QUEUE = "upkeep"
+CENTRAL_QUEUES = (
+    SCHEDULE_QUEUE,
+    SYNC_QUEUE,
+    INCIDENTS_QUEUE,
+    NOTIFICATIONS_QUEUE,
+    UPKEEP_QUEUE,
+)
+
+
+class CheckBatch(Struct, frozen=True, kw_only=True):
+    """Check positions lo <= p < hi of a ring for the slot at ``slot_ms`` (Unix, milliseconds)."""
+
+    v: int = VERSION
+    region: str
+    interval_s: int
+    lo: int
+    hi: int
+    slot_ms: int
+
+
+class CheckWebsites(Struct, frozen=True, kw_only=True):
+    """Check these websites out of turn: new ones, changed ones, and suspects once more."""
+
+    v: int = VERSION
+    region: str
+    website_ids: list[UUID]
+    slot_ms: int
+
+
+class RecordFlips(Struct, frozen=True, kw_only=True):
+    """Verdicts that changed in one region."""
+
+    v: int = VERSION
+    flips: list[Flip]
+
+
+class SyncChanges(Struct, frozen=True, kw_only=True):
+    """Bring the projection up to date with the change rows."""
+
+    v: int = VERSION
+
+
+class Deliver(Struct, frozen=True, kw_only=True):
+    """Deliver one notification row."""
+
+    v: int = VERSION
+    notification_id: UUID
+
+
+Payload = CheckBatch | CheckWebsites | RecordFlips | SyncChanges | Deliver
+
+
+class Outgoing(Struct, frozen=True):
+    """A message to send: to which actor on which queue, and not before ``delay_ms`` from now."""
+
+    queue: str
+    actor: str
+    payload: Payload
+    delay_ms: int = 0
+
+    def kwargs(self) -> dict[str, Any]:
+        """The payload as JSON-able arguments of the actor."""
+        return {"payload": msgspec.to_builtins(self.payload)}
+
+
+def check_batch(batch: CheckBatch, delay_ms: int = 0) -> Outgoing:
+    return Outgoing(checks_queue(batch.region), "check_batch", batch, delay_ms)
+
+
+def check_websites(message: CheckWebsites, delay_ms: int = 0) -> Outgoing:
+    return Outgoing(checks_queue(message.region), "check_websites", message, delay_ms)
+
+
+def record_flips(flips: list[Flip]) -> Outgoing:
+    return Outgoing(INCIDENTS_QUEUE, "record_flips", RecordFlips(flips=flips))
+
+
+def sync_changes() -> Outgoing:
+    return Outgoing(SYNC_QUEUE, "sync_changes", SyncChanges())
+
+
+def deliver(notification_id: UUID, delay_ms: int = 0) -> Outgoing:
+    payload = Deliver(notification_id=notification_id)
+    return Outgoing(NOTIFICATIONS_QUEUE, "deliver", payload, delay_ms)
+
+
+P = TypeVar("P", CheckBatch, CheckWebsites, RecordFlips, SyncChanges, Deliver)
+
+
+def decode(payload: object, kind: type[P]) -> P:
+    """Read a message's payload. Raises BadMessage where it is malformed or from a newer version."""
+    try:
+        message = msgspec.convert(payload, kind)
+    except msgspec.ValidationError as error:
+        raise BadMessage(f"{kind.__name__}: {error}") from error
+    if message.v > VERSION:
+        raise BadMessage(f"{kind.__name__}: version {message.v} is newer than {VERSION}")
+    return message

@@ -1,0 +1,125 @@
+"""What a check found, in closed vocabularies."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from uuid import UUID
+
+from msgspec import Struct
+
+
+class Reason(StrEnum):
+    """Why a check did not find the website up. The set is closed; values are stable."""
+
+    DNS_ERROR = "dns_error"
+    DNS_TIMEOUT = "dns_timeout"
+    BLOCKED_TARGET = "blocked_target"
+    CONNECTION_REFUSED = "connection_refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    CONNECTION_RESET = "connection_reset"
+    UNREACHABLE = "unreachable"
+    TLS_EXPIRED = "tls_expired"
+    TLS_HOSTNAME = "tls_hostname"
+    TLS_UNTRUSTED = "tls_untrusted"
+    TLS_TIMEOUT = "tls_timeout"
+    TLS_ERROR = "tls_error"
+    HTTP_STATUS = "http_status"
+    RESPONSE_TIMEOUT = "response_timeout"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    INVALID_REDIRECT = "invalid_redirect"
+    INVALID_RESPONSE = "invalid_response"
+    INTERNAL_ERROR = "internal_error"
+    REGION_OFFLINE = "region_offline"
+
+
+REASON_CODES: tuple[Reason, ...] = tuple(Reason)
+"""Position = code of a reason in packed storage. Append only."""
+
+NETWORK_REASONS = frozenset(
+    {
+        Reason.DNS_ERROR,
+        Reason.DNS_TIMEOUT,
+        Reason.CONNECT_TIMEOUT,
+        Reason.CONNECTION_RESET,
+        Reason.UNREACHABLE,
+        Reason.TLS_TIMEOUT,
+        Reason.RESPONSE_TIMEOUT,
+    }
+)
+"""Reasons that a region which lost its own network would also see."""
+
+
+class Result(IntEnum):
+    """Up, down, or not measured: a check that says nothing about the website."""
+
+    NOT_MEASURED = 0
+    UP = 1
+    DOWN = 2
+
+
+class Timings(Struct):
+    """Milliseconds spent in each phase, summed over redirects; 0.0 where a phase did not happen.
+
+    dns: name to address; connect: TCP; tls: handshake; wait: request sent to first byte of
+    the answer's head; transfer: head to end of what was read of the body.
+    """
+
+    dns_ms: float = 0.0
+    connect_ms: float = 0.0
+    tls_ms: float = 0.0
+    wait_ms: float = 0.0
+    transfer_ms: float = 0.0
+
+    @property
+    def total_ms(self) -> float:
+        return self.dns_ms + self.connect_ms + self.tls_ms + self.wait_ms + self.transfer_ms
+
+
+class Outcome(Struct, frozen=True):
+    """What one check found. ``status_code`` is 0 and ``response_ms`` None where none came.
+
+    ``evidence`` is at most 200 printable characters, written for a person.
+    """
+
+    result: Result
+    reason: Reason | None = None
+    status_code: int = 0
+    response_ms: float | None = None
+    timings: Timings = Timings()
+    evidence: str = ""
+
+
+class Tick(Struct, frozen=True):
+    """An outcome as one point of the time series; its key is (website, region, slot)."""
+
+    website_id: UUID
+    region: str
+    slot_s: int
+    up: bool
+    reason: Reason | None
+    status_code: int
+    response_ms: float | None
+    timings: Timings
+
+
+def tick_of(website_id: UUID, region: str, slot_s: int, outcome: Outcome) -> Tick | None:
+    """The point to store, or None: what was not measured leaves a gap."""
+    if outcome.result is Result.NOT_MEASURED:
+        return None
+    return Tick(
+        website_id,
+        region,
+        slot_s,
+        outcome.result is Result.UP,
+        outcome.reason,
+        outcome.status_code,
+        outcome.response_ms,
+        outcome.timings,
+    )
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """Foreign text made safe to log, store and mail: one line, printable, bounded."""
+    head = text[: limit * 2]
+    clean = "".join(c if c.isprintable() else " " for c in head)
+    return " ".join(clean.split())[:limit]

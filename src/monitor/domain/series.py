@@ -1,0 +1,103 @@
+"""Charts: which buckets a time span is drawn with, and how buckets add up. Pure.
+
+Times are Unix seconds. A bucket covers [start_s, start_s + width_s).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+HOUR_S = 3600
+DAY_S = 86_400
+MAX_POINTS = 500
+RAW_DAYS = 3
+"""Spans up to this many days are read from raw ticks, longer ones from hourly roll-ups."""
+
+
+class Bucket(Struct, frozen=True):
+    """What one region measured in one span. Response times are None where nothing answered.
+
+    ``measured``: checks with a response time, the weight of ``mean_ms``.
+    """
+
+    region: str
+    start_s: int
+    checks: int
+    up: int
+    measured: int
+    mean_ms: float | None
+    p95_ms: float | None
+    max_ms: float | None
+
+
+class Plan(Struct, frozen=True):
+    """How to read a chart: [since_s, until_s) in buckets of ``width_s``, aligned to ``width_s``.
+
+    Hourly roll-ups serve [since_s, raw_from_s), raw ticks the rest.
+    """
+
+    since_s: int
+    until_s: int
+    width_s: int
+    raw_from_s: int
+
+
+def plan(days: int, now_s: int, check_frequency_s: int) -> Plan:
+    """The buckets of the last ``days`` days: at most 500, none narrower than a check's interval."""
+    finest = HOUR_S if days > RAW_DAYS else max(60, check_frequency_s)
+    span = days * DAY_S
+    width = max(-(-span // ((MAX_POINTS - 1) * finest)), 1) * finest
+    until = now_s - now_s % width + width
+    since = until - -(-span // width) * width
+    raw_from = since if days <= RAW_DAYS else max(since, now_s - now_s % HOUR_S - HOUR_S)
+    return Plan(since, until, width, raw_from)
+
+
+def merge(buckets: Iterable[Bucket], width_s: int) -> list[Bucket]:
+    """Add up buckets into wider ones aligned to ``width_s``, by region, then by time.
+
+    The mean is weighted by measured checks and exact. The p95 of several buckets is the
+    highest of theirs: an upper bound, as percentiles do not add up.
+    """
+    groups: dict[tuple[str, int], list[Bucket]] = {}
+    for b in buckets:
+        groups.setdefault((b.region, b.start_s - b.start_s % width_s), []).append(b)
+    return [_sum(key, group) for key, group in sorted(groups.items())]
+
+
+def _sum(key: tuple[str, int], group: list[Bucket]) -> Bucket:
+    measured = sum(b.measured for b in group)
+    total_ms = sum(b.mean_ms * b.measured for b in group if b.mean_ms is not None)
+    return Bucket(
+        region=key[0],
+        start_s=key[1],
+        checks=sum(b.checks for b in group),
+        up=sum(b.up for b in group),
+        measured=measured,
+        mean_ms=total_ms / measured if measured else None,
+        p95_ms=max((b.p95_ms for b in group if b.p95_ms is not None), default=None),
+        max_ms=max((b.max_ms for b in group if b.max_ms is not None), default=None),
+    )
+
+
+class Uptime(Struct, frozen=True):
+    """How much of a span was measured, and how much of what was measured was up.
+
+    ``up_ratio`` is None where nothing was measured; ``measured_ratio`` compares the checks
+    made with the checks that were due.
+    """
+
+    checks: int
+    up_ratio: float | None
+    measured_ratio: float
+
+
+def uptime(buckets: Iterable[Bucket], span_s: float, check_frequency_s: int) -> Uptime:
+    """Sum one region's buckets over a span of this many seconds in which checks were due."""
+    rows = list(buckets)
+    checks = sum(b.checks for b in rows)
+    up = sum(b.up for b in rows)
+    due = max(span_s / check_frequency_s, 1)
+    return Uptime(checks, up / checks if checks else None, min(checks / due, 1.0))

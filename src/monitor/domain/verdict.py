@@ -1,0 +1,121 @@
+"""What one region holds about one website, and how a check changes it. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID
+
+from msgspec import Struct
+
+from monitor.domain.outcome import Outcome, Reason, Result
+
+CONFIRMATIONS = 2
+"""Consecutive failures that make a verdict down."""
+
+RECHECK_AFTER_S = 15
+"""A first failure is checked again this soon."""
+
+
+class Verdict(StrEnum):
+    UNKNOWN = "unknown"
+    UP = "up"
+    DOWN = "down"
+
+
+class RegionState(Struct, frozen=True):
+    """A region's memory of a website. Times are Unix seconds of slots; 0 means never.
+
+    ``since_s`` is when the verdict began: for down, the slot of the first failure.
+    """
+
+    slot_s: int = 0
+    verdict: Verdict = Verdict.UNKNOWN
+    since_s: int = 0
+    failures: int = 0
+    first_failure_s: int = 0
+    reason: Reason | None = None
+    status_code: int = 0
+    response_ms: float | None = None
+
+
+class Flip(Struct, frozen=True):
+    """A region's verdict changed. ``at_s`` is when it began, ``slot_s`` the check that decided."""
+
+    website_id: UUID
+    region: str
+    verdict: Verdict
+    at_s: int
+    slot_s: int
+    reason: Reason | None = None
+    status_code: int = 0
+    evidence: str = ""
+
+
+class Decision(Struct, frozen=True):
+    """What follows from a check: the new state, whether the verdict changed, and in what way."""
+
+    state: RegionState
+    flipped: bool = False
+    recheck: bool = False
+
+
+def decide(before: RegionState, outcome: Outcome, slot_s: int) -> Decision | None:
+    """Apply one outcome to what a region held. None: nothing was learned, change nothing.
+
+    The first verdict up is no flip: a website is taken as up until a region says otherwise.
+    """
+    if outcome.result is Result.NOT_MEASURED or slot_s <= before.slot_s:
+        return None
+    if outcome.result is Result.UP:
+        return _decide_up(before, outcome, slot_s)
+    return _decide_down(before, outcome, slot_s)
+
+
+def _decide_up(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
+    since = before.since_s if before.verdict is Verdict.UP else slot_s
+    state = RegionState(
+        slot_s=slot_s,
+        verdict=Verdict.UP,
+        since_s=since,
+        status_code=outcome.status_code,
+        response_ms=outcome.response_ms,
+    )
+    return Decision(state, flipped=before.verdict is Verdict.DOWN)
+
+
+def _decide_down(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
+    failures = min(before.failures + 1, 255)
+    first = before.first_failure_s if before.failures else slot_s
+    confirmed = before.verdict is Verdict.DOWN or failures >= CONFIRMATIONS
+    flipped = confirmed and before.verdict is not Verdict.DOWN
+    state = RegionState(
+        slot_s=slot_s,
+        verdict=Verdict.DOWN if confirmed else before.verdict,
+        since_s=first if flipped else before.since_s,
+        failures=failures,
+        first_failure_s=first,
+        reason=outcome.reason,
+        status_code=outcome.status_code,
+        response_ms=outcome.response_ms,
+    )
+    return Decision(state, flipped=flipped, recheck=not confirmed)
+
+
+def flip_of(website_id: UUID, region: str, decision: Decision, outcome: Outcome) -> Flip:
+    """The report of a decision that flipped."""
+    state = decision.state
+    return Flip(
+        website_id,
+        region,
+        state.verdict,
+        state.since_s,
+        state.slot_s,
+        outcome.reason,
+        outcome.status_code,
+        outcome.evidence,
+    )
+
+
+def is_fresh(slot_s: int, check_frequency_s: int, request_timeout_s: int, now_s: float) -> bool:
+    """Whether a verdict still says something: its check is less than about two intervals old."""
+    return slot_s > 0 and now_s - slot_s <= 2 * check_frequency_s + request_timeout_s + 60

@@ -1,0 +1,1 @@
+"""The time series. One contract (``contract.TickStore``), two stores: InfluxDB and Postgres."""

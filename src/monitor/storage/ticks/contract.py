@@ -1,0 +1,56 @@
+"""What a tick store does. Every implementation passes tests/contract/test_tick_stores.py."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from monitor.domain.outcome import Tick
+from monitor.domain.series import Bucket
+
+
+class TickStore(Protocol):
+    """Raw ticks, keyed (website, region, slot), and their hourly roll-ups.
+
+    Every method raises ``domain.errors.Unavailable`` where the server cannot be reached or
+    refuses for a passing reason. Times are Unix seconds; spans are [since_s, until_s).
+    """
+
+    async def prepare(self) -> None:
+        """Make what the store needs (database, partitions of the coming days). Idempotent."""
+
+    async def write(self, ticks: Sequence[Tick]) -> None:
+        """Store these ticks, thousands in one request. A tick written twice is stored once."""
+
+    async def raw_buckets(
+        self, website_id: UUID, region: str | None, since_s: int, until_s: int, width_s: int
+    ) -> list[Bucket]:
+        """Raw ticks added up in buckets aligned to multiples of ``width_s``; empty ones are absent.
+
+        ``region`` None: every region, one series each. Sorted by region, then time.
+        """
+
+    async def hourly_buckets(
+        self, website_id: UUID, region: str | None, since_s: int, until_s: int
+    ) -> list[Bucket]:
+        """The roll-ups that start within the span, one bucket an hour and region, sorted alike."""
+
+    async def roll_up(self, hour_s: int) -> int:
+        """Add up the hour that starts at ``hour_s`` for every website; returns how many roll-ups.
+
+        Running it again overwrites them with the same or, after late ticks, better ones.
+        """
+
+    async def expire(self, now: dt.datetime) -> None:
+        """Drop raw ticks and roll-ups that are older than the retention given at construction."""
+
+    async def ticks(self, website_id: UUID, since_s: int, until_s: int) -> list[Tick]:
+        """The raw ticks of a website in all regions, by time. For support and tests."""
+
+    async def ping(self) -> str:
+        """The server's name and version. Raises Unavailable where it does not answer."""
+
+    async def close(self) -> None:
+        """Give back what the store holds open."""
