@@ -1,0 +1,1 @@
+"""Redis shows what Postgres holds (the projection) and what the regions hold (the states)."""

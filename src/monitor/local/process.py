@@ -1,0 +1,81 @@
+"""Child processes that end with us: each in a group of its own, told once, then killed."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+_PR_SET_PDEATHSIG = 1  # prctl(2), Linux
+
+
+def start(
+    command: Sequence[str | Path],
+    *,
+    log: IO[bytes] | None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    user: int | None = None,
+    orphan_signal: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start a child in its own session, so that Ctrl-C reaches us alone and we tell it once.
+
+    Where the system can (Linux), the child gets ``orphan_signal`` should we die untimely.
+    ``user``: a numeric user id to run as, without supplementary groups.
+    """
+    return subprocess.Popen(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL,
+        stdout=log if log is not None else None,
+        stderr=subprocess.STDOUT if log is not None else None,
+        env=dict(env) if env is not None else None,
+        cwd=cwd,
+        start_new_session=True,
+        user=user,
+        group=user,
+        extra_groups=[] if user is not None else None,
+        preexec_fn=_tied_to_parent(orphan_signal),  # noqa: PLW1509 - one prctl call, no locks
+    )
+
+
+def _tied_to_parent(orphan_signal: signal.Signals) -> Callable[[], None] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def tie() -> None:
+        prctl(_PR_SET_PDEATHSIG, orphan_signal.value)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), orphan_signal)
+
+    return tie
+
+
+def stop(
+    child: subprocess.Popen[bytes], *, ask_with: signal.Signals = signal.SIGTERM, within_s: float
+) -> None:
+    """Ask a child to end, wait, and after ``within_s`` seconds kill its whole group."""
+    if child.poll() is None:
+        child.send_signal(ask_with)
+    finish(child, within_s=within_s)
+
+
+def finish(child: subprocess.Popen[bytes], *, within_s: float) -> None:
+    """Wait for a child that was told to end; kill what is left of its group."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(max(within_s, 0.01))
+    _kill_group(child.pid)
+    child.wait()
+
+
+def _kill_group(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,120 @@
+"""Schema migrations: SQL files applied once, in order, recorded with their checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import psycopg
+from msgspec import Struct
+
+from monitor.domain.errors import MigrationError, Unavailable
+from monitor.storage.postgres.pool import describe
+
+_LOCK = 0x6D6F6E69746F72  # "monitor": the advisory lock that migrations are applied under
+_LOCK_TIMEOUT = "10s"
+_STATEMENT_TIMEOUT = "5min"
+_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
+
+_MAKE_TABLE = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version    integer PRIMARY KEY,
+    name       text NOT NULL,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+class Migration(Struct, frozen=True, order=True):
+    """One file: its number, its name, its SQL."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def directory() -> Path:
+    """Where the migrations are: inside an installed package, else at the top of the checkout."""
+    package = Path(__file__).resolve().parents[2]
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parents[1] / "migrations"
+
+
+def read(folder: Path) -> list[Migration]:
+    """All migrations of a folder, in order.
+
+    Raises MigrationError for a file whose name is no migration's or whose number is taken.
+    """
+    found: dict[int, Migration] = {}
+    for path in sorted(folder.glob("*.sql")):
+        match = _NAME.match(path.name)
+        if match is None:
+            raise MigrationError(f"{path.name} is not named like 0001_what_it_does.sql.")
+        version = int(match[1])
+        if version in found:
+            raise MigrationError(f"{path.name} and {found[version].name} have the same number.")
+        found[version] = Migration(version, path.name, path.read_text(encoding="utf-8"))
+    return list(found.values())
+
+
+def migrate(database_url: str, folder: Path | None = None) -> list[str]:
+    """Apply what is missing and return its names. Safe to run from several places at once.
+
+    Raises MigrationError where an applied file was changed or is gone, or where a file's SQL
+    fails (nothing of that file stays), and Unavailable where Postgres cannot be reached.
+    """
+    known = read(folder or directory())
+    try:
+        with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+            connection.execute(_MAKE_TABLE)
+            missing = _missing(connection, known)
+            for migration in missing:
+                _apply(connection, migration)
+            return [m.name for m in missing]
+    except psycopg.OperationalError as error:
+        raise Unavailable("postgres", describe(error)) from error
+
+
+def _missing(connection: psycopg.Connection, known: list[Migration]) -> list[Migration]:
+    by_version = {m.version: m for m in known}
+    rows = connection.execute("SELECT version, name, checksum FROM schema_migrations").fetchall()
+    for version, name, checksum in rows:
+        migration = by_version.pop(version, None)
+        if migration is None:
+            raise MigrationError(
+                f"{name} was applied to this database but its file is missing: "
+                "run the version of monitor that this database belongs to, or a newer one."
+            )
+        if migration.checksum != checksum:
+            raise MigrationError(
+                f"{name} was changed after it was applied: restore the file and put the change "
+                "in a new migration."
+            )
+    return sorted(by_version.values())
+
+
+def _apply(connection: psycopg.Connection, migration: Migration) -> None:
+    try:
+        with connection.transaction():
+            connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+            connection.execute(f"SET LOCAL statement_timeout = '{_STATEMENT_TIMEOUT}'")
+            # The files are ours, not somebody's input.
+            connection.execute(migration.sql.encode())
+            connection.execute(
+                "INSERT INTO schema_migrations (version, name, checksum) VALUES (%s, %s, %s)",
+                [migration.version, migration.name, migration.checksum],
+            )
+    except psycopg.errors.LockNotAvailable as error:
+        raise MigrationError(
+            f"{migration.name} waited {_LOCK_TIMEOUT} for a lock and gave up: "
+            "try again when the database is less busy."
+        ) from error
+    except psycopg.Error as error:
+        raise MigrationError(f"{migration.name} failed: {error}") from error

@@ -1,0 +1,60 @@
+"""The connection pool, and where psycopg's errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from monitor.domain.errors import Unavailable
+
+Connection = AsyncConnection[TupleRow]
+Pool = AsyncConnectionPool[Connection]
+
+_STATEMENT_TIMEOUT_MS = 30_000
+_LOCK_TIMEOUT_MS = 10_000
+_WAIT_FOR_CONNECTION_S = 5.0
+
+PASSING = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+"""Errors of the server or the way to it, not of what was asked: trying again may help."""
+
+
+def make_pool(database_url: str, *, max_size: int = 10) -> Pool:
+    """A pool that opens with ``open_pool`` and connects, and connects again, on its own.
+
+    Sessions speak UTC and give up on statements after 30 s and on locks after 10 s.
+    """
+    options = f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c lock_timeout={_LOCK_TIMEOUT_MS}"
+    return AsyncConnectionPool(
+        database_url,
+        min_size=1,
+        max_size=max_size,
+        timeout=_WAIT_FOR_CONNECTION_S,
+        open=False,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={"options": f"{options} -c timezone=UTC", "connect_timeout": 5},
+    )
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One transaction on one connection: committed at the end, rolled back on any error.
+
+    Raises Unavailable where Postgres cannot be reached, is shutting down, or timed out.
+    """
+    try:
+        async with pool.connection() as connection:
+            yield connection
+    except PASSING as error:
+        raise Unavailable("postgres", describe(error)) from error
+
+
+def describe(error: Exception) -> str:
+    """One line about a driver error, without the connection string it may quote."""
+    state: Any = getattr(error, "sqlstate", None)
+    return f"{type(error).__name__}{f' ({state})' if state else ''}"

@@ -1,0 +1,38 @@
+"""The Redis client, and where its errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from monitor.domain.errors import Unavailable
+
+_TIMEOUT_S = 5.0
+
+
+def make_client(redis_url: str) -> Redis:
+    """An asyncio client that answers in bytes and gives up on a silent server after 5 s."""
+    return Redis.from_url(redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn any failure of Redis or the way to it into Unavailable."""
+    try:
+        yield
+    except (RedisError, RedisConnectionError, OSError) as error:
+        raise Unavailable("redis", type(error).__name__) from error
+
+
+@asynccontextmanager
+async def client(redis_url: str) -> AsyncIterator[Redis]:
+    """A client for the length of a block."""
+    opened = make_client(redis_url)
+    try:
+        yield opened
+    finally:
+        await opened.aclose()

@@ -1,0 +1,35 @@
+"""The names of all keys. A few hashes and sorted sets, never a key per website.
+
+| key | type | field or member | value |
+|---|---|---|---|
+| monitor:definitions | hash | website id (16 bytes) | msgpack, see projection.py |
+| monitor:rings | set | region:interval_s | |
+| monitor:ring:REGION:INTERVAL | sorted set | website id (16 bytes), scored by ring position | |
+| monitor:state:REGION | hash | website id (16 bytes) | packed, see states.py |
+| monitor:flips:REGION | hash | website id (16 bytes) | msgpack Flip not known to be recorded |
+| monitor:regions | hash | region | msgpack, what the region says of itself |
+| monitor:counters | hash | name:REGION | count |
+| monitor:marker | string | | which run of the Redis server the projection was made on |
+"""
+
+from __future__ import annotations
+
+from monitor.domain.ring import Ring
+
+DEFINITIONS = "monitor:definitions"
+RINGS = "monitor:rings"
+REGIONS = "monitor:regions"
+COUNTERS = "monitor:counters"
+MARKER = "monitor:marker"
+
+
+def ring(of: Ring) -> str:
+    return f"monitor:ring:{of.region}:{of.interval_s}"
+
+
+def state(region: str) -> str:
+    return f"monitor:state:{region}"
+
+
+def flips(region: str) -> str:
+    return f"monitor:flips:{region}"

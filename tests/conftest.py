@@ -1,0 +1,77 @@
+"""Real servers for the tests: each test process starts its own, on its own paths and ports."""
+
+import uuid
+
+import psycopg
+import pytest
+import redis as redis_client
+
+from monitor.local.postgres import EmbeddedPostgres
+from monitor.local.redis import EmbeddedRedis
+from monitor.storage.postgres.migrations import migrate
+from support.influx import InfluxServer, find_influxd
+
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory):
+    """A PostgreSQL server with a migrated database ``monitor`` to copy from."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg") / "data", _FAST)
+    server.start()
+    migrate(server.url("monitor"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def empty_database_url(postgres_server):
+    """The URL of a new database without any table."""
+    yield from _database(postgres_server, template="template1")
+
+
+@pytest.fixture
+def database_url(postgres_server):
+    """The URL of a new, migrated database."""
+    yield from _database(postgres_server, template="monitor")
+
+
+def _database(server, template):
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield server.url(name)
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory):
+    server = EmbeddedRedis(tmp_path_factory.mktemp("redis") / "data")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server):
+    """The URL of an empty Redis."""
+    with redis_client.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def influx_server(tmp_path_factory):
+    """A real InfluxDB server; a visible skip where it is not installed."""
+    if find_influxd() is None:
+        pytest.skip("no influxd on this machine: the InfluxDB tests are not run")
+    server = InfluxServer(tmp_path_factory.mktemp("influx")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def influx_database(influx_server):
+    """(URL, name) of a database of its own, not made yet: the store's prepare() makes it."""
+    return influx_server.url, f"test_{uuid.uuid4().hex}"

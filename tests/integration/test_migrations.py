@@ -1,0 +1,81 @@
+"""Migrations are applied once, by one at a time, and never silently changed."""
+
+import threading
+
+import psycopg
+import pytest
+
+from monitor.domain.errors import MigrationError
+from monitor.storage.postgres.migrations import directory, migrate, read
+
+
+def _tables(url):
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        )
+        return {name for (name,) in rows}
+
+
+def test_an_empty_database_gets_every_migration_once(empty_database_url):
+    # when
+    first, second = migrate(empty_database_url), migrate(empty_database_url)
+    # then
+    assert first == [m.name for m in read(directory())]
+    assert second == []
+    assert {"websites", "incidents", "notifications", "ticks"} <= _tables(empty_database_url)
+
+
+def test_several_at_once_apply_each_migration_once(empty_database_url):
+    # given
+    applied, errors = [], []
+
+    def run():
+        try:
+            applied.extend(migrate(empty_database_url))
+        except MigrationError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    # when
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # then
+    assert errors == []
+    assert applied == [m.name for m in read(directory())]
+
+
+def test_a_changed_migration_stops_with_its_name(empty_database_url, tmp_path):
+    # given
+    file = tmp_path / "0001_first.sql"
+    file.write_text("CREATE TABLE a (x int);")
+    migrate(empty_database_url, tmp_path)
+    # when
+    file.write_text("CREATE TABLE a (x bigint);")
+    # then
+    with pytest.raises(MigrationError, match=r"0001_first\.sql was changed after it was applied"):
+        migrate(empty_database_url, tmp_path)
+
+
+def test_a_missing_migration_stops_with_its_name(empty_database_url, tmp_path):
+    # given
+    file = tmp_path / "0001_first.sql"
+    file.write_text("CREATE TABLE a (x int);")
+    migrate(empty_database_url, tmp_path)
+    # when
+    file.unlink()
+    # then
+    with pytest.raises(MigrationError, match=r"0001_first\.sql .* file is missing"):
+        migrate(empty_database_url, tmp_path)
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url, tmp_path):
+    # given
+    (tmp_path / "0001_broken.sql").write_text("CREATE TABLE a (x int); SELECT no_such_thing();")
+    # when
+    with pytest.raises(MigrationError, match=r"0001_broken\.sql failed"):
+        migrate(empty_database_url, tmp_path)
+    # then
+    assert _tables(empty_database_url) == {"schema_migrations"}
