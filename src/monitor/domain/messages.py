@@ -80,24 +80,24 @@ Payload = CheckBatch | CheckWebsites | RecordFlips | SyncChanges | Deliver
 
 
 class Outgoing(Struct, frozen=True):
-    """A message to send: to which actor on which queue, and not before ``delay_ms`` from now."""
+    """A message to send: to which actor on which queue, and not before when (Unix, ms; 0: now)."""
 
     queue: str
     actor: str
     payload: Payload
-    delay_ms: int = 0
+    not_before_ms: int = 0
 
     def kwargs(self) -> dict[str, Any]:
         """The payload as JSON-able arguments of the actor."""
         return {"payload": msgspec.to_builtins(self.payload)}
 
 
-def check_batch(batch: CheckBatch, delay_ms: int = 0) -> Outgoing:
-    return Outgoing(checks_queue(batch.region), "check_batch", batch, delay_ms)
+def check_batch(batch: CheckBatch) -> Outgoing:
+    return Outgoing(checks_queue(batch.region), "check_batch", batch, batch.slot_ms)
 
 
-def check_websites(message: CheckWebsites, delay_ms: int = 0) -> Outgoing:
-    return Outgoing(checks_queue(message.region), "check_websites", message, delay_ms)
+def check_websites(message: CheckWebsites) -> Outgoing:
+    return Outgoing(checks_queue(message.region), "check_websites", message, message.slot_ms)
 
 
 def record_flips(flips: list[Flip]) -> Outgoing:
@@ -108,9 +108,9 @@ def sync_changes() -> Outgoing:
     return Outgoing(SYNC_QUEUE, "sync_changes", SyncChanges())
 
 
-def deliver(notification_id: UUID, delay_ms: int = 0) -> Outgoing:
+def deliver(notification_id: UUID, not_before_ms: int = 0) -> Outgoing:
     payload = Deliver(notification_id=notification_id)
-    return Outgoing(NOTIFICATIONS_QUEUE, "deliver", payload, delay_ms)
+    return Outgoing(NOTIFICATIONS_QUEUE, "deliver", payload, not_before_ms)
 
 
 P = TypeVar("P", CheckBatch, CheckWebsites, RecordFlips, SyncChanges, Deliver)

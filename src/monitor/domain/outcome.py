@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class Reason(StrEnum):
@@ -85,7 +85,7 @@ class Outcome(Struct, frozen=True):
     reason: Reason | None = None
     status_code: int = 0
     response_ms: float | None = None
-    timings: Timings = Timings()
+    timings: Timings = field(default_factory=Timings)
     evidence: str = ""
 
 

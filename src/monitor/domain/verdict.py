@@ -52,10 +52,14 @@ class Flip(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """What follows from a check: the new state, whether the verdict changed, and in what way."""
+    """What follows from a check: the new state, whether to report it, whether to look again.
+
+    A verdict that changed is reported, and one of down again after 4, 8, 16 ... failures: so
+    that a report which got lost in any way is made good.
+    """
 
     state: RegionState
-    flipped: bool = False
+    report: bool = False
     recheck: bool = False
 
 
@@ -80,7 +84,7 @@ def _decide_up(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
         status_code=outcome.status_code,
         response_ms=outcome.response_ms,
     )
-    return Decision(state, flipped=before.verdict is Verdict.DOWN)
+    return Decision(state, report=before.verdict is Verdict.DOWN)
 
 
 def _decide_down(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
@@ -98,11 +102,12 @@ def _decide_down(before: RegionState, outcome: Outcome, slot_s: int) -> Decision
         status_code=outcome.status_code,
         response_ms=outcome.response_ms,
     )
-    return Decision(state, flipped=flipped, recheck=not confirmed)
+    again = confirmed and failures & (failures - 1) == 0
+    return Decision(state, report=flipped or again, recheck=not confirmed)
 
 
 def flip_of(website_id: UUID, region: str, decision: Decision, outcome: Outcome) -> Flip:
-    """The report of a decision that flipped."""
+    """The report of a decision."""
     state = decision.state
     return Flip(
         website_id,

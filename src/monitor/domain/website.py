@@ -32,6 +32,20 @@ class CheckOptions(Struct, frozen=True, omit_defaults=True):
     verify_ssl: bool = True
 
 
+class Definition(Struct, frozen=True, omit_defaults=True):
+    """What region workers know of a website: how to check it, from which regions (None: all)."""
+
+    check: CheckOptions
+    regions: tuple[str, ...] | None = None
+
+
+class Projected(Struct, frozen=True):
+    """A website as it should stand in the projection; no definition: gone, or paused."""
+
+    website_id: UUID
+    definition: Definition | None
+
+
 class Website(Struct, frozen=True, kw_only=True):
     """A website as stored. ``regions`` None means every region, those to come among them."""
 

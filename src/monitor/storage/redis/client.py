@@ -36,3 +36,9 @@ async def client(redis_url: str) -> AsyncIterator[Redis]:
         yield opened
     finally:
         await opened.aclose()
+
+
+def raw(value: object) -> bytes:
+    """An answer as the bytes that it is: clients of ours never decode."""
+    assert isinstance(value, bytes)
+    return value

@@ -9,6 +9,9 @@
 | monitor:flips:REGION | hash | website id (16 bytes) | msgpack Flip not known to be recorded |
 | monitor:regions | hash | region | msgpack, what the region says of itself |
 | monitor:counters | hash | name:REGION | count |
+| monitor:ticks | list | | msgpack chunks of ticks the tick store would not take |
+| monitor:ticks:bytes | string | | their size |
+| monitor:emitted:REGION:INTERVAL:MINUTE | string, expires | | that minute's batches are queued |
 | monitor:marker | string | | which run of the Redis server the projection was made on |
 """
 
@@ -21,6 +24,8 @@ RINGS = "monitor:rings"
 REGIONS = "monitor:regions"
 COUNTERS = "monitor:counters"
 MARKER = "monitor:marker"
+TICK_BUFFER = "monitor:ticks"
+TICK_BUFFER_BYTES = "monitor:ticks:bytes"
 
 
 def ring(of: Ring) -> str:
@@ -33,3 +38,7 @@ def state(region: str) -> str:
 
 def flips(region: str) -> str:
     return f"monitor:flips:{region}"
+
+
+def emitted(of: Ring, minute_s: int) -> str:
+    return f"monitor:emitted:{of.region}:{of.interval_s}:{minute_s}"

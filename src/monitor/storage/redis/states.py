@@ -136,14 +136,14 @@ class States:
         with translated():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for website_id, state in states.items():
-                    pipe.hsetnx(keys.state(region), website_id.bytes, pack(state))  # type: ignore[arg-type] # bytes are fine
+                    pipe.hsetnx(keys.state(region), website_id.bytes, pack(state))
                 await pipe.execute()
 
     async def unrecorded(self, region: str) -> list[Flip]:
         """The flips of a region that are not known to be recorded."""
         with translated():
             found = await self._redis.hgetall(keys.flips(region))
-        return [_flip_decoder.decode(value) for value in found.values()]
+        return [_flip_decoder.decode(value) for value in found.values() if isinstance(value, bytes)]
 
     async def mark_recorded(self, flips: Iterable[Flip]) -> None:
         """Forget these flips, but not newer ones of the same websites."""

@@ -1,0 +1,109 @@
+"""The central actors: they schedule, sync, decide, tell, and keep the stores in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import dramatiq
+from periodiq import cron
+
+from monitor.actors.reading import read
+from monitor.actors.resources import CentralResources, own_broker
+from monitor.broker import Broker, send_all
+from monitor.domain.errors import BadMessage
+from monitor.domain.messages import (
+    INCIDENTS_QUEUE,
+    NOTIFICATIONS_QUEUE,
+    SCHEDULE_QUEUE,
+    SYNC_QUEUE,
+    UPKEEP_QUEUE,
+    Deliver,
+    RecordFlips,
+)
+from monitor.services import deliver as delivering
+from monitor.services import emit, record, sweep, sync, ticks
+from monitor.storage.redis import keys
+
+_CLAIM_S = 180
+"""How long it is remembered that a minute's work was given out; schedulers differ by less."""
+
+
+def declare(broker: Broker, resources: CentralResources) -> None:
+    """Declare all central actors, the periodic ones among them."""
+    _declare_schedule(broker, resources)
+    _declare_sync(broker, resources)
+    _declare_incidents(broker, resources)
+    _declare_upkeep(broker, resources)
+
+
+def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
+    @dramatiq.actor(
+        broker=broker, queue_name=SCHEDULE_QUEUE, max_retries=0, periodic=cron("* * * * *")
+    )
+    async def emit_batches() -> None:
+        """Queue the batches of this minute, each ring's once, whoever else tries."""
+        minute_s = int(time.time()) // emit.MINUTE_S * emit.MINUTE_S
+        size = resources.settings.monitor_batch_size
+        for ring, batches in await emit.batches_of_minute(resources.projection, minute_s, size):
+            claim = keys.emitted(ring, minute_s)
+            await asyncio.to_thread(own_broker().send_once, claim, _CLAIM_S, batches)
+
+
+def _declare_sync(broker: Broker, resources: CentralResources) -> None:
+    @dramatiq.actor(
+        broker=broker, queue_name=SYNC_QUEUE, max_retries=5, min_backoff=1_000,
+        max_backoff=15_000, periodic=cron("* * * * *"),
+    )  # fmt: skip
+    async def sync_changes(payload: Any = None) -> None:  # noqa: ARG001 - a nudge says only: look
+        await send_all(await sync.sync_changes(resources.syncer))
+
+    @dramatiq.actor(broker=broker, queue_name=SYNC_QUEUE, max_retries=5, periodic=cron("@midnight"))
+    async def full_sync() -> None:
+        """Once a day everything, in case anything was ever missed."""
+        await sync.full_sync(resources.syncer)
+
+
+def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
+    @dramatiq.actor(
+        broker=broker, queue_name=INCIDENTS_QUEUE, max_retries=5, min_backoff=500,
+        max_backoff=15_000, throws=(BadMessage,),
+    )  # fmt: skip
+    async def record_flips(payload: Any) -> None:
+        flips = read(payload, RecordFlips).flips
+        await send_all(await record.record_flips(resources.recorder, flips))
+
+    @dramatiq.actor(
+        broker=broker, queue_name=INCIDENTS_QUEUE, max_retries=0, periodic=cron("* * * * *")
+    )
+    async def sweep_missed() -> None:
+        await send_all(await sweep.sweep(resources.recorder))
+
+    @dramatiq.actor(
+        broker=broker, queue_name=NOTIFICATIONS_QUEUE, max_retries=3, min_backoff=1_000,
+        throws=(BadMessage,),
+    )  # fmt: skip
+    async def deliver(payload: Any) -> None:
+        message = read(payload, Deliver)
+        await send_all(await delivering.deliver(resources.courier, message.notification_id))
+
+
+def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
+    @dramatiq.actor(
+        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("5 * * * *")
+    )
+    async def roll_up() -> None:
+        await ticks.roll_up(resources.keeper)
+
+    @dramatiq.actor(
+        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("30 0 * * *")
+    )
+    async def expire_ticks() -> None:
+        await ticks.prepare_and_expire(resources.keeper)
+
+    @dramatiq.actor(
+        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=0, periodic=cron("* * * * *")
+    )
+    async def write_kept_ticks() -> None:
+        await ticks.write_kept(resources.keeper)

@@ -1,0 +1,39 @@
+"""The actors of a region host: they check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dramatiq
+
+from monitor.actors.reading import read
+from monitor.actors.resources import RegionResources
+from monitor.broker import Broker, send_all
+from monitor.domain.errors import BadMessage
+from monitor.domain.messages import CheckBatch, CheckWebsites, checks_queue
+from monitor.services import check
+
+_TIME_LIMIT_MS = 300_000
+"""Far above what a batch takes: each check in it ends by its own time-out."""
+
+
+def declare(broker: Broker, resources: RegionResources) -> None:
+    """Declare this region's actors on its own queue and no other."""
+    queue = checks_queue(resources.region)
+    options: dict[str, Any] = {
+        "time_limit": _TIME_LIMIT_MS,
+        "notify_shutdown": True,  # a batch is handed back, not finished, when the worker is to end
+        "max_retries": 3,
+        "min_backoff": 1_000,
+        "throws": (BadMessage,),
+    }
+
+    @dramatiq.actor(broker=broker, queue_name=queue, **options)
+    async def check_batch(payload: Any) -> None:
+        batch = read(payload, CheckBatch)
+        await send_all(await check.check_batch(resources.worker, batch))
+
+    @dramatiq.actor(broker=broker, queue_name=queue, **options)
+    async def check_websites(payload: Any) -> None:
+        message = read(payload, CheckWebsites)
+        await send_all(await check.check_websites(resources.worker, message))

@@ -1,0 +1,174 @@
+"""What a worker process holds open: made when it boots, given back when it ends."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import dramatiq
+from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.middleware import Middleware
+
+from monitor.broker import Broker
+from monitor.channels.email import EmailChannel
+from monitor.logs import get_logger
+from monitor.probes.address_policy import AddressPolicy
+from monitor.probes.http import HttpProber
+from monitor.probes.network import NetworkWitness
+from monitor.services.check import RegionWorker
+from monitor.services.deliver import Courier
+from monitor.services.record import Recorder
+from monitor.services.sync import Syncer
+from monitor.services.ticks import Keeper
+from monitor.settings import Settings
+from monitor.storage.postgres.pool import Pool, make_pool
+from monitor.storage.redis.client import make_client
+from monitor.storage.redis.projection import Projection
+from monitor.storage.redis.regions import Regions
+from monitor.storage.redis.states import States
+from monitor.storage.redis.tick_buffer import TickBuffer
+from monitor.storage.ticks.contract import TickStore
+from monitor.storage.ticks.open import make_tick_store
+
+log = get_logger(__name__)
+
+
+class Resources(Middleware):
+    """Opens on the worker's event loop before it takes messages, closes after the last one.
+
+    Nothing here waits for a server: each is connected to when it is first needed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def check(self) -> None:
+        """Raise SettingsError naming a setting that this worker cannot do without."""
+
+    def before_worker_boot(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
+        _run(self.open())
+
+    def after_worker_shutdown(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
+        _run(self.close())
+
+    async def open(self) -> None:
+        """Make the clients; on failure the process ends: it could do nothing."""
+        self.redis = make_client(self.settings.need("REDIS_URL"))
+        self.pool = await self._open_pool()
+        self.ticks = self._tick_store()
+        self.buffer = TickBuffer(self.redis, self.settings.monitor_tick_buffer_bytes)
+
+    async def close(self) -> None:
+        await self.ticks.close()
+        if self.pool is not None:
+            await self.pool.close(timeout=1.0)
+        await self.redis.aclose()
+
+    async def _open_pool(self) -> Pool | None:
+        if self.settings.database_url is None:
+            return None
+        pool = make_pool(self.settings.database_url)
+        await pool.open(wait=False)
+        return pool
+
+    def _tick_store(self) -> TickStore:
+        s = self.settings
+        return make_tick_store(
+            influxdb_url=s.influxdb_url,
+            influxdb_token=s.influxdb_token,
+            influxdb_org=s.influxdb_org,
+            influxdb_bucket=s.influxdb_bucket,
+            pool=self.pool,
+            raw_days=s.monitor_raw_days,
+            rollup_days=s.monitor_rollup_days,
+        )
+
+
+class RegionResources(Resources):
+    """What checking needs: Redis, the tick store, and a way out to the websites."""
+
+    worker: RegionWorker
+
+    def __init__(self, settings: Settings, region: str) -> None:
+        super().__init__(settings)
+        self.region = region
+
+    def check(self) -> None:
+        self.settings.need("REDIS_URL")
+        if self.settings.influxdb_url is None:
+            self.settings.need("DATABASE_URL")
+
+    async def _open_pool(self) -> Pool | None:
+        """A region host never talks to Postgres, unless that is where the ticks are kept."""
+        return None if self.settings.influxdb_url else await super()._open_pool()
+
+    async def open(self) -> None:
+        await super().open()
+        self.prober = HttpProber(
+            policy=AddressPolicy(self.settings.monitor_allow_networks),
+            dns_servers=self.settings.monitor_dns_servers,
+            concurrency=self.settings.monitor_concurrency,
+        )
+        self.worker = RegionWorker(
+            region=self.region,
+            projection=Projection(self.redis),
+            states=States(self.redis),
+            regions=Regions(self.redis),
+            ticks=self.ticks,
+            buffer=self.buffer,
+            prober=self.prober,
+            witness=NetworkWitness(self.settings.monitor_references),
+            now=time.time,
+        )
+
+    async def close(self) -> None:
+        await self.prober.close()
+        await super().close()
+
+
+class CentralResources(Resources):
+    """What deciding, telling and upkeep need: Postgres, Redis, the tick store, a mail server."""
+
+    recorder: Recorder
+    courier: Courier
+    syncer: Syncer
+    keeper: Keeper
+
+    def check(self) -> None:
+        for name in ("REDIS_URL", "DATABASE_URL", "SMTP_HOST"):
+            self.settings.need(name)
+
+    async def open(self) -> None:
+        await super().open()
+        s = self.settings
+        assert self.pool is not None
+        channel = EmailChannel(
+            host=s.need("SMTP_HOST"),
+            port=s.smtp_port,
+            user=s.smtp_user,
+            password=s.smtp_pass,
+            tls=s.smtp_tls,
+            sender=s.smtp_from,
+        )
+        self.projection = Projection(self.redis)
+        self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, time.time)
+        self.courier = Courier(self.pool, channel, s.smtp_from, time.time)
+        self.syncer = Syncer(self.pool, self.redis, time.time)
+        self.keeper = Keeper(self.ticks, self.buffer, time.time)
+
+
+def own_broker() -> Broker:
+    broker = dramatiq.get_broker()
+    assert isinstance(broker, Broker)
+    return broker
+
+
+def _run(coroutine: Any) -> None:
+    thread = get_event_loop_thread()
+    assert thread is not None
+    try:
+        thread.run_coroutine(coroutine)
+    except Exception:
+        # Dramatiq would only log this and go on with a worker that cannot work.
+        log.exception("worker.resources_failed")
+        raise SystemExit(1) from None

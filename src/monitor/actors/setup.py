@@ -1,0 +1,78 @@
+"""What happens when this package is imported: settings, logs, the broker and its actors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import dramatiq
+from dramatiq.middleware import Retries, ShutdownNotifications, TimeLimit
+from periodiq import PeriodiqMiddleware
+
+from monitor import logs
+from monitor.actors import central, region
+from monitor.actors.event_loop import EventLoop
+from monitor.actors.resources import CentralResources, RegionResources
+from monitor.broker import Broker
+from monitor.domain.errors import SettingsError
+from monitor.settings import Settings, load
+
+R = TypeVar("R", bound=dramatiq.Middleware)
+
+_SKIP_AFTER_S = 55
+"""A periodic message that waited longer is skipped: the next one is about to come."""
+
+
+def set_up() -> Broker:
+    """Make this process's broker and declare the actors it serves.
+
+    Ends the process with one sentence where a setting is missing or malformed.
+    """
+    try:
+        settings = load()
+        return _scheduler(settings) if _is_scheduler() else _worker(settings)
+    except SettingsError as error:
+        print(error, file=sys.stderr, flush=True)  # noqa: T201 - logs are not set up yet
+        raise SystemExit(2) from None
+
+
+def _is_scheduler() -> bool:
+    program = Path(sys.argv[0])
+    return "periodiq" in (program.name, program.parent.name)
+
+
+def _scheduler(settings: Settings) -> Broker:
+    """periodiq needs the names of the periodic actors and the queue, no database."""
+    logs.configure("scheduler", settings.monitor_log_level)
+    return _broker(settings, CentralResources(settings), central.declare)
+
+
+def _worker(settings: Settings) -> Broker:
+    if settings.monitor_region:
+        logs.configure(f"worker.{settings.monitor_region}", settings.monitor_log_level)
+        regional = RegionResources(settings, settings.monitor_region)
+        regional.check()
+        return _broker(settings, regional, region.declare)
+    logs.configure("worker.central", settings.monitor_log_level)
+    resources = CentralResources(settings)
+    resources.check()
+    return _broker(settings, resources, central.declare)
+
+
+def _broker(settings: Settings, resources: R, declare: Callable[[Broker, R], None]) -> Broker:
+    # Hooks before a thing run in this order, hooks after it in the reverse: the event loop is
+    # there before the resources that live on it, and goes after them.
+    middleware = [
+        EventLoop(),
+        resources,
+        TimeLimit(),
+        ShutdownNotifications(),
+        Retries(),
+        PeriodiqMiddleware(skip_delay=_SKIP_AFTER_S),
+    ]
+    broker = Broker(settings.need("REDIS_URL"), middleware)
+    dramatiq.set_broker(broker)
+    declare(broker, resources)
+    return broker

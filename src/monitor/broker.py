@@ -1,0 +1,102 @@
+"""The queue: Dramatiq over Redis, many messages in one round trip, and a minute's only once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.common import dq_name
+from redis.exceptions import RedisError, WatchError
+
+from monitor.domain.errors import Unavailable
+from monitor.domain.messages import Outgoing
+
+_HEARTBEAT_TIMEOUT_MS = 30_000
+"""A worker that was silent for this long is dead; its messages go back to their queues."""
+
+_MAINTENANCE_CHANCE = 10_000
+"""Of a million commands, how many look for dead workers: about one in five seconds."""
+
+
+class Broker(RedisBroker):
+    """Dramatiq's Redis broker with a pipeline in front.
+
+    Middleware hooks on enqueueing are not called for messages sent this way: none of ours has any.
+    """
+
+    def __init__(self, redis_url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> None:
+        # No time-out on answers: a fetch that timed out here may have taken messages there.
+        client = redis.Redis.from_url(
+            redis_url, socket_timeout=None, socket_connect_timeout=5, socket_keepalive=True
+        )
+        super().__init__(  # type: ignore[no-untyped-call] # Dramatiq's
+            client=client,
+            middleware=list(middleware),
+            heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
+            maintenance_chance=_MAINTENANCE_CHANCE,
+        )
+
+    def send(self, outgoing: Sequence[Outgoing]) -> None:
+        """Queue messages, all or none. Raises Unavailable without Redis."""
+        if not outgoing:
+            return
+        try:
+            with self.client.pipeline(transaction=True) as pipe:
+                self._queue(pipe, outgoing)
+                pipe.execute()
+        except (RedisError, OSError) as error:
+            raise Unavailable("redis", type(error).__name__) from error
+
+    def send_once(self, claim: str, ttl_s: int, outgoing: Sequence[Outgoing]) -> bool:
+        """Queue messages, all or none, unless this claim was made before; False where it was."""
+        try:
+            with self.client.pipeline(transaction=True) as pipe:
+                pipe.watch(claim)
+                if pipe.exists(claim):
+                    return False
+                pipe.multi()
+                pipe.set(claim, 1, ex=ttl_s)
+                self._queue(pipe, outgoing)
+                pipe.execute()
+                return True
+        except WatchError:
+            return False
+        except (RedisError, OSError) as error:
+            raise Unavailable("redis", type(error).__name__) from error
+
+    def _queue(self, pipe: Any, outgoing: Sequence[Outgoing]) -> None:
+        now_ms = int(time.time() * 1000)
+        unpack = self._max_unpack_size()  # type: ignore[no-untyped-call] # Dramatiq's
+        for item in outgoing:
+            message = _message(item, now_ms)
+            # The arguments that RedisBroker gives its dispatch script, without maintenance.
+            arguments = (
+                "enqueue", now_ms, message.queue_name, self.broker_id, self.heartbeat_timeout,
+                self.dead_message_ttl, 0, unpack,
+                message.options["redis_message_id"], message.encode(),
+            )  # fmt: skip
+            self.scripts["dispatch"](keys=[self.namespace], args=arguments, client=pipe)
+
+
+def _message(item: Outgoing, now_ms: int) -> dramatiq.Message[Any]:
+    options: dict[str, Any] = {"redis_message_id": str(uuid4())}
+    queue = item.queue
+    if item.not_before_ms > now_ms:
+        queue = dq_name(queue)
+        options["eta"] = item.not_before_ms
+    return dramatiq.Message(
+        queue_name=queue, actor_name=item.actor, args=(), kwargs=item.kwargs(), options=options
+    )
+
+
+async def send_all(outgoing: Sequence[Outgoing]) -> None:
+    """Queue messages on this process's broker without blocking its event loop."""
+    broker = dramatiq.get_broker()
+    assert isinstance(broker, Broker)
+    await asyncio.to_thread(broker.send, outgoing)

@@ -1,0 +1,99 @@
+"""Delivering one notification: claim the row, send, record what came of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from monitor.channels.incident_mail import IncidentEvent, render
+from monitor.channels.mail import Mail
+from monitor.domain import messages
+from monitor.domain.backoff import give_up, retry_after
+from monitor.domain.errors import DeliveryError
+from monitor.domain.messages import Outgoing
+from monitor.logs import get_logger
+from monitor.storage.postgres import notifications
+from monitor.storage.postgres.notifications import Claimed
+from monitor.storage.postgres.pool import Pool, transaction
+
+log = get_logger(__name__)
+
+_LEASE = dt.timedelta(seconds=60)
+"""How long a delivery has the row for itself; an attempt is given up well before."""
+
+
+class Channel(Protocol):
+    """A way for a notification to leave. Raises DeliveryError."""
+
+    async def send(self, mail: Mail) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """What delivering needs."""
+
+    pool: Pool
+    channel: Channel
+    sender: str
+    now: Callable[[], float]
+
+
+async def deliver(courier: Courier, notification_id: UUID) -> list[Outgoing]:
+    """Deliver a notification if it is due and nobody else has it.
+
+    Between the server's acceptance and the row's record lies the one window in which a crash
+    repeats a mail; both copies then carry the same Message-ID.
+    """
+    async with transaction(courier.pool) as connection:
+        claimed = await notifications.claim(connection, notification_id, _LEASE)
+    if claimed is None:
+        return []
+    try:
+        await courier.channel.send(render(_event(claimed), sender=courier.sender))
+    except DeliveryError as error:
+        return await _failed(courier, claimed, error)
+    async with transaction(courier.pool) as connection:
+        await notifications.mark_sent(connection, claimed.id)
+    log.info("notification.sent", notification_id=str(claimed.id), event_sent=claimed.event.value)
+    return []
+
+
+async def _failed(courier: Courier, claimed: Claimed, error: DeliveryError) -> list[Outgoing]:
+    permanent = error.permanent or give_up(courier.now() - claimed.created_at.timestamp())
+    wait_s = retry_after(claimed.attempts)
+    async with transaction(courier.pool) as connection:
+        if permanent:
+            await notifications.mark_failed(connection, claimed.id, str(error))
+        else:
+            by = dt.timedelta(seconds=wait_s)
+            await notifications.put_off(connection, claimed.id, str(error), by)
+    log.warning(
+        "notification.failed",
+        notification_id=str(claimed.id),
+        permanent=permanent,
+        error=str(error),
+    )
+    if permanent:
+        return []
+    return [messages.deliver(claimed.id, not_before_ms=int((courier.now() + wait_s) * 1000))]
+
+
+def _event(claimed: Claimed) -> IncidentEvent:
+    return IncidentEvent(
+        notification_id=claimed.id,
+        incident_id=claimed.incident_id,
+        event=claimed.event,
+        website_id=claimed.website_id,
+        website_name=claimed.website_name,
+        url=claimed.url,
+        started_at=claimed.started_at,
+        resolved_at=claimed.resolved_at,
+        cause=claimed.cause,
+        status_code=claimed.status_code,
+        evidence=claimed.evidence,
+        regions=claimed.regions,
+        recipient=claimed.recipient,
+    )

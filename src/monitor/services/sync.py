@@ -1,0 +1,110 @@
+"""Keeping the projection in Redis true to Postgres: one path for a change, one for everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from monitor.domain import messages
+from monitor.domain.messages import CheckWebsites, Outgoing
+from monitor.domain.website import Definition, Projected
+from monitor.logs import get_logger
+from monitor.storage.postgres import changes
+from monitor.storage.postgres.pool import Connection, Pool
+from monitor.storage.redis.projection import Projection
+from monitor.storage.redis.rebuild import Rebuild, marker, server_run
+
+log = get_logger(__name__)
+
+_PAGE = 1000
+_CHECK_AT_ONCE = 500
+"""More new websites than this in one page are left to their slots: an import is no emergency."""
+
+Progress = Callable[[int, int], None]
+"""Told (done, total) websites as a full sync goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Syncer:
+    """What syncing needs. ``now`` gives Unix seconds."""
+
+    pool: Pool
+    redis: Redis
+    now: Callable[[], float]
+
+
+async def sync_changes(syncer: Syncer) -> list[Outgoing]:
+    """Show all committed changes in Redis, oldest first; returns the checks to make at once.
+
+    Where Redis was restarted or emptied, or everything may have changed, this is a full sync.
+    """
+    if await marker(syncer.redis) != await server_run(syncer.redis):
+        log.warning("projection.missing")
+        await full_sync(syncer)
+    follow: list[Outgoing] = []
+    while True:
+        async with changes.syncing(syncer.pool) as connection:
+            page = await changes.take(connection, _PAGE)
+            regions = await changes.region_names(connection)
+            if any(c.website_id is None for c in page):
+                await _rebuild(syncer, connection, regions, None)
+            follow += await _apply(syncer, connection, page, regions)
+        if len(page) < _PAGE:
+            return follow
+
+
+async def _apply(
+    syncer: Syncer, connection: Connection, page: list[changes.Change], regions: list[str]
+) -> list[Outgoing]:
+    ids = sorted({c.website_id for c in page if c.website_id is not None})
+    found = await changes.definitions(connection, ids)
+    websites = [Projected(i, found.get(i)) for i in ids]
+    await Projection(syncer.redis).apply(websites, regions)
+    at_once = {c.website_id for c in page if c.check_now and c.website_id in found}
+    if len(at_once) > _CHECK_AT_ONCE:
+        return []
+    slot_ms = int(syncer.now()) * 1000
+    return _checks({i: found[i] for i in found if i in at_once}, regions, slot_ms)
+
+
+def _checks(websites: dict[UUID, Definition], regions: list[str], slot_ms: int) -> list[Outgoing]:
+    by_region: dict[str, list[UUID]] = {}
+    for website_id, definition in websites.items():
+        for region in regions if definition.regions is None else definition.regions:
+            by_region.setdefault(region, []).append(website_id)
+    return [
+        messages.check_websites(CheckWebsites(region=region, website_ids=ids, slot_ms=slot_ms))
+        for region, ids in by_region.items()
+    ]
+
+
+async def full_sync(syncer: Syncer, progress: Progress | None = None) -> int:
+    """Build the projection anew beside the old one and swap it in; returns how many websites.
+
+    Changes committed meanwhile have rows of their own, which are shown afterwards.
+    """
+    async with changes.syncing(syncer.pool) as connection:
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        regions = await changes.region_names(connection)
+        return await _rebuild(syncer, connection, regions, progress)
+
+
+async def _rebuild(
+    syncer: Syncer, connection: Connection, regions: list[str], progress: Progress | None
+) -> int:
+    rebuild = Rebuild(syncer.redis, regions)
+    run = await server_run(syncer.redis)
+    total, done = await changes.count_websites(connection), 0
+    await rebuild.begin()
+    async for page in changes.all_definitions(connection):
+        await rebuild.put(page)
+        done += len(page)
+        if progress is not None:
+            progress(done, max(total, done))
+    await rebuild.swap(run)
+    await rebuild.prune()
+    log.info("projection.rebuilt", websites=done)
+    return done

@@ -1,0 +1,101 @@
+"""Change rows: committed with a change, deleted once Redis shows it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from psycopg.rows import TupleRow
+
+from monitor.domain.website import CheckOptions, Definition, StatusRanges
+from monitor.storage.postgres.pool import Connection, Pool, transaction
+
+_SYNC_LOCK = 0x73796E63  # "sync": one process at a time writes the projection
+_PAGE = 5000
+
+
+class Change(Struct, frozen=True):
+    """A website that changed, or None: everything may have. ``check_now``: do not wait."""
+
+    website_id: UUID | None
+    check_now: bool
+
+
+@asynccontextmanager
+async def syncing(pool: Pool) -> AsyncIterator[Connection]:
+    """A transaction that no other sync runs beside."""
+    async with transaction(pool) as connection:
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SYNC_LOCK])
+        yield connection
+
+
+async def take(connection: Connection, limit: int) -> list[Change]:
+    """Delete the oldest change rows and return them; they come back if the transaction fails.
+
+    Rows of transactions that commit later are found by the next call, whatever their number.
+    """
+    cursor = await connection.execute(
+        """
+        DELETE FROM changes WHERE seq IN (SELECT seq FROM changes ORDER BY seq LIMIT %s)
+        RETURNING website_id, check_now
+        """,
+        [limit],
+    )
+    return [Change(*row) for row in await cursor.fetchall()]
+
+
+async def region_names(connection: Connection) -> list[str]:
+    cursor = await connection.execute("SELECT name FROM regions ORDER BY name")
+    return [name for (name,) in await cursor.fetchall()]
+
+
+_DEFINITION = """
+    SELECT w.id, w.url, w.check_frequency, w.request_timeout, w.http_method, w.request_headers,
+           w.request_body, w.expected_status_codes, w.follow_redirects, w.verify_ssl,
+           CASE WHEN w.all_regions THEN NULL
+                ELSE ARRAY(SELECT region FROM website_regions r WHERE r.website_id = w.id
+                           ORDER BY region) END
+      FROM websites w
+     WHERE w.paused_at IS NULL
+"""
+
+
+async def definitions(connection: Connection, website_ids: list[UUID]) -> dict[UUID, Definition]:
+    """What is to be checked of these websites; paused and deleted ones are absent."""
+    cursor = await connection.execute(_DEFINITION.encode() + b" AND w.id = ANY(%s)", [website_ids])
+    return dict(_definition(row) for row in await cursor.fetchall())
+
+
+async def all_definitions(
+    connection: Connection,
+) -> AsyncIterator[list[tuple[UUID, Definition]]]:
+    """Every website that is to be checked, in pages of 5,000, as of one instant."""
+    async with connection.cursor("definitions") as cursor:
+        await cursor.execute(_DEFINITION.encode())
+        while rows := await cursor.fetchmany(_PAGE):
+            yield [_definition(row) for row in rows]
+
+
+async def count_websites(connection: Connection) -> int:
+    cursor = await connection.execute("SELECT count(*) FROM websites WHERE paused_at IS NULL")
+    row = await cursor.fetchone()
+    return row[0] if row else 0
+
+
+def _definition(row: TupleRow) -> tuple[UUID, Definition]:
+    website_id, url, every, timeout, method, headers, body, statuses, follow, verify, regions = row
+    check = CheckOptions(
+        url=url,
+        check_frequency=every,
+        request_timeout=timeout,
+        http_method=method,
+        request_headers=headers,
+        request_body=body,
+        expected_status_codes=msgspec.convert(statuses, StatusRanges),
+        follow_redirects=follow,
+        verify_ssl=verify,
+    )
+    return website_id, Definition(check, None if regions is None else tuple(regions))

@@ -1,0 +1,132 @@
+"""The outbox: a row first, then a delivery."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from monitor.domain.ids import notification_id
+from monitor.domain.incident import Event
+from monitor.domain.outcome import Reason
+from monitor.storage.postgres.pool import Connection
+
+EMAIL = "email"
+
+
+class Claimed(Struct, frozen=True):
+    """A notification that is ours to deliver now, with what its text needs."""
+
+    id: UUID
+    attempts: int
+    created_at: dt.datetime
+    recipient: str
+    event: Event
+    incident_id: UUID
+    website_id: UUID
+    website_name: str
+    url: str
+    started_at: dt.datetime
+    resolved_at: dt.datetime | None
+    cause: Reason
+    status_code: int
+    evidence: str
+    regions: tuple[str, ...]
+
+
+_QUEUE = """
+    INSERT INTO notifications (id, incident_id, event, channel, recipient)
+    VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+
+async def queue(
+    connection: Connection, event: Event, recipients: Sequence[tuple[UUID, str]]
+) -> list[UUID]:
+    """Put an event into the outbox for each (incident, recipient); returns the rows' ids."""
+    rows = [
+        (notification_id(i, event.value, EMAIL, to), i, event.value, EMAIL, to)
+        for i, to in recipients
+    ]
+    if rows:
+        async with connection.cursor() as cursor:
+            await cursor.executemany(_QUEUE, rows)
+    return [row[0] for row in rows]
+
+
+async def opened_recipients(
+    connection: Connection, incidents: Sequence[UUID]
+) -> list[tuple[UUID, str]]:
+    """(incident, recipient) of everyone who was or will be told that these opened."""
+    cursor = await connection.execute(
+        "SELECT incident_id, recipient FROM notifications"
+        " WHERE incident_id = ANY(%s) AND event = 'opened' ORDER BY 1, 2",
+        [list(incidents)],
+    )
+    return [(incident, recipient) for incident, recipient in await cursor.fetchall()]
+
+
+# Whoever moves next_attempt_at on has the row for that long: a second worker finds nothing due.
+# The end of an incident is told only after its beginning was, or could not be.
+_CLAIM = """
+    UPDATE notifications n
+       SET attempts = attempts + 1, next_attempt_at = now() + %(lease)s
+      FROM incidents i JOIN websites w ON w.id = i.website_id
+     WHERE n.id = %(id)s AND n.state = 'queued' AND n.next_attempt_at <= now()
+       AND i.id = n.incident_id
+       AND NOT EXISTS (SELECT 1 FROM notifications o
+                        WHERE o.incident_id = n.incident_id AND o.channel = n.channel
+                          AND o.recipient = n.recipient AND o.state = 'queued'
+                          AND o.event = 'opened' AND n.event = 'resolved')
+    RETURNING n.id, n.attempts, n.created_at, n.recipient, n.event, i.id, w.id, w.name, w.url,
+              i.started_at, CASE WHEN n.event = 'resolved' THEN i.resolved_at END, i.cause,
+              i.status_code, i.evidence, i.regions
+"""
+
+
+async def claim(connection: Connection, row_id: UUID, lease: dt.timedelta) -> Claimed | None:
+    """Take a notification that is due, for as long as ``lease``; None where it is not ours."""
+    cursor = await connection.execute(_CLAIM, {"id": row_id, "lease": lease})
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    return msgspec.convert(dict(zip(Claimed.__struct_fields__, row, strict=True)), Claimed)
+
+
+async def mark_sent(connection: Connection, row_id: UUID) -> None:
+    await connection.execute(
+        "UPDATE notifications SET state = 'sent', sent_at = now(), last_error = NULL"
+        " WHERE id = %s AND state = 'queued'",
+        [row_id],
+    )
+
+
+async def mark_failed(connection: Connection, row_id: UUID, error: str) -> None:
+    """Give a notification up: trying again cannot help."""
+    await connection.execute(
+        "UPDATE notifications SET state = 'failed', last_error = %s"
+        " WHERE id = %s AND state = 'queued'",
+        [error, row_id],
+    )
+
+
+async def put_off(connection: Connection, row_id: UUID, error: str, by: dt.timedelta) -> None:
+    """Let a notification wait after a passing failure."""
+    await connection.execute(
+        "UPDATE notifications SET next_attempt_at = now() + %s, last_error = %s"
+        " WHERE id = %s AND state = 'queued'",
+        [by, error, row_id],
+    )
+
+
+async def due(connection: Connection, limit: int) -> list[UUID]:
+    """The notifications whose time has come, the longest waiting first."""
+    cursor = await connection.execute(
+        "SELECT id FROM notifications WHERE state = 'queued' AND next_attempt_at <= now()"
+        " ORDER BY next_attempt_at, event LIMIT %s",
+        [limit],
+    )
+    return [row_id for (row_id,) in await cursor.fetchall()]

@@ -1,0 +1,79 @@
+"""Regions as they are stored."""
+
+from __future__ import annotations
+
+import psycopg
+
+from monitor.domain.errors import Conflict
+from monitor.domain.website import Region
+from monitor.storage.postgres.pool import Connection
+
+
+async def fetch(connection: Connection, name: str) -> Region | None:
+    """One region, or None."""
+    cursor = await connection.execute(
+        "SELECT name, description, created_at, updated_at FROM regions WHERE name = %s", [name]
+    )
+    row = await cursor.fetchone()
+    return None if row is None else Region(*row)
+
+
+async def fetch_page(connection: Connection, after: str, size: int) -> list[Region]:
+    """The next ``size`` regions by name; ``after`` is empty for the first page."""
+    cursor = await connection.execute(
+        """
+        SELECT name, description, created_at, updated_at FROM regions
+         WHERE name > %s ORDER BY name LIMIT %s
+        """,
+        [after, size],
+    )
+    return [Region(*row) for row in await cursor.fetchall()]
+
+
+async def any_exists(connection: Connection) -> bool:
+    cursor = await connection.execute("SELECT 1 FROM regions LIMIT 1")
+    return await cursor.fetchone() is not None
+
+
+async def insert(connection: Connection, name: str, description: str) -> None:
+    """Store a new region. Raises Conflict where the name is taken."""
+    try:
+        await connection.execute(
+            "INSERT INTO regions (name, description) VALUES (%s, %s)", [name, description]
+        )
+    except psycopg.errors.UniqueViolation as error:
+        raise Conflict("region_exists", f"There is a region {name} already.", "name") from error
+
+
+async def describe(connection: Connection, name: str, description: str) -> bool:
+    """Change the description; False where there is no such region."""
+    cursor = await connection.execute(
+        "UPDATE regions SET description = %s, updated_at = now() WHERE name = %s",
+        [description, name],
+    )
+    return cursor.rowcount == 1
+
+
+async def lock(connection: Connection, name: str) -> bool:
+    """Keep the region from being given to a website until the transaction ends."""
+    cursor = await connection.execute("SELECT 1 FROM regions WHERE name = %s FOR UPDATE", [name])
+    return await cursor.fetchone() is not None
+
+
+async def in_use(connection: Connection, name: str) -> bool:
+    """Whether any website is checked from it, by its name or because it takes all regions."""
+    cursor = await connection.execute(
+        """
+        SELECT EXISTS (SELECT 1 FROM website_regions WHERE region = %s)
+            OR EXISTS (SELECT 1 FROM websites WHERE all_regions)
+        """,
+        [name],
+    )
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
+async def delete(connection: Connection, name: str) -> None:
+    """Remove a locked region, from its websites too."""
+    await connection.execute("DELETE FROM website_regions WHERE region = %s", [name])
+    await connection.execute("DELETE FROM regions WHERE name = %s", [name])

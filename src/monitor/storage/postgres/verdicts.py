@@ -1,0 +1,149 @@
+"""Recorded verdicts: which regions hold which websites down."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from monitor.domain.incident import DownVerdict
+from monitor.domain.outcome import Reason
+from monitor.domain.verdict import Flip, Verdict
+from monitor.storage.postgres.pool import Connection
+
+
+class Watched(Struct, frozen=True):
+    """What deciding about a website needs: it is not paused. Times in seconds, 0: never."""
+
+    website_id: UUID
+    regions: tuple[str, ...]
+    check_frequency: int
+    request_timeout: int
+    recipients: tuple[str, ...]
+    down: tuple[DownVerdict, ...]
+    incident_id: UUID | None
+    last_resolved_s: int
+
+
+class RecordedDown(Struct, frozen=True):
+    """A region is recorded to hold a website down, by the check of ``slot_s``."""
+
+    website_id: UUID
+    region: str
+    at_s: int
+    slot_s: int
+    reason: Reason
+
+
+async def lock(connection: Connection, website_ids: Sequence[UUID]) -> None:
+    """Let nobody else decide about these websites until the transaction ends.
+
+    Always in the same order, so that two transactions cannot wait for each other.
+    """
+    await connection.execute(
+        "SELECT 1 FROM websites WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+        [list(website_ids)],
+    )
+
+
+_RECORD = """
+    INSERT INTO verdicts AS v (website_id, region, verdict, at, slot, reason, status_code, evidence)
+    SELECT w.id, r.name, %(verdict)s, %(at)s, %(slot)s, %(reason)s, %(status_code)s, %(evidence)s
+      FROM websites w JOIN regions r ON r.name = %(region)s
+     WHERE w.id = %(website_id)s AND w.paused_at IS NULL
+       AND (w.all_regions OR EXISTS (SELECT 1 FROM website_regions x
+                                      WHERE x.website_id = w.id AND x.region = r.name))
+    ON CONFLICT (website_id, region) DO UPDATE
+       SET verdict = excluded.verdict, at = excluded.at, slot = excluded.slot,
+           reason = excluded.reason, status_code = excluded.status_code,
+           evidence = excluded.evidence
+     WHERE v.slot < excluded.slot
+"""
+
+
+async def record(connection: Connection, flips: Sequence[Flip]) -> None:
+    """Store these verdicts, each unless a later check has already been recorded.
+
+    Websites that are gone or paused, and regions they are no longer checked from, are passed over.
+    """
+    async with connection.cursor() as cursor:
+        await cursor.executemany(_RECORD, [_parameters(flip) for flip in flips])
+
+
+def _parameters(flip: Flip) -> dict[str, object]:
+    down = flip.verdict is Verdict.DOWN
+    return {
+        "website_id": flip.website_id,
+        "region": flip.region,
+        "verdict": flip.verdict.value,
+        "at": _time(flip.at_s),
+        "slot": _time(flip.slot_s),
+        "reason": (flip.reason or Reason.INTERNAL_ERROR).value if down else None,
+        "status_code": flip.status_code,
+        "evidence": flip.evidence,
+    }
+
+
+_WATCHED = """
+    SELECT w.id, CASE WHEN w.all_regions THEN ARRAY(SELECT name FROM regions)
+                      ELSE ARRAY(SELECT region FROM website_regions r WHERE r.website_id = w.id)
+                  END,
+           w.check_frequency, w.request_timeout, w.alert_emails,
+           (SELECT i.id FROM incidents i WHERE i.website_id = w.id AND i.resolved_at IS NULL),
+           coalesce((SELECT extract(epoch FROM max(i.resolved_at))::bigint FROM incidents i
+                      WHERE i.website_id = w.id), 0)
+      FROM websites w
+     WHERE w.id = ANY(%s) AND w.paused_at IS NULL
+"""
+
+_DOWN = """
+    SELECT website_id, region, at, slot, reason, status_code, evidence FROM verdicts
+     WHERE website_id = ANY(%s) AND verdict = 'down'
+"""
+
+
+async def watched(connection: Connection, website_ids: Sequence[UUID]) -> list[Watched]:
+    """What is held about these websites; paused and deleted ones are absent."""
+    ids = list(website_ids)
+    down: dict[UUID, list[DownVerdict]] = {}
+    for row in await (await connection.execute(_DOWN, [ids])).fetchall():
+        verdict = DownVerdict(row[1], int(row[2].timestamp()), Reason(row[4]), row[5], row[6])
+        down.setdefault(row[0], []).append(verdict)
+    rows = await (await connection.execute(_WATCHED, [ids])).fetchall()
+    return [
+        Watched(r[0], tuple(r[1]), r[2], r[3], tuple(r[4]), tuple(down.get(r[0], ())), *r[5:7])
+        for r in rows
+    ]
+
+
+async def recorded_down(connection: Connection) -> list[RecordedDown]:
+    """Every verdict of down there is, of websites that are not paused."""
+    cursor = await connection.execute(
+        """
+        SELECT v.website_id, v.region, v.at, v.slot, v.reason
+          FROM verdicts v JOIN websites w ON w.id = v.website_id
+         WHERE v.verdict = 'down' AND w.paused_at IS NULL
+        """
+    )
+    return [
+        RecordedDown(r[0], r[1], int(r[2].timestamp()), int(r[3].timestamp()), Reason(r[4]))
+        for r in await cursor.fetchall()
+    ]
+
+
+async def undecided(connection: Connection) -> list[UUID]:
+    """The websites whose incidents may have to open or end without a flip to say so."""
+    cursor = await connection.execute(
+        """
+        SELECT website_id FROM verdicts WHERE verdict = 'down'
+        UNION SELECT website_id FROM incidents WHERE resolved_at IS NULL
+        ORDER BY website_id
+        """
+    )
+    return [website_id for (website_id,) in await cursor.fetchall()]
+
+
+def _time(unix_s: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(unix_s, dt.UTC)

@@ -1,0 +1,250 @@
+"""Websites: rows as they are stored, and the change row that goes with every write."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from msgspec import Struct
+from psycopg import sql
+from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
+
+from monitor.domain.errors import Conflict, InvalidInput
+from monitor.domain.validation import Draft
+from monitor.domain.website import CheckOptions, StatusRanges, Website
+from monitor.storage.postgres.pool import Connection
+
+
+class Stored(Struct, frozen=True):
+    """A website with what belongs to it: its regions by name, and when its open incident began."""
+
+    website: Website
+    regions: tuple[str, ...]
+    incident_started_at: dt.datetime | None
+
+
+class Filter(Struct, frozen=True):
+    """Which websites to list; None: whatever they have. ``q``: part of the URL or the name."""
+
+    region: str | None = None
+    paused: bool | None = None
+    incident_open: bool | None = None
+    q: str | None = None
+
+
+_COLUMNS = (
+    "url",
+    "name",
+    "all_regions",
+    "check_frequency",
+    "request_timeout",
+    "http_method",
+    "request_headers",
+    "request_body",
+    "expected_status_codes",
+    "follow_redirects",
+    "verify_ssl",
+    "alert_emails",
+    "external_id",
+)
+
+_SELECT = sql.SQL(
+    """
+    SELECT w.id, w.url, w.name, w.check_frequency, w.request_timeout, w.http_method,
+           w.request_headers, w.request_body, w.expected_status_codes, w.follow_redirects,
+           w.verify_ssl, w.paused_at, w.alert_emails, w.external_id, w.created_at, w.updated_at,
+           w.all_regions,
+           CASE WHEN w.all_regions THEN ARRAY(SELECT name FROM regions ORDER BY name)
+                ELSE ARRAY(SELECT r.region FROM website_regions r WHERE r.website_id = w.id
+                           ORDER BY r.region) END,
+           i.started_at
+      FROM websites w LEFT JOIN incidents i ON i.website_id = w.id AND i.resolved_at IS NULL
+    """
+)
+
+
+async def fetch(connection: Connection, website_id: UUID) -> Stored | None:
+    """One website, or None."""
+    query = _SELECT + sql.SQL("WHERE w.id = %s")
+    row = await (await connection.execute(query, [website_id])).fetchone()
+    return None if row is None else _stored(row)
+
+
+async def fetch_page(
+    connection: Connection, wanted: Filter, after: UUID | None, size: int
+) -> list[Stored]:
+    """The next ``size`` websites in the order of their ids, which is the order of creation."""
+    conditions = [*_conditions(wanted), *([sql.SQL("w.id > %(after)s")] if after else [])]
+    where = sql.SQL("WHERE ") + sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("")
+    query = _SELECT + where + sql.SQL(" ORDER BY w.id LIMIT %(size)s")
+    values = {"region": wanted.region, "q": wanted.q, "after": after, "size": size}
+    return [_stored(row) for row in await (await connection.execute(query, values)).fetchall()]
+
+
+def _conditions(wanted: Filter) -> list[sql.SQL]:
+    found: list[sql.SQL] = []
+    if wanted.region is not None:
+        found.append(
+            sql.SQL(
+                "(w.all_regions OR EXISTS (SELECT 1 FROM website_regions x"
+                " WHERE x.website_id = w.id AND x.region = %(region)s))"
+            )
+        )
+    if wanted.paused is not None:
+        found.append(sql.SQL(f"w.paused_at IS {'NOT ' if wanted.paused else ''}NULL"))
+    if wanted.incident_open:
+        found.append(sql.SQL("i.id IS NOT NULL"))
+    if wanted.q is not None:
+        found.append(
+            sql.SQL(
+                "(strpos(lower(w.url), lower(%(q)s)) > 0"
+                " OR strpos(lower(w.name), lower(%(q)s)) > 0)"
+            )
+        )
+    return found
+
+
+def _stored(row: TupleRow) -> Stored:
+    (website_id, url, name, every, timeout, method, headers, body, statuses, follow, verify,
+     paused_at, emails, external_id, created_at, updated_at, all_regions, regions, started_at) = row  # fmt: skip
+    check = CheckOptions(
+        url=url,
+        check_frequency=every,
+        request_timeout=timeout,
+        http_method=method,
+        request_headers=headers,
+        request_body=body,
+        expected_status_codes=msgspec.convert(statuses, StatusRanges),
+        follow_redirects=follow,
+        verify_ssl=verify,
+    )
+    website = Website(
+        id=website_id,
+        name=name,
+        check=check,
+        regions=None if all_regions else tuple(regions),
+        paused_at=paused_at,
+        alert_emails=tuple(emails),
+        external_id=external_id,
+        created_at=created_at,
+        updated_at=updated_at,
+    )
+    return Stored(website, tuple(regions), started_at)
+
+
+async def lock(connection: Connection, website_id: UUID) -> Stored | None:
+    """The website, unchangeable by others until the transaction ends; None where it is gone."""
+    await connection.execute("SELECT 1 FROM websites WHERE id = %s FOR NO KEY UPDATE", [website_id])
+    return await fetch(connection, website_id)
+
+
+async def insert(connection: Connection, website_id: UUID, draft: Draft) -> None:
+    """Store a new website. Raises Conflict for a taken external_id, InvalidInput for a region
+    that is not there."""
+    names = [*_COLUMNS, "paused_at"]
+    query = sql.SQL("INSERT INTO websites (id, {}) VALUES (%(id)s, {}, {})").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)),
+        sql.SQL(", ").join(map(sql.Placeholder, _COLUMNS)),
+        sql.SQL("CASE WHEN %(paused)s THEN now() END"),
+    )
+    await _write(connection, query, _values(website_id, draft))
+    await set_regions(connection, website_id, draft.regions)
+
+
+async def update(connection: Connection, website_id: UUID, draft: Draft) -> None:
+    """Make a stored website what the draft says; errors as for ``insert``."""
+    query = sql.SQL(
+        "UPDATE websites SET ({}) = ROW({}), updated_at = now(),"
+        " paused_at = CASE WHEN %(paused)s THEN coalesce(paused_at, now()) END"
+        " WHERE id = %(id)s"
+    ).format(
+        sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)),
+        sql.SQL(", ").join(map(sql.Placeholder, _COLUMNS)),
+    )
+    await _write(connection, query, _values(website_id, draft))
+
+
+def _values(website_id: UUID, draft: Draft) -> dict[str, Any]:
+    return msgspec.structs.asdict(draft.check) | {
+        "id": website_id,
+        "name": draft.name,
+        "all_regions": draft.regions is None,
+        "request_headers": Jsonb(draft.check.request_headers),
+        "expected_status_codes": Jsonb(draft.check.expected_status_codes),
+        "paused": draft.paused,
+        "alert_emails": list(draft.alert_emails),
+        "external_id": draft.external_id,
+    }
+
+
+async def _write(connection: Connection, query: sql.Composed, values: dict[str, Any]) -> None:
+    try:
+        await connection.execute(query, values)
+    except psycopg.errors.UniqueViolation as error:
+        if error.diag.constraint_name != "websites_external_id_key":
+            raise
+        raise Conflict(
+            "external_id_taken", "Another website has this external_id.", "external_id"
+        ) from error
+
+
+async def set_regions(
+    connection: Connection, website_id: UUID, regions: Sequence[str] | None
+) -> None:
+    """Check the website from these regions alone, or from all (None).
+
+    Raises InvalidInput naming those that are not there.
+    """
+    await connection.execute("DELETE FROM website_regions WHERE website_id = %s", [website_id])
+    # Share locks: a region that is about to be deleted is waited for, and then missing.
+    cursor = await connection.execute(
+        "SELECT name FROM regions WHERE name = ANY(%s) ORDER BY name FOR KEY SHARE",
+        [list(regions or ())],
+    )
+    missing = set(regions or ()) - {name for (name,) in await cursor.fetchall()}
+    if missing:
+        raise InvalidInput.of("regions", f"must name regions that exist, not {sorted(missing)[0]}")
+    await connection.execute(
+        "INSERT INTO website_regions (website_id, region) SELECT %s, unnest(%s::text[])",
+        [website_id, list(regions or ())],
+    )
+
+
+async def delete(connection: Connection, website_id: UUID) -> bool:
+    """Remove a website and all that Postgres holds of it; False where there was none."""
+    cursor = await connection.execute("DELETE FROM websites WHERE id = %s", [website_id])
+    return cursor.rowcount == 1
+
+
+async def settle_pause(connection: Connection, website_id: UUID) -> None:
+    """What pausing does to a website's past: its incident ends, its verdicts are forgotten."""
+    await connection.execute("DELETE FROM verdicts WHERE website_id = %s", [website_id])
+    await connection.execute(
+        """
+        UPDATE incidents SET resolved_at = greatest(now(), started_at), resolution = 'paused'
+         WHERE website_id = %s AND resolved_at IS NULL
+        """,
+        [website_id],
+    )
+
+
+async def forget_verdicts(connection: Connection, website_id: UUID, kept: Sequence[str]) -> None:
+    """Forget what regions other than the ``kept`` ones held."""
+    await connection.execute(
+        "DELETE FROM verdicts WHERE website_id = %s AND region <> ALL(%s)",
+        [website_id, list(kept)],
+    )
+
+
+async def note_change(
+    connection: Connection, website_id: UUID | None, *, check_now: bool = False
+) -> None:
+    """The row that makes Redis follow once this transaction is committed; None: everything."""
+    await connection.execute(
+        "INSERT INTO changes (website_id, check_now) VALUES (%s, %s)", [website_id, check_now]
+    )

@@ -1,0 +1,100 @@
+"""Building the whole projection beside the one in use, and swapping it in at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from monitor.domain.website import Definition
+from monitor.storage.redis import keys
+from monitor.storage.redis.client import raw, translated
+from monitor.storage.redis.projection import add
+
+_NEW = "new:"
+
+# Removes the states and flips of websites that are gone: looks at about ARGV[2] of them from
+# cursor ARGV[1] on and returns the next cursor.
+_PRUNE = """
+local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+for i = 1, #page[2], 2 do
+  if redis.call('HEXISTS', KEYS[2], page[2][i]) == 0 then
+    redis.call('HDEL', KEYS[1], page[2][i])
+  end
+end
+return page[1]
+"""
+_PRUNE_PAGE = 500
+
+
+class Rebuild:
+    """One full sync: ``begin``, ``put`` as often as needed, ``swap``. One at a time.
+
+    Nothing that workers read changes before ``swap``. Raises Unavailable without Redis.
+    """
+
+    def __init__(self, redis: Redis, regions: Sequence[str]) -> None:
+        self._redis = redis
+        self._regions = regions
+        self._prune = redis.register_script(_PRUNE)
+
+    async def begin(self) -> None:
+        """Clear away what an interrupted rebuild may have left."""
+        with translated():
+            left = await self._ring_keys(_NEW)
+            await self._redis.delete(_NEW + keys.DEFINITIONS, _NEW + keys.RINGS, *left)
+
+    async def put(self, websites: Sequence[tuple[UUID, Definition]]) -> None:
+        """Add websites; thousands at a time."""
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for website_id, definition in websites:
+                    add(pipe, website_id, definition, self._regions, _NEW)
+                await pipe.execute()
+
+    async def swap(self, marker: str) -> None:
+        """Put the new projection in the place of the old one, in one transaction."""
+        with translated():
+            old, new = await self._ring_keys(""), await self._ring_keys(_NEW)
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.unlink(keys.DEFINITIONS, keys.RINGS, *old)
+                for name in new:
+                    pipe.rename(name, name.removeprefix(_NEW))
+                if new:
+                    pipe.rename(_NEW + keys.DEFINITIONS, keys.DEFINITIONS)
+                    pipe.rename(_NEW + keys.RINGS, keys.RINGS)
+                pipe.set(keys.MARKER, marker)
+                await pipe.execute()
+
+    async def prune(self) -> None:
+        """Remove what regions hold about websites that are gone."""
+        with translated():
+            for region in self._regions:
+                for name in (keys.state(region), keys.flips(region)):
+                    await self._prune_hash(name)
+
+    async def _prune_hash(self, name: str) -> None:
+        cursor = b"0"
+        while True:
+            cursor = await self._prune(keys=[name, keys.DEFINITIONS], args=[cursor, _PRUNE_PAGE])
+            if cursor == b"0":
+                return
+
+    async def _ring_keys(self, prefix: str) -> list[str]:
+        names = await self._redis.smembers(prefix + keys.RINGS)
+        return [f"{prefix}monitor:ring:{raw(name).decode()}" for name in names]
+
+
+async def server_run(redis: Redis) -> str:
+    """Which run of the Redis server this is: it changes with every start."""
+    with translated():
+        info = await redis.info("server")
+    return str(info["run_id"])
+
+
+async def marker(redis: Redis) -> str | None:
+    """The run of the server that the projection was made on; None where there is none."""
+    with translated():
+        value = await redis.get(keys.MARKER)
+    return value.decode() if isinstance(value, bytes) else None

@@ -1,0 +1,58 @@
+"""What regions say of themselves, and what they counted."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from monitor.storage.redis import keys
+from monitor.storage.redis.client import raw, translated
+
+DROPPED_BATCHES = "dropped_batches"
+DROPPED_TICKS = "dropped_ticks"
+NOT_MEASURED = "not_measured"
+
+
+class RegionReport(Struct, frozen=True):
+    """When a region last finished a batch (Unix seconds), and whether it has a network."""
+
+    seen_at_s: int
+    network: str = "ok"
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(RegionReport).decode
+
+
+class Regions:
+    """Reports and counters of regions. Raises Unavailable without Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def report(self, region: str, report: RegionReport, counts: dict[str, int]) -> None:
+        """Leave a report, and add to the region's counters."""
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hset(keys.REGIONS, region, _encode(report))
+                for name, count in counts.items():
+                    if count:
+                        pipe.hincrby(keys.COUNTERS, f"{name}:{region}", count)
+                await pipe.execute()
+
+    async def count(self, region: str, name: str, count: int) -> None:
+        with translated():
+            await self._redis.hincrby(keys.COUNTERS, f"{name}:{region}", count)
+
+    async def reports(self) -> dict[str, RegionReport]:
+        """The last report of each region that ever left one."""
+        with translated():
+            found = await self._redis.hgetall(keys.REGIONS)
+        return {raw(k).decode(): _decode(raw(v)) for k, v in found.items()}
+
+    async def counters(self) -> dict[str, int]:
+        """All counters: {"name:region": count} since Redis began."""
+        with translated():
+            found = await self._redis.hgetall(keys.COUNTERS)
+        return {raw(k).decode(): int(v) for k, v in found.items()}

@@ -1,0 +1,135 @@
+"""The questions put to InfluxDB, in InfluxQL, and how to read what comes back. Pure.
+
+Answers carry times in Unix seconds (asked for with ``epoch=s``). InfluxDB 1.x and 2.x name the
+tags of a group beside its rows, 3 Core puts them into columns: ``rows`` reads both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from monitor.domain.outcome import Reason, Tick, Timings
+from monitor.domain.series import HOUR_S, Bucket
+from monitor.storage.ticks.line_protocol import ROLLUPS, TICKS
+
+Row = dict[str, Any]
+"""Column or tag name: value."""
+
+_FIELDS = "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms"
+_TOTALS = (
+    "COUNT(up) AS checks,SUM(up) AS up,COUNT(response_ms) AS measured,"
+    "MEAN(response_ms) AS mean_ms,PERCENTILE(response_ms,95) AS p95_ms,MAX(response_ms) AS max_ms"
+)
+
+
+class Series(Struct, frozen=True):
+    """Rows with the same tags, or a part of them."""
+
+    columns: list[str]
+    values: list[list[Any]] = []
+    tags: dict[str, str] = {}
+
+
+class Result(Struct, frozen=True):
+    """The answer to one statement: series, or an error in words."""
+
+    series: list[Series] = []
+    error: str | None = None
+
+
+class Answer(Struct, frozen=True):
+    """A whole answer, or one chunk of it."""
+
+    results: list[Result] = []
+    error: str | None = None
+
+    def first_error(self) -> str | None:
+        found = (self.error, *(r.error for r in self.results))
+        return next((e for e in found if e is not None), None)
+
+
+def literal(text: str) -> str:
+    """Text as a string literal."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"'{escaped}'"
+
+
+def identifier(name: str) -> str:
+    """A name, such as a database's, in double quotes."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def select_ticks(website_id: UUID, since_s: int, until_s: int) -> str:
+    where = _where(website_id, None, since_s, until_s)
+    return f"SELECT {_FIELDS} FROM {TICKS} WHERE {where} GROUP BY region"  # noqa: S608 - escaped
+
+
+def select_buckets(
+    website_id: UUID, region: str | None, since_s: int, until_s: int, width_s: int
+) -> str:
+    """Totals per region and ``width_s``; InfluxDB aligns groups of time to the Unix epoch."""
+    where = _where(website_id, region, since_s, until_s)
+    groups = f"time({width_s:d}s),region fill(none)"
+    return f"SELECT {_TOTALS} FROM {TICKS} WHERE {where} GROUP BY {groups}"  # noqa: S608 - escaped
+
+
+def select_rollups(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
+    where = _where(website_id, region, since_s, until_s)
+    return f"SELECT * FROM {ROLLUPS} WHERE {where}"  # noqa: S608 - escaped
+
+
+def select_hour(hour_s: int, ending: str) -> str:
+    """Totals of one hour per website and region, of the websites whose id ends in ``ending``."""
+    where = f"website_id =~ /{ending}$/ AND {_span(hour_s, hour_s + HOUR_S)}"
+    groups = "website_id,region"
+    return f"SELECT {_TOTALS} FROM {TICKS} WHERE {where} GROUP BY {groups}"  # noqa: S608 - hex
+
+
+def _where(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
+    of_region = "" if region is None else f"region={literal(region)} AND "
+    return f"website_id={literal(str(website_id))} AND {of_region}{_span(since_s, until_s)}"
+
+
+def _span(since_s: int, until_s: int) -> str:
+    return f"time >= {since_s:d}s AND time < {until_s:d}s"
+
+
+def rows(series: Iterable[Series]) -> Iterator[Row]:
+    """Every row with its columns and its tags by name."""
+    for s in series:
+        for values in s.values:
+            yield {**s.tags, **dict(zip(s.columns, values, strict=True))}
+
+
+def tick_of(website_id: UUID, row: Row) -> Tick:
+    """A stored tick. A reason left by an earlier write of the same slot is not of an up tick."""
+    up = bool(row["up"])
+    return Tick(
+        website_id,
+        row["region"],
+        row["time"],
+        up,
+        None if up or not row["reason"] else Reason(row["reason"]),
+        row["status_code"],
+        row["response_ms"],
+        Timings(*(row[f"{phase}_ms"] for phase in ("dns", "connect", "tls", "wait", "transfer"))),
+    )
+
+
+def bucket_of(row: Row, start_s: int | None = None) -> Bucket:
+    """A row of totals; ``start_s`` where the row's own time says nothing."""
+    return Bucket(
+        region=row["region"],
+        start_s=row["time"] if start_s is None else start_s,
+        checks=row["checks"] or 0,
+        up=int(row["up"] or 0),
+        measured=row["measured"] or 0,
+        mean_ms=row.get("mean_ms"),
+        p95_ms=row.get("p95_ms"),
+        max_ms=row.get("max_ms"),
+    )

@@ -1,0 +1,72 @@
+"""Ticks and roll-ups as lines of InfluxDB's line protocol. Pure.
+
+A line is ``measurement,tag=value field=value,field=value time``: tags sorted by name, integers
+end in ``i``, strings stand in double quotes, and the time here is in Unix seconds. See
+"Line protocol reference" in InfluxDB's documentation; 1.x, 2.x and 3 read the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from monitor.domain.outcome import Tick
+from monitor.domain.series import Bucket
+
+TICKS = "website_ticks"
+ROLLUPS = "website_ticks_hourly"
+
+_ESCAPED_IN_TAGS = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
+_ESCAPED_IN_STRINGS = str.maketrans({'"': '\\"', "\\": "\\\\"})
+
+
+def tag_value(text: str) -> str:
+    """Text as the value of a tag.
+
+    Raises ValueError for what the protocol cannot carry in a tag: nothing at all, control
+    characters (a newline ends the line), and a backslash at the end (it escapes what follows).
+    """
+    if not text or text.endswith("\\") or any(c < " " for c in text):
+        raise ValueError(f"{text!r} cannot be the value of a tag")
+    return text.translate(_ESCAPED_IN_TAGS)
+
+
+def string_field(text: str) -> str:
+    """Text as the value of a string field, quotes included."""
+    return f'"{text.translate(_ESCAPED_IN_STRINGS)}"'
+
+
+def encode_ticks(ticks: Sequence[Tick]) -> list[bytes]:
+    """One line a tick, without the newline.
+
+    Durations are written in milliseconds to the microsecond. Every field is written every time,
+    but for ``response_ms`` (only where something answered) and ``reason`` (only when down).
+    """
+    regions = {name: tag_value(name) for name in {t.region for t in ticks}}
+    return [_tick(t, regions[t.region]).encode() for t in ticks]
+
+
+def _tick(tick: Tick, region: str) -> str:
+    t = tick.timings
+    line = (
+        f"{TICKS},region={region},website_id={tick.website_id} "
+        f"up={tick.up:d}i,status_code={tick.status_code:d}i,"
+        f"dns_ms={t.dns_ms:.3f},connect_ms={t.connect_ms:.3f},tls_ms={t.tls_ms:.3f},"
+        f"wait_ms={t.wait_ms:.3f},transfer_ms={t.transfer_ms:.3f}"
+    )
+    if tick.response_ms is not None:
+        line += f",response_ms={tick.response_ms:.3f}"
+    if not tick.up and tick.reason is not None:
+        line += f",reason={string_field(tick.reason)}"
+    return f"{line} {tick.slot_s:d}"
+
+
+def encode_rollup(website_id: UUID, bucket: Bucket) -> bytes:
+    """The line of one website's and region's hour; its time is the start of the hour."""
+    line = (
+        f"{ROLLUPS},region={tag_value(bucket.region)},website_id={website_id} "
+        f"checks={bucket.checks:d}i,up={bucket.up:d}i,measured={bucket.measured:d}i"
+    )
+    durations = (("mean", bucket.mean_ms), ("p95", bucket.p95_ms), ("max", bucket.max_ms))
+    line += "".join(f",{name}_ms={ms:.3f}" for name, ms in durations if ms is not None)
+    return f"{line} {bucket.start_s:d}".encode()

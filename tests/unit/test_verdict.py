@@ -1,0 +1,103 @@
+"""What a region holds: two consecutive failures make down, one success makes up."""
+
+from uuid import UUID
+
+import pytest
+
+from monitor.domain.outcome import Outcome, Reason, Result
+from monitor.domain.verdict import Flip, RegionState, Verdict, decide, flip_of, is_fresh
+
+UP = Outcome(Result.UP, status_code=200, response_ms=12.5)
+DOWN = Outcome(Result.DOWN, Reason.CONNECTION_REFUSED, evidence="connection refused")
+NOTHING = Outcome(Result.NOT_MEASURED, Reason.REGION_OFFLINE)
+
+
+def _run(*outcomes, start=1000, step=60):
+    state, decisions = RegionState(), []
+    for n, outcome in enumerate(outcomes):
+        decision = decide(state, outcome, start + n * step)
+        decisions.append(decision)
+        state = decision.state if decision else state
+    return state, decisions
+
+
+def test_the_first_success_is_up_and_no_news():
+    state, (decision,) = _run(UP)
+    assert state.verdict is Verdict.UP
+    assert not decision.report
+    assert state.since_s == 1000
+
+
+def test_one_failure_is_looked_at_again_and_decides_nothing():
+    state, (_, second) = _run(UP, DOWN)
+    assert state.verdict is Verdict.UP
+    assert second.recheck
+    assert not second.report
+
+
+def test_two_failures_in_a_row_are_down_since_the_first():
+    state, (_, _, third) = _run(UP, DOWN, DOWN)
+    assert state.verdict is Verdict.DOWN
+    assert state.since_s == 1060
+    assert third.report
+    assert not third.recheck
+
+
+def test_a_success_between_two_failures_starts_anew():
+    state, decisions = _run(UP, DOWN, UP, DOWN)
+    assert state.verdict is Verdict.UP
+    assert decisions[-1].recheck
+    assert not any(d.report for d in decisions)
+
+
+def test_one_success_brings_it_back():
+    state, decisions = _run(DOWN, DOWN, UP)
+    assert state.verdict is Verdict.UP
+    assert decisions[-1].report
+    assert state.since_s == 1120
+    assert state.failures == 0
+
+
+def test_a_website_that_was_never_up_can_be_down():
+    state, (_, second) = _run(DOWN, DOWN)
+    assert state.verdict is Verdict.DOWN
+    assert second.report
+
+
+def test_what_was_not_measured_changes_nothing():
+    state, decisions = _run(UP, DOWN, NOTHING, DOWN)
+    assert decisions[2] is None
+    assert state.verdict is Verdict.DOWN
+    assert state.since_s == 1060
+
+
+def test_a_slot_that_is_not_newer_changes_nothing():
+    before = RegionState(slot_s=2000, verdict=Verdict.UP, since_s=1000)
+    assert decide(before, DOWN, 2000) is None
+    assert decide(before, DOWN, 1999) is None
+    assert decide(before, DOWN, 2001) is not None
+
+
+def test_a_lasting_failure_is_reported_again_now_and_then():
+    _, decisions = _run(*[DOWN] * 40)
+    assert [n for n, d in enumerate(decisions, start=1) if d.report] == [2, 4, 8, 16, 32]
+
+
+def test_a_flip_says_when_it_began_and_why():
+    _, decisions = _run(UP, DOWN, DOWN)
+    website = UUID(int=7)
+    flip = flip_of(website, "europe", decisions[-1], DOWN)
+    assert flip == Flip(
+        website, "europe", Verdict.DOWN, 1060, 1120, Reason.CONNECTION_REFUSED, 0, DOWN.evidence
+    )
+
+
+@pytest.mark.parametrize(
+    ("age", "fresh"), [(0, True), (2 * 180 + 15 + 60, True), (2 * 180 + 15 + 61, False)]
+)
+def test_a_verdict_is_fresh_for_about_two_intervals(age, fresh):
+    assert is_fresh(1000, 180, 15, 1000 + age) is fresh
+
+
+def test_a_verdict_never_made_is_not_fresh():
+    assert not is_fresh(0, 180, 15, 10)
