@@ -1,0 +1,209 @@
+"""A batch: every website checked once, stored once, and nothing of one hurts another."""
+
+from dataclasses import replace
+
+import pytest
+
+from monitor.domain.errors import Unavailable
+from monitor.domain.messages import CheckBatch, CheckWebsites, RecordFlips
+from monitor.domain.outcome import Outcome, Reason, Result, Tick, Timings
+from monitor.domain.ring import POSITIONS
+from monitor.domain.verdict import Verdict
+from monitor.services.check import check_batch, check_websites
+from monitor.services.ticks import Keeper, write_kept
+from monitor.storage.redis.regions import Regions
+from monitor.storage.redis.tick_buffer import TickBuffer
+from support.world import START_S, run
+
+DOWN = Outcome(Result.DOWN, Reason.CONNECTION_REFUSED, evidence="refused")
+TIMED_OUT = Outcome(Result.DOWN, Reason.CONNECT_TIMEOUT)
+
+
+@pytest.fixture
+def play(database_url, redis_url):
+    return lambda scenario: run(scenario, database_url, redis_url)
+
+
+def _batch(slot_s):
+    return CheckBatch(region="europe", interval_s=180, lo=0, hi=POSITIONS, slot_ms=slot_s * 1000)
+
+
+async def _given(world, *urls):
+    await world.add_region("europe")
+    websites = [await world.add_website(url) for url in urls]
+    await world.sync()
+    return websites
+
+
+async def _ticks(world, website):
+    return await world.ticks.ticks(website, START_S - 3600, START_S + 3600)
+
+
+def test_a_batch_stores_a_tick_and_a_state_for_each_website(play):
+    async def scenario(world):
+        up, down = await _given(world, "http://up/", "http://down/")
+        world.prober.outcomes["http://down/"] = DOWN
+        # when
+        follow = await check_batch(world.worker(), _batch(START_S))
+        # then
+        (tick,) = await _ticks(world, up)
+        assert (tick.slot_s, tick.up, tick.status_code) == (START_S, True, 200)
+        (tick,) = await _ticks(world, down)
+        assert (tick.up, tick.reason) == (False, Reason.CONNECTION_REFUSED)
+        states = await world.states.read({"europe": [up, down]})
+        assert states["europe", up].verdict is Verdict.UP
+        # and the suspect is looked at again after 15 s
+        (again,) = follow
+        assert isinstance(again.payload, CheckWebsites)
+        assert again.payload.website_ids == [down]
+        assert again.not_before_ms == (START_S + 15) * 1000
+
+    play(scenario)
+
+
+def test_a_batch_that_runs_twice_checks_and_stores_once(play):
+    async def scenario(world):
+        (website,) = await _given(world, "http://up/")
+        # when
+        await check_batch(world.worker(), _batch(START_S))
+        assert await check_batch(world.worker(), _batch(START_S)) == []
+        # then
+        assert world.prober.checked == ["http://up/"]
+        assert len(await _ticks(world, website)) == 1
+
+    play(scenario)
+
+
+def test_the_second_failure_is_a_flip_reported_until_recorded(play):
+    async def scenario(world):
+        (website,) = await _given(world, "http://down/")
+        world.prober.outcomes["http://down/"] = DOWN
+        # when
+        (again,) = await check_batch(world.worker(), _batch(START_S))
+        world.now_s += 15
+        (report,) = await check_websites(world.worker(), again.payload)
+        # then
+        assert isinstance(report.payload, RecordFlips)
+        (flip,) = report.payload.flips
+        assert (flip.website_id, flip.verdict, flip.at_s) == (website, Verdict.DOWN, START_S)
+        assert await world.states.unrecorded("europe") == [flip]
+        await world.states.mark_recorded([flip])
+        assert await world.states.unrecorded("europe") == []
+
+    play(scenario)
+
+
+def test_a_batch_older_than_its_interval_is_dropped_and_counted(play):
+    async def scenario(world):
+        (website,) = await _given(world, "http://up/")
+        # when
+        assert await check_batch(world.worker(), _batch(START_S - 181)) == []
+        # then
+        assert world.prober.checked == []
+        assert await _ticks(world, website) == []
+        assert await Regions(world.redis).counters() == {"dropped_batches:europe": 1}
+
+    play(scenario)
+
+
+def test_a_region_without_network_says_so_and_turns_nothing_down(play):
+    async def scenario(world):
+        (website,) = await _given(world, "http://down/")
+        world.prober.outcomes["http://down/"] = TIMED_OUT
+        world.witness.network = False
+        # when it fails twice, and more
+        for n in range(3):
+            assert await check_batch(world.worker(), _batch(START_S + n * 180)) == []
+            world.now_s += 180
+        # then
+        assert await _ticks(world, website) == []
+        assert await world.states.read({"europe": [website]}) == {}
+        reports = await Regions(world.redis).reports()
+        assert reports["europe"].network == "lost"
+        # and with the network back the same failures count
+        world.witness.network = True
+        (again,) = await check_batch(world.worker(), _batch(START_S + 3 * 180))
+        assert isinstance(again.payload, CheckWebsites)
+
+    play(scenario)
+
+
+def test_an_answer_that_proves_a_network_counts_even_then(play):
+    async def scenario(world):
+        (website,) = await _given(world, "http://refuses/")
+        world.prober.outcomes["http://refuses/"] = DOWN
+        world.witness.network = False
+        await check_batch(world.worker(), _batch(START_S))
+        assert len(await _ticks(world, website)) == 1
+
+    play(scenario)
+
+
+def test_of_two_overlapping_checks_one_decides(play):
+    async def scenario(world):
+        (website,) = await _given(world, "http://up/")
+        entries = await world.projection.read_websites("europe", [website])
+        # given a check that read its state before another one wrote
+        worker = world.worker()
+        await check_batch(worker, _batch(START_S))
+
+        async def stale(*_):
+            return entries
+
+        world.prober.outcomes["http://up/"] = DOWN
+
+        class Stale:
+            read_arc = staticmethod(stale)
+
+        # when
+        follow = await check_batch(replace(worker, projection=Stale()), _batch(START_S + 1))
+        # then it is stored as a tick, and decides nothing
+        assert follow == []
+        states = await world.states.read({"europe": [website]})
+        assert states["europe", website].failures == 0
+
+    play(scenario)
+
+
+def test_ticks_the_store_refuses_wait_and_alarms_go_on(play):
+    async def scenario(world):
+        (website,) = await _given(world, "http://down/")
+        world.prober.outcomes["http://down/"] = DOWN
+        store, worker = world.ticks, world.worker()
+
+        class Refusing:
+            async def write(self, ticks):
+                raise Unavailable("influxdb", "refuses")
+
+        refused = replace(worker, ticks=Refusing())
+        # when
+        (again,) = await check_batch(refused, _batch(START_S))
+        (report,) = await check_websites(refused, again.payload)
+        # then the flip is on its way, and the ticks come later with their own times
+        assert isinstance(report.payload, RecordFlips)
+        assert await write_kept(Keeper(store, world.buffer, world.now)) == 2
+        assert [t.slot_s for t in await _ticks(world, website)] == [START_S, START_S + 15]
+        assert await world.buffer.oldest() is None
+
+    play(scenario)
+
+
+def test_kept_ticks_are_bounded_and_the_oldest_go(play):
+    async def scenario(world):
+        (website,) = await _given(world, "http://up/")
+
+        def chunk(n):
+            return [Tick(website, "europe", START_S + n, True, None, 200, 1.0, Timings())]
+
+        small = TickBuffer(world.redis, 1000)
+        # when
+        dropped = sum([await small.push(chunk(n)) for n in range(50)])
+        # then
+        kept = await world.redis.llen("monitor:ticks")
+        assert kept + dropped == 50
+        assert 0 < kept < 50
+        _, oldest = await small.oldest()
+        assert oldest == chunk(dropped)
+        assert int(await world.redis.get("monitor:ticks:bytes")) <= 1000
+
+    play(scenario)

@@ -1,0 +1,126 @@
+"""Two schedulers queue a minute's batches once, and each website's turn comes once an interval."""
+
+import threading
+
+import pytest
+import redis as redis_client
+
+from monitor.broker import Broker
+from monitor.domain.errors import Unavailable
+from monitor.domain.messages import CheckBatch, check_batch, decode
+from monitor.domain.ring import Ring
+from monitor.local.redis import free_port
+from monitor.services.emit import batches_of_minute
+from monitor.storage.redis import keys
+from support.world import run
+
+MINUTE_S = 1_790_000_040
+
+
+@pytest.fixture
+def broker(redis_url):
+    made = Broker(redis_url)
+    yield made
+    made.close()
+    made.client.close()
+
+
+def _queued(redis_url, queue):
+    with redis_client.Redis.from_url(redis_url) as client:
+        return client.hlen(f"dramatiq:{queue}.msgs")
+
+
+def _emit(database_url, redis_url, *minutes, websites=1200, every=180, batch_size=500):
+    async def scenario(world):
+        await world.add_region("europe")
+        async with world.pool.connection() as c:
+            await c.execute(
+                """
+                INSERT INTO websites (id, url, name, all_regions, check_frequency,
+                    request_timeout, http_method, request_headers, request_body,
+                    expected_status_codes, follow_redirects, verify_ssl, alert_emails)
+                SELECT gen_random_uuid(), 'http://e.com/' || n, 'n', true, %s, 15, 'GET', '{}',
+                       '', '[[200, 399]]', true, true, '{}' FROM generate_series(1, %s) n
+                """,
+                [every, websites],
+            )
+        await world.sync()
+        found = {}
+        for minute in minutes:
+            for _, batches in await batches_of_minute(world.projection, minute, batch_size):
+                for batch in batches:
+                    p = decode(batch.kwargs()["payload"], CheckBatch)
+                    ring = Ring(p.region, p.interval_s)
+                    for entry in await world.projection.read_arc(ring, p.lo, p.hi):
+                        found.setdefault(entry.website_id, []).append(p.slot_ms)
+        return found
+
+    return run(scenario, database_url, redis_url)
+
+
+def test_three_minutes_check_every_website_once(database_url, redis_url):
+    # when the minutes of one interval are emitted
+    found = _emit(database_url, redis_url, MINUTE_S, MINUTE_S + 60, MINUTE_S + 120)
+    # then
+    assert len(found) == 1200
+    assert {len(slots) for slots in found.values()} == {1}
+
+
+def test_the_load_is_spread_over_the_interval(database_url, redis_url):
+    found = _emit(database_url, redis_url, *(MINUTE_S + 60 * n for n in range(3)), batch_size=50)
+    slots = sorted(slot for slots in found.values() for slot in slots)
+    # then each tenth of the interval holds about a tenth of the checks
+    tenths = [0] * 10
+    for slot in slots:
+        tenths[(slot - MINUTE_S * 1000) * 10 // 180_000] += 1
+    assert all(60 <= n <= 180 for n in tenths)
+
+
+def test_thirty_second_websites_come_twice_a_minute(database_url, redis_url):
+    found = _emit(database_url, redis_url, MINUTE_S, websites=100, every=30)
+    assert {len(slots) for slots in found.values()} == {2}
+    assert all(b - a == 30_000 for a, b in found.values())
+
+
+def _batch(n):
+    return check_batch(
+        CheckBatch(region="europe", interval_s=180, lo=n, hi=n + 1, slot_ms=MINUTE_S * 1000)
+    )
+
+
+def test_of_many_schedulers_one_queues_a_minute(broker, redis_url):
+    # given
+    claim, won = keys.emitted(Ring("europe", 180), MINUTE_S), []
+    barrier = threading.Barrier(8)
+
+    def schedule():
+        mine = Broker(redis_url)
+        barrier.wait()
+        won.append(mine.send_once(claim, 60, [_batch(n) for n in range(50)]))
+        mine.client.close()
+
+    threads = [threading.Thread(target=schedule) for _ in range(8)]
+    # when
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # then
+    assert sorted(won) == [False] * 7 + [True]
+    assert _queued(redis_url, "checks.europe") == 50
+
+
+def test_a_message_for_later_waits_in_the_delay_queue(broker, redis_url):
+    late = _batch(0)
+    late = type(late)(late.queue, late.actor, late.payload, 4_000_000_000_000)
+    # when
+    broker.send([late, _batch(1)])
+    # then
+    assert _queued(redis_url, "checks.europe.DQ") == 1
+    assert _queued(redis_url, "checks.europe") == 1
+
+
+def test_without_redis_sending_says_so():
+    broker = Broker(f"redis://127.0.0.1:{free_port()}/0")
+    with pytest.raises(Unavailable, match="redis"):
+        broker.send([_batch(0)])

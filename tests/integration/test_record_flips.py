@@ -1,0 +1,246 @@
+"""Flips become verdicts, incidents and outbox rows in one transaction: each exactly once."""
+
+import asyncio
+
+import pytest
+
+from monitor.domain.outcome import Reason
+from monitor.domain.verdict import Flip, RegionState, Verdict
+from monitor.services.record import record_flips
+from monitor.services.sweep import sweep
+from monitor.storage.redis.states import StateChange
+from support.world import START_S, run
+
+
+@pytest.fixture
+def play(database_url, redis_url):
+    return lambda scenario: run(scenario, database_url, redis_url)
+
+
+def _down(website, region="europe", at_s=START_S):
+    return Flip(website, region, Verdict.DOWN, at_s, at_s + 15, Reason.HTTP_STATUS, 503, "HTTP 503")
+
+
+def _up(website, region="europe", at_s=START_S + 60):
+    return Flip(website, region, Verdict.UP, at_s, at_s)
+
+
+async def _holds(world, website, region, verdict, slot_s):
+    """Let a region hold a live verdict."""
+    held = await world.states.read({region: [website]})
+    before = held[region, website].slot_s if held else 0
+    state = RegionState(slot_s=slot_s, verdict=verdict, since_s=slot_s)
+    change = StateChange(website, before, state, None)
+    assert await world.states.write(region, [change]) == [change]
+
+
+async def _given(world, *regions, **options):
+    for region in regions:
+        await world.add_region(region)
+    website = await world.add_website(**options)
+    await world.sync()
+    return website
+
+
+def test_down_and_up_are_one_incident_and_two_notifications(play):
+    async def scenario(world):
+        website = await _given(world, "europe")
+        # when
+        opened = await record_flips(world.recorder(), [_down(website)])
+        resolved = await record_flips(world.recorder(), [_up(website)])
+        # then
+        assert await world.incidents(website) == [
+            (START_S, START_S + 60, "http_status", ["europe"])
+        ]
+        assert [(e, r) for e, r, _ in await world.outbox()] == [
+            ("opened", "ops@example.com"),
+            ("resolved", "ops@example.com"),
+        ]
+        assert [m.actor for m in opened + resolved] == ["deliver", "deliver"]
+
+    play(scenario)
+
+
+def test_everything_twice_changes_nothing_the_second_time(play):
+    async def scenario(world):
+        website = await _given(world, "europe")
+        for flip in (_down(website), _up(website)):
+            await record_flips(world.recorder(), [flip])
+            assert await record_flips(world.recorder(), [flip]) == []
+        # and a down that arrives again after the recovery opens nothing
+        assert await record_flips(world.recorder(), [_down(website)]) == []
+        assert len(await world.incidents(website)) == 1
+        assert len(await world.outbox()) == 2
+
+    play(scenario)
+
+
+def test_many_workers_at_once_open_one_incident(play):
+    async def scenario(world):
+        website = await _given(world, "europe")
+        # when
+        sent = await asyncio.gather(
+            *(record_flips(world.recorder(), [_down(website)]) for _ in range(8))
+        )
+        # then
+        assert len(await world.incidents(website)) == 1
+        assert sum(len(s) for s in sent) == 1
+
+    play(scenario)
+
+
+def test_more_than_half_of_the_fresh_regions_make_an_incident(play):
+    async def scenario(world):
+        website = await _given(world, "africa", "asia", "europe")
+        await _holds(world, website, "africa", Verdict.UP, START_S)
+        await _holds(world, website, "asia", Verdict.UP, START_S)
+        await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
+        # when one of three
+        await record_flips(world.recorder(), [_down(website, "europe", START_S)])
+        assert await world.incidents(website) == []
+        # when two of three
+        await record_flips(world.recorder(), [_down(website, "asia", START_S + 30)])
+        # then
+        ((started, resolved, _, regions),) = await world.incidents(website)
+        assert (started, resolved, regions) == (START_S + 30, None, ["asia", "europe"])
+
+    play(scenario)
+
+
+def test_a_stale_region_loses_its_vote_without_a_flip(play):
+    async def scenario(world):
+        website = await _given(world, "asia", "europe")
+        await _holds(world, website, "asia", Verdict.UP, START_S)
+        await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
+        await record_flips(world.recorder(), [_down(website)])
+        await sweep(world.recorder())
+        assert await world.incidents(website) == []
+        # when asia stops and europe goes on
+        world.now_s += 1000
+        await _holds(world, website, "europe", Verdict.DOWN, int(world.now_s))
+        await sweep(world.recorder())
+        # then
+        ((started, resolved, *_),) = await world.incidents(website)
+        assert (started, resolved) == (START_S, None)
+
+    play(scenario)
+
+
+def test_not_measured_keeps_an_incident_as_it_is(play):
+    async def scenario(world):
+        website = await _given(world, "europe")
+        await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
+        await record_flips(world.recorder(), [_down(website)])
+        # when the region stops, for days
+        world.now_s += 200_000
+        await sweep(world.recorder())
+        # then
+        ((_, resolved, *_),) = await world.incidents(website)
+        assert resolved is None
+
+    play(scenario)
+
+
+def test_a_website_s_own_recipients_go_before_the_general_ones(play):
+    async def scenario(world):
+        website = await _given(world, "europe", emails=["a@example.com", "b@example.com"])
+        await record_flips(world.recorder(), [_down(website)])
+        assert [r for _, r, _ in await world.outbox()] == ["a@example.com", "b@example.com"]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("gone", ["DELETE FROM websites", "UPDATE websites SET paused_at = now()"])
+def test_flips_of_websites_that_are_gone_or_paused_are_passed_over(play, gone):
+    async def scenario(world):
+        website = await _given(world, "europe")
+        other = await world.add_website("http://other/")
+        await world.sync()
+        await world.execute(gone + " WHERE id = %s", website)
+        # when
+        await record_flips(world.recorder(), [_down(website), _down(other)])
+        # then
+        assert await world.incidents(website) == []
+        assert len(await world.incidents(other)) == 1
+
+    play(scenario)
+
+
+def test_a_flip_whose_message_was_lost_is_swept_up(play):
+    async def scenario(world):
+        website = await _given(world, "europe")
+        flip = _down(website)
+        state = RegionState(slot_s=flip.slot_s, verdict=Verdict.DOWN, since_s=flip.at_s)
+        await world.states.write("europe", [StateChange(website, 0, state, flip)])
+        world.now_s += 60
+        # when
+        follow = await sweep(world.recorder())
+        # then
+        assert len(await world.incidents(website)) == 1
+        assert [m.actor for m in follow] == ["deliver"]
+        assert await world.states.unrecorded("europe") == []
+
+    play(scenario)
+
+
+def test_a_recovery_nobody_reported_is_found_by_looking(play):
+    async def scenario(world):
+        # given an incident whose region lost all it held, and then found the website up
+        website = await _given(world, "europe")
+        await record_flips(world.recorder(), [_down(website)])
+        await world.redis.flushall()
+        await world.sync()
+        await _holds(world, website, "europe", Verdict.UP, START_S + 90)
+        world.now_s = START_S + 120
+        # when
+        await sweep(world.recorder())
+        # then
+        assert await world.incidents(website) == [
+            (START_S, START_S + 90, "http_status", ["europe"])
+        ]
+
+    play(scenario)
+
+
+def test_a_region_that_lost_its_memory_is_told_what_was_recorded(play):
+    async def scenario(world):
+        website = await _given(world, "europe")
+        await record_flips(world.recorder(), [_down(website)])
+        await world.redis.flushall()
+        await world.sync()
+        # when
+        await sweep(world.recorder())
+        # then it still holds the website down, and reports its recovery as a flip
+        states = await world.states.read({"europe": [website]})
+        assert states["europe", website].verdict is Verdict.DOWN
+        assert states["europe", website].slot_s == 0
+
+    play(scenario)
+
+
+def test_outbox_rows_that_were_left_are_swept_up(play):
+    async def scenario(world):
+        website = await _given(world, "europe")
+        sent = await record_flips(world.recorder(), [_down(website)])
+        # when the message to deliver was lost
+        follow = await sweep(world.recorder())
+        # then
+        assert [m.payload for m in follow] == [m.payload for m in sent]
+
+    play(scenario)
+
+
+def test_after_an_incident_the_next_one_is_new(play):
+    async def scenario(world):
+        website = await _given(world, "europe")
+        for n in range(3):
+            at_s = START_S + n * 600
+            await record_flips(world.recorder(), [_down(website, at_s=at_s)])
+            await record_flips(world.recorder(), [_up(website, at_s=at_s + 60)])
+        found = await world.incidents(website)
+        assert [(s, r) for s, r, *_ in found] == [
+            (START_S + n * 600, START_S + n * 600 + 60) for n in range(3)
+        ]
+        assert len(await world.outbox()) == 6
+
+    play(scenario)

@@ -1,0 +1,183 @@
+"""The projection shows what Postgres holds: change by change, and whole."""
+
+import asyncio
+
+import pytest
+
+from monitor.domain.ring import POSITIONS, Ring
+from monitor.domain.verdict import RegionState, Verdict
+from monitor.services.sync import full_sync, sync_changes
+from monitor.storage.redis.states import StateChange
+from support.world import START_S, run
+
+EUROPE, EVERYTHING = Ring("europe", 180), (0, POSITIONS)
+
+
+@pytest.fixture
+def play(database_url, redis_url):
+    return lambda scenario: run(scenario, database_url, redis_url)
+
+
+async def _ids(world, ring=EUROPE):
+    return {e.website_id for e in await world.projection.read_arc(ring, *EVERYTHING)}
+
+
+def test_a_new_website_is_on_its_ring_and_to_be_checked_at_once(play):
+    async def scenario(world):
+        # given
+        await world.add_region("europe")
+        await world.sync()
+        # when
+        website = await world.add_website("http://example.com/a")
+        follow = await world.sync()
+        # then
+        (entry,) = await world.projection.read_arc(EUROPE, *EVERYTHING)
+        assert (entry.website_id, entry.options.url) == (website, "http://example.com/a")
+        (message,) = follow
+        assert message.queue == "checks.europe"
+        assert message.payload.website_ids == [website]
+        assert message.payload.slot_ms == START_S * 1000
+
+    play(scenario)
+
+
+def test_a_website_moves_rings_with_its_interval_and_its_regions(play):
+    async def scenario(world):
+        # given
+        await world.add_region("europe")
+        await world.add_region("asia")
+        website = await world.add_website(regions=["europe"])
+        await world.sync()
+        # when
+        await world.execute("UPDATE websites SET check_frequency = 60")
+        await world.execute("UPDATE website_regions SET region = 'asia'")
+        await world.execute("INSERT INTO changes (website_id) VALUES (%s)", website)
+        await world.sync()
+        # then
+        assert await _ids(world) == set()
+        assert await _ids(world, Ring("asia", 60)) == {website}
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("end", ["DELETE FROM websites", "UPDATE websites SET paused_at = now()"])
+def test_a_deleted_or_paused_website_leaves_nothing_behind(play, end):
+    async def scenario(world):
+        # given
+        await world.add_region("europe")
+        website = await world.add_website()
+        await world.sync()
+        state = RegionState(slot_s=5, verdict=Verdict.UP)
+        change = StateChange(website, 0, state, None)
+        assert await world.states.write("europe", [change]) == [change]
+        # when
+        await world.execute(end)
+        await world.execute("INSERT INTO changes (website_id) VALUES (%s)", website)
+        await world.sync()
+        # then nothing of it is left, and a check that was under way writes nothing any more
+        assert await _ids(world) == set()
+        assert await world.states.write("europe", [change]) == []
+        assert await world.states.read({"europe": [website]}) == {}
+
+    play(scenario)
+
+
+def test_an_emptied_redis_is_rebuilt_unasked(play):
+    async def scenario(world):
+        # given
+        await world.add_region("europe")
+        websites = {await world.add_website() for _ in range(5)}
+        await world.sync()
+        # when
+        await world.redis.flushall()
+        await world.sync()
+        # then
+        assert await _ids(world) == websites
+
+    play(scenario)
+
+
+def test_a_new_region_gets_every_website_that_is_checked_from_everywhere(play):
+    async def scenario(world):
+        # given
+        await world.add_region("europe")
+        everywhere = await world.add_website()
+        await world.add_website(regions=["europe"])
+        await world.sync()
+        # when
+        await world.add_region("asia")
+        await world.sync()
+        # then
+        assert await _ids(world, Ring("asia", 180)) == {everywhere}
+
+    play(scenario)
+
+
+def test_changes_that_fail_half_way_are_shown_the_next_time(play):
+    async def scenario(world):
+        # given
+        await world.add_region("europe")
+        await world.sync()
+        website = await world.add_website()
+        broken = type(world.syncer)(world.pool, world.redis, now=lambda: 1 / 0)
+        # when the sync dies after Redis was written but before its transaction is committed
+        with pytest.raises(ZeroDivisionError):
+            await sync_changes(broken)
+        # then the change row is still there, and the next sync ends the work
+        assert len(await world.rows("SELECT 1 FROM changes")) == 1
+        assert len(await world.sync()) == 1
+        assert await _ids(world) == {website}
+
+    play(scenario)
+
+
+def test_a_full_sync_swaps_at_once_and_reports_its_progress(play):
+    async def scenario(world):
+        # given
+        await world.add_region("europe")
+        await world.execute(
+            """
+            INSERT INTO websites (id, url, name, all_regions, check_frequency, request_timeout,
+                http_method, request_headers, request_body, expected_status_codes,
+                follow_redirects, verify_ssl, alert_emails)
+            SELECT gen_random_uuid(), 'http://example.com/' || n, 'n', true, 180, 15, 'GET', '{}',
+                   '', '[[200, 399]]', true, true, '{}' FROM generate_series(1, 12000) n
+            """
+        )
+        await full_sync(world.syncer)
+        seen, done = [], asyncio.Event()
+
+        async def watch():
+            while not done.is_set():
+                seen.append((await world.projection.counts(EUROPE, [EVERYTHING]))[0])
+
+        watcher = asyncio.create_task(watch())
+        progress = []
+        # when
+        synced = await full_sync(world.syncer, lambda *told: progress.append(told))
+        done.set()
+        await watcher
+        # then whoever looked meanwhile saw all of them, every time
+        assert synced == 12_000
+        assert set(seen) == {12_000}
+        assert progress == [(5000, 12_000), (10_000, 12_000), (12_000, 12_000)]
+
+    play(scenario)
+
+
+def test_a_full_sync_removes_what_no_change_row_told(play):
+    async def scenario(world):
+        # given
+        await world.add_region("europe")
+        website = await world.add_website()
+        await world.sync()
+        state = RegionState(slot_s=5, verdict=Verdict.UP)
+        await world.states.write("europe", [StateChange(website, 0, state, None)])
+        # when a website goes without a trace
+        await world.execute("DELETE FROM websites")
+        await full_sync(world.syncer)
+        # then
+        assert await _ids(world) == set()
+        assert await world.states.read({"europe": [website]}) == {}
+
+    play(scenario)

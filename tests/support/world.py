@@ -1,0 +1,167 @@
+"""Postgres, Redis and a clock to turn by hand, for tests of the services."""
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from monitor.domain.ids import uuid7
+from monitor.domain.outcome import Outcome, Result
+from monitor.services.check import RegionWorker
+from monitor.services.record import Recorder
+from monitor.services.sync import Syncer, sync_changes
+from monitor.storage.postgres.pool import make_pool
+from monitor.storage.redis.client import make_client
+from monitor.storage.redis.projection import Projection
+from monitor.storage.redis.regions import Regions
+from monitor.storage.redis.states import States
+from monitor.storage.redis.tick_buffer import TickBuffer
+from monitor.storage.ticks.open import make_tick_store
+
+START_S = 1_790_000_000
+
+
+class ScriptedProber:
+    """Answers as told per URL; up where nothing is told. Counts its checks."""
+
+    def __init__(self):
+        self.outcomes = {}
+        self.checked = []
+
+    async def check(self, options):
+        self.checked.append(options.url)
+        found = self.outcomes.get(options.url)
+        if isinstance(found, Exception):
+            raise found
+        return found or Outcome(Result.UP, status_code=200, response_ms=10.0)
+
+
+class ScriptedWitness:
+    def __init__(self):
+        self.network = True
+
+    async def has_network(self):
+        return self.network
+
+
+@dataclass
+class World:
+    pool: object
+    redis: object
+    ticks: object
+    now_s: float = START_S
+    prober: ScriptedProber = field(default_factory=ScriptedProber)
+    witness: ScriptedWitness = field(default_factory=ScriptedWitness)
+
+    def now(self):
+        return self.now_s
+
+    @property
+    def projection(self):
+        return Projection(self.redis)
+
+    @property
+    def states(self):
+        return States(self.redis)
+
+    @property
+    def syncer(self):
+        return Syncer(self.pool, self.redis, self.now)
+
+    @property
+    def buffer(self):
+        return TickBuffer(self.redis, 2**20)
+
+    def recorder(self, recipients=("ops@example.com",)):
+        return Recorder(self.pool, self.states, recipients, self.now)
+
+    def worker(self, region="europe"):
+        return RegionWorker(
+            region=region,
+            projection=self.projection,
+            states=self.states,
+            regions=Regions(self.redis),
+            ticks=self.ticks,
+            buffer=self.buffer,
+            prober=self.prober,
+            witness=self.witness,
+            now=self.now,
+        )
+
+    async def execute(self, sql, *args):
+        async with self.pool.connection() as connection:
+            return await connection.execute(sql, args)
+
+    async def rows(self, sql, *args):
+        async with self.pool.connection() as connection:
+            return await (await connection.execute(sql, args)).fetchall()
+
+    async def add_region(self, name):
+        await self.execute("INSERT INTO regions (name) VALUES (%s)", name)
+        await self.execute("INSERT INTO changes (website_id) VALUES (NULL)")
+
+    async def add_website(self, url="http://example.com/", *, regions=None, every=180, emails=()):
+        website = uuid7(int(self.now_s * 1000), os.urandom(10))
+        async with self.pool.connection() as c:
+            await c.execute(
+                """
+                INSERT INTO websites (id, url, name, all_regions, check_frequency, request_timeout,
+                    http_method, request_headers, request_body, expected_status_codes,
+                    follow_redirects, verify_ssl, alert_emails)
+                VALUES (%s, %s, %s, %s, %s, 15, 'GET', '{}', '', '[[200, 399]]', true, true, %s)
+                """,
+                [website, url, url, regions is None, every, list(emails)],
+            )
+            for region in regions or ():
+                await c.execute("INSERT INTO website_regions VALUES (%s, %s)", [website, region])
+            await c.execute(
+                "INSERT INTO changes (website_id, check_now) VALUES (%s, true)", [website]
+            )
+        return website
+
+    async def sync(self):
+        return await sync_changes(self.syncer)
+
+    async def incidents(self, website: UUID):
+        return await self.rows(
+            "SELECT extract(epoch FROM started_at)::bigint,"
+            " extract(epoch FROM resolved_at)::bigint, cause, regions FROM incidents"
+            " WHERE website_id = %s ORDER BY started_at",
+            website,
+        )
+
+    async def outbox(self):
+        return await self.rows("SELECT event, recipient, state FROM notifications ORDER BY 1, 2")
+
+
+@asynccontextmanager
+async def _world(database_url, redis_url):
+    pool = make_pool(database_url)
+    await pool.open()
+    redis = make_client(redis_url)
+    ticks = make_tick_store(
+        influxdb_url=None,
+        influxdb_token=None,
+        influxdb_org=None,
+        influxdb_bucket="website_ticks",
+        pool=pool,
+        raw_days=30,
+        rollup_days=400,
+    )
+    try:
+        yield World(pool, redis, ticks)
+    finally:
+        await ticks.close()
+        await redis.aclose()
+        await pool.close()
+
+
+def run(scenario, database_url, redis_url):
+    """Run ``scenario(world)`` to its end."""
+
+    async def main():
+        async with _world(database_url, redis_url) as world:
+            return await scenario(world)
+
+    return asyncio.run(main())
