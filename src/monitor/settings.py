@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from msgspec import Struct
 
+from monitor import settings_parsers as read
 from monitor.domain.errors import SettingsError
+from monitor.settings_parsers import Network, Parser, region_name_ok
 
-Parser = Callable[[str], Any]
+__all__ = ["TABLE", "Setting", "Settings", "load", "raw_values", "region_name_ok"]
 
 
 class Setting(Struct, frozen=True):
@@ -29,136 +30,95 @@ class Setting(Struct, frozen=True):
     secret: bool = False
 
 
-def _text(value: str) -> str:
-    return value
-
-
-def _url(*schemes: str) -> Parser:
-    def parse(value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in schemes:
-            raise ValueError(f"must start with {' or '.join(s + '://' for s in schemes)}")
-        return value
-
-    return parse
-
-
-def _integer(least: int, most: int) -> Parser:
-    def parse(value: str) -> int:
-        if not value.strip().isdecimal() or not least <= int(value) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
-        return int(value)
-
-    return parse
-
-
-def _one_of(*words: str) -> Parser:
-    def parse(value: str) -> str:
-        if value not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
-        return value
-
-    return parse
-
-
-def _region(value: str) -> str:
-    if not region_name_ok(value):
-        raise ValueError("must be 1 to 32 of a-z, 0-9 and -, starting with a letter")
-    return value
-
-
-def region_name_ok(value: str) -> bool:
-    """Whether this can name a region, and so a queue: lower case letters, digits, dashes."""
-    plain = value.replace("-", "")
-    ascii_ok = plain.isascii() and plain.isalnum() and plain == plain.lower()
-    return ascii_ok and len(value) <= 32 and value[0].isalpha()
-
-
-def _words(value: str) -> tuple[str, ...]:
-    return tuple(w for w in (part.strip() for part in value.split(",")) if w)
-
-
-def _address(value: str) -> tuple[str, int]:
-    host, colon, port = value.rpartition(":")
-    if not colon or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise ValueError("must be host:port, several of them with commas")
-    return host.strip("[]"), int(port)
-
-
-def _addresses(value: str) -> tuple[tuple[str, int], ...]:
-    return tuple(_address(word) for word in _words(value))
-
-
 TABLE: Final = (
     Setting(
         "DATABASE_URL",
-        _url("postgresql", "postgres"),
+        read.postgres_url,
         None,
         "Postgres: API, central worker, migrations; region workers only without InfluxDB",
         secret=True,
     ),
     Setting(
         "REDIS_URL",
-        _url("redis", "rediss", "unix"),
+        read.url("redis", "rediss", "unix"),
         None,
         "Redis: every process",
         secret=True,
     ),
     Setting(
         "INFLUXDB_URL",
-        _url("http", "https"),
+        read.plain_url("http", "https"),
         None,
         "InfluxDB 1.8, 2.x or 3 Core; without it ticks are kept in Postgres",
     ),
     Setting(
         "INFLUXDB_TOKEN",
-        _text,
+        read.text,
         None,
         "its token; for InfluxDB 1.x `user:password`",
         secret=True,
     ),
-    Setting("INFLUXDB_ORG", _text, None, "its organisation (2.x)"),
-    Setting("INFLUXDB_BUCKET", _text, "website_ticks", "bucket (2.x) or database (1.x, 3)"),
-    Setting("SMTP_HOST", _text, None, "mail server: central worker"),
-    Setting("SMTP_PORT", _integer(1, 65_535), 587, "its port"),
-    Setting("SMTP_USER", _text, None, "log in as, if the server wants it"),
-    Setting("SMTP_PASS", _text, None, "password of SMTP_USER", secret=True),
+    Setting("INFLUXDB_ORG", read.text, None, "its organisation (2.x)"),
+    Setting("INFLUXDB_BUCKET", read.text, "website_ticks", "bucket (2.x) or database (1.x, 3)"),
+    Setting("SMTP_HOST", read.text, None, "mail server: central worker"),
+    Setting("SMTP_PORT", read.integer(1, 65_535), 587, "its port"),
+    Setting("SMTP_USER", read.text, None, "log in as, if the server wants it"),
+    Setting("SMTP_PASS", read.text, None, "password of SMTP_USER", secret=True),
     Setting(
         "SMTP_TLS",
-        _one_of("starttls", "tls", "none"),
+        read.one_of("starttls", "tls", "none"),
         "starttls",
         "`starttls`, `tls` (from the first byte, usually port 465) or `none`",
     ),
-    Setting("SMTP_FROM", _text, "monitor@localhost", "sender of the mails"),
-    Setting("ALERT_EMAIL_TO", _words, (), "recipients where a website names none, with commas"),
-    Setting("MONITOR_REGION", _region, None, "serve only this region's checks"),
-    Setting("MONITOR_API_HOST", _text, "127.0.0.1", "address the API listens on"),
-    Setting("MONITOR_API_PORT", _integer(1, 65_535), 8000, "port the API listens on"),
+    Setting("SMTP_FROM", read.mail_address, "monitor@localhost", "sender of the mails"),
+    Setting(
+        "ALERT_EMAIL_TO",
+        read.mail_addresses,
+        (),
+        "recipients where a website names none, with commas",
+    ),
+    Setting("MONITOR_REGION", read.region, None, "serve only this region's checks"),
+    Setting("MONITOR_API_HOST", read.text, "127.0.0.1", "address the API listens on"),
+    Setting("MONITOR_API_PORT", read.integer(1, 65_535), 8000, "port the API listens on"),
     Setting("MONITOR_DATA_DIR", Path, Path(".monitor"), "everything of `make up`"),
     Setting(
         "MONITOR_DNS_SERVERS",
-        _words,
+        read.dns_servers,
         (),
         "DNS servers for checks, `address` or `address:port` with commas; else the system's",
     ),
     Setting(
         "MONITOR_REFERENCES",
-        _addresses,
+        read.addresses,
         (),
         "host:port of servers that always answer, with commas: where none does, the region "
         "has lost its network and measures nothing",
     ),
     Setting(
+        "MONITOR_ALLOW_NETWORKS",
+        read.networks,
+        (),
+        "private networks that may be checked all the same, like `10.0.0.0/8`, with commas",
+    ),
+    Setting(
         "MONITOR_CONCURRENCY",
-        _integer(1, 50_000),
+        read.integer(1, 50_000),
         2000,
         "checks under way at once in one worker process",
     ),
-    Setting("MONITOR_BATCH_SIZE", _integer(1, 5000), 500, "websites in one batch, about"),
-    Setting("MONITOR_RAW_DAYS", _integer(4, 3650), 30, "days that raw ticks are kept"),
-    Setting("MONITOR_ROLLUP_DAYS", _integer(90, 3650), 400, "days that hourly roll-ups are kept"),
+    Setting("MONITOR_BATCH_SIZE", read.integer(1, 5000), 500, "websites in one batch, about"),
+    Setting("MONITOR_RAW_DAYS", read.integer(4, 3650), 30, "days that raw ticks are kept"),
     Setting(
-        "MONITOR_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "least level"
+        "MONITOR_ROLLUP_DAYS", read.integer(90, 3650), 400, "days that hourly roll-ups are kept"
+    ),
+    Setting(
+        "MONITOR_TICK_BUFFER_BYTES",
+        read.integer(0, 2**40),
+        64 * 2**20,
+        "bytes of Redis for ticks that the tick store would not take; the oldest go first",
+    ),
+    Setting(
+        "MONITOR_LOG_LEVEL", read.one_of("debug", "info", "warning", "error"), "info", "least level"
     ),
 )
 
@@ -185,10 +145,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     monitor_data_dir: Path
     monitor_dns_servers: tuple[str, ...]
     monitor_references: tuple[tuple[str, int], ...]
+    monitor_allow_networks: tuple[Network, ...]
     monitor_concurrency: int
     monitor_batch_size: int
     monitor_raw_days: int
     monitor_rollup_days: int
+    monitor_tick_buffer_bytes: int
     monitor_log_level: str
 
     def __repr__(self) -> str:
@@ -208,13 +170,27 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 def load(environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> Settings:
-    """Read all settings; the environment wins over ``env_file``. An empty value counts as unset.
+    """Read and check all settings; see ``raw_values``.
 
-    Raises SettingsError, one sentence naming the setting, where a value is malformed.
+    Raises SettingsError, one sentence naming the setting, where a value is malformed or
+    contradicts another.
     """
-    found = {k: v for k, v in dotenv_values(env_file).items() if v} if env_file.is_file() else {}
-    found |= {k: v for k, v in (os.environ if environ is None else environ).items() if v}
-    return Settings(**{s.name.lower(): _read(s, found.get(s.name)) for s in TABLE})
+    found = raw_values(environ, env_file)
+    settings = Settings(**{s.name.lower(): _read(s, found.get(s.name)) for s in TABLE})
+    _check_together(settings)
+    return settings
+
+
+def raw_values(
+    environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")
+) -> dict[str, str]:
+    """The settings that are set, as text by name. The environment wins over ``env_file``.
+
+    An empty value counts as unset; one in the environment hides what ``env_file`` says.
+    """
+    found: dict[str, str | None] = dict(dotenv_values(env_file)) if env_file.is_file() else {}
+    found |= os.environ if environ is None else environ
+    return {s.name: value for s in TABLE if (value := found.get(s.name))}
 
 
 def _read(setting: Setting, raw: str | None) -> Any:
@@ -223,5 +199,17 @@ def _read(setting: Setting, raw: str | None) -> Any:
     try:
         return setting.parse(raw)
     except ValueError as error:
-        shown = "" if setting.secret else f" (it is {raw!r})"
+        # "a user or password" is refused in a URL: then it must not be shown either.
+        shown = "" if setting.secret or "@" in raw else f" (it is {raw!r})"
         raise SettingsError(f"{setting.name} {error}{shown}.") from None
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.smtp_user and not settings.smtp_pass:
+        raise SettingsError("SMTP_USER is set without SMTP_PASS: set both or neither.")
+    if settings.smtp_pass and not settings.smtp_user:
+        raise SettingsError("SMTP_PASS is set without SMTP_USER: set both or neither.")
+    if settings.smtp_user and not settings.smtp_host:
+        raise SettingsError("SMTP_USER is set without SMTP_HOST, the mail server to log in to.")
+    if settings.influxdb_token and not settings.influxdb_url:
+        raise SettingsError("INFLUXDB_TOKEN is set without INFLUXDB_URL, the server it is for.")

@@ -9,7 +9,10 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from shutil import rmtree
+from urllib.parse import quote
 
 import psycopg
 
@@ -33,34 +36,51 @@ class EmbeddedPostgres:
     above its files are made searchable for that.
     """
 
-    def __init__(self, directory: Path, options: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        options: dict[str, str] | None = None,
+        *,
+        log: Path | None = None,
+        keep_open: Sequence[int] = (),
+    ) -> None:
+        """``log``: where its messages go, else beside the directory. ``keep_open``: descriptors
+        that the server inherits, see ``process.start``."""
         self.directory = directory.resolve()
+        self.log = log or self.directory.with_name(f"{self.directory.name}.log")
         self.options = _SAFE | (options or {})
         self.user = _NOBODY if os.geteuid() == 0 else None
         self.sockets = _socket_directory(self.directory)
         self._bin = _binaries()
+        self._keep_open = keep_open
         self._child: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = "monitor") -> str:
         """A libpq URL of a database on this server."""
-        return f"postgresql://postgres@/{database}?host={self.sockets}"
+        return f"postgresql://postgres@/{database}?host={quote(str(self.sockets), safe='')}"
 
     def start(self) -> None:
         """Start the server, wait until it answers, and make the database ``monitor``."""
         self._make_directories()
         if not (self.directory / "PG_VERSION").exists():
             self._initdb()
+        self.launch()
+        self._wait_until_it_answers()
+        self._create_database("monitor")
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the server's process over a directory that was set up; do not wait for it."""
         settings: list[str] = [word for k, v in self.options.items() for word in ("-c", f"{k}={v}")]
-        with self._log().open("ab") as log:
+        with self.log.open("ab") as log:
             self._child = process.start(
                 [self._bin / "postgres", "-D", self.directory, "-k", self.sockets, *settings],
                 log=log,
                 user=self.user,
                 cwd=self.directory,
                 orphan_signal=signal.SIGINT,
+                keep_open=self._keep_open,
             )
-        self._wait_until_it_answers()
-        self._create_database("monitor")
+        return self._child
 
     def stop(self, within_s: float = 5.0) -> None:
         """Stop at once, safely: SIGINT is PostgreSQL's fast shutdown."""
@@ -73,12 +93,11 @@ class EmbeddedPostgres:
         """The server's process while it runs."""
         return self._child
 
-    def _log(self) -> Path:
-        return self.directory.parent / f"{self.directory.name}.log"
-
     def _make_directories(self) -> None:
         for path in (self.directory, self.sockets):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if path.stat().st_uid not in {os.geteuid(), self.user}:
+                raise MonitorError(f"{path} belongs to another user: remove it.")
             if self.user is not None:
                 os.chown(path, self.user, self.user)
         if self.user is not None:
@@ -87,16 +106,24 @@ class EmbeddedPostgres:
             _make_searchable(self._bin.parent / "lib")
 
     def _initdb(self) -> None:
+        """Set the directory up, whole or not at all: in another one, renamed when done."""
+        unfinished = self.directory.with_name(f"{self.directory.name}-unfinished")
+        rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        if self.user is not None:
+            os.chown(unfinished, self.user, self.user)
         done = subprocess.run(
             [
-                str(self._bin / "initdb"), "-D", str(self.directory), "-U", "postgres",
+                str(self._bin / "initdb"), "-D", str(unfinished), "-U", "postgres",
                 "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions",
             ],
             user=self.user, group=self.user, extra_groups=[] if self.user is not None else None,
-            cwd=self.directory, capture_output=True, text=True, check=False,
+            cwd=unfinished, capture_output=True, text=True, check=False,
+            pass_fds=self._keep_open,
         )  # fmt: skip
         if done.returncode:
             raise MonitorError(f"PostgreSQL could not be set up: {done.stderr.strip()}")
+        unfinished.replace(self.directory)
 
     def _wait_until_it_answers(self, within_s: float = 60.0) -> None:
         assert self._child is not None
@@ -108,7 +135,7 @@ class EmbeddedPostgres:
             except psycopg.OperationalError as error:
                 if self._child.poll() is not None or time.monotonic() > deadline:
                     raise MonitorError(
-                        f"PostgreSQL did not start; its log is {self._log()}."
+                        f"PostgreSQL did not start; its log is {self.log}."
                     ) from error
                 # A foreign process tells of its readiness only by being asked.
                 time.sleep(0.05)
@@ -129,9 +156,12 @@ def _binaries() -> Path:
 
 
 def _socket_directory(directory: Path) -> Path:
-    """Beside the data where the path is short enough for a socket, else in the temp directory."""
+    """Beside the data where a socket can be there, else in the temp directory.
+
+    A socket's path is short, and to libpq and to PostgreSQL a comma separates several.
+    """
     beside = directory.parent / f"{directory.name}-socket"
-    if len(str(beside)) <= _SOCKET_PATH_LIMIT:
+    if len(os.fsencode(beside)) <= _SOCKET_PATH_LIMIT and "," not in str(beside):
         return beside
     name = hashlib.sha256(str(directory).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"monitor-{os.geteuid()}-{name}"

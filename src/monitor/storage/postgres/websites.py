@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 from msgspec import Struct
 from psycopg import sql
-from psycopg.rows import TupleRow
+from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
 from monitor.domain.errors import Conflict, InvalidInput
@@ -61,8 +61,8 @@ _SELECT = sql.SQL(
            w.all_regions,
            CASE WHEN w.all_regions THEN ARRAY(SELECT name FROM regions ORDER BY name)
                 ELSE ARRAY(SELECT r.region FROM website_regions r WHERE r.website_id = w.id
-                           ORDER BY r.region) END,
-           i.started_at
+                           ORDER BY r.region) END AS region_names,
+           i.started_at AS incident_started_at
       FROM websites w LEFT JOIN incidents i ON i.website_id = w.id AND i.resolved_at IS NULL
     """
 )
@@ -70,8 +70,9 @@ _SELECT = sql.SQL(
 
 async def fetch(connection: Connection, website_id: UUID) -> Stored | None:
     """One website, or None."""
-    query = _SELECT + sql.SQL("WHERE w.id = %s")
-    row = await (await connection.execute(query, [website_id])).fetchone()
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_SELECT + sql.SQL("WHERE w.id = %s"), [website_id])
+        row = await cursor.fetchone()
     return None if row is None else _stored(row)
 
 
@@ -83,7 +84,9 @@ async def fetch_page(
     where = sql.SQL("WHERE ") + sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("")
     query = _SELECT + where + sql.SQL(" ORDER BY w.id LIMIT %(size)s")
     values = {"region": wanted.region, "q": wanted.q, "after": after, "size": size}
-    return [_stored(row) for row in await (await connection.execute(query, values)).fetchall()]
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query, values)
+        return [_stored(row) for row in await cursor.fetchall()]
 
 
 def _conditions(wanted: Filter) -> list[sql.SQL]:
@@ -109,32 +112,18 @@ def _conditions(wanted: Filter) -> list[sql.SQL]:
     return found
 
 
-def _stored(row: TupleRow) -> Stored:
-    (website_id, url, name, every, timeout, method, headers, body, statuses, follow, verify,
-     paused_at, emails, external_id, created_at, updated_at, all_regions, regions, started_at) = row  # fmt: skip
-    check = CheckOptions(
-        url=url,
-        check_frequency=every,
-        request_timeout=timeout,
-        http_method=method,
-        request_headers=headers,
-        request_body=body,
-        expected_status_codes=msgspec.convert(statuses, StatusRanges),
-        follow_redirects=follow,
-        verify_ssl=verify,
-    )
+def _stored(row: DictRow) -> Stored:
+    statuses = msgspec.convert(row["expected_status_codes"], StatusRanges)
+    row |= {"expected_status_codes": statuses, "alert_emails": tuple(row["alert_emails"])}
+    regions = tuple(row["region_names"])
+    check = CheckOptions(**{name: row[name] for name in CheckOptions.__struct_fields__})
+    own = ("id", "name", "paused_at", "alert_emails", "external_id", "created_at", "updated_at")
     website = Website(
-        id=website_id,
-        name=name,
         check=check,
-        regions=None if all_regions else tuple(regions),
-        paused_at=paused_at,
-        alert_emails=tuple(emails),
-        external_id=external_id,
-        created_at=created_at,
-        updated_at=updated_at,
+        regions=None if row["all_regions"] else regions,
+        **{name: row[name] for name in own},
     )
-    return Stored(website, tuple(regions), started_at)
+    return Stored(website, regions, row["incident_started_at"])
 
 
 async def lock(connection: Connection, website_id: UUID) -> Stored | None:

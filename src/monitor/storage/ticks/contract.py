@@ -16,13 +16,23 @@ class TickStore(Protocol):
 
     Every method raises ``domain.errors.Unavailable`` where the server cannot be reached or
     refuses for a passing reason. Times are Unix seconds; spans are [since_s, until_s).
+    Durations are kept to the microsecond or to seven digits, whichever is coarser.
+
+    The p95 of n measured checks in order is the one at rank 0.95 n, rounded half up.
     """
 
     async def prepare(self) -> None:
-        """Make what the store needs (database, partitions of the coming days). Idempotent."""
+        """Make what the store needs (databases, partitions of the coming days). Idempotent.
+
+        Raises SettingsError where something is missing that only the operator can make.
+        """
 
     async def write(self, ticks: Sequence[Tick]) -> None:
-        """Store these ticks, thousands in one request. A tick written twice is stored once."""
+        """Store these ticks, thousands in one request. A tick written twice is stored once.
+
+        After Unavailable some may be stored: writing all of them again is safe. Ticks beyond
+        retention may be dropped.
+        """
 
     async def raw_buckets(
         self, website_id: UUID, region: str | None, since_s: int, until_s: int, width_s: int

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from typing import TypeVar
 from uuid import UUID
 
-from monitor.domain.errors import SettingsError
+from monitor.domain.errors import SettingsError, Unavailable
 from monitor.domain.outcome import Tick
 from monitor.domain.series import Bucket
 from monitor.logs import get_logger
@@ -32,11 +32,12 @@ from monitor.storage.ticks.influx_http import (
     TooLarge,
 )
 from monitor.storage.ticks.influxql import identifier
+from monitor.storage.ticks.totals import Totals
 
 LINES_PER_WRITE = 5000
 _PARTS = "0123456789abcdef"
 """A roll-up asks for one sixteenth of the websites at a time, by the last digit of their id:
-InfluxDB 1.x holds a few kB for every series of a question until it has answered."""
+InfluxDB 1.x holds some kB for every series of a question until it has answered."""
 
 _log = get_logger(__name__)
 T = TypeVar("T")
@@ -91,31 +92,36 @@ class InfluxTicks:
             await self._store(self._raw, chunk)
 
     async def _store(self, database: str, lines: list[bytes]) -> None:
-        """Store lines in one request; in halves where that is too much for the server."""
+        """Store lines in one request; in halves where that is too much for the server.
+
+        What InfluxDB refuses for good is logged and dropped: no later try could store it, and
+        checks go on without.
+        """
         try:
             await self._prepared(lambda: self._http.write(database, b"\n".join(lines)))
-        except PartlyStored as problem:
-            _log.warning(
-                "ticks.dropped",
-                database=database,
-                lines=len(lines),
-                dropped=problem.dropped,
-                problem=str(problem),
-            )
-        except TooLarge:
-            if len(lines) == 1:
-                raise
+        except PartlyStored as error:
+            _log.warning("ticks.dropped", lines=len(lines), dropped=error.dropped, error=str(error))
+        except Refused as error:
+            if not isinstance(error, TooLarge) or len(lines) == 1:
+                _log.error("ticks.refused", lines=len(lines), error=str(error))
+                return
             middle = len(lines) // 2
             await self._store(database, lines[:middle])
             await self._store(database, lines[middle:])
 
     async def _prepared(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try; where the database is missing (a new server, or one made anew), make it first."""
+        """Try; where the database is missing (a new server, or one made anew), make it first.
+
+        Where only the operator can, that is a passing failure: ticks wait until it is made.
+        """
         try:
             return await attempt()
         except DatabaseMissing:
-            await self.prepare()
-            return await attempt()
+            try:
+                await self.prepare()
+                return await attempt()
+            except (SettingsError, DatabaseMissing) as error:
+                raise Unavailable("influxdb", str(error)) from error
 
     async def raw_buckets(
         self, website_id: UUID, region: str | None, since_s: int, until_s: int, width_s: int
@@ -156,11 +162,19 @@ class InfluxTicks:
         return stored
 
     async def _rollups(self, hour_s: int, ending: str) -> AsyncIterator[bytes]:
+        """The lines of these websites; InfluxDB answers one website and region after the other."""
         question = influxql.select_hour(hour_s, ending)
+        totals: Totals | None = None
         async for series in self._http.stream(self._raw, question, LINES_PER_WRITE):
             for row in influxql.rows(series):
-                website_id = UUID(row["website_id"])
-                yield line_protocol.encode_rollup(website_id, influxql.bucket_of(row, hour_s))
+                key = (row["website_id"], row["region"])
+                if totals is None or totals.key != key:
+                    if totals is not None:
+                        yield _rollup(totals, hour_s)
+                    totals = Totals(key)
+                totals.add(row["up"], row["response_ms"])
+        if totals is not None:
+            yield _rollup(totals, hour_s)
 
     async def expire(self, now: dt.datetime) -> None:
         """Nothing to do: InfluxDB drops what is past its retention on its own."""
@@ -170,6 +184,10 @@ class InfluxTicks:
 
     async def close(self) -> None:
         await self._http.close()
+
+
+def _rollup(totals: Totals, hour_s: int) -> bytes:
+    return line_protocol.encode_rollup(UUID(totals.key[0]), totals.bucket(hour_s))
 
 
 def _chunks(lines: list[bytes], size: int) -> Iterator[list[bytes]]:

@@ -84,10 +84,12 @@ def select_rollups(website_id: UUID, region: str | None, since_s: int, until_s: 
 
 
 def select_hour(hour_s: int, ending: str) -> str:
-    """Totals of one hour per website and region, of the websites whose id ends in ``ending``."""
+    """One hour of the websites whose id ends in ``ending``, website by website.
+
+    The raw points, to be added up here: six aggregates cost InfluxDB 1.x three times as much.
+    """
     where = f"website_id =~ /{ending}$/ AND {_span(hour_s, hour_s + HOUR_S)}"
-    groups = "website_id,region"
-    return f"SELECT {_TOTALS} FROM {TICKS} WHERE {where} GROUP BY {groups}"  # noqa: S608 - hex
+    return f"SELECT up,response_ms FROM {TICKS} WHERE {where} GROUP BY website_id,region"  # noqa: S608 - hex
 
 
 def _where(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
@@ -121,11 +123,11 @@ def tick_of(website_id: UUID, row: Row) -> Tick:
     )
 
 
-def bucket_of(row: Row, start_s: int | None = None) -> Bucket:
-    """A row of totals; ``start_s`` where the row's own time says nothing."""
+def bucket_of(row: Row) -> Bucket:
+    """A row of totals, or a stored roll-up."""
     return Bucket(
         region=row["region"],
-        start_s=row["time"] if start_s is None else start_s,
+        start_s=row["time"],
         checks=row["checks"] or 0,
         up=int(row["up"] or 0),
         measured=row["measured"] or 0,
