@@ -110,6 +110,13 @@ def test_of_many_schedulers_one_queues_a_minute(broker, redis_url):
     assert _queued(redis_url, "checks.europe") == 50
 
 
+def test_a_minute_that_was_queued_is_not_queued_again(broker, redis_url):
+    claim = keys.emitted(Ring("europe", 180), MINUTE_S)
+    assert broker.send_once(claim, 60, [_batch(0)])
+    assert not broker.send_once(claim, 60, [_batch(0)])
+    assert _queued(redis_url, "checks.europe") == 1
+
+
 def test_a_message_for_later_waits_in_the_delay_queue(broker, redis_url):
     late = _batch(0)
     late = type(late)(late.queue, late.actor, late.payload, 4_000_000_000_000)

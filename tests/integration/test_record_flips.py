@@ -162,6 +162,7 @@ def test_flips_of_websites_that_are_gone_or_paused_are_passed_over(play, gone):
         # then
         assert await world.incidents(website) == []
         assert len(await world.incidents(other)) == 1
+        assert await world.rows("SELECT website_id FROM verdicts") == [(other,)]
 
     play(scenario)
 

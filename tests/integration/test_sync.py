@@ -60,6 +60,23 @@ def test_a_website_moves_rings_with_its_interval_and_its_regions(play):
     play(scenario)
 
 
+def test_another_interval_is_another_ring(play):
+    async def scenario(world):
+        # given
+        await world.add_region("europe")
+        website = await world.add_website()
+        await world.sync()
+        # when
+        await world.execute("UPDATE websites SET check_frequency = 60")
+        await world.execute("INSERT INTO changes (website_id) VALUES (%s)", website)
+        await world.sync()
+        # then
+        assert await world.projection.counts(EUROPE, [EVERYTHING]) == [0]
+        assert await world.projection.counts(Ring("europe", 60), [EVERYTHING]) == [1]
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("end", ["DELETE FROM websites", "UPDATE websites SET paused_at = now()"])
 def test_a_deleted_or_paused_website_leaves_nothing_behind(play, end):
     async def scenario(world):
