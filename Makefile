@@ -1,1 +1,89 @@
-SHELL := /bin/bash
+# `make` alone lists what there is. Nothing here needs root, Docker or a server that runs already.
+
+PYTHON ?= python3
+TESTS_AT_ONCE ?= 2
+PROCESSES ?= 1
+THREADS ?= 4
+
+BIN := .venv/bin
+PIP := umask 022 && PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
+DRAMATIQ := $(BIN)/dramatiq monitor.actors --skip-logging --worker-shutdown-timeout 3000
+LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml requirements/build.in
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test test-e2e lint fmt migrate api worker scheduler stack lock bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: .venv/.local ## set up and run everything here, in the foreground; DEMO=1 adds a site that fails
+	@exec $(BIN)/monitor up $(if $(filter-out 0,$(DEMO)),--demo)
+
+down: ## stop the stack that `make up` runs on this MONITOR_DATA_DIR in another terminal
+	@if test -x $(BIN)/monitor; then exec $(BIN)/monitor down; else echo "Nothing to stop."; fi
+
+test: .venv/.dev ## unit, contract and integration tests, against real servers
+	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) $(ARGS)
+
+test-e2e: .venv/.dev ## a newcomer's walk in a fresh copy: make up, curl, Ctrl-C (a few minutes)
+	@$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+lint: .venv/.dev ## ruff, mypy and the rule of which module may import which
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fmt: .venv/.dev ## format the code and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+migrate: .venv/.local ## apply missing migrations to DATABASE_URL
+	@exec $(BIN)/monitor migrate
+
+api: .venv/.local ## run the API
+	@exec $(BIN)/monitor api
+
+scheduler: .venv/.local ## run the scheduler: one, or several for safety
+	@exec $(BIN)/periodiq monitor.actors
+
+worker: .venv/.local ## run a worker of REGION=name, or without REGION the central one
+	@$(if $(REGION),MONITOR_REGION='$(REGION)') exec $(DRAMATIQ) \
+		--processes $(PROCESSES) --threads $(THREADS)
+
+stack: ## run it with Docker Compose and the real servers (deploy/compose.yaml)
+	@docker compose version >/dev/null 2>&1 || { echo "Docker Compose is not installed."; exit 1; }
+	@exec docker compose -f deploy/compose.yaml up --build
+
+lock: ## pin all dependencies again, with hashes (needs uv)
+	@command -v uv >/dev/null || { echo "uv is not installed: $(PYTHON) -m pip install uv"; exit 1; }
+	$(LOCK) --upgrade --extra local --extra dev -o requirements/dev.txt
+	$(LOCK) --extra local -c requirements/dev.txt -o requirements/local.txt
+	$(LOCK) -c requirements/dev.txt -o requirements/prod.txt
+
+bench:
+	@echo "There is no benchmark yet: nothing has been measured by this target."; exit 2
+
+# The virtual environment. A stamp is newer than what it was made from, so doing it twice is free.
+
+.venv/.local: requirements/local.txt pyproject.toml | $(BIN)/pip
+	@echo "Installing what it runs on into .venv (once, about a minute) ..."
+	@$(PIP) --require-hashes -r requirements/local.txt
+	@$(PIP) --no-build-isolation --no-deps -e .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt pyproject.toml | $(BIN)/pip
+	@echo "Installing what it runs on and the tools into .venv (once, about a minute) ..."
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --no-build-isolation --no-deps -e .
+	@touch .venv/.local $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is not it: make PYTHON=/path/to/python3.11"; \
+		exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv: on Debian, apt install python3-venv"; exit 1; }
+	@echo "Making a virtual environment in .venv ..."
+	@umask 022 && $(PYTHON) -m venv .venv

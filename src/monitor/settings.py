@@ -173,7 +173,7 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")
     """Read and check all settings; see ``raw_values``.
 
     Raises SettingsError, one sentence naming the setting, where a value is malformed or
-    contradicts another.
+    contradicts another, or ``env_file`` cannot be read.
     """
     found = raw_values(environ, env_file)
     settings = Settings(**{s.name.lower(): _read(s, found.get(s.name)) for s in TABLE})
@@ -188,9 +188,19 @@ def raw_values(
 
     An empty value counts as unset; one in the environment hides what ``env_file`` says.
     """
-    found: dict[str, str | None] = dict(dotenv_values(env_file)) if env_file.is_file() else {}
-    found |= os.environ if environ is None else environ
+    found = _read_file(env_file) | dict(os.environ if environ is None else environ)
     return {s.name: value for s in TABLE if (value := found.get(s.name))}
+
+
+def _read_file(path: Path) -> dict[str, str | None]:
+    """The variables of a `.env`; none where there is no such file. ``$`` means itself."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return dict(dotenv_values(stream=file, interpolate=False))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}.") from None
 
 
 def _read(setting: Setting, raw: str | None) -> Any:

@@ -111,16 +111,25 @@ class InfluxHttp:
         await self._ask("POST", "/write", {"db": database, "precision": "s"}, headers, lines)
 
     async def query(self, database: str, question: str) -> list[Series]:
-        """The series of a SELECT. Raises DatabaseMissing, Refused or Unavailable."""
+        """The series of a SELECT.
+
+        Raises DatabaseMissing, and Unavailable for whatever else the server says: our questions
+        are sound, so it is a limit of its own that it has met.
+        """
         parameters = {"db": database, "q": question, "epoch": "s"}
         _, body = await self._ask("GET", "/query", parameters)
         return _series(body)
 
     async def execute(self, statement: str) -> None:
-        """Run a statement that changes something, such as CREATE DATABASE (1.x)."""
+        """Run a statement that changes something, such as CREATE DATABASE (1.x).
+
+        Raises Refused with the server's words, and Unavailable.
+        """
         headers = {"Content-Type": _FORM}
         _, body = await self._ask("POST", "/query", {"q": statement}, headers)
-        _series(body)
+        problem = _answer(body).first_error()
+        if problem is not None:
+            raise Refused(f"influxdb: {printable(problem)}")
 
     async def stream(self, database: str, question: str, chunk: int) -> AsyncIterator[list[Series]]:
         """A SELECT answered piece by piece, so that not all of it is held at once.
@@ -193,16 +202,22 @@ async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield rest
 
 
-def _series(body: bytes) -> list[Series]:
-    """Read an answer. What is wrong with a question is said inside an HTTP 200."""
+def _answer(body: bytes) -> Answer:
     try:
-        answer = _answer_decoder.decode(body)
+        return _answer_decoder.decode(body)
     except msgspec.MsgspecError as error:
         raise Unavailable("influxdb", f"an answer that is none: {error}") from error
+
+
+def _series(body: bytes) -> list[Series]:
+    """What an answer holds. What is wrong with a question is said inside an HTTP 200."""
+    answer = _answer(body)
     problem = answer.first_error()
-    if problem is not None:
-        raise _missing_or_refused(problem)
-    return [s for result in answer.results for s in result.series]
+    if problem is None:
+        return [s for result in answer.results for s in result.series]
+    if _means_missing(problem):
+        raise DatabaseMissing(f"influxdb: {printable(problem)}")
+    raise Unavailable("influxdb", printable(problem))
 
 
 def _refusal(status: int, body: bytes) -> MonitorError:
@@ -213,8 +228,8 @@ def _refusal(status: int, body: bytes) -> MonitorError:
     words = printable(_message_in(body))
     if status in (401, 403):
         return Unavailable("influxdb", f"{status}, check INFLUXDB_TOKEN: {words}")
-    if status == 404:
-        return _missing_or_refused(words)
+    if status == 404 and _means_missing(words):
+        return DatabaseMissing(f"influxdb: {words}")
     if status == 413:
         return TooLarge(f"influxdb: {words}")
     if status in (400, 422) and "partial write" in words:
@@ -224,11 +239,9 @@ def _refusal(status: int, body: bytes) -> MonitorError:
     return Refused(f"influxdb: {status} {words}")
 
 
-def _missing_or_refused(words: str) -> Refused:
+def _means_missing(words: str) -> bool:
     # 1.x and 3: "database not found"; 2.x: "no dbrp mapping found", "retention policy not found".
-    if "not found" in words or "no dbrp mapping" in words:
-        return DatabaseMissing(f"influxdb: {printable(words)}")
-    return Refused(f"influxdb: {printable(words)}")
+    return "not found" in words or "no dbrp mapping" in words
 
 
 class _Message(msgspec.Struct):

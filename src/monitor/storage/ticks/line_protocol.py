@@ -23,10 +23,10 @@ _ESCAPED_IN_STRINGS = str.maketrans({'"': '\\"', "\\": "\\\\"})
 def tag_value(text: str) -> str:
     """Text as the value of a tag.
 
-    Raises ValueError for what the protocol cannot carry in a tag: nothing at all, control
-    characters (a newline ends the line), and a backslash at the end (it escapes what follows).
+    Raises ValueError for what a tag cannot carry: nothing at all, control characters (a newline
+    ends the line), and backslashes, which the versions of InfluxDB read differently.
     """
-    if not text or text.endswith("\\") or any(c < " " for c in text):
+    if not text or "\\" in text or any(c < " " for c in text):
         raise ValueError(f"{text!r} cannot be the value of a tag")
     return text.translate(_ESCAPED_IN_TAGS)
 

@@ -1,0 +1,81 @@
+"""Bodies: decoded, checked by the domain field by field, and described in the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from litestar.dto import AbstractDTO
+from litestar.dto.data_structures import DTOFieldDefinition
+from litestar.openapi.spec import Reference, Schema
+from litestar.typing import FieldDefinition
+
+from monitor.api import schemas
+from monitor.api.requests import decode_json
+from monitor.domain import validation
+
+
+class CheckedBody(AbstractDTO[Any]):
+    """A body that ``check`` turns into what the route is given, documented as ``documented_as``.
+
+    A route says ``dto=`` one of the subclasses; its parameter ``data`` is what ``check`` returns.
+    """
+
+    check: ClassVar[staticmethod[[object], Any]]
+    documented_as: ClassVar[type]
+
+    def decode_bytes(self, value: bytes) -> Any:
+        """What ``check`` makes of the body. Raises RequestError and InvalidInput."""
+        return type(self).check(decode_json(value))
+
+    @classmethod
+    def create_for_field_definition(cls, *_args: Any, **_kwargs: Any) -> None:
+        """Nothing to prepare: the framework's own transfer models are not used."""
+
+    @classmethod
+    def create_openapi_schema(
+        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any
+    ) -> Reference | Schema:
+        """The schema of ``documented_as``."""
+        del field_definition, handler_id
+        described = FieldDefinition.from_annotation(cls.documented_as)
+        found: Reference | Schema = schema_creator.for_field_definition(described)
+        return found
+
+    @classmethod
+    def is_supported_model_type_field(cls, field_definition: FieldDefinition) -> bool:
+        """Answers are encoded as they are."""
+        del field_definition
+        return False
+
+    @classmethod
+    def generate_field_definitions(cls, model_type: type[Any]) -> Iterator[DTOFieldDefinition]:  # type: ignore[override] # a generator is more than is needed
+        """No fields: see ``create_for_field_definition``."""
+        del model_type
+        return iter(())
+
+    @classmethod
+    def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
+        """No fields, so none is nested."""
+        del field_definition
+        return False
+
+
+class NewWebsiteBody(CheckedBody):
+    check = staticmethod(validation.new_website)
+    documented_as = schemas.NewWebsite
+
+
+class WebsiteChangeBody(CheckedBody):
+    check = staticmethod(validation.changed_website)
+    documented_as = schemas.WebsiteChange
+
+
+class NewRegionBody(CheckedBody):
+    check = staticmethod(validation.new_region)
+    documented_as = schemas.NewRegion
+
+
+class RegionChangeBody(CheckedBody):
+    check = staticmethod(validation.changed_region)
+    documented_as = schemas.RegionChange

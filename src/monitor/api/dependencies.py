@@ -1,0 +1,52 @@
+"""What the API stands on, opened and closed by whoever makes the app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+from redis.asyncio import Redis
+
+from monitor.domain import messages
+from monitor.domain.messages import Outgoing
+from monitor.logs import get_logger
+from monitor.services.monitor_view import Sources
+from monitor.storage.postgres.pool import Pool
+from monitor.storage.ticks.contract import TickStore
+
+log = get_logger(__name__)
+
+_SEND_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Open stores, ``send`` for queue messages, and ``clock``: Unix seconds."""
+
+    pool: Pool
+    redis: Redis
+    tick_store: TickStore
+    send: Callable[[list[Outgoing]], Awaitable[None]]
+    clock: Callable[[], float]
+
+    def sources(self) -> Sources:
+        """Where statuses come from, as of now."""
+        return Sources(self.pool, self.redis, self.clock())
+
+    async def announce_changes(self) -> None:
+        """Have Redis follow a committed change at once.
+
+        The change row is committed, and the minute's sync finds it: failing here costs time only.
+        """
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT_S):
+                await self.send([messages.sync_changes()])
+        except Exception as error:  # noqa: BLE001 - whatever the broker raises, the change stands
+            log.warning("api.announcing_failed", error=type(error).__name__)
+
+
+Deps = NamedDependency[SkipValidation[Dependencies]]
+"""How a route asks for them: a parameter ``deps: Deps``."""

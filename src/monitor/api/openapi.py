@@ -1,0 +1,168 @@
+"""The OpenAPI document, served at /schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from litestar import Response, Router
+from litestar.datastructures import ResponseHeader
+from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin, YamlRenderPlugin
+from litestar.openapi.spec import (
+    Components,
+    Example,
+    Operation,
+    RequestBody,
+    SecurityRequirement,
+    SecurityScheme,
+    Tag,
+)
+
+from monitor.api.access import PUBLIC
+from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, problem_of
+from monitor.domain.errors import FieldProblem
+
+DESCRIPTION = """
+Watches websites from several regions, says what is down, and says what it did not measure.
+
+**Keys.** Send `Authorization: Bearer mon_...`. A key of the role `read` may GET, `write` may also
+change websites, `admin` may also change regions. Without a valid key the answer is 401, with one
+of too low a role 403.
+
+**Errors** are problem details (RFC 9457, `application/problem+json`) with a stable `code`. 400: the
+request cannot be read (broken JSON, a bad query parameter or cursor). 422: the JSON is fine, but
+fields of it are not; `errors` names each one. Nothing is changed by a request that fails.
+
+**Lists** come in pages: send `next_cursor` back as `cursor`, with the same filters, until it is
+null.
+
+**Times** are RFC 3339 in UTC; durations are in seconds, response times in milliseconds.
+"""
+
+NO_KEY: list[SecurityRequirement] = [{}]
+"""The security of a route that needs no key."""
+
+LOCATION = ResponseHeader(
+    name="Location", value="", description="Its path.", documentation_only=True, required=True
+)
+"""The header of an answer to a POST."""
+
+_NEW_WEBSITE = {
+    "smallest": Example(summary="A URL is enough", value={"url": "https://example.com/"}),
+    "every option": Example(
+        summary="Every option",
+        value={
+            "url": "https://example.com/health",
+            "name": "Example, health",
+            "regions": ["europe"],
+            "check_frequency": 60,
+            "request_timeout": 10,
+            "http_method": "POST",
+            "request_headers": {"Accept": "application/json"},
+            "request_body": "{}",
+            "expected_status_codes": [204, "300-399"],
+            "follow_redirects": False,
+            "verify_ssl": True,
+            "paused": False,
+            "alert_emails": ["ops@example.com"],
+            "external_id": "shop-1",
+        },
+    ),
+}
+
+_EXAMPLES: dict[int, Problem] = {
+    400: problem_of(
+        400, "invalid_json", "The body is not JSON in UTF-8: Input data was truncated."
+    ),
+    401: problem_of(401, "unauthenticated", "This API key is not valid."),
+    403: problem_of(403, "forbidden", "This needs an API key of the role write; yours is read."),
+    404: problem_of(404, "website_not_found", "There is no website with this id."),
+    409: problem_of(
+        409,
+        "external_id_taken",
+        "Another website has this external_id.",
+        [FieldProblem("external_id", "Another website has this external_id.")],
+    ),
+    413: problem_of(413, "body_too_large", "Entity is too large."),
+    415: problem_of(415, "unsupported_media_type", "Send the body as `application/json`."),
+    422: problem_of(
+        422,
+        "invalid_fields",
+        "check_frequency: must be a whole number from 30 to 86400",
+        [FieldProblem("check_frequency", "must be a whole number from 30 to 86400")],
+    ),
+    503: problem_of(503, "unavailable", "postgres does not answer at the moment; try again soon."),
+}
+
+
+@dataclass
+class NewWebsiteOperation(Operation):
+    """POST /websites, with examples of its body."""
+
+    def __post_init__(self) -> None:
+        assert isinstance(self.request_body, RequestBody)
+        self.request_body.content["application/json"].examples = dict(_NEW_WEBSITE)
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """The problems a route may answer with, those of every route with a key among them."""
+    return {status: _problem(status) for status in sorted({*statuses, 401, 403, 503})}
+
+
+def _problem(status: int) -> ResponseSpec:
+    return ResponseSpec(
+        Problem,
+        generate_examples=False,
+        description=HTTPStatus(status).phrase,
+        media_type=MEDIA_TYPE,
+        examples=[Example(summary=_EXAMPLES[status].code, value=_EXAMPLES[status])],
+    )
+
+
+async def _no_pages_of_its_own(response: Response[Any]) -> Response[Any]:
+    """The framework answers unknown paths below /schema with a page; this API with a problem."""
+    if response.status_code == HTTPStatus.NOT_FOUND:
+        raise RequestError.of(404, "not_found", "Nothing matches the given URI.")
+    return response
+
+
+def config() -> OpenAPIConfig:
+    """The document as JSON and YAML, and a page at /schema that draws it.
+
+    The page loads its script from a public server; the document itself needs nobody.
+    """
+    return OpenAPIConfig(
+        title="monitor",
+        version=version("monitor"),
+        description=DESCRIPTION,
+        use_handler_docstrings=True,
+        security=[{"bearer": []}],
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(
+                    type="http", scheme="bearer", description="An API key, `mon_...`."
+                )
+            }
+        ),
+        tags=[
+            Tag("websites", "What is watched, and how."),
+            Tag("regions", "Places that checks run from."),
+            Tag("monitor", "What was measured: latest statuses, series, downtimes."),
+            Tag("health", "Whether this process is there, and what it stands on."),
+        ],
+        openapi_router=Router(
+            "/schema",
+            route_handlers=[],
+            include_in_schema=False,
+            opt=PUBLIC,
+            after_request=_no_pages_of_its_own,
+        ),
+        render_plugins=[
+            SwaggerRenderPlugin(path="/", favicon=""),
+            JsonRenderPlugin(),
+            YamlRenderPlugin(path=["/openapi.yml", "/openapi.yaml"]),
+        ],
+    )

@@ -1,0 +1,44 @@
+"""The query parameters that several routes share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar.params import QueryParameter
+
+from monitor.domain.paging import MAX_CURSOR_LENGTH
+from monitor.domain.status import Status
+
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="Items on a page, at most.")]
+Cursor = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=MAX_CURSOR_LENGTH,
+        description="The next_cursor of the page before, with the same filters.",
+    ),
+]
+RegionFilter = Annotated[
+    str | None, QueryParameter(max_length=32, description="Checked from this region.")
+]
+StatusFilter = Annotated[
+    Status | None,
+    QueryParameter(
+        description="Of this status. As a status is worked out and not stored, a page may then "
+        "hold fewer items than `limit`, even none, and still have a next_cursor: at most 10,000 "
+        "websites are looked at for one page."
+    ),
+]
+PausedFilter = Annotated[bool | None, QueryParameter(description="Paused, or not.")]
+TextFilter = Annotated[
+    str | None,
+    QueryParameter(
+        min_length=1, max_length=255, description="Part of the URL or the name, in any case."
+    ),
+]
+Days = Annotated[int, QueryParameter(ge=1, le=90, description="How far back, to now.")]
+SeriesRegion = Annotated[
+    str | None, QueryParameter(max_length=32, description="This region alone.")
+]
+Force = Annotated[
+    bool, QueryParameter(description="Remove it although websites are checked from it.")
+]

@@ -1,0 +1,140 @@
+"""Errors as the caller sees them: RFC 9457 problem details, from one table."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from msgspec import UNSET, Struct, UnsetType
+
+from monitor.domain.errors import (
+    Conflict,
+    FieldProblem,
+    InvalidInput,
+    MonitorError,
+    NotFound,
+    Unavailable,
+)
+from monitor.domain.outcome import printable
+from monitor.domain.validation import BadQuery
+from monitor.logs import get_logger
+
+log = get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """What went wrong (RFC 9457, section 3.1). ``code`` is stable, ``detail`` is for a person.
+
+    ``type`` is always about:blank: ``title`` is the meaning of the status (section 4.2.1), and
+    ``code`` and ``errors`` are extension members (section 3.2). ``errors`` names the fields or
+    query parameters at fault; ``checks`` the dependencies that do not answer, by /readyz alone.
+    """
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldProblem] | UnsetType = UNSET
+    checks: dict[str, str] | UnsetType = UNSET
+
+
+class RequestError(MonitorError):
+    """A problem that is found before any service is asked, or instead of an answer."""
+
+    def __init__(self, problem: Problem, headers: dict[str, str] | None = None) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+        self.headers = headers or {}
+
+    @classmethod
+    def of(
+        cls, status: int, code: str, detail: str, headers: dict[str, str] | None = None
+    ) -> RequestError:
+        """One with a status, a stable code and a sentence for a person."""
+        return cls(problem_of(status, code, detail), headers)
+
+
+TABLE: tuple[tuple[type[MonitorError], int, str], ...] = (
+    (BadQuery, 400, "invalid_query"),
+    (InvalidInput, 422, "invalid_fields"),
+    (NotFound, 404, ""),
+    (Conflict, 409, ""),
+    (Unavailable, 503, "unavailable"),
+)
+"""Our errors, the first that fits: the status and the code, empty where the error has its own."""
+
+_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+}
+"""Codes of the statuses that the framework answers with by itself."""
+
+
+def answer(problem: Problem, headers: dict[str, str] | None = None) -> Response[Problem]:
+    """A problem as a response."""
+    return Response(
+        problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers or {}
+    )
+
+
+def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """The response to any exception. What was not foreseen is logged and not told."""
+    if isinstance(error, RequestError):
+        return answer(error.problem, error.headers)
+    if isinstance(error, ValidationException):
+        return answer(_bad_parameters(error))
+    if isinstance(error, HTTPException) and error.status_code in _CODES:
+        status = error.status_code
+        return answer(problem_of(status, _CODES[status], _meaning(status)), error.headers)
+    for kind, status, code in TABLE:
+        if isinstance(error, kind):
+            return _ours(error, status, code)
+    log.error("api.internal_error", route=request.scope.get("path_template"), exc_info=error)
+    detail = "Something went wrong here. It has been logged."
+    return answer(problem_of(500, "internal_error", detail))
+
+
+def problem_of(
+    status: int, code: str, detail: str, errors: list[FieldProblem] | UnsetType = UNSET
+) -> Problem:
+    """A problem whose title is the phrase of its status."""
+    title = HTTPStatus(status).phrase
+    return Problem(title=title, status=status, detail=detail, code=code, errors=errors)
+
+
+def _ours(error: MonitorError, status: int, code: str) -> Response[Problem]:
+    headers: dict[str, str] = {}
+    errors: list[FieldProblem] | UnsetType = UNSET
+    detail = str(error)
+    if isinstance(error, InvalidInput):
+        errors = error.problems
+    elif isinstance(error, Conflict) and error.field is not None:
+        errors = [FieldProblem(error.field, str(error))]
+    elif isinstance(error, Unavailable):
+        log.warning("api.unavailable", dependency=error.dependency, error=str(error))
+        detail = f"{error.dependency} does not answer at the moment; try again soon."
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    code = code or str(getattr(error, "code"))  # noqa: B009 - the table knows that it has one
+    return answer(problem_of(status, code, detail, errors), headers)
+
+
+def _bad_parameters(error: ValidationException) -> Problem:
+    """Query parameters that the framework could not read."""
+    found = error.extra if isinstance(error.extra, list) else []
+    errors = [
+        FieldProblem(str(e.get("key", "query")), printable(str(e.get("message", ""))))
+        for e in found
+    ]
+    return problem_of(400, "invalid_query", "A query parameter cannot be read.", errors)
+
+
+def _meaning(status: int) -> str:
+    return f"{HTTPStatus(status).description or HTTPStatus(status).phrase}."

@@ -1,0 +1,66 @@
+"""What is checked of every request before its route: its size, its names, its media type."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.params import QueryParameter
+
+from monitor.api.problems import RequestError
+from monitor.domain.errors import FieldProblem
+from monitor.domain.outcome import printable
+from monitor.domain.validation import BadQuery
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_QUERY_BYTES = 4096
+
+AnyRequest = Request[Any, Any, Any]
+
+
+async def check_request(request: AnyRequest) -> None:
+    """Refuse what no route could use. Raises RequestError and BadQuery."""
+    _check_query(request)
+    if "data" in request.route_handler.parsed_fn_signature.parameters:
+        _check_media_type(request)
+        if not await request.body():
+            raise RequestError.of(400, "invalid_json", "The body is empty; send a JSON object.")
+
+
+def _check_query(request: AnyRequest) -> None:
+    if len(request.scope["query_string"]) > MAX_QUERY_BYTES:
+        detail = f"The query string is longer than {MAX_QUERY_BYTES} bytes."
+        raise RequestError.of(414, "query_too_long", detail)
+    if request.route_handler.opt.get("public"):
+        return
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    known = {n for n, p in parameters.items() if isinstance(p.kwarg_definition, QueryParameter)}
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    problems = [
+        FieldProblem(printable(name), "is given twice" if name in known else "is not known here")
+        for name, count in counts.items()
+        if count > 1 or name not in known
+    ]
+    if problems:
+        raise BadQuery(problems[:50])
+
+
+def _check_media_type(request: AnyRequest) -> None:
+    media_type, options = request.content_type
+    charset = options.get("charset", "utf-8").lower()
+    if media_type.lower() != "application/json" or charset != "utf-8":
+        detail = "Send the body as `Content-Type: application/json`, in UTF-8."
+        raise RequestError.of(415, "unsupported_media_type", detail)
+
+
+def decode_json(body: bytes) -> object:
+    """A body as plain values (RFC 8259). Raises RequestError 400 where it is broken."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise RequestError.of(
+            400, "invalid_json", f"The body is not JSON in UTF-8: {printable(reason)}."
+        ) from error

@@ -1,0 +1,47 @@
+"""/healthz and /readyz: for load balancers and supervisors, without a key."""
+
+from __future__ import annotations
+
+from litestar import Router, get
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec.structs import replace
+
+from monitor.api import schemas
+from monitor.api.access import PUBLIC
+from monitor.api.dependencies import Deps
+from monitor.api.openapi import NO_KEY
+from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, problem_of
+from monitor.services import readiness
+
+
+@get("/healthz", opt=PUBLIC, security=NO_KEY)
+async def healthz() -> schemas.Health:
+    """The process lives."""
+    return schemas.Health("ok")
+
+
+@get(
+    "/readyz",
+    opt=PUBLIC,
+    security=NO_KEY,
+    responses={
+        503: ResponseSpec(
+            Problem,
+            generate_examples=False,
+            description="`checks` says which of postgres, redis and ticks do not answer.",
+            media_type=MEDIA_TYPE,
+        )
+    },
+)
+async def readyz(deps: Deps) -> schemas.Readiness:
+    """Whether Postgres, Redis and the tick store answer."""
+    found = await readiness.check(deps.pool, deps.redis, deps.tick_store)
+    checks = {name: "ok" if ready else "unavailable" for name, ready in found.items()}
+    if all(found.values()):
+        return schemas.Readiness("ok", checks)
+    missing = ", ".join(name for name, ready in found.items() if not ready)
+    problem = problem_of(503, "not_ready", f"These do not answer: {missing}.")
+    raise RequestError(replace(problem, checks=checks))
+
+
+router = Router("/", route_handlers=[healthz, readyz], tags=["health"])

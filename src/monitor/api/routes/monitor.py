@@ -1,0 +1,88 @@
+"""/monitor: what was measured."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from litestar import Router, get
+from litestar.params import FromPath
+
+from monitor.api import answers, schemas
+from monitor.api.access import READ
+from monitor.api.dependencies import Deps
+from monitor.api.openapi import problems
+from monitor.api.parameters import (
+    Cursor,
+    Days,
+    Limit,
+    PausedFilter,
+    RegionFilter,
+    SeriesRegion,
+    StatusFilter,
+    TextFilter,
+)
+from monitor.services import downtime, monitor_series, monitor_view
+from monitor.services.monitor_view import Query
+
+
+@get("/", opt=READ, responses=problems(400))
+async def latest_statuses(
+    deps: Deps,
+    *,
+    region: RegionFilter = None,
+    status: StatusFilter = None,
+    paused: PausedFilter = None,
+    q: TextFilter = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> schemas.LatestPage:
+    """The latest status of all websites, in order of creation, region by region."""
+    query = Query(region=region, status=status, paused=paused, q=q)
+    found, following = await monitor_view.page(
+        deps.sources(), query, limit, cursor, need_states=True
+    )
+    since = await monitor_view.since(deps.pool, found)
+    items = [answers.latest(v, since.get(v.stored.website.id)) for v in found]
+    return schemas.LatestPage(items, following)
+
+
+@get("/{website_id:uuid}", opt=READ, responses=problems(400, 404))
+async def website_series(
+    website_id: FromPath[UUID], deps: Deps, days: Days = 1, region: SeriesRegion = None
+) -> schemas.WebsiteSeries:
+    """Response times and uptime of the last days, in at most about 500 points a region.
+
+    Without `region`: a series for every region of the website, and for those it had in this
+    span. A bucket in which nothing was measured is absent from `points`: a gap is neither up nor
+    down. `uptime` says how much of the checks that were due have been made, since the website was
+    created if that is later than `since`. Up to 3 days are read from the checks themselves,
+    longer spans from hourly sums.
+    """
+    found = await monitor_series.series(
+        deps.pool, deps.tick_store, website_id, days=days, region=region, now_s=int(deps.clock())
+    )
+    return answers.series(found, days)
+
+
+@get("/{website_id:uuid}/downtime", opt=READ, responses=problems(400, 404))
+async def downtime_history(
+    website_id: FromPath[UUID], deps: Deps, limit: Limit = 100, cursor: Cursor = None
+) -> schemas.DowntimePage:
+    """When the website was down, newest first. One that is still open has no `resolved_at`."""
+    found, following = await downtime.page(deps.pool, website_id, limit, cursor)
+    now_s = deps.clock()
+    return schemas.DowntimePage([answers.incident(i, now_s) for i in found], following)
+
+
+@get("/{website_id:uuid}/last_downtime", opt=READ, responses=problems(400, 404))
+async def last_downtime(website_id: FromPath[UUID], deps: Deps) -> schemas.Downtime:
+    """The latest downtime; 404 with the code `no_downtime` where there has been none."""
+    found = await downtime.last(deps.pool, website_id)
+    return answers.incident(found, deps.clock())
+
+
+router = Router(
+    "/monitor",
+    route_handlers=[latest_statuses, website_series, downtime_history, last_downtime],
+    tags=["monitor"],
+)

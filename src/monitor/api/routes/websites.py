@@ -1,0 +1,100 @@
+"""/websites."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from litestar import Response, Router, delete, get, patch, post
+from litestar.params import FromPath, JSONBody
+
+from monitor.api import answers, schemas
+from monitor.api.access import READ, WRITE
+from monitor.api.bodies import NewWebsiteBody, WebsiteChangeBody
+from monitor.api.dependencies import Deps
+from monitor.api.openapi import LOCATION, NewWebsiteOperation, problems
+from monitor.api.parameters import (
+    Cursor,
+    Limit,
+    PausedFilter,
+    RegionFilter,
+    StatusFilter,
+    TextFilter,
+)
+from monitor.domain.validation import WebsiteFields
+from monitor.services import monitor_view, websites
+from monitor.services.monitor_view import Query
+
+
+@post(
+    "/",
+    opt=WRITE,
+    dto=NewWebsiteBody,
+    operation_class=NewWebsiteOperation,
+    response_headers=[LOCATION],
+    responses=problems(400, 409, 413, 415, 422),
+)
+async def create_website(data: JSONBody[WebsiteFields], deps: Deps) -> Response[schemas.Website]:
+    """Watch a website. It is checked at once, unless it is made paused."""
+    stored = await websites.create(deps.pool, data, deps.clock())
+    await deps.announce_changes()
+    view = await monitor_view.show(deps.sources(), stored)
+    location = f"/websites/{stored.website.id}"
+    return Response(answers.website(view), headers={"Location": location})
+
+
+@get("/", opt=READ, responses=problems(400))
+async def list_websites(
+    deps: Deps,
+    *,
+    region: RegionFilter = None,
+    status: StatusFilter = None,
+    paused: PausedFilter = None,
+    q: TextFilter = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> schemas.WebsitePage:
+    """Websites in order of creation. Statuses are `unknown` while Redis does not answer."""
+    query = Query(region=region, status=status, paused=paused, q=q)
+    found, following = await monitor_view.page(
+        deps.sources(), query, limit, cursor, need_states=False
+    )
+    return schemas.WebsitePage([answers.website(v) for v in found], following)
+
+
+@get("/{website_id:uuid}", opt=READ, responses=problems(400, 404))
+async def read_website(website_id: FromPath[UUID], deps: Deps) -> schemas.Website:
+    """One website."""
+    stored = await websites.get(deps.pool, website_id)
+    return answers.website(await monitor_view.show(deps.sources(), stored))
+
+
+@patch(
+    "/{website_id:uuid}",
+    opt=WRITE,
+    dto=WebsiteChangeBody,
+    responses=problems(400, 404, 409, 413, 415, 422),
+)
+async def change_website(
+    website_id: FromPath[UUID], data: JSONBody[WebsiteFields], deps: Deps
+) -> schemas.Website:
+    """Change what is sent and nothing else. A changed check is made at once.
+
+    null sets `regions` back to all, `name` back to the URL's, and `external_id` to none.
+    """
+    stored = await websites.change(deps.pool, website_id, data)
+    await deps.announce_changes()
+    return answers.website(await monitor_view.show(deps.sources(), stored))
+
+
+@delete("/{website_id:uuid}", opt=WRITE, responses=problems(400, 404))
+async def delete_website(website_id: FromPath[UUID], deps: Deps) -> None:
+    """Remove a website with its downtime history."""
+    await websites.delete(deps.pool, website_id)
+    await deps.announce_changes()
+
+
+router = Router(
+    "/websites",
+    route_handlers=[create_website, list_websites, read_website, change_website, delete_website],
+    tags=["websites"],
+)

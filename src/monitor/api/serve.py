@@ -1,0 +1,98 @@
+"""The API process: everything opened, served by uvicorn, and closed again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import dramatiq
+import uvicorn
+import uvloop
+from litestar import Litestar
+
+from monitor import logs
+from monitor.api.app import Lifespan, create_app
+from monitor.api.dependencies import Dependencies
+from monitor.broker import Broker, send_all
+from monitor.settings import Settings
+from monitor.storage.postgres.pool import Pool, make_pool
+from monitor.storage.redis.client import make_client
+from monitor.storage.ticks.contract import TickStore
+from monitor.storage.ticks.open import make_tick_store
+
+log = logs.get_logger(__name__)
+
+GRACE_S = 3
+"""How long requests under way may take once the process was told to end."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve the API until SIGTERM or SIGINT; then answer what has begun, for at most 3 s.
+
+    Raises SettingsError where a setting is missing. It starts without its servers, too: /readyz
+    says what does not answer, and requests that need it get 503.
+    """
+    settings.need("DATABASE_URL")
+    settings.need("REDIS_URL")
+    logs.configure("api", settings.monitor_log_level)
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    dramatiq.set_broker(Broker(settings.need("REDIS_URL")))
+    pool = make_pool(settings.need("DATABASE_URL"))
+    deps = Dependencies(
+        pool=pool,
+        redis=make_client(settings.need("REDIS_URL")),
+        tick_store=_tick_store(settings, pool),
+        send=send_all,
+        clock=time.time,
+    )
+    app = create_app(deps, [_held_open(deps)])
+    log.info("api.starting", host=settings.monitor_api_host, port=settings.monitor_api_port)
+    await uvicorn.Server(_config(app, settings)).serve()
+
+
+def _config(app: Litestar, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.monitor_api_host,
+        port=settings.monitor_api_port,
+        http="h11",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def _tick_store(settings: Settings, pool: Pool) -> TickStore:
+    return make_tick_store(
+        influxdb_url=settings.influxdb_url,
+        influxdb_token=settings.influxdb_token,
+        influxdb_org=settings.influxdb_org,
+        influxdb_bucket=settings.influxdb_bucket,
+        pool=pool,
+        raw_days=settings.monitor_raw_days,
+        rollup_days=settings.monitor_rollup_days,
+    )
+
+
+def _held_open(deps: Dependencies) -> Lifespan:
+    """Open while the app is served: uvicorn ends the process right after the app's own end, so
+    closing later would never happen."""
+
+    @asynccontextmanager
+    async def held(_app: Litestar) -> AsyncIterator[None]:
+        await deps.pool.open()
+        try:
+            yield
+        finally:
+            await deps.tick_store.close()
+            await deps.redis.aclose()
+            await deps.pool.close(timeout=1)
+
+    return held

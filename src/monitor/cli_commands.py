@@ -1,0 +1,105 @@
+"""What each command does. Heavy modules are imported inside: `monitor --help` must be fast."""
+
+# ruff: noqa: PLC0415 - see above: importing inside is the point
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from monitor.domain.access import Role
+from monitor.domain.errors import InvalidInput
+from monitor.settings import TABLE, Setting, load, raw_values
+
+if TYPE_CHECKING:
+    from monitor.storage.postgres.pool import Pool
+
+T = TypeVar("T")
+
+
+def up(arguments: Namespace) -> None:
+    from monitor.local import stack
+
+    stack.up(load(), raw_values(), demo=arguments.demo)
+
+
+def down(_: Namespace) -> None:
+    from monitor.local import stack
+
+    print(stack.down(load()))
+
+
+def migrate(_: Namespace) -> None:
+    from monitor.storage.postgres.migrations import migrate
+
+    applied = migrate(load().need("DATABASE_URL"))
+    print("\n".join(applied) if applied else "Nothing to do: the database is up to date.")
+
+
+def api(_: Namespace) -> None:
+    from monitor.api.serve import serve
+
+    serve(load())
+
+
+def settings(_: Namespace) -> None:
+    load()  # says what is malformed
+    found = raw_values()
+    width = max(len(setting.name) for setting in TABLE)
+    for setting in TABLE:
+        value = _shown(setting, found.get(setting.name))
+        print(f"{setting.name:<{width}}  {value:<24}  {setting.purpose}")
+
+
+def _shown(setting: Setting, raw: str | None) -> str:
+    if raw is None:
+        return default_text(setting) or "-"
+    return "(set)" if setting.secret else raw
+
+
+def default_text(setting: Setting) -> str:
+    """A setting's default as one would write it; empty where there is none."""
+    return "" if setting.default in {None, ()} else str(setting.default)
+
+
+def create_key(arguments: Namespace) -> None:
+    from monitor.services import keys
+
+    print(_with_pool(lambda pool: keys.create_key(pool, arguments.name, Role(arguments.role))))
+
+
+def list_keys(_: Namespace) -> None:
+    from monitor.services import keys
+
+    for key in _with_pool(keys.list_keys):
+        state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "valid"
+        made = f"{key.created_at:%Y-%m-%d %H:%M}"
+        print(f"{key.id}  {key.role.value:<5}  {made}  {state:<18}  {key.name}")
+
+
+def revoke_key(arguments: Namespace) -> None:
+    from monitor.services import keys
+
+    try:
+        key_id = UUID(arguments.id)
+    except ValueError:
+        raise InvalidInput.of("ID", "is not a key's id; `monitor keys list` shows them") from None
+    _with_pool(lambda pool: keys.revoke_key(pool, key_id))
+    print(f"Revoked {key_id}; it may work for another 5 seconds.")
+
+
+def _with_pool(use: Callable[[Pool], Awaitable[T]]) -> T:
+    import asyncio
+
+    from monitor.storage.postgres.pool import make_pool
+
+    database_url = load().need("DATABASE_URL")
+
+    async def run() -> Any:
+        async with make_pool(database_url, max_size=1) as pool:
+            return await use(pool)
+
+    found: T = asyncio.run(run())
+    return found

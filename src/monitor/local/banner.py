@@ -1,0 +1,63 @@
+"""What a newcomer reads once the stack is ready."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from monitor.local.directory import DataDirectory
+from monitor.local.processes import LOOPBACK
+from monitor.settings import Settings
+
+_TEXT = """
+  The API is at {url}, and this is its key:
+  {key}
+  (also in {key_file}; its schema: {url}/schema)
+
+  Add a website:
+    curl -s {url}/websites -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \
+-d '{{"url": "https://example.com/"}}'
+
+  Read its status:
+    curl -s {url}/monitor -H 'Authorization: Bearer {key}'
+
+  {mail}
+  Websites at {networks} may be watched here; other private addresses are refused.
+  Stop with Ctrl-C; the data stays in {data}.
+"""
+
+
+class Facts(Struct, frozen=True):
+    """What the banner tells of."""
+
+    url: str
+    key: str
+    directory: DataDirectory
+    settings: Settings
+
+
+def banner(facts: Facts) -> str:
+    """Where the API is, the key, two commands to paste, where mail goes, what may be watched."""
+    s, directory = facts.settings, facts.directory
+    allowed = [LOOPBACK.replace(",", ", "), *map(str, s.monitor_allow_networks)]
+    return _TEXT.format(
+        url=facts.url,
+        key=facts.key,
+        key_file=_short(directory.api_key),
+        mail=_mail(s, directory),
+        networks=", ".join(allowed),
+        data=_short(directory.path),
+    )
+
+
+def _mail(settings: Settings, directory: DataDirectory) -> str:
+    if settings.smtp_host:
+        return f"Mails leave through {settings.smtp_host} (SMTP_HOST)."
+    return f"Mails are not sent but filed in {_short(directory.mail)}/."
+
+
+def _short(path: Path) -> str:
+    """Relative where that is inside the working directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

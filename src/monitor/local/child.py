@@ -1,0 +1,158 @@
+"""A child process kept running: started again when it ends, its output in a file of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Final, Self
+
+from monitor.domain.outcome import printable
+from monitor.local import process
+from monitor.local.console import Console
+
+Spawn = Callable[[], "subprocess.Popen[bytes]"]
+
+FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 30.0
+_STEADY_AFTER_S: Final = 60.0
+_LOG_LIMIT_BYTES: Final = 10 * 2**20
+_LINE_LIMIT_BYTES: Final = 65_536
+
+
+class Child:
+    """One process under supervision.
+
+    ``spawn`` starts it; where its output is a pipe, that goes to ``log`` and what matters of
+    it to the console. ``running`` is taken over where it was started already.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spawn: Spawn,
+        *,
+        log: Path,
+        console: Console,
+        ask_with: signal.Signals = signal.SIGTERM,
+        running: subprocess.Popen[bytes] | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._spawn = spawn
+        self._console = console
+        self._ask_with = ask_with
+        self._running = running
+        self._last_words = ""
+
+    async def keep(self, stopping: asyncio.Event) -> None:
+        """Run it until ``stopping``; again after 1 s when it ends, then 2, 4, ... 30 s."""
+        clock = asyncio.get_running_loop().time
+        pause_s = FIRST_PAUSE_S
+        while not stopping.is_set():
+            child = self._running = self._running or self._spawn()
+            began, self._last_words = clock(), ""
+            await self._until_it_ends(child)
+            self._running = None
+            if stopping.is_set():
+                return
+            pause_s = FIRST_PAUSE_S if clock() - began > _STEADY_AFTER_S else pause_s
+            self._console.say(
+                self.name,
+                f"ended ({_describe(child.returncode)}), starts again in {pause_s:.0f} s; its log "
+                f"is {self.log}{self._last_words and ': ' + self._last_words}",
+            )
+            await happens_within(stopping, pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def tell(self) -> None:
+        """Ask it to end."""
+        if self._running is not None:
+            self._running.send_signal(self._ask_with)
+
+    def kill(self) -> None:
+        """Kill it and what it started."""
+        if self._running is not None:
+            process.kill_group(self._running.pid)
+
+    async def _until_it_ends(self, child: subprocess.Popen[bytes]) -> None:
+        pump = asyncio.create_task(self._pump(child.stdout)) if child.stdout else None
+        await exited(child)
+        # What it had started must not go on beside its successor.
+        process.kill_group(child.pid)
+        if pump is not None:
+            await pump
+
+    async def _pump(self, pipe: IO[bytes]) -> None:
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        with contextlib.closing(transport), _RotatedLog(self.log) as log:
+            rest = b""
+            while chunk := await reader.read(_LINE_LIMIT_BYTES):
+                log.write(chunk)
+                *lines, rest = (rest + chunk).split(b"\n")
+                rest = rest[-_LINE_LIMIT_BYTES:]
+                for line in filter(bytes.strip, lines):
+                    self._console.heard(self.name, line)
+                    self._last_words = printable(line[:800].decode(errors="replace"))
+
+
+class _RotatedLog:
+    """A log of at most 10 MiB and its predecessor, ``NAME.1``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("ab", buffering=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, data: bytes) -> None:
+        """Append. A full disk loses the log and nothing else: a child must not wait for it."""
+        with contextlib.suppress(OSError):
+            if self._file.tell() > _LOG_LIMIT_BYTES:
+                self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+                full, self._file = self._file, self._path.open("ab", buffering=0)
+                full.close()
+            self._file.write(data)
+
+
+async def exited(child: subprocess.Popen[bytes]) -> int:
+    """Wait for a process of ours to end; returns its exit code, negative: the signal."""
+    if not hasattr(os, "pidfd_open"):  # only Linux has it
+        return await asyncio.to_thread(child.wait)
+    with contextlib.suppress(ProcessLookupError):
+        await _readable(os.pidfd_open(child.pid))
+    return child.wait()
+
+
+async def _readable(descriptor: int) -> None:
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, event.set)
+    try:
+        await event.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+async def happens_within(event: asyncio.Event, within_s: float) -> bool:
+    """Whether the event is set before that many seconds are over."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), within_s)
+    return event.is_set()
+
+
+def _describe(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    return signal.Signals(-code).name

@@ -1,0 +1,59 @@
+"""What a person sees in the foreground: one short line an event; the rest is in the logs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+from typing import TextIO
+
+from monitor.domain.outcome import printable
+
+_LOUD = frozenset({"warning", "error", "critical"})
+_SHOWN = ("incident.",)
+_NOT_DETAILS = frozenset({"event", "exception", "level", "logger", "process", "timestamp"})
+_LINE_LIMIT = 300
+
+
+class Console:
+    """The foreground of a stack."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out or sys.stdout
+
+    def say(self, who: str, text: str) -> None:
+        """One line: the time, who speaks, and what."""
+        self.write(f"{dt.datetime.now().astimezone():%H:%M:%S} {who:<9} {text}")
+
+    def write(self, text: str) -> None:
+        """Text as it is."""
+        try:
+            print(text, file=self._out, flush=True)
+        except OSError:
+            # Whoever read our output is gone (`make up | head`). The stack is not: its logs
+            # are in files, and a terminal that closes sends a signal of its own.
+            self._out = sys.__stderr__ if self._out is sys.stdout else self._out
+
+    def heard(self, who: str, line: bytes) -> None:
+        """A line that a child printed: shown where it is a warning, an error or an incident."""
+        if text := summary(line):
+            self.say(who, text)
+
+
+def summary(line: bytes) -> str | None:
+    """A JSON log line in a few words, or None where it is not for the foreground."""
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(fields, dict):
+        return None
+    event, level = str(fields.get("event", "")), fields.get("level")
+    if level not in _LOUD and not event.startswith(_SHOWN):
+        return None
+    details = [f"{k}={v}" for k, v in fields.items() if k not in _NOT_DETAILS]
+    more = ["(more in its log)"] if "exception" in fields else []
+    words = (
+        [event, *details, *more] if level not in _LOUD else [f"{level}:", event, *details, *more]
+    )
+    return printable(" ".join(words), _LINE_LIMIT)

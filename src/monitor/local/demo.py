@@ -1,0 +1,147 @@
+"""The demo: a small site that fails and recovers on its own, and its entry as a website."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import urllib.parse
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from monitor.local.console import Console
+from monitor.local.directory import write_private
+from monitor.local.http import LocalApi
+
+EXTERNAL_ID: Final = "demo"
+CHECK_FREQUENCY_S: Final = 30
+
+_NAME = "demo"
+_HOST = "127.0.0.1"
+_REQUEST_TIMEOUT_S = 10.0
+_PAGE = "<!doctype html><title>demo</title><p>{}</p>\n"
+
+
+class Rhythm(Struct, frozen=True):
+    """How long the site works at first, then fails, then works until it fails again.
+
+    A check every 30 s and the second one 15 s after the first failure both fall into 50 s; so
+    both mails have left less than two minutes after the start.
+    """
+
+    works_at_first_s: float = 10
+    fails_for_s: float = 50
+    works_for_s: float = 240
+
+
+USUAL: Final = Rhythm()
+
+
+class DemoSite:
+    """A site of one page: 200 while it works, 503 while it does not."""
+
+    def __init__(self, console: Console, rhythm: Rhythm) -> None:
+        self._console = console
+        self._rhythm = rhythm
+        self._works = True
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one request of one connection."""
+        with contextlib.closing(writer), contextlib.suppress(OSError, TimeoutError, ValueError):
+            # Nobody's data is at stake here: a caller that breaks off is left alone.
+            async with asyncio.timeout(_REQUEST_TIMEOUT_S):
+                while (await reader.readline()).strip():
+                    pass
+                writer.write(self._page())
+                await writer.drain()
+
+    def _page(self) -> bytes:
+        status, text = ("200 OK", "up") if self._works else ("503 Service Unavailable", "down")
+        body = _PAGE.format(text)
+        head = f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n"
+        return f"{head}Connection: close\r\n\r\n{body}".encode()
+
+    async def live(self) -> None:
+        """Fail and recover, and say so, until cancelled."""
+        rhythm = self._rhythm
+        await asyncio.sleep(rhythm.works_at_first_s)
+        while True:
+            self._works = False
+            self._console.say("demo", f"the site fails now, for {rhythm.fails_for_s:g} s")
+            await asyncio.sleep(rhythm.fails_for_s)
+            self._works = True
+            self._console.say("demo", f"the site works again, for {rhythm.works_for_s:g} s")
+            await asyncio.sleep(rhythm.works_for_s)
+
+
+@asynccontextmanager
+async def demo_site(
+    console: Console, port_file: Path, rhythm: Rhythm = USUAL
+) -> AsyncIterator[tuple[DemoSite, str]]:
+    """Serve the site for the length of a block, on the port of last time where that is free.
+
+    Yields it and its URL.
+    """
+    site = DemoSite(console, rhythm)
+    server = await _serve(site, port_file)
+    port = server.sockets[0].getsockname()[1]
+    write_private(port_file, str(port))
+    async with server:
+        yield site, f"http://{_HOST}:{port}/"
+
+
+async def _serve(site: DemoSite, port_file: Path) -> asyncio.Server:
+    if (port := _port_of_last_time(port_file)) is not None:
+        with contextlib.suppress(OSError):  # taken by somebody else: then on another
+            return await asyncio.start_server(site.answer, _HOST, port)
+    return await asyncio.start_server(site.answer, _HOST, 0)
+
+
+def _port_of_last_time(port_file: Path) -> int | None:
+    if not port_file.exists():
+        return None
+    text = port_file.read_text(encoding="ascii")
+    return int(text) if text.isdecimal() else None
+
+
+def watch(api: LocalApi, url: str) -> str:
+    """Have the site watched, as one website however often this is called.
+
+    Returns a sentence about what was done.
+    """
+    wanted = {"url": url, "paused": False}
+    found = _find(api)
+    if found is not None:
+        answer = api.request("PATCH", f"/websites/{found['id']}", wanted)
+    else:
+        new = {"name": _NAME, "external_id": EXTERNAL_ID, "check_frequency": CHECK_FREQUENCY_S}
+        answer = api.request("POST", "/websites", wanted | new)
+    if answer.status not in {200, 201}:
+        return f"the demo site could not be added: {answer.body.get('detail', answer.status)}"
+    return f"{url} is watched as the website {_NAME!r}, every {CHECK_FREQUENCY_S} s"
+
+
+def pause(api: LocalApi) -> str | None:
+    """Stop watching the site of an earlier demo: it is not served now. None: there was none."""
+    found = _find(api)
+    if found is None or found.get("paused"):
+        return None
+    api.request("PATCH", f"/websites/{found['id']}", {"paused": True})
+    return "the demo website is paused; `make up DEMO=1` resumes it"
+
+
+def _find(api: LocalApi) -> dict[str, Any] | None:
+    """The demo's website: the API's ``external_id`` is no filter, its name is."""
+    cursor: str | None = None
+    while True:
+        query = {"q": _NAME, "limit": "100"} | ({"cursor": cursor} if cursor else {})
+        answer = api.request("GET", f"/websites?{urllib.parse.urlencode(query)}")
+        for website in answer.body.get("items", []):
+            if website.get("external_id") == EXTERNAL_ID:
+                return dict(website)
+        cursor = answer.body.get("next_cursor")
+        if not cursor:
+            return None

@@ -1,0 +1,146 @@
+"""The one directory that holds everything of a stack, and the locks that keep it to one stack."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, TextIO
+
+from monitor.domain.errors import MonitorError
+
+_LEFTOVERS_GO_WITHIN_S: Final = 10.0
+
+
+class DataDirectory:
+    """MONITOR_DATA_DIR: where things are in it. Nothing is made before ``lock``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.postgres = self.path / "postgres"
+        self.redis = self.path / "redis"
+        self.mail = self.path / "mail"
+        self.logs = self.path / "log"
+        self.api_key = self.path / "api_key"
+        self.demo_port = self.path / "demo_port"
+        self._lock = self.path / "stack.lock"
+        self._children = self.path / "children.lock"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[int]:
+        """Hold the directory for the length of a block, as the only stack on it.
+
+        Yields a descriptor that every child must inherit: as long as one of them lives, even
+        one whose stack was killed, the next stack waits. Raises MonitorError where another
+        stack runs, or the directory cannot be made.
+        """
+        try:
+            self._make()
+            stack, children = _open(self._lock), _open(self._children)
+        except OSError as error:
+            raise MonitorError(
+                f"{self.path} cannot be used: {error.strerror}; set MONITOR_DATA_DIR to another."
+            ) from None
+        with stack, children:
+            if not _try_lock(stack.fileno()):
+                raise MonitorError(
+                    f"A stack already runs on {self.path} (process {self._pid()}): stop it with "
+                    "`make down`, or give this one another MONITOR_DATA_DIR."
+                )
+            stack.truncate(0)
+            stack.write(f"{os.getpid()}\n")
+            stack.flush()
+            self._outlive_leftovers(children.fileno())
+            yield children.fileno()
+
+    def stop_stack(self, within_s: float = 15.0) -> int | None:
+        """Ask the stack that runs on this directory to end and wait until all of it has.
+
+        Returns its process id, or None where none runs. Raises MonitorError if it stays.
+        """
+        if not self._lock.exists():
+            return None
+        with _open(self._lock) as lock:
+            if _try_lock(lock.fileno()):
+                return None
+            pid = self._pid()
+            if pid == 0:
+                raise MonitorError(f"The stack on {self.path} is just starting: try again.")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            if not _lock_within(lock.fileno(), within_s):
+                raise MonitorError(f"The stack (process {pid}) did not end in {within_s:.0f} s.")
+        return pid
+
+    def _make(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.mail, self.logs):
+            folder.mkdir(exist_ok=True, mode=0o700)
+
+    def _pid(self) -> int:
+        """Whose stack it is; 0 in the instant between its locking and its writing."""
+        return int(self._lock.read_text(encoding="ascii") or 0)
+
+    def _outlive_leftovers(self, descriptor: int) -> None:
+        """Wait for children of a stack that was killed: they were told to end when it died."""
+        if _lock_within(descriptor, _LEFTOVERS_GO_WITHIN_S):
+            return
+        for pid in _holders(self._children):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if not _lock_within(descriptor, _LEFTOVERS_GO_WITHIN_S):
+            raise MonitorError(f"Processes of an earlier stack on {self.path} do not end.")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read: whole or not at all."""
+    write_private_bytes(path, text.encode())
+
+
+def write_private_bytes(path: Path, data: bytes) -> None:
+    """The same for bytes. Raises OSError."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _open(path: Path) -> TextIO:
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii")
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+
+
+def _lock_within(descriptor: int, within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while not _try_lock(descriptor):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)  # flock(2) has no timeout
+    return True
+
+
+def _holders(path: Path) -> Iterator[int]:
+    """The processes that have this file open, us left out (Linux; elsewhere none are found)."""
+    for entry in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # it may have gone, or be somebody else's
+            pid = int(entry.parts[2])
+            if pid != os.getpid() and entry.readlink() == path:
+                yield pid

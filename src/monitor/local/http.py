@@ -1,0 +1,59 @@
+"""Asking the stack's own API: small JSON requests over loopback, never through a proxy."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+_TIMEOUT_S = 5.0
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
+
+
+class Answer(Struct, frozen=True):
+    """An HTTP status, 0 where no answer came, and the JSON of the body ({} where it is none)."""
+
+    status: int
+    body: Mapping[str, Any]
+
+
+class LocalApi:
+    """The API on this machine. Calls block: run them in a thread beside an event loop.
+
+    ``host`` is what the API listens on; where that is every address, it is asked on loopback.
+    """
+
+    def __init__(self, host: str, port: int, key: str) -> None:
+        self._host = _LOOPBACK.get(host, host)
+        self._port = port
+        self._key = key
+
+    @property
+    def url(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """Send one request. Does not raise for what the server or the network does."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        payload = None if body is None else json.dumps(body)
+        try:
+            connection.request(method, path, payload, headers)
+            response = connection.getresponse()
+            return Answer(response.status, _json(response.read()))
+        except (OSError, http.client.HTTPException):
+            return Answer(0, {})
+        finally:
+            connection.close()
+
+
+def _json(data: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,79 @@
+"""The product's own processes as the local stack runs them: their commands and settings."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from monitor.settings import TABLE
+
+REGION = "local"
+LOOPBACK = "127.0.0.0/8,::1/128"
+MAILBOX_RECIPIENT = "you@localhost"
+
+_WORKER = ("--skip-logging", "--processes", "1", "--threads", "4")
+_WORKER_STOPS_WITHIN_MS = "3000"
+
+
+class Command(Struct, frozen=True):
+    """A process to run: its name in the foreground, its words, its settings beyond the common."""
+
+    name: str
+    words: tuple[str, ...]
+    settings: dict[str, str]
+
+
+def commands() -> list[Command]:
+    """API, scheduler, central worker, and the worker of the region ``local``."""
+    worker = (
+        *_script("dramatiq"), "monitor.actors", *_WORKER,
+        "--worker-shutdown-timeout", _WORKER_STOPS_WITHIN_MS,
+    )  # fmt: skip
+    return [
+        Command("api", (*_script("monitor"), "api"), {}),
+        Command("scheduler", (*_script("periodiq"), "monitor.actors"), {}),
+        Command("central", worker, {}),
+        Command(REGION, worker, {"MONITOR_REGION": REGION}),
+    ]
+
+
+def _script(name: str) -> tuple[str, ...]:
+    # -P: a file of that name beside the script or in this directory must not be imported.
+    return (sys.executable, "-P", str(Path(sysconfig.get_path("scripts")) / name))
+
+
+class Locations(Struct, frozen=True):
+    """Where the stack's own servers are."""
+
+    database_url: str
+    redis_url: str
+    mailbox_port: int
+
+
+def environment(given: Mapping[str, str], servers: Locations, data_dir: Path) -> dict[str, str]:
+    """The environment of all processes. ``given``: the settings that the user set, as text.
+
+    Every setting is named, if only as empty: what a `.env` says was read already and must not
+    be read again by the children. The database and the Redis are always the stack's own. Mail
+    goes to the mailbox unless SMTP_HOST is set.
+    """
+    found = {setting.name: given.get(setting.name, "") for setting in TABLE}
+    found |= {
+        "DATABASE_URL": servers.database_url,
+        "REDIS_URL": servers.redis_url,
+        "MONITOR_REGION": "",
+        "MONITOR_DATA_DIR": str(data_dir),
+        "MONITOR_ALLOW_NETWORKS": ",".join(
+            filter(None, (LOOPBACK, given.get("MONITOR_ALLOW_NETWORKS")))
+        ),
+        "ALERT_EMAIL_TO": given.get("ALERT_EMAIL_TO") or MAILBOX_RECIPIENT,
+    }
+    if not given.get("SMTP_HOST"):
+        mailbox = {"SMTP_PORT": str(servers.mailbox_port), "SMTP_TLS": "none"}
+        found |= {"SMTP_HOST": "127.0.0.1", **mailbox}
+    return dict(os.environ) | found

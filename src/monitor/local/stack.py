@@ -1,0 +1,132 @@
+"""The stack behind `make up`: made ready here, then run by the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from monitor.domain.access import Role
+from monitor.domain.errors import Conflict, MonitorError
+from monitor.domain.validation import RegionFields
+from monitor.local.console import Console
+from monitor.local.directory import DataDirectory, write_private
+from monitor.local.postgres import EmbeddedPostgres
+from monitor.local.processes import REGION
+from monitor.local.redis import EmbeddedRedis
+from monitor.local.supervisor import Servers, Supervisor
+from monitor.services import keys, regions
+from monitor.settings import Settings
+from monitor.storage.postgres.migrations import migrate
+from monitor.storage.postgres.pool import Pool, make_pool
+
+KEY_NAME = "make up"
+
+
+def up(settings: Settings, given: Mapping[str, str], *, demo: bool) -> None:
+    """Run the stack in the foreground until it is told to end.
+
+    ``given``: the settings that the user set, as text. Raises MonitorError, before anything was
+    started, where another stack has the directory or somebody else the port.
+    """
+    os.umask(0o077)
+    console = Console()
+    directory = DataDirectory(settings.monitor_data_dir)
+    with directory.lock() as descriptor, _interruptible():
+        _must_be_free(settings.monitor_api_host, settings.monitor_api_port)
+        with _servers(directory, console, descriptor) as servers:
+            key = _prepare(servers, directory)
+            supervisor = Supervisor(settings, given, directory, console, descriptor)
+            asyncio.run(supervisor.run(servers, key, with_demo=demo))
+    console.say("monitor", "stopped")
+
+
+def down(settings: Settings) -> str:
+    """Stop the stack that runs on MONITOR_DATA_DIR; returns a sentence about what was done."""
+    directory = DataDirectory(settings.monitor_data_dir)
+    pid = directory.stop_stack()
+    if pid is None:
+        return f"No stack runs on {directory.path}."
+    return f"Stopped the stack on {directory.path} (process {pid})."
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """While the stack is made ready, a signal to end is an exception; at its end all is silent.
+
+    Signals that we were started without (`make up &` in a script, `nohup`) are taken as meant,
+    except SIGHUP.
+    """
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, interrupt)
+    with contextlib.suppress(KeyboardInterrupt):
+        yield
+
+
+@contextlib.contextmanager
+def _servers(directory: DataDirectory, console: Console, descriptor: int) -> Iterator[Servers]:
+    keep_open = (descriptor,)
+    postgres = EmbeddedPostgres(
+        directory.postgres, log=directory.logs / "postgres.log", keep_open=keep_open
+    )
+    redis = EmbeddedRedis(directory.redis, log=directory.logs / "redis.log", keep_open=keep_open)
+    first = "" if (directory.postgres / "PG_VERSION").exists() else "making a database, "
+    console.say("monitor", f"{first}starting PostgreSQL and Redis in {directory.path}")
+    try:
+        postgres.start()
+        redis.start()
+        yield Servers(postgres, redis)
+    finally:
+        postgres.stop()
+        redis.stop()
+
+
+def _must_be_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise MonitorError(
+                f"The API cannot listen on {host}:{port} ({error.strerror}): choose another port, "
+                "as in `make up MONITOR_API_PORT=8001`."
+            ) from None
+
+
+def _prepare(servers: Servers, directory: DataDirectory) -> str:
+    """Migrate, make the region, and return a key of the role admin that works."""
+    url = servers.postgres.url()
+    migrate(url)
+    return asyncio.run(_region_and_key(url, directory.api_key))
+
+
+async def _region_and_key(database_url: str, key_file: Path) -> str:
+    async with make_pool(database_url, max_size=1) as pool:
+        with contextlib.suppress(Conflict):  # it is there from last time
+            await regions.create(pool, RegionFields(name=REGION, description="this machine"))
+        return await _working_key(pool, key_file)
+
+
+async def _working_key(pool: Pool, key_file: Path) -> str:
+    if key := _text_of(key_file):
+        role = await keys.KeyRing(pool).role_of(key)
+        if role is Role.ADMIN:
+            return key
+    key = await keys.create_key(pool, KEY_NAME, Role.ADMIN)
+    write_private(key_file, f"{key}\n")
+    return key
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="ascii").strip() if path.exists() else ""

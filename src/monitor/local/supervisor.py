@@ -1,0 +1,188 @@
+"""The stack while it runs: its processes kept up, and all of it ended within five seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from monitor.local import demo, process
+from monitor.local.banner import Facts, banner
+from monitor.local.child import Child, happens_within
+from monitor.local.console import Console
+from monitor.local.directory import DataDirectory
+from monitor.local.http import LocalApi
+from monitor.local.mailbox import mailbox
+from monitor.local.postgres import EmbeddedPostgres
+from monitor.local.processes import Command, Locations, commands, environment
+from monitor.local.redis import EmbeddedRedis
+from monitor.settings import Settings
+
+_CHILDREN_END_WITHIN_S: Final = 4.0
+_SERVERS_END_WITHIN_S: Final = 0.8
+_ONE_KEYSTROKE_S: Final = 1.0
+_ASK_READINESS_EVERY_S: Final = 0.1
+_SAY_NOT_READY_EVERY_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The embedded servers, started."""
+
+    postgres: EmbeddedPostgres
+    redis: EmbeddedRedis
+
+
+class Supervisor:
+    """Runs the mailbox, the demo site and the product's processes over started servers.
+
+    ``given``: the settings that the user set, as text. ``descriptor``: every child inherits it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        given: Mapping[str, str],
+        directory: DataDirectory,
+        console: Console,
+        descriptor: int,
+    ) -> None:
+        self._settings = settings
+        self._given = given
+        self._directory = directory
+        self._console = console
+        self._descriptor = descriptor
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._told_at = 0.0
+        self._failure: BaseException | None = None
+
+    async def run(self, servers: Servers, key: str, *, with_demo: bool) -> None:
+        """Run until a signal to end, then end everything."""
+        self._listen_to_signals()
+        async with AsyncExitStack() as stack:
+            port = await stack.enter_async_context(mailbox(self._directory.mail, self._console))
+            stores = self._stores(servers)
+            products = self._products(Locations(servers.postgres.url(), servers.redis.url, port))
+            keeping_stores, keeping_products = self._keep(stores), self._keep(products)
+            welcome = self._task(self._welcome(stack, key, with_demo=with_demo))
+            await self._stopping.wait()
+            self._console.say("monitor", "stopping")
+            welcome.cancel()
+            await self._end(products, keeping_products, _CHILDREN_END_WITHIN_S)
+            await self._end(stores, keeping_stores, _SERVERS_END_WITHIN_S)
+        if self._failure is not None:
+            raise self._failure
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._told)
+
+    def _told(self) -> None:
+        """To end; told again, to hurry. Once to us and once to our group is one telling."""
+        now = asyncio.get_running_loop().time()
+        if not self._stopping.is_set():
+            self._told_at = now
+            self._stopping.set()
+        elif now - self._told_at > _ONE_KEYSTROKE_S:
+            self._hurry.set()
+
+    def _stores(self, servers: Servers) -> list[Child]:
+        postgres, redis = servers.postgres, servers.redis
+        return [
+            Child(
+                "postgres", postgres.launch, log=postgres.log, console=self._console,
+                ask_with=signal.SIGINT, running=postgres.child,
+            ),
+            Child(
+                "redis", redis.launch, log=redis.log, console=self._console, running=redis.child
+            ),
+        ]  # fmt: skip
+
+    def _products(self, locations: Locations) -> list[Child]:
+        env = environment(self._given, locations, self._directory.path)
+        return [
+            Child(
+                command.name,
+                partial(self._start, command, env),
+                log=self._directory.logs / f"{command.name}.log",
+                console=self._console,
+            )
+            for command in commands()
+        ]
+
+    def _start(self, command: Command, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        return process.start(
+            command.words,
+            log=subprocess.PIPE,
+            env={**env, **command.settings},
+            cwd=self._directory.path,
+            keep_open=(self._descriptor,),
+        )
+
+    def _keep(self, children: Sequence[Child]) -> list[asyncio.Task[None]]:
+        return [self._task(child.keep(self._stopping)) for child in children]
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        """A task that fails ends the stack, and its error is what we end with."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+            self._stopping.set()
+
+    async def _welcome(self, stack: AsyncExitStack, key: str, *, with_demo: bool) -> None:
+        api = LocalApi(self._settings.monitor_api_host, self._settings.monitor_api_port, key)
+        await self._until_ready(api)
+        self._console.write(banner(Facts(api.url, key, self._directory, self._settings)))
+        if with_demo:
+            await self._show_demo(stack, api)
+        elif self._directory.demo_port.exists() and (
+            text := await asyncio.to_thread(demo.pause, api)
+        ):
+            self._console.say("demo", text)
+
+    async def _until_ready(self, api: LocalApi) -> None:
+        clock = asyncio.get_running_loop().time
+        say_at = clock() + _SAY_NOT_READY_EVERY_S
+        while (await asyncio.to_thread(api.request, "GET", "/readyz")).status != 200:
+            if clock() > say_at:
+                say_at += _SAY_NOT_READY_EVERY_S
+                self._console.say("monitor", f"not ready yet; logs are in {self._directory.logs}")
+            # A foreign process tells of its readiness only when asked.
+            await asyncio.sleep(_ASK_READINESS_EVERY_S)
+
+    async def _show_demo(self, stack: AsyncExitStack, api: LocalApi) -> None:
+        served = demo.demo_site(self._console, self._directory.demo_port)
+        site, url = await stack.enter_async_context(served)
+        self._console.say("demo", await asyncio.to_thread(demo.watch, api, url))
+        await site.live()
+
+    async def _end(
+        self, children: Sequence[Child], kept: Sequence[asyncio.Task[None]], within_s: float
+    ) -> None:
+        """Tell each child once; kill what is left after ``within_s`` seconds, or at a hurry."""
+        for child in children:
+            child.tell()
+        ended = asyncio.create_task(_all_done(kept))
+        hurry = asyncio.create_task(happens_within(self._hurry, within_s))
+        await asyncio.wait({ended, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        for child in children:
+            child.kill()
+        await ended
+
+
+async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> bool:
+    """Wait for all; what they raise is ``Supervisor._done``'s to keep."""
+    return not (await asyncio.wait(tasks))[1]

@@ -1,0 +1,112 @@
+"""Which addresses a check may connect to. Decided on the resolved address, never on the name.
+
+Everything that is not globally routable is refused, as are the metadata services of clouds:
+a website's owner could otherwise make a region look into its own network. The tables are
+written out, after the IANA special-purpose address registries (RFC 6890), because what
+``ipaddress.is_global`` means has changed between Python releases.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    collapse_addresses,
+    ip_address,
+)
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_REFUSED_4 = (
+    "0.0.0.0/8",  # this network, RFC 791
+    "10.0.0.0/8",  # private, RFC 1918
+    "100.64.0.0/10",  # shared by carriers, RFC 6598
+    "127.0.0.0/8",  # loopback, RFC 1122
+    "168.63.129.16/32",  # a public address that is a cloud's host agent
+    "169.254.0.0/16",  # link-local, RFC 3927; metadata services
+    "172.16.0.0/12",  # private, RFC 1918
+    "192.0.0.0/24",  # protocol assignments, RFC 6890
+    "192.0.2.0/24",  # documentation, RFC 5737
+    "192.88.99.0/24",  # 6to4 relays, withdrawn by RFC 7526
+    "192.168.0.0/16",  # private, RFC 1918
+    "198.18.0.0/15",  # benchmarks, RFC 2544
+    "198.51.100.0/24",  # documentation, RFC 5737
+    "203.0.113.0/24",  # documentation, RFC 5737
+    "224.0.0.0/4",  # multicast, RFC 5771
+    "240.0.0.0/4",  # reserved, RFC 1112; broadcast
+)
+_REFUSED_6 = (
+    "::/3",  # unspecified, loopback, wrappers of IPv4, local NAT64 (RFC 8215), discard
+    "2001::/23",  # protocol assignments, RFC 2928: Teredo, ORCHID, benchmarks
+    "2001:db8::/32",  # documentation, RFC 3849
+    "3fff::/20",  # documentation, RFC 9637
+    "4000::/2",  # not assigned, segment routing (RFC 9602)
+    "8000::/1",  # not assigned, unique local (RFC 4193), link-local, multicast
+)
+_MAPPED = IPv6Network("::ffff:0:0/96")  # RFC 4291, section 2.5.5.2
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052, section 2.1
+_SIX_TO_FOUR = IPv6Network("2002::/16")  # RFC 3056, section 2
+
+
+class _Ranges:
+    """Networks of one IP version, searched by bisection: a check costs one search."""
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        merged = sorted(collapse_addresses(networks))  # type: ignore[type-var]  # one version each
+        self._first = [int(n.network_address) for n in merged]
+        self._last = [int(n.broadcast_address) for n in merged]
+
+    def __contains__(self, address: Address) -> bool:
+        number = int(address)
+        at = bisect_right(self._first, number) - 1
+        return at >= 0 and number <= self._last[at]
+
+
+_REFUSED = {
+    4: _Ranges(map(IPv4Network, _REFUSED_4)),
+    6: _Ranges(map(IPv6Network, _REFUSED_6)),
+}
+
+
+class AddressPolicy:
+    """Refuses what is not globally routable, except ``allowed_networks``; or, with
+    ``allow_all``, nothing."""
+
+    def __init__(
+        self, allowed_networks: Sequence[Network] = (), *, allow_all: bool = False
+    ) -> None:
+        self._allow_all = allow_all
+        self._allowed = {
+            version: _Ranges(n for n in allowed_networks if n.version == version)
+            for version in (4, 6)
+        }
+
+    def refuses(self, address: str) -> bool:
+        """Whether no connection may be made to this address.
+
+        An IPv6 address that stands for an IPv4 one is judged as that one. An address with a
+        zone names an interface of ours and is refused. Raises ValueError where the text is
+        not an IP address.
+        """
+        parsed = ip_address(address)
+        if self._allow_all:
+            return False
+        if isinstance(parsed, IPv6Address):
+            if parsed.scope_id:
+                return True
+            parsed = _unwrapped(parsed)
+        return parsed in _REFUSED[parsed.version] and parsed not in self._allowed[parsed.version]
+
+
+def _unwrapped(address: IPv6Address) -> Address:
+    """The IPv4 address that a mapped, NAT64 or 6to4 address leads to, else the address itself."""
+    if address in _MAPPED or address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    if address in _SIX_TO_FOUR:
+        return IPv4Address(int(address) >> 80 & 0xFFFF_FFFF)
+    return address

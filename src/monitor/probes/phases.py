@@ -1,0 +1,59 @@
+"""How far a check has come and how long each phase took: the stopwatch of one check."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from enum import IntEnum
+from time import perf_counter
+
+from monitor.domain.outcome import Timings
+
+
+class Phase(IntEnum):
+    """What a check is doing. The values are positions in the stopwatch; IDLE is not reported."""
+
+    DNS = 0
+    CONNECT = 1
+    TLS = 2
+    WAIT = 3
+    TRANSFER = 4
+    IDLE = 5
+
+
+class Progress:
+    """One check under way: its deadline, its phase, whom it talks to, and the time spent so far.
+
+    ``deadline_s`` is on the event loop's clock. ``host`` is the name being checked, ``peer``
+    the address and port last tried, both for evidence. ``status_code`` is that of the last
+    head received on the current hop, 0 before.
+    """
+
+    __slots__ = ("_since_s", "_spent_s", "deadline_s", "host", "peer", "phase", "status_code")
+
+    def __init__(self, deadline_s: float) -> None:
+        self.deadline_s = deadline_s
+        self.phase = Phase.IDLE
+        self.host = ""
+        self.peer = ""
+        self.status_code = 0
+        self._since_s = perf_counter()
+        self._spent_s = [0.0] * len(Phase)
+
+    def enter(self, phase: Phase) -> None:
+        """Book the time since the last call on the phase that ends, and start another."""
+        now_s = perf_counter()
+        self._spent_s[self.phase] += now_s - self._since_s
+        self._since_s = now_s
+        self.phase = phase
+
+    def stop(self) -> Timings:
+        """Stop the watch; what was spent in each phase, summed over redirects."""
+        self.enter(Phase.IDLE)
+        dns_s, connect_s, tls_s, wait_s, transfer_s, _ = self._spent_s
+        return Timings(
+            dns_s * 1000, connect_s * 1000, tls_s * 1000, wait_s * 1000, transfer_s * 1000
+        )
+
+
+CURRENT: ContextVar[Progress] = ContextVar("monitor.probes.progress")
+"""The check that the running task makes. aiohttp's calls into our connector carry no such thing."""

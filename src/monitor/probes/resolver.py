@@ -1,0 +1,82 @@
+"""From a host name to a few addresses: fresh lookups through c-ares."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice, zip_longest
+
+import aiodns
+import pycares
+
+from monitor.probes.reasons import CheckFailed, of_dns_error
+
+MAX_ADDRESSES = 4
+QUERY_TIMEOUT_S = 2.0
+QUERY_TRIES = 3
+MAX_AGE_S = 1.0
+
+_FLAGS = pycares.ARES_FLAG_EDNS | pycares.ARES_FLAG_NOSEARCH | pycares.ARES_FLAG_NOALIASES
+"""A website's name is complete: the search domains of the host we run on do not apply to it."""
+
+_AI_NOSORT = 1 << 7
+"""ARES_AI_NOSORT of <ares.h>, which pycares does not name. Sorting opens a socket an address."""
+
+
+class Resolver:
+    """Looks names up in the hosts file and the DNS. One per event loop; close() gives it back.
+
+    c-ares keeps answers for as long as their TTL allows, up to an hour, and cannot be told
+    otherwise through pycares. A monitor wants to know what the DNS says now: so the store is
+    emptied ``MAX_AGE_S`` after the first lookup that filled it.
+
+    Whether the hosts file comes before the DNS is the system's choice (nsswitch.conf). It
+    cannot be ours: pycares 5.2 frees the text of its ``lookups`` option before c-ares reads
+    it, and now and then a resolver then looks nowhere.
+    """
+
+    def __init__(self, servers: Sequence[str] = ()) -> None:
+        """``servers`` are "address" or "address:port"; none means those of the system."""
+        self._loop = asyncio.get_running_loop()
+        self._dns = aiodns.DNSResolver(
+            nameservers=list(servers) or None,
+            loop=self._loop,
+            flags=_FLAGS,
+            timeout=QUERY_TIMEOUT_S,
+            tries=QUERY_TRIES,
+        )
+        self._emptying: asyncio.TimerHandle | None = None
+
+    async def lookup(self, host: str) -> list[str]:
+        """At most four addresses of a host, IPv4 and IPv6 in turn, IPv4 first.
+
+        IPv4 leads because a region without IPv6 is common and one without IPv4 is not.
+        Raises CheckFailed where there is none.
+        """
+        if self._emptying is None:
+            self._emptying = self._loop.call_later(MAX_AGE_S, self._empty)
+        try:
+            found = await self._dns.getaddrinfo(host, type=socket.SOCK_STREAM, flags=_AI_NOSORT)
+        except aiodns.error.DNSError as error:
+            raise CheckFailed(of_dns_error(error.args[0], host)) from error
+        return interleaved(
+            (node.addr[0].decode() for node in found.nodes if node.family == socket.AF_INET),
+            (node.addr[0].decode() for node in found.nodes if node.family == socket.AF_INET6),
+        )
+
+    def _empty(self) -> None:
+        self._emptying = None
+        self._dns._channel.reinit()  # aiodns has no name of its own for it
+
+    async def close(self) -> None:
+        """Stop; lookups under way fail."""
+        if self._emptying is not None:
+            self._emptying.cancel()
+        await self._dns.close()
+
+
+def interleaved(first: Iterable[str], second: Iterable[str]) -> list[str]:
+    """Take one of each in turn, ``MAX_ADDRESSES`` in all."""
+    pairs = chain.from_iterable(zip_longest(first, second))
+    return list(islice((a for a in pairs if a is not None), MAX_ADDRESSES))

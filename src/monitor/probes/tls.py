@@ -1,0 +1,38 @@
+"""TLS contexts, made once per prober: loading a trust store takes milliseconds."""
+
+from __future__ import annotations
+
+import ssl
+
+import certifi
+
+HANDSHAKE_LIMIT_S = 120.0
+"""More than any check may take, so that the check's own deadline is the one that strikes."""
+
+_OP_LEGACY_SERVER_CONNECT = 0x4  # <openssl/ssl.h>; the ssl module names it from Python 3.12 on
+
+
+def verified() -> ssl.SSLContext:
+    """Certificate and host name are checked against the system's trust store; TLS 1.2 or later.
+
+    Where the system has no store, as in bare containers, certifi's is used: without any,
+    every website would look untrusted.
+    """
+    paths = ssl.get_default_verify_paths()
+    system = paths.cafile or paths.capath
+    context = ssl.create_default_context(cafile=None if system else certifi.where())
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(("http/1.1",))
+    return context
+
+
+def unverified() -> ssl.SSLContext:
+    """Any certificate will do, and whatever old protocol and cipher OpenSSL still speaks."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.options |= _OP_LEGACY_SERVER_CONNECT
+    context.set_alpn_protocols(("http/1.1",))
+    return context

@@ -1,0 +1,158 @@
+"""How a setting's text becomes its value. Each parser raises ValueError: "must be ...".
+
+The message never quotes the text: it may be a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+Parser = Callable[[str], Any]
+Network = IPv4Network | IPv6Network
+
+
+def text(value: str) -> str:
+    return value
+
+
+def url(*schemes: str) -> Parser:
+    """A URL with one of these schemes that names a host (for ``unix``: a path)."""
+
+    def parse(value: str) -> str:
+        parts = _split(value)
+        if parts.scheme not in schemes:
+            raise ValueError(f"must start with {' or '.join(s + '://' for s in schemes)}")
+        if not (parts.path if parts.scheme == "unix" else parts.hostname):
+            raise ValueError("must name a host")
+        return value
+
+    return parse
+
+
+def postgres_url(value: str) -> str:
+    """A libpq URL; its host may stand in the query, as one does that is a socket's directory."""
+    parts = _split(value)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise ValueError("must start with postgresql:// or postgres://")
+    if not (parts.hostname or parse_qs(parts.query).keys() & {"host", "hostaddr", "service"}):
+        raise ValueError("must name a host, or a socket's directory as ?host=/path")
+    return value
+
+
+def plain_url(*schemes: str) -> Parser:
+    """A URL that is shown to people and so must not hold a password."""
+
+    def parse(value: str) -> str:
+        url(*schemes)(value)
+        if "@" in _split(value).netloc:
+            raise ValueError("must not hold a user or password: there is a setting for them")
+        return value
+
+    return parse
+
+
+def _split(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # reading it is what checks it
+    except ValueError:
+        # Its own message quotes the text, and a / in a password makes that the password.
+        raise ValueError(
+            "must be a URL with a number for its port (in a password, / @ : # ? are written %2F "
+            "%40 %3A %23 %3F)"
+        ) from None
+    return parts
+
+
+def integer(least: int, most: int) -> Parser:
+    def parse(value: str) -> int:
+        digits = value.strip()
+        if not (digits.isascii() and digits.isdecimal()) or not least <= int(digits) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(digits)
+
+    return parse
+
+
+def one_of(*words: str) -> Parser:
+    def parse(value: str) -> str:
+        if value not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return value
+
+    return parse
+
+
+def region(value: str) -> str:
+    if not region_name_ok(value):
+        raise ValueError("must be 1 to 32 of a-z, 0-9 and -, starting with a letter")
+    return value
+
+
+def region_name_ok(value: str) -> bool:
+    """Whether this can name a region, and so a queue: lower case letters, digits, dashes."""
+    plain = value.replace("-", "")
+    ascii_ok = plain.isascii() and plain.isalnum() and plain == plain.lower()
+    return ascii_ok and len(value) <= 32 and value[0].isalpha()
+
+
+def mail_address(value: str) -> str:
+    """Looks like ``someone@somewhere``; only a mail server knows more."""
+    name, at, host = value.rpartition("@")
+    if not (name and at and host) or any(c.isspace() or not c.isprintable() for c in value):
+        raise ValueError("must be a mail address")
+    return value
+
+
+def mail_addresses(value: str) -> tuple[str, ...]:
+    try:
+        return tuple(mail_address(word) for word in _words(value))
+    except ValueError:
+        raise ValueError("must be mail addresses with commas between them") from None
+
+
+def dns_servers(value: str) -> tuple[str, ...]:
+    """``192.0.2.1``, ``192.0.2.1:53``, ``2001:db8::1`` or ``[2001:db8::1]:53``, with commas."""
+    words = _words(value)
+    try:
+        for word in words:
+            ip_address(_without_port(word))
+    except ValueError:
+        raise ValueError(
+            "must be IP addresses, each with or without :port, with commas between them"
+        ) from None
+    return words
+
+
+def _without_port(word: str) -> str:
+    if word.startswith("[") or word.count(":") == 1:
+        return _address(word)[0]
+    return word
+
+
+def addresses(value: str) -> tuple[tuple[str, int], ...]:
+    """``host:port`` with commas between them; an IPv6 address stands in brackets."""
+    return tuple(_address(word) for word in _words(value))
+
+
+def _address(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    digits = port.isascii() and port.isdecimal()
+    if not host or not digits or not 0 < int(port) < 65_536:
+        raise ValueError("must be host:port, several of them with commas")
+    return host.strip("[]"), int(port)
+
+
+def networks(value: str) -> tuple[Network, ...]:
+    """``10.0.0.0/8,fd00::/8``: networks without bits set behind their prefix."""
+    try:
+        return tuple(ip_network(word) for word in _words(value))
+    except ValueError:
+        raise ValueError("must be networks like 10.0.0.0/8, with commas between them") from None
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(w for w in (part.strip() for part in value.split(",")) if w)

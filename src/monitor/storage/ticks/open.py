@@ -1,0 +1,32 @@
+"""Which tick store an installation has: InfluxDB where its URL is set, else Postgres."""
+
+from __future__ import annotations
+
+from monitor.domain.errors import SettingsError
+from monitor.storage.postgres.pool import Pool
+from monitor.storage.ticks.contract import TickStore
+from monitor.storage.ticks.influx import InfluxTicks
+from monitor.storage.ticks.influx_http import InfluxHttp
+from monitor.storage.ticks.postgres import PostgresTicks
+
+
+def make_tick_store(
+    *,
+    influxdb_url: str | None,
+    influxdb_token: str | None,
+    influxdb_org: str | None,
+    influxdb_bucket: str,
+    pool: Pool | None,
+    raw_days: int,
+    rollup_days: int,
+) -> TickStore:
+    """The store these settings mean. It connects when it is first used.
+
+    ``pool`` stays its opener's to close. Raises SettingsError where there is neither server.
+    """
+    if influxdb_url is not None:
+        http = InfluxHttp(influxdb_url, influxdb_token, influxdb_org)
+        return InfluxTicks(http, influxdb_bucket, raw_days=raw_days, rollup_days=rollup_days)
+    if pool is not None:
+        return PostgresTicks(pool, raw_days=raw_days, rollup_days=rollup_days)
+    raise SettingsError("Neither INFLUXDB_URL nor DATABASE_URL is set: ticks need one of them.")

@@ -1,0 +1,44 @@
+"""Adding up the ticks of one website and region. Pure."""
+
+from __future__ import annotations
+
+from monitor.domain.series import Bucket
+
+
+class Totals:
+    """Sums that grow tick by tick; ``key`` is (website id, region)."""
+
+    def __init__(self, key: tuple[str, str]) -> None:
+        self.key = key
+        self._checks = 0
+        self._up = 0
+        self._responses_ms: list[float] = []
+
+    def add(self, up: int, response_ms: float | None) -> None:
+        self._checks += 1
+        self._up += up
+        if response_ms is not None:
+            self._responses_ms.append(response_ms)
+
+    def bucket(self, start_s: int) -> Bucket:
+        """What was added, as the bucket that starts at ``start_s``."""
+        ordered = sorted(self._responses_ms)
+        measured = len(ordered)
+        return Bucket(
+            region=self.key[1],
+            start_s=start_s,
+            checks=self._checks,
+            up=self._up,
+            measured=measured,
+            mean_ms=sum(ordered) / measured if measured else None,
+            p95_ms=ordered[p95_rank(measured) - 1] if measured else None,
+            max_ms=ordered[-1] if measured else None,
+        )
+
+
+def p95_rank(measured: int) -> int:
+    """Which of this many values in order is their 95th percentile; 1 is the lowest.
+
+    0.95 n, rounded half up: what InfluxDB's PERCENTILE takes, and so every store.
+    """
+    return (95 * measured + 50) // 100

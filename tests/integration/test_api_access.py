@@ -1,0 +1,150 @@
+"""Who may do what: every route of the OpenAPI document, with every kind of key."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from monitor.domain.access import Role
+from monitor.domain.errors import InvalidInput, NotFound
+from monitor.services import keys
+from monitor.services.keys import KeyRing
+from support.api import assert_problem, with_api
+
+PUBLIC = {"/healthz", "/readyz"}
+
+
+def _needed(method, path):
+    if method == "get":
+        return Role.READ
+    return Role.ADMIN if path.startswith("/regions") else Role.WRITE
+
+
+async def _operations(api):
+    document = (await api.client(None).get("/schema/openapi.json")).json()
+    return [(m, p) for p, item in document["paths"].items() for m in item]
+
+
+def test_every_route_asks_for_its_role(postgres_server, redis_url):
+    async def scenario(api):
+        operations = await _operations(api)
+        assert len(operations) >= 16
+        for method, path in operations:
+            real = path.format(website_id=uuid4(), name="nowhere")
+            for role in [None, *Role]:
+                # when
+                answer = await api.client(role).request(method, real, json={})
+                # then
+                needed = _needed(method, path)
+                if path in PUBLIC:
+                    assert answer.status_code == 200
+                elif role is None:
+                    assert answer.status_code == 401, (method, path)
+                    assert answer.headers["www-authenticate"] == "Bearer"
+                    assert assert_problem(answer)["code"] == "unauthenticated"
+                elif not role.covers(needed):
+                    assert answer.status_code == 403, (method, path, role)
+                    assert assert_problem(answer)["code"] == "forbidden"
+                    assert "www-authenticate" not in answer.headers
+                else:
+                    assert answer.status_code in {200, 404, 422}, (method, path, role)
+
+    with_api(postgres_server, redis_url, scenario)
+
+
+def test_nothing_is_changed_by_a_key_that_may_not(postgres_server, redis_url):
+    async def scenario(api):
+        await api.add_regions("europe")
+        website = await api.add_website()
+        await api.take_changes()
+        for role in (None, Role.READ):
+            client = api.client(role)
+            await client.delete(f"/websites/{website['id']}")
+            await client.patch(f"/websites/{website['id']}", json={"paused": True})
+            await client.delete("/regions/europe?force=true")
+        await api.client(Role.WRITE).delete("/regions/europe?force=true")
+        # then
+        assert await api.take_changes() == []
+        assert await api.get(f"/websites/{website['id']}") == website
+
+    with_api(postgres_server, redis_url, scenario)
+
+
+def test_keys_that_are_none_are_unauthenticated(postgres_server, redis_url):
+    async def scenario(api):
+        good = api.keys[Role.ADMIN]
+        other = api.keys[Role.READ]
+        wrong = [
+            "Bearer x",
+            f"Bearer {good}x",
+            f"Bearer {good[:-1]}",
+            f"Bearer {good[:37]}{other[37:]}",  # one key's id with another's secret
+            f"Bearer mon_{uuid4().hex}_{good[37:]}",
+            f"Bearer {good.upper()}",
+            f"Bearer {good} {good}",
+        ]
+        for header in wrong:
+            answer = await api.client(None).get("/websites", headers={"Authorization": header})
+            assert answer.status_code == 401, header
+            assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+        for header in ("", "Bearer", "Bearer ", f"Basic {good}", good):
+            answer = await api.client(None).get("/websites", headers={"Authorization": header})
+            assert answer.status_code == 401, header
+            assert answer.headers["www-authenticate"] == "Bearer"
+        answer = await api.client(None).get(
+            "/websites", headers={"Authorization": f"bearer {good}"}
+        )
+        assert answer.status_code == 200
+
+    with_api(postgres_server, redis_url, scenario)
+
+
+def test_a_key_is_stored_as_a_hash_and_listed_without_its_secret(postgres_server, redis_url):
+    async def scenario(api):
+        key = await keys.create_key(api.pool, "deploy", Role.WRITE)
+        # then
+        secret = key.rpartition("_")[2]
+        stored = await api.rows("SELECT api_keys::text FROM api_keys WHERE name = 'deploy'")
+        assert secret not in stored[0][0]
+        assert secret.encode().hex() not in stored[0][0]
+        shown = [k for k in await keys.list_keys(api.pool) if k.name == "deploy"]
+        assert [(k.role, k.revoked_at) for k in shown] == [(Role.WRITE, None)]
+        with pytest.raises(InvalidInput):
+            await keys.create_key(api.pool, "", Role.READ)
+
+    with_api(postgres_server, redis_url, scenario)
+
+
+def test_a_revoked_key_ends_within_five_seconds(postgres_server, redis_url):
+    async def scenario(api):
+        # given a key that was just used
+        now = [100.0]
+        ring = KeyRing(api.pool, lambda: now[0])
+        key = await keys.create_key(api.pool, "short", Role.READ)
+        key_id = (await keys.list_keys(api.pool))[-1].id
+        assert await ring.role_of(key) is Role.READ
+        # when
+        await keys.revoke_key(api.pool, key_id)
+        # then
+        now[0] += keys.CACHE_S
+        assert await ring.role_of(key) is None
+        assert await KeyRing(api.pool).role_of(key) is None
+        for gone in (key_id, uuid4()):
+            with pytest.raises(NotFound):
+                await keys.revoke_key(api.pool, gone)
+
+    with_api(postgres_server, redis_url, scenario)
+
+
+def test_a_key_just_seen_is_not_looked_up_again(postgres_server, redis_url):
+    async def scenario(api):
+        # given
+        await asyncio.gather(*(api.get("/regions") for _ in range(3)))
+        # when the key's row is gone, unseen by this process
+        await api.rows("DELETE FROM api_keys")
+        # then
+        await api.get("/regions")
+        refused = await api.client(Role.READ).get("/regions")
+        assert refused.status_code == 401
+
+    with_api(postgres_server, redis_url, scenario)

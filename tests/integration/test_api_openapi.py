@@ -1,0 +1,119 @@
+"""The OpenAPI document: every route, reference and problem; and it agrees with the checks."""
+
+import json
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from monitor.api import schemas
+from monitor.api.app import create_app
+from monitor.domain import validation
+from support.api import with_api
+
+
+@dataclass
+class _Nothing:
+    pool: None = None
+
+
+@pytest.fixture(scope="module")
+def app():
+    return create_app(_Nothing())
+
+
+@pytest.fixture(scope="module")
+def document(app):
+    return msgspec.to_builtins(app.openapi_schema.to_schema())
+
+
+def _operations(document):
+    return [(p, m, op) for p, item in document["paths"].items() for m, op in item.items()]
+
+
+def test_every_route_and_method_appears(app, document):
+    routes = {
+        (route.path_format, method.lower())
+        for route in app.routes
+        for method in route.methods
+        if method != "OPTIONS" and not route.path.startswith("/schema")
+    }
+    assert {(p, m) for p, m, _ in _operations(document)} == routes
+    assert len(routes) == 16
+
+
+def test_every_operation_is_described_and_named_once(document):
+    operations = [op for _, _, op in _operations(document)]
+    assert document["openapi"].startswith("3.")
+    assert len({op["operationId"] for op in operations}) == len(operations)
+    assert all(op["description"] and op["tags"] for op in operations)
+    assert {t for op in operations for t in op["tags"]} == {t["name"] for t in document["tags"]}
+
+
+def test_every_reference_leads_somewhere(document):
+    text = json.dumps(document)
+    references = {part.split('"')[0] for part in text.split('"$ref": "#/components/schemas/')[1:]}
+    assert references
+    assert references == references & document["components"]["schemas"].keys()
+
+
+def test_every_error_is_a_problem(document):
+    for path, method, op in _operations(document):
+        errors = {int(s) for s in op["responses"] if int(s) >= 400}
+        for status in errors:
+            content = op["responses"][str(status)]["content"]
+            schema = content["application/problem+json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Problem"}, (path, method, status)
+            assert len(content) == 1
+        if path in {"/healthz", "/readyz"}:
+            assert op["security"] == [{}]
+        else:
+            assert {400, 401, 403, 503} <= errors, (path, method)
+            assert "security" not in op
+        if "requestBody" in op:
+            assert {413, 415, 422} <= errors
+    assert document["security"] == [{"bearer": []}]
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+@pytest.mark.parametrize(
+    ("described", "checked"),
+    [
+        (schemas.NewWebsite, validation.WebsiteFields),
+        (schemas.WebsiteChange, validation.WebsiteFields),
+        (schemas.NewRegion, validation.RegionFields),
+    ],
+)
+def test_what_is_described_is_what_is_checked(described, checked):
+    assert described.__struct_fields__ == checked.__struct_fields__
+
+
+def test_the_described_defaults_are_the_defaults():
+    # given a website of which only the URL was sent
+    made = validation.draft(validation.new_website({"url": "http://a/"}))
+    described = schemas.NewWebsite(url="http://a/")
+    # when all described defaults are sent
+    sent = validation.draft(validation.new_website(msgspec.to_builtins(described)))
+    # then
+    assert sent == made
+
+
+def test_the_examples_are_accepted(document):
+    post = document["paths"]["/websites"]["post"]
+    for example in post["requestBody"]["content"]["application/json"]["examples"].values():
+        assert validation.new_website(example["value"])
+    assert post["responses"]["201"]["headers"]["Location"]["schema"] == {"type": "string"}
+
+
+def test_it_is_served_without_a_key_as_json_yaml_and_page(postgres_server, redis_url):
+    async def scenario(api):
+        client = api.client(None)
+        served = await client.get("/schema/openapi.json")
+        assert served.json()["info"]["title"] == "monitor"
+        yaml = await client.get("/schema/openapi.yml")
+        assert "/websites/{website_id}:" in yaml.text
+        page = await client.get("/schema")
+        assert page.headers["content-type"].startswith("text/html")
+        assert "/websites/{website_id}" in page.text
+
+    with_api(postgres_server, redis_url, scenario)

@@ -1,0 +1,84 @@
+"""The API as a process: it starts without its servers, answers, and ends when it is told to."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from monitor.local.redis import free_port
+from monitor.settings import TABLE
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts ``monitor api`` with these settings; returns (child, HTTP client)."""
+    children, clients = [], []
+
+    def begin(**settings):
+        port = free_port()
+        env = dict(os.environ) | {s.name: "" for s in TABLE} | settings
+        children.append(
+            subprocess.Popen(
+                [sys.executable, "-c", "from monitor.api.serve import serve\n"
+                 "from monitor.settings import load\nserve(load())"],
+                env=env | {"MONITOR_API_PORT": str(port)},
+                cwd=tmp_path,
+                stderr=(tmp_path / "log").open("wb"),
+            )
+        )  # fmt: skip
+        clients.append(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10))
+        _wait_until_it_answers(children[-1], clients[-1])
+        return children[-1], clients[-1]
+
+    yield begin
+    for child, client in zip(children, clients, strict=True):
+        client.close()
+        child.kill()
+        child.wait()
+
+
+def _wait_until_it_answers(child, client, within_s=30):
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            return client.get("/healthz")
+        except httpx.TransportError:
+            assert child.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)  # a process tells of its readiness only by being asked
+
+
+def test_it_serves_and_ends_in_time(start, tmp_path, database_url, redis_url):
+    # given
+    child, client = start(DATABASE_URL=database_url, REDIS_URL=redis_url)
+    # then
+    answer = client.get("/readyz")
+    assert answer.json()["checks"] == {"postgres": "ok", "redis": "ok", "ticks": "ok"}
+    assert "server" not in answer.headers
+    assert client.get("/websites").status_code == 401
+    # when it is told to end, with a connection still open
+    begin = time.monotonic()
+    child.send_signal(signal.SIGTERM)
+    child.wait(10)
+    # then
+    assert time.monotonic() - begin < 3.5
+    log = (tmp_path / "log").read_text()
+    assert "api.starting" in log
+    assert "Traceback" not in log
+
+
+def test_it_starts_without_its_servers(start, tmp_path):
+    child, client = start(
+        DATABASE_URL=f"postgresql://monitor:hunter2@/monitor?host={tmp_path}",
+        REDIS_URL="redis://127.0.0.1:1/0",
+    )
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert set(answer.json()["checks"].values()) == {"unavailable"}
+    child.send_signal(signal.SIGTERM)
+    child.wait(10)
+    assert "hunter2" not in (tmp_path / "log").read_text()

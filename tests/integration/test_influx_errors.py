@@ -1,0 +1,376 @@
+"""InfluxDB's ways of saying no: provoked on a real server where that can be done."""
+
+import asyncio
+import json
+import urllib.parse
+import urllib.request
+from contextlib import asynccontextmanager
+
+import pytest
+from structlog.testing import capture_logs
+
+from monitor.domain.errors import SettingsError, Unavailable
+from monitor.storage.ticks.influx import InfluxTicks
+from monitor.storage.ticks.influx_http import InfluxHttp
+from support.answers import SILENCE, answering
+from support.influx import InfluxServer, find_influxd
+from support.ticks import BLOG, HOUR, SHOP, refused, up
+
+VERSION_1 = {"X-Influxdb-Version": "1.8.10"}
+VERSION_2 = {"X-Influxdb-Version": "v2.7.12"}
+
+
+@asynccontextmanager
+async def opened(url, bucket="website_ticks", *, token=None, timeout_s=10.0, raw_days=30):
+    http = InfluxHttp(url, token, None, timeout_s=timeout_s)
+    store = InfluxTicks(http, bucket, raw_days=raw_days, rollup_days=400)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def ask(url, question, database=""):
+    """Put a question to a real server without our code; returns rows as dictionaries."""
+    form = urllib.parse.urlencode({"q": question, "db": database, "epoch": "s"}).encode()
+    with urllib.request.urlopen(f"{url}/query", data=form, timeout=10) as answer:
+        [result] = json.load(answer)["results"]
+    assert "error" not in result, result
+    return [
+        dict(zip(series["columns"], values, strict=True))
+        for series in result.get("series", [])
+        for values in series["values"]
+    ]
+
+
+# A real server
+
+
+def test_prepare_sets_the_retention_of_both_databases(influx_database):
+    # given
+    url, bucket = influx_database
+
+    async def main():
+        for raw_days in (30, 7):  # the settings were changed in between
+            async with opened(url, bucket, raw_days=raw_days) as store:
+                await store.prepare()
+                await store.prepare()
+
+    # when
+    asyncio.run(main())
+    # then: one policy each, the default one
+    policies = [ask(url, f'SHOW RETENTION POLICIES ON "{b}"') for b in (bucket, f"{bucket}_hourly")]
+    found = [
+        [(p["name"], p["default"], p["duration"], p["shardGroupDuration"]) for p in of_one]
+        for of_one in policies
+    ]
+    assert found == [
+        [("autogen", True, "168h0m0s", "24h0m0s")],
+        [("autogen", True, "9600h0m0s", "168h0m0s")],
+    ]
+
+
+def test_a_database_that_is_missing_is_made(influx_database):
+    # given
+    url, bucket = influx_database
+
+    async def main():
+        async with opened(url, bucket) as store:
+            nothing = await store.ticks(SHOP, HOUR, HOUR + 60)
+            ask(url, f'DROP DATABASE "{bucket}"')
+            await store.write([up(HOUR)])
+            return nothing, await store.ticks(SHOP, HOUR, HOUR + 60)
+
+    # when
+    nothing, found = asyncio.run(main())
+    # then
+    assert nothing == []
+    assert [t.slot_s for t in found] == [HOUR]
+
+
+def test_a_field_conflict_costs_only_the_points_in_conflict(influx_database):
+    # given: a database in which somebody made `reason` a number
+    url, bucket = influx_database
+
+    async def main():
+        async with opened(url, bucket) as store:
+            await store.prepare()
+            line = f"website_ticks,region=x,website_id=x reason=1i {HOUR}"
+            body = line.encode()
+            request = f"{url}/write?db={bucket}&precision=s"
+            await asyncio.to_thread(urllib.request.urlopen, request, body, 10)
+            with capture_logs() as logs:
+                await store.write([up(HOUR), refused(HOUR + 60), up(HOUR + 120)])
+            return logs
+
+    # when
+    [log] = asyncio.run(main())
+    # then: read without our code, which cannot read such a reason
+    assert (log["event"], log["log_level"]) == ("ticks.dropped", "warning")
+    assert (log["lines"], log["dropped"]) == (3, 1)
+    assert "field type conflict" in log["error"]
+    stored = ask(url, f"SELECT up FROM website_ticks WHERE website_id='{SHOP}'", bucket)
+    assert [row["time"] for row in stored] == [HOUR, HOUR + 120]
+
+
+def test_points_beyond_retention_are_dropped_with_a_warning(influx_database):
+    # given
+    url, bucket = influx_database
+
+    async def main():
+        async with opened(url, bucket) as store:
+            await store.prepare()
+            with capture_logs() as logs:
+                await store.write([up(HOUR - 31 * 86_400), up(HOUR)])
+            return logs, await store.ticks(SHOP, 0, HOUR + 1)
+
+    # when
+    logs, found = asyncio.run(main())
+    # then
+    assert [(log["event"], log["dropped"]) for log in logs] == [("ticks.dropped", 1)]
+    assert [t.slot_s for t in found] == [HOUR]
+
+
+@pytest.fixture
+def small_influx(tmp_path, monkeypatch):
+    """A real server that takes bodies of 20,000 bytes at most."""
+    if find_influxd() is None:
+        pytest.skip("no influxd on this machine")
+    monkeypatch.setenv("INFLUXDB_HTTP_MAX_BODY_SIZE", "20000")
+    server = InfluxServer(tmp_path).start()
+    yield server.url
+    server.stop()
+
+
+def test_what_is_too_large_for_the_server_goes_in_halves(small_influx):
+    # given: about 190 bytes a line
+    ticks = [up(HOUR + n) for n in range(1000)]
+
+    async def main():
+        async with opened(small_influx) as store:
+            await store.write(ticks)
+            return await store.ticks(SHOP, HOUR, HOUR + 3600)
+
+    # then
+    assert len(asyncio.run(main())) == 1000
+
+
+# What a real server here cannot be made to say
+
+
+async def _write_to(answers, **how):
+    async with answering(**answers) as server, opened(server.url, **how) as store:
+        with capture_logs() as logs:
+            await store.write([up(HOUR)])
+        return server.requests, logs
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (503, '{"error":"write could not be completed: request queue is full"}'),
+        (500, '{"error":"timeout"}'),
+        (429, '{"code":"too many requests","message":"org 0 has exceeded limited_write"}'),
+        (401, '{"code":"unauthorized","message":"unauthorized access"}'),
+        (403, '{"error":"\\"u\\" user is not authorized to write to database \\"d\\""}'),
+    ],
+)
+def test_a_passing_refusal_is_unavailable(status, body):
+    with pytest.raises(Unavailable, match=f"influxdb: {status}"):
+        asyncio.run(_write_to({"write": [(status, body)]}))
+
+
+def test_a_refused_token_names_the_setting():
+    answer = (401, '{"code":"unauthorized","message":"unauthorized access"}')
+    with pytest.raises(Unavailable, match="INFLUXDB_TOKEN"):
+        asyncio.run(_write_to({"write": [answer]}))
+
+
+def test_a_silent_server_is_unavailable_in_time():
+    with pytest.raises(Unavailable, match=r"no answer within 0\.2 s"):
+        asyncio.run(_write_to({"write": [SILENCE]}, timeout_s=0.2))
+
+
+def test_an_answer_that_is_no_json_is_unavailable():
+    async def main():
+        async with answering(query=[(200, "<html>hello")]) as server, opened(server.url) as store:
+            await store.ticks(SHOP, HOUR, HOUR + 1)
+
+    with pytest.raises(Unavailable, match="influxdb: an answer that is none"):
+        asyncio.run(main())
+
+
+def test_a_body_refused_for_good_is_dropped_with_an_error():
+    # given: 2.x refuses a whole batch for one bad line
+    body = '{"code":"invalid","message":"unable to parse \'x\': missing fields"}'
+    # when
+    requests, logs = asyncio.run(_write_to({"write": [(400, body)]}))
+    # then
+    assert len(requests) == 1
+    assert [(log["event"], log["log_level"]) for log in logs] == [("ticks.refused", "error")]
+    assert "missing fields" in logs[0]["error"]
+
+
+def test_a_single_line_that_is_too_large_is_dropped_with_an_error():
+    requests, logs = asyncio.run(
+        _write_to({"write": [(413, '{"error":"Request Entity Too Large"}')]})
+    )
+    assert len(requests) == 1
+    assert [log["event"] for log in logs] == ["ticks.refused"]
+
+
+def test_a_partial_write_of_version_2_is_a_warning():
+    body = json.dumps(
+        {
+            "code": "unprocessable entity",
+            "message": "failure writing points to database: partial write: "
+            "points beyond retention policy dropped=1",
+        }
+    )
+    _, logs = asyncio.run(_write_to({"write": [(422, body)]}))
+    assert [(log["event"], log["dropped"]) for log in logs] == [("ticks.dropped", 1)]
+
+
+def test_a_partial_write_of_version_3_is_a_warning():
+    body = '{"error":"partial write of line protocol occurred","data":[{"line_number":1}]}'
+    _, logs = asyncio.run(_write_to({"write": [(400, body)]}))
+    assert [(log["event"], log["dropped"]) for log in logs] == [("ticks.dropped", None)]
+
+
+def test_a_missing_bucket_of_version_2_stops_with_its_name():
+    # given
+    missing = '{"results":[{"statement_id":0,"error":"database not found: shop"}]}'
+    answers = {"ping": [(204, "", VERSION_2)], "query": [(200, missing)]}
+
+    async def main():
+        async with answering(**answers) as server, opened(server.url, "shop") as store:
+            await store.prepare()
+
+    # then
+    with pytest.raises(SettingsError, match=r"no bucket .*'shop'.* retention of 30 days"):
+        asyncio.run(main())
+
+
+def test_ticks_for_a_missing_bucket_of_version_2_wait():
+    # given
+    unmapped = (404, '{"code":"not found","message":"no dbrp mapping found"}')
+    missing = (200, '{"results":[{"statement_id":0,"error":"retention policy not found: "}]}')
+    answers = {"ping": [(204, "", VERSION_2)], "write": [unmapped], "query": [missing]}
+    # then
+    with pytest.raises(Unavailable, match="no bucket"):
+        asyncio.run(_write_to(answers))
+
+
+def test_a_database_that_stays_missing_is_tried_twice_and_no_more():
+    # given
+    answers = {
+        "ping": [(204, "", VERSION_1)],
+        "query": [(200, '{"results":[{"statement_id":0}]}')],
+        "write": [(404, '{"error":"database not found: \\"website_ticks\\""}')],
+    }
+
+    async def main():
+        async with answering(**answers) as server, opened(server.url) as store:
+            with pytest.raises(Unavailable, match="database not found"):
+                await store.write([up(HOUR)])
+            return [request.path for request in server.requests]
+
+    # then
+    assert asyncio.run(main()).count("/write") == 2
+
+
+def test_an_error_in_the_middle_of_a_stream_ends_the_roll_up():
+    # given
+    series = {
+        "name": "website_ticks",
+        "tags": {"region": "x", "website_id": str(SHOP)},
+        "columns": ["time", "up", "response_ms"],
+        "values": [[HOUR, 1, 2.5]],
+    }
+    results = (
+        {"statement_id": 0, "series": [series], "partial": True},
+        {"statement_id": 0, "error": "timeout"},
+    )
+    stream = "".join(json.dumps({"results": [result]}) + "\n" for result in results)
+
+    async def main():
+        async with answering(query=[(200, stream)]) as server, opened(server.url) as store:
+            await store.roll_up(HOUR)
+
+    # then
+    with pytest.raises(Unavailable, match="timeout"):
+        asyncio.run(main())
+
+
+def test_version_3_names_groups_in_columns_and_may_cut_them_anywhere():
+    # given: as 3 Core answers, in chunks that end within a website's rows
+    columns = ["time", "website_id", "region", "up", "response_ms"]
+    shop, blog = str(SHOP), str(BLOG)
+
+    def chunk(*rows):
+        series = {"name": "website_ticks", "columns": columns, "values": rows}
+        return json.dumps({"results": [{"statement_id": 0, "series": [series]}]}) + "\r\n"
+
+    first = chunk([HOUR, shop, "x", 1, 1.0], [HOUR + 60, shop, "x", 0, None])
+    second = chunk([HOUR + 120, shop, "x", 1, 3.0], [HOUR, blog, "x", 1, 5.0])
+    answers = {"query": [(200, first + second), (200, '{"results":[]}')], "write": [(204, "")]}
+
+    async def main():
+        async with answering(**answers) as server, opened(server.url) as store:
+            stored = await store.roll_up(HOUR)
+            return stored, [r.body for r in server.requests if r.path == "/write"]
+
+    # when
+    stored, [lines] = asyncio.run(main())
+    # then
+    assert stored == 2
+    of_shop, of_blog = lines.decode().splitlines()
+    assert "checks=3i,up=2i,measured=2i,mean_ms=2.000,p95_ms=3.000,max_ms=3.000" in of_shop
+    assert "checks=1i,up=1i,measured=1i,mean_ms=5.000" in of_blog
+
+
+# How requests look
+
+
+def test_large_bodies_are_compressed_and_small_ones_are_not():
+    async def main():
+        async with answering(write=[(204, "")]) as server, opened(server.url) as store:
+            await store.write([up(HOUR)])
+            await store.write([up(HOUR + n) for n in range(500)])
+            return server.requests
+
+    # when
+    small, large = asyncio.run(main())
+    # then
+    assert "Content-Encoding" not in small.headers
+    assert small.body.startswith(b"website_ticks,")
+    assert large.headers["Content-Encoding"] == "gzip"
+    assert int(large.headers["Content-Length"]) < len(large.body) / 3
+    assert len(large.body.splitlines()) == 500
+
+
+@pytest.mark.parametrize(
+    ("token", "header"),
+    [("user:secret", "Basic dXNlcjpzZWNyZXQ="), ("a-token==", "Token a-token=="), (None, None)],
+)
+def test_the_token_decides_how_to_log_in(token, header):
+    # when
+    requests, _ = asyncio.run(_write_to({"write": [(204, "")]}, token=token))
+    # then
+    assert [r.headers.get("Authorization") for r in requests] == [header]
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        ((204, "", VERSION_1), "InfluxDB 1.8.10"),
+        ((204, "", VERSION_2), "InfluxDB 2.7.12"),
+        ((200, '{"version":"3.0.1","revision":"d7c071e0c4","process_id":"x"}'), "InfluxDB 3.0.1"),
+    ],
+)
+def test_every_version_is_named(answer, name):
+    async def main():
+        async with answering(ping=[answer]) as server, opened(server.url) as store:
+            return await store.ping()
+
+    assert asyncio.run(main()) == name

@@ -1,0 +1,213 @@
+"""A child is kept running, its output kept in a file, and nothing of it is left at the end."""
+
+import asyncio
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from monitor.local import child as under_test
+from monitor.local import process
+from monitor.local.child import Child
+from monitor.local.console import Console
+
+DEADLINE_S = 20
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(under_test, "FIRST_PAUSE_S", 0.01)
+
+
+class Kept:
+    """A supervised Python program, and what is seen of it."""
+
+    def __init__(self, tmp_path, code):
+        self.out = io.StringIO()
+        self.log = tmp_path / "it.log"
+        self.code = code
+        self.started = []
+        self.stopping = asyncio.Event()
+        self.child = Child("it", self.spawn, log=self.log, console=Console(self.out))
+
+    def spawn(self):
+        self.started.append(process.start([sys.executable, "-c", self.code], log=subprocess.PIPE))
+        return self.started[-1]
+
+    async def until(self, condition):
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():  # noqa: ASYNC110 - a foreign process leaves no other way
+                await asyncio.sleep(0.01)
+
+    def printed(self):
+        return self.log.read_text() if self.log.exists() else ""
+
+
+def alive(pid):
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def run(kept, scenario):
+    async def body():
+        task = asyncio.create_task(kept.child.keep(kept.stopping))
+        try:
+            await scenario(kept)
+        finally:
+            kept.stopping.set()
+            kept.child.kill()
+            await task
+
+    asyncio.run(body())
+
+
+def test_it_is_started_again_when_it_ends(tmp_path):
+    # given
+    kept = Kept(tmp_path, "print('famous last words'); raise SystemExit(3)")
+
+    # when
+    async def scenario(kept):
+        await kept.until(lambda: len(kept.started) == 3)
+
+    run(kept, scenario)
+    # then
+    first = kept.out.getvalue().splitlines()[0]
+    assert "ended (exit code 3), starts again in 0 s" in first
+    assert first.endswith(f"{kept.log}: famous last words")
+
+
+def test_pauses_double_up_to_their_limit(tmp_path, monkeypatch):
+    # given
+    monkeypatch.setattr(under_test, "_LONGEST_PAUSE_S", 0.04)
+    pauses = []
+
+    async def noted(_event, pause_s):
+        pauses.append(pause_s)
+        return False
+
+    monkeypatch.setattr(under_test, "happens_within", noted)
+    kept = Kept(tmp_path, "")
+
+    # when
+    async def scenario(kept):
+        await kept.until(lambda: len(pauses) == 5)
+
+    run(kept, scenario)
+    # then
+    assert pauses[:5] == [0.01, 0.02, 0.04, 0.04, 0.04]
+
+
+def test_a_signal_is_named(tmp_path):
+    # given
+    kept = Kept(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+
+    # when
+    async def scenario(kept):
+        await kept.until(lambda: "SIGSEGV" in kept.out.getvalue())
+
+    run(kept, scenario)
+
+
+def test_what_it_started_goes_with_it(tmp_path):
+    # given: a child that leaves a grandchild with its output open
+    kept = Kept(
+        tmp_path,
+        "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', "
+        "'import time; time.sleep(600)']); print(p.pid, flush=True)",
+    )
+
+    # when
+    async def scenario(kept):
+        await kept.until(lambda: len(kept.started) == 2)
+
+    run(kept, scenario)
+    # then
+    assert not any(alive(int(pid)) for pid in kept.printed().split())
+
+
+def test_a_child_that_will_not_end_is_killed_with_its_own(tmp_path):
+    # given
+    kept = Kept(
+        tmp_path,
+        "import signal, subprocess, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
+        "print(p.pid, flush=True); signal.pause()",
+    )
+
+    # when
+    async def scenario(kept):
+        await kept.until(kept.printed)
+        kept.stopping.set()
+        kept.child.tell()
+        await asyncio.sleep(0.1)
+        assert alive(kept.started[0].pid)
+        kept.child.kill()
+
+    run(kept, scenario)
+    # then
+    assert kept.started[0].returncode == -signal.SIGKILL
+    assert not alive(int(kept.printed()))
+
+
+def test_a_long_log_is_set_aside(tmp_path, monkeypatch):
+    # given
+    monkeypatch.setattr(under_test, "_LOG_LIMIT_BYTES", 1000)
+    kept = Kept(tmp_path, "import sys, time; sys.stdout.write('x' * 5000 + '\\n')")
+
+    # when
+    async def scenario(kept):
+        await kept.until(lambda: len(kept.started) == 3)
+
+    run(kept, scenario)
+    # then
+    assert (tmp_path / "it.log.1").stat().st_size == 5001
+    assert kept.log.stat().st_size <= 5001
+
+
+def test_output_without_an_end_is_kept_and_costs_no_memory(tmp_path):
+    # given
+    kept = Kept(
+        tmp_path,
+        "import sys, signal; sys.stdout.write('x' * 10**6); sys.stdout.flush(); signal.pause()",
+    )
+
+    # when
+    async def scenario(kept):
+        await kept.until(lambda: len(kept.printed()) == 10**6)
+
+    run(kept, scenario)
+
+
+def test_a_child_of_a_parent_that_was_killed_gets_its_signal(tmp_path):
+    # given
+    note = tmp_path / "note"
+    code = (
+        "import sys, signal\n"
+        "from monitor.local import process\n"
+        "child = process.start([sys.executable, '-c', sys.argv[1], sys.argv[2]], log=None)\n"
+        "signal.pause()\n"
+    )
+    orphan = (
+        "import pathlib, signal, sys\n"
+        "note = pathlib.Path(sys.argv[1])\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (note.write_text('told'), sys.exit()))\n"
+        "print(flush=True); signal.pause()\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, orphan, str(note)], stdout=subprocess.PIPE
+    )
+    parent.stdout.readline()
+    # when
+    os.kill(parent.pid, signal.SIGKILL)
+    # then: its output ends when the orphan has
+    assert parent.stdout.read() == b""
+    assert note.read_text() == "told"
+    parent.wait()
+    parent.stdout.close()

@@ -1,0 +1,89 @@
+"""The demo site fails and recovers in its rhythm, and comes back on the port of last time."""
+
+import asyncio
+import io
+import socket
+import urllib.error
+import urllib.request
+
+from monitor.local.console import Console
+from monitor.local.demo import Rhythm, demo_site
+
+QUICK = Rhythm(works_at_first_s=0.2, fails_for_s=0.2, works_for_s=600)
+
+
+def status_of(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+async def seen_until(url, wanted):
+    seen = []
+    async with asyncio.timeout(20):
+        while seen != wanted:
+            status = await asyncio.to_thread(status_of, url)
+            if not seen or seen[-1] != status:
+                seen.append(status)
+    return seen
+
+
+def test_it_works_fails_and_works_again_and_says_so(tmp_path):
+    # given
+    out = io.StringIO()
+
+    async def run():
+        async with demo_site(Console(out), tmp_path / "port", QUICK) as (site, url):
+            living = asyncio.create_task(site.live())
+            seen = await seen_until(url, [200, 503, 200])
+            living.cancel()
+            return seen
+
+    # when
+    seen = asyncio.run(run())
+    # then
+    assert seen == [200, 503, 200]
+    assert [line.split(maxsplit=2)[2] for line in out.getvalue().splitlines()] == [
+        "the site fails now, for 0.2 s",
+        "the site works again, for 600 s",
+    ]
+
+
+def test_it_comes_back_on_its_port(tmp_path):
+    async def url():
+        async with demo_site(Console(io.StringIO()), tmp_path / "port", QUICK) as (_, url):
+            return url
+
+    assert asyncio.run(url()) == asyncio.run(url())
+
+
+def test_a_port_that_was_taken_meanwhile_is_left_to_its_owner(tmp_path):
+    # given
+    with socket.create_server(("127.0.0.1", 0)) as owner:
+        (tmp_path / "port").write_text(str(owner.getsockname()[1]))
+
+        async def url():
+            async with demo_site(Console(io.StringIO()), tmp_path / "port", QUICK) as (_, url):
+                return url
+
+        # then
+        assert asyncio.run(url()) != f"http://127.0.0.1:{owner.getsockname()[1]}/"
+
+
+def test_a_caller_that_breaks_off_does_no_harm(tmp_path):
+    # given
+    async def run():
+        async with demo_site(Console(io.StringIO()), tmp_path / "port", QUICK) as (_, url):
+            port = int(url.rsplit(":", 1)[1].strip("/"))
+            for sent in (b"", b"GET", b"x" * 200_000):
+                with socket.create_connection(("127.0.0.1", port)) as caller:
+                    caller.setblocking(False)
+                    caller.send(sent)
+                await asyncio.sleep(0)
+            return await asyncio.to_thread(status_of, url)
+
+    # then
+    assert asyncio.run(run()) == 200

@@ -1,0 +1,129 @@
+"""The embedded servers start over any directory, keep their data, and recover from being killed."""
+
+import os
+import signal
+import stat
+
+import psycopg
+import pytest
+import redis
+
+from monitor.domain.errors import MonitorError
+from monitor.local.postgres import EmbeddedPostgres
+from monitor.local.redis import EmbeddedRedis
+
+NAMES = ["plain", 'with space, comma "quote" and ü', "long" * 30]
+
+
+@pytest.fixture(params=NAMES)
+def folder(request, tmp_path):
+    made = tmp_path / request.param
+    made.mkdir()
+    return made
+
+
+def test_postgres_keeps_its_data(folder):
+    # given
+    first = EmbeddedPostgres(folder / "data")
+    first.start()
+    with psycopg.connect(first.url()) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS x")
+    first.stop()
+    # when
+    second = EmbeddedPostgres(folder / "data")
+    second.start()
+    # then
+    try:
+        with psycopg.connect(second.url()) as connection:
+            assert connection.execute("SELECT x FROM kept").fetchone() == (42,)
+    finally:
+        second.stop()
+
+
+def test_redis_keeps_its_data(folder):
+    # given
+    first = EmbeddedRedis(folder / "data")
+    first.start()
+    with redis.Redis.from_url(first.url) as client:
+        client.set("kept", "42")
+    first.stop()
+    # when
+    second = EmbeddedRedis(folder / "data")
+    second.start()
+    # then
+    try:
+        with redis.Redis.from_url(second.url) as client:
+            assert client.get("kept") == b"42"
+    finally:
+        second.stop()
+
+
+def test_redis_wants_its_password(tmp_path):
+    # given
+    server = EmbeddedRedis(tmp_path / "data")
+    server.start()
+    # then
+    try:
+        with (
+            redis.Redis(port=server.port) as client,
+            pytest.raises(redis.AuthenticationError),
+        ):
+            client.ping()
+        assert stat.S_IMODE((tmp_path / "data" / "password").stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / "data" / "redis.conf").stat().st_mode) == 0o600
+    finally:
+        server.stop()
+
+
+def test_postgres_recovers_from_being_killed(tmp_path):
+    # given
+    server = EmbeddedPostgres(tmp_path / "data")
+    server.start()
+    with psycopg.connect(server.url()) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS x")
+    os.kill(server.child.pid, signal.SIGKILL)
+    server.stop()
+    # when
+    again = EmbeddedPostgres(tmp_path / "data")
+    again.start()
+    # then
+    try:
+        with psycopg.connect(again.url()) as connection:
+            assert connection.execute("SELECT x FROM kept").fetchone() == (42,)
+    finally:
+        again.stop()
+
+
+def test_a_set_up_that_was_broken_off_is_begun_again(tmp_path):
+    # given: what a killed initdb leaves
+    (tmp_path / "data-unfinished").mkdir()
+    (tmp_path / "data-unfinished" / "PG_VERSION").write_text("18\n")
+    server = EmbeddedPostgres(tmp_path / "data")
+    # when
+    server.start()
+    server.stop()
+    # then
+    assert (tmp_path / "data" / "PG_VERSION").exists()
+    assert not (tmp_path / "data-unfinished").exists()
+
+
+def test_a_postgres_that_cannot_start_names_its_log(tmp_path):
+    # given
+    server = EmbeddedPostgres(tmp_path / "data", {"shared_buffers": "nonsense"})
+    # then
+    try:
+        with pytest.raises(MonitorError, match=r"did not start; its log is .*data\.log"):
+            server.start()
+    finally:
+        server.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a directory away needs root")
+def test_a_socket_directory_of_somebody_else_is_refused(tmp_path):
+    # given
+    server = EmbeddedPostgres(tmp_path / "data")
+    server.sockets.mkdir()
+    os.chown(server.sockets, 12345, 12345)
+    # then
+    with pytest.raises(MonitorError, match="belongs to another user"):
+        server.start()

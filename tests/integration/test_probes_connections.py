@@ -1,0 +1,122 @@
+"""Connecting: which address, how long, and what its failure says."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from ipaddress import ip_network
+from types import SimpleNamespace
+
+import pytest
+
+from monitor.domain.outcome import Reason, Result
+from monitor.domain.website import CheckOptions
+from monitor.probes.address_policy import AddressPolicy
+from support.dns import DnsServer
+from support.targets import TargetServer, refusing_port, unanswering_port
+from support.targets_checks import check, prober
+from support.targets_loops import on_both_loops
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@on_both_loops
+async def test_both_families_are_reached(host):
+    async with TargetServer(host=host) as target:
+        outcome = await check(target.url)
+
+    assert outcome.result is Result.UP
+    assert outcome.timings.dns_ms == outcome.timings.tls_ms == 0.0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@on_both_loops
+async def test_a_refused_connection_names_who_refused_it(host):
+    with refusing_port(host) as port:
+        outcome = await check(TargetServer(host=host, port=port).url)
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.CONNECTION_REFUSED)
+    assert outcome.evidence == f"connection refused by {host} port {port}"
+    assert (outcome.status_code, outcome.response_ms) == (0, None)
+
+
+@on_both_loops
+async def test_a_connection_that_nobody_takes_ends_with_the_deadline():
+    with unanswering_port() as port:
+        outcome = await check(f"http://127.0.0.1:{port}/", request_timeout=1)
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.CONNECT_TIMEOUT)
+    assert outcome.evidence == f"no answer within 1 s (connecting to 127.0.0.1 port {port})"
+    assert 900 < outcome.timings.connect_ms < 1500
+
+
+@on_both_loops
+async def test_the_second_address_is_tried_when_the_first_refuses():
+    async with TargetServer() as target, DnsServer({"two.test": ["127.0.0.9", "127.0.0.1"]}) as dns:
+        outcome = await check(target.url_of(host="two.test"), dns_servers=[dns.address])
+
+    assert outcome.result is Result.UP
+
+
+@on_both_loops
+async def test_a_dead_address_leaves_time_for_the_next():
+    async with TargetServer() as target, DnsServer({"two.test": ["127.0.0.9", "127.0.0.1"]}) as dns:
+        with unanswering_port("127.0.0.9", target.port):
+            outcome = await check(
+                target.url_of(host="two.test"), dns_servers=[dns.address], request_timeout=2
+            )
+
+    assert outcome.result is Result.UP
+    assert 900 < outcome.timings.connect_ms < 1500
+
+
+@on_both_loops
+async def test_an_ipv6_address_without_a_route_gives_way_to_ipv4_and_never_decides(monkeypatch):
+    # given a region without IPv6: the kernel says so before a packet leaves
+    def socket_without_ipv6(family, *others):
+        if family == socket.AF_INET6:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+        return socket.socket(family, *others)
+
+    without = SimpleNamespace(**{**vars(socket), "socket": socket_without_ipv6})
+    monkeypatch.setattr("monitor.probes.connector.socket", without)
+    names = {
+        "down.test": ["127.0.0.9", "::1"],
+        "up.test": ["127.0.0.9", "::1", "127.0.0.1"],
+        "six.test": ["::1"],
+    }
+
+    # when
+    async with TargetServer() as target, DnsServer(names) as dns:
+        down, up, six = [
+            await check(target.url_of(host=name), dns_servers=[dns.address]) for name in names
+        ]
+
+    # then
+    assert (down.result, down.reason) == (Result.DOWN, Reason.CONNECTION_REFUSED)
+    assert up.result is Result.UP
+    assert (six.result, six.reason) == (Result.NOT_MEASURED, Reason.REGION_OFFLINE)
+
+
+@on_both_loops
+async def test_an_inner_address_is_refused_by_default_and_nobody_connects():
+    async with TargetServer() as target, prober(policy=AddressPolicy()) as made:
+        outcome = await made.check(CheckOptions(url=target.url))
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.BLOCKED_TARGET)
+    assert target.accepted == 0
+
+
+@on_both_loops
+async def test_a_name_is_judged_by_its_addresses_and_only_the_allowed_ones_are_tried():
+    policy = AddressPolicy([ip_network("127.0.0.1/32")])
+    names = {"mixed.test": ["127.0.0.9", "127.0.0.1"], "inner.test": ["127.0.0.9"]}
+    async with (
+        TargetServer() as target,
+        DnsServer(names) as dns,
+        prober(policy=policy, dns_servers=[dns.address]) as made,
+    ):
+        mixed = await made.check(CheckOptions(url=target.url_of(host="mixed.test")))
+        inner = await made.check(CheckOptions(url=target.url_of(host="inner.test")))
+
+    assert mixed.result is Result.UP
+    assert inner.reason is Reason.BLOCKED_TARGET

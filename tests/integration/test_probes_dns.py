@@ -1,0 +1,122 @@
+"""Names: what the DNS says, or does not say, decides the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from monitor.domain.outcome import Reason, Result
+from monitor.domain.website import CheckOptions
+from monitor.probes.resolver import MAX_AGE_S, Resolver
+from support.dns import NXDOMAIN, REFUSED, SERVFAIL, SILENT, DnsServer
+from support.targets import TargetServer
+from support.targets_checks import check, prober
+from support.targets_loops import on_both_loops
+
+
+@pytest.mark.parametrize(
+    ("answer", "evidence"),
+    [
+        (NXDOMAIN, "shop.test: there is no such name"),
+        ([], "shop.test: the name has no address"),
+        (SERVFAIL, "shop.test: the DNS server failed (SERVFAIL)"),
+        (REFUSED, "shop.test: the DNS server refuses to answer (REFUSED)"),
+    ],
+)
+@on_both_loops
+async def test_a_name_without_addresses(answer, evidence):
+    async with DnsServer({"shop.test": answer}) as dns:
+        outcome = await check("http://shop.test/", dns_servers=[dns.address])
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.DNS_ERROR)
+    assert outcome.evidence == evidence
+    assert outcome.timings.dns_ms > 0
+    assert outcome.timings.connect_ms == 0
+
+
+@on_both_loops
+async def test_a_silent_server_is_waited_for_until_the_deadline():
+    async with DnsServer({"shop.test": SILENT}) as dns:
+        outcome = await check("http://shop.test/", dns_servers=[dns.address], request_timeout=1)
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.DNS_TIMEOUT)
+    assert outcome.evidence == "no answer within 1 s (looking up shop.test)"
+    assert 900 < outcome.timings.dns_ms < 1500
+
+
+@on_both_loops
+async def test_no_dns_server_at_all_is_the_regions_trouble():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    outcome = await check("http://shop.test/", dns_servers=[f"127.0.0.1:{port}"])
+
+    assert (outcome.result, outcome.reason) == (Result.NOT_MEASURED, Reason.REGION_OFFLINE)
+
+
+@on_both_loops
+async def test_a_name_with_five_hundred_addresses_costs_four_attempts():
+    # given 500 addresses of which none listens on the target's port
+    crowd = [f"127.1.{n // 250}.{n % 250 + 1}" for n in range(500)]
+    async with TargetServer() as target, DnsServer({"crowd.test": crowd}) as dns:
+        outcome = await check(target.url_of(host="crowd.test"), dns_servers=[dns.address])
+        resolver = Resolver([dns.address])
+        addresses = await resolver.lookup("crowd.test")
+        await resolver.close()
+
+    assert outcome.reason is Reason.CONNECTION_REFUSED
+    assert len(addresses) == 4
+
+
+@on_both_loops
+async def test_localhost_needs_no_server_and_an_address_no_lookup():
+    async with TargetServer() as target, DnsServer({}) as dns:
+        named = await check(target.url_of(host="localhost"), dns_servers=[dns.address])
+        plain = await check(target.url, dns_servers=[dns.address])
+
+    assert named.result is plain.result is Result.UP
+    assert dns.queries == []
+    assert plain.timings.dns_ms == 0
+
+
+@on_both_loops
+async def test_a_changed_record_is_seen_by_the_next_check():
+    # given a name whose record may be kept for an hour
+    async with (
+        TargetServer() as target,
+        DnsServer({"moving.test": ["127.0.0.1"]}) as dns,
+        prober(dns_servers=[dns.address]) as made,
+    ):
+        options = CheckOptions(url=target.url_of(host="moving.test"))
+        before = await made.check(options)
+
+        # when it is gone, and the store of answers, c-ares' own, has been emptied
+        dns.table["moving.test"] = NXDOMAIN
+        async with asyncio.timeout(MAX_AGE_S + 2):
+            while (after := await made.check(options)).result is Result.UP:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)  # c-ares has no event for it
+
+    # then
+    assert before.result is Result.UP
+    assert after.reason is Reason.DNS_ERROR
+
+
+@on_both_loops
+async def test_a_name_is_complete_no_search_domain_applies():
+    async with DnsServer({}) as dns:
+        await check("http://nowhere.test/", dns_servers=[dns.address])
+
+    assert {name for name, _ in dns.queries} == {"nowhere.test"}
+
+
+@on_both_loops
+async def test_closing_while_a_lookup_hangs_leaves_nothing_behind():
+    async with DnsServer({"shop.test": SILENT}) as dns:
+        async with prober(dns_servers=[dns.address]) as made:
+            task = asyncio.create_task(made.check(CheckOptions(url="http://shop.test/")))
+            await asyncio.wait_for(dns.asked.wait(), 5)
+        outcome = await task
+
+    assert (outcome.result, outcome.reason) == (Result.NOT_MEASURED, Reason.INTERNAL_ERROR)

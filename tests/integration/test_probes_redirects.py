@@ -1,0 +1,149 @@
+"""Redirects: followed to a bound, and never with what belongs to somebody else."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+
+from monitor.domain.outcome import Reason, Result
+from monitor.domain.website import CheckOptions
+from monitor.probes.address_policy import AddressPolicy
+from support.targets import TargetServer, answers, by_path, redirects, repeats
+from support.targets_checks import check, prober
+from support.targets_loops import on_both_loops
+
+
+def chain(length):
+    """A target whose /0 is ``length`` redirects away from an answer."""
+    routes = {f"/{n}": redirects(f"/{n + 1}") for n in range(length)}
+    return by_path({**routes, f"/{length}": answers(200)})
+
+
+@on_both_loops
+async def test_ten_redirects_are_followed_and_timed_together():
+    async with TargetServer(chain(10)) as target:
+        outcome = await check(target.url_of("/0"))
+        await target.idle()
+
+    assert (outcome.result, outcome.status_code) == (Result.UP, 200)
+    assert target.accepted == 11
+
+
+@on_both_loops
+async def test_the_eleventh_is_one_too_many():
+    async with TargetServer(chain(11)) as target:
+        outcome = await check(target.url_of("/0"))
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.TOO_MANY_REDIRECTS)
+    assert outcome.status_code == 302
+    assert outcome.response_ms is None
+    assert target.accepted == 11
+
+
+@on_both_loops
+async def test_a_redirect_is_only_a_status_where_it_is_not_to_be_followed():
+    async with TargetServer(redirects("/elsewhere")) as target:
+        outcome = await check(target.url, follow_redirects=False)
+
+    assert (outcome.result, outcome.status_code) == (Result.UP, 302)
+    assert target.accepted == 1
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "file:///etc/passwd",
+        "ftp://h/",
+        "javascript:x",
+        "http://",
+        "http://h:99999/",
+        "x" * 2049,
+        "",
+    ],
+)
+@on_both_loops
+async def test_a_redirect_to_nowhere(location):
+    async with TargetServer(redirects(location)) as target:
+        outcome = await check(target.url)
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.INVALID_REDIRECT)
+    assert outcome.status_code == 302
+
+
+@on_both_loops
+async def test_a_redirect_without_location():
+    async with TargetServer(answers(301)) as target:
+        outcome = await check(target.url)
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.INVALID_REDIRECT)
+
+
+@on_both_loops
+async def test_a_relative_redirect_keeps_the_headers():
+    routes = {"/a/b": redirects("../c?d=%2F"), "/c?d=%2F": answers(200)}
+    async with TargetServer(by_path(routes)) as target:
+        await check(target.url_of("/a/b"), request_headers={"X-Key": "k"})
+
+    assert [request.target for request in target.requests] == ["/a/b", "/c?d=%2F"]
+    assert target.requests[1].headers["x-key"] == "k"
+
+
+@on_both_loops
+async def test_another_origin_gets_no_secrets():
+    given = {
+        "Authorization": "Bearer s",
+        "Cookie": "s=1",
+        "X-Api-Key": "s",
+        "Host": "shop.example",
+        "User-Agent": "mine",
+        "Accept-Language": "de",
+    }
+    async with TargetServer() as other, TargetServer(redirects(other.url, 307)) as target:
+        outcome = await check(
+            target.url, http_method="POST", request_headers=given, request_body="secret"
+        )
+
+    assert outcome.result is Result.UP
+    (request,) = other.requests
+    assert (request.method, request.body) == ("POST", b"")
+    assert request.headers["host"] == f"127.0.0.1:{other.port}"
+    assert request.headers["user-agent"] == "mine"
+    assert request.headers["accept-language"] == "de"
+    assert not {"authorization", "cookie", "x-api-key"} & set(request.headers)
+
+
+@on_both_loops
+async def test_every_hop_is_held_against_the_policy():
+    # given a policy that allows 127.0.0.1 alone
+    policy = AddressPolicy([ip_network("127.0.0.1/32")])
+    async with (
+        TargetServer(host="127.0.0.2") as inner,
+        TargetServer(redirects(inner.url)) as target,
+        prober(policy=policy) as made,
+    ):
+        outcome = await made.check(CheckOptions(url=target.url))
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.BLOCKED_TARGET)
+    assert outcome.evidence.startswith("127.0.0.2 ")
+    assert inner.accepted == 0
+
+
+@on_both_loops
+async def test_one_deadline_covers_all_hops():
+    slow = repeats(b"HTTP/1.1 302 Found\r\n", b"X: y\r\n", 0.1)
+    async with TargetServer(by_path({"/": redirects("/2"), "/2": slow})) as target:
+        outcome = await check(target.url, request_timeout=1)
+
+    assert outcome.reason is Reason.RESPONSE_TIMEOUT
+    assert 900 < outcome.timings.total_ms < 1500
+
+
+@on_both_loops
+async def test_the_body_of_a_redirect_is_not_read():
+    endless = repeats(b"HTTP/1.1 302 Found\r\nLocation: /2\r\n\r\n", b"x" * 1000)
+    async with TargetServer(by_path({"/": endless, "/2": answers(200)})) as target:
+        outcome = await check(target.url)
+        await target.idle()
+
+    assert outcome.result is Result.UP

@@ -1,0 +1,180 @@
+"""Postgres keeps ticks in partitions: made ahead, made when missing, dropped past retention."""
+
+import asyncio
+import datetime as dt
+
+import psycopg
+import pytest
+
+from monitor.domain.errors import Unavailable
+from monitor.storage.postgres.pool import make_pool
+from monitor.storage.ticks.partitions import day_of_ticks, month_of_rollups, needed_on
+from monitor.storage.ticks.postgres import PostgresTicks
+from support.ticks import HOUR, SHOP, up
+
+DAY = 86_400
+
+
+def with_store(url, act, *, raw_days=30, rollup_days=400):
+    async def main():
+        async with make_pool(url) as pool:
+            return await act(PostgresTicks(pool, raw_days=raw_days, rollup_days=rollup_days))
+
+    return asyncio.run(main())
+
+
+def partitions(url):
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT relid::text FROM pg_partition_tree('ticks') WHERE isleaf "
+            "UNION SELECT relid::text FROM pg_partition_tree('tick_rollups') WHERE isleaf"
+        )
+        return {name for (name,) in rows} - {"ticks", "tick_rollups"}
+
+
+@pytest.mark.parametrize(
+    ("today", "months"),
+    [
+        (dt.date(2026, 11, 23), ["tick_rollups_202611"]),
+        (dt.date(2026, 12, 30), ["tick_rollups_202612", "tick_rollups_202701"]),
+        (dt.date(2027, 3, 1), ["tick_rollups_202702", "tick_rollups_202703"]),
+    ],
+)
+def test_yesterday_today_and_three_days_more_are_needed(today, months):
+    # when
+    needed = needed_on(today)
+    # then
+    days = [today + dt.timedelta(days=n) for n in range(-1, 4)]
+    assert [p.name for p in needed if p.table == "ticks"] == [f"ticks_{d:%Y%m%d}" for d in days]
+    assert [p.name for p in needed if p.table == "tick_rollups"] == months
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+def test_months_follow_each_other_without_a_gap(month):
+    partition = month_of_rollups(dt.date(2028, month, 28))
+    assert month_of_rollups(partition.end.date()).start == partition.end
+    assert partition.start.day == 1
+
+
+def test_preparing_makes_what_is_needed_even_from_several_places_at_once(database_url):
+    # given
+    assert partitions(database_url) == set()
+
+    async def act(store):
+        await asyncio.gather(*[store.prepare() for _ in range(5)])
+
+    # when
+    with_store(database_url, act)
+    # then
+    today = dt.datetime.now(dt.UTC).date()
+    assert {p.name for p in needed_on(today)} <= partitions(database_url)
+
+
+def test_writers_that_meet_a_new_day_at_once_make_its_partition_once(database_url):
+    # given
+    days = [HOUR - 3 * DAY, HOUR - 5 * DAY]
+
+    async def act(store):
+        writes = [[up(day + n) for day in days] for n in range(8)]
+        await asyncio.gather(*[store.write(w) for w in writes])
+        return await store.ticks(SHOP, days[1], HOUR)
+
+    # then
+    assert len(with_store(database_url, act)) == 16
+    assert len(partitions(database_url)) == 2
+
+
+def test_writers_of_the_same_ticks_do_not_deadlock(database_url):
+    # given
+    ticks = [up(HOUR + n) for n in range(2000)]
+
+    async def act(store):
+        await store.prepare()
+        await asyncio.gather(*[store.write(ticks[:: 1 - 2 * (n % 2)]) for n in range(6)])
+        return await store.ticks(SHOP, HOUR, HOUR + 3600)
+
+    # then
+    assert len(with_store(database_url, act)) == 2000
+
+
+def test_rolling_up_a_month_without_a_partition_makes_it(database_url):
+    # given
+    hour = HOUR - 60 * DAY
+
+    async def act(store):
+        await store.write([up(hour)])
+        await store.roll_up(hour)
+        return await store.hourly_buckets(SHOP, None, hour, hour + 1)
+
+    # then
+    assert [b.checks for b in with_store(database_url, act)] == [1]
+
+
+def test_what_is_past_retention_is_dropped_and_nothing_else(database_url):
+    # given
+    now = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
+    now_s = int(now.timestamp())
+    noons = {days: now_s - days * DAY for days in (29, 30, 31, 32)}
+
+    async def act(store):
+        await store.write([up(slot) for slot in noons.values()])
+        for hour in (now_s - 450 * DAY, now_s - 399 * DAY):
+            await store.write([up(hour)])
+            await store.roll_up(hour)
+        await store.expire(now)
+        await store.expire(now)
+        ticks = await store.ticks(SHOP, 0, now_s)
+        return ticks, await store.hourly_buckets(SHOP, None, 0, now_s)
+
+    # when
+    ticks, hourly = with_store(database_url, act)
+    # then: a day goes when the whole of it is past
+    assert [t.slot_s for t in ticks] == [noons[30], noons[29]]
+    assert [b.start_s for b in hourly] == [now_s - 399 * DAY]
+    kept = {day_of_ticks(dt.datetime.fromtimestamp(t.slot_s, dt.UTC).date()).name for t in ticks}
+    assert {p for p in partitions(database_url) if p.startswith("ticks_")} == kept
+
+
+def test_a_partition_in_use_is_dropped_another_time(database_url):
+    # given
+    now = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
+    old = int(now.timestamp()) - 40 * DAY
+
+    async def act(store):
+        await store.write([up(old)])
+        with pytest.raises(Unavailable, match="postgres"):
+            await store.expire(now)
+        return await store.ticks(SHOP, 0, old + 1)
+
+    # when
+    with psycopg.connect(database_url) as reader:
+        reader.execute("LOCK TABLE ticks IN ACCESS SHARE MODE")
+        found = with_store(database_url, act)
+    # then
+    assert len(found) == 1
+
+
+def test_a_reader_does_not_keep_a_partition_from_being_made(database_url):
+    async def act(store):
+        await store.write([up(HOUR)])
+        return await store.ticks(SHOP, HOUR, HOUR + 1)
+
+    with psycopg.connect(database_url) as reader:
+        reader.execute("LOCK TABLE ticks IN ACCESS SHARE MODE")
+        assert len(with_store(database_url, act)) == 1
+
+
+def test_partitions_have_the_indexes_of_their_table(database_url):
+    # given
+    async def act(store):
+        await store.prepare()
+
+    with_store(database_url, act)
+    name = day_of_ticks(dt.datetime.now(dt.UTC).date()).name
+    # when
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute("SELECT indexdef FROM pg_indexes WHERE tablename = %s", [name])
+        indexes = " ".join(definition for (definition,) in rows)
+    # then
+    assert "USING btree (website_id, region, slot)" in indexes
+    assert "USING brin (slot)" in indexes

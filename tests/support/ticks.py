@@ -1,0 +1,89 @@
+"""Made-up ticks, and what they add up to by the plainest reading of the contract."""
+
+import random
+import time
+from fractions import Fraction
+from uuid import UUID
+
+import pytest
+
+from monitor.domain.outcome import Reason, Tick, Timings
+from monitor.domain.series import Bucket
+
+HOUR = int(time.time()) // 3600 * 3600 - 2 * 3600
+"""An hour that is over, and within any retention."""
+
+SHOP = UUID("0197a000-0000-7000-8000-00000000000a")
+BLOG = UUID("0197a000-0000-7000-8000-00000000000b")
+
+
+def up(slot_s, response_ms=12.5, *, website=SHOP, region="europe"):
+    phases = Timings(0.25, 1.5, 3.125, response_ms / 2, 0.0625)
+    return Tick(website, region, slot_s, True, None, 200, response_ms, phases)
+
+
+def refused(slot_s, *, website=SHOP, region="europe"):
+    """Down, and nothing answered."""
+    reason = Reason.CONNECTION_REFUSED
+    return Tick(website, region, slot_s, False, reason, 0, None, Timings(dns_ms=0.5))
+
+
+def answered_503(slot_s, response_ms, *, website=SHOP, region="europe"):
+    phases = Timings(wait_ms=response_ms)
+    return Tick(website, region, slot_s, False, Reason.HTTP_STATUS, 503, response_ms, phases)
+
+
+def assorted(seed, slots, *, website=SHOP, region="europe"):
+    """One tick of some kind for each of these slots."""
+    chance = random.Random(seed)
+    ticks = []
+    for slot_s in slots:
+        response_ms = chance.randrange(1, 4_000_000) / 1000
+        kind = chance.choice(("up", "up", "up", "503", "refused"))
+        if kind == "up":
+            ticks.append(up(slot_s, response_ms, website=website, region=region))
+        elif kind == "503":
+            ticks.append(answered_503(slot_s, response_ms, website=website, region=region))
+        else:
+            ticks.append(refused(slot_s, website=website, region=region))
+    return ticks
+
+
+def reference(ticks, width_s):
+    """The buckets these ticks of one website make."""
+    groups = {}
+    for t in ticks:
+        groups.setdefault((t.region, t.slot_s // width_s * width_s), []).append(t)
+    return [_bucket(region, start_s, group) for (region, start_s), group in sorted(groups.items())]
+
+
+def _bucket(region, start_s, ticks):
+    answers = sorted(t.response_ms for t in ticks if t.response_ms is not None)
+    n = len(answers)
+    rank = int(Fraction(95, 100) * n + Fraction(1, 2))
+    return Bucket(
+        region=region,
+        start_s=start_s,
+        checks=len(ticks),
+        up=len([t for t in ticks if t.up]),
+        measured=n,
+        mean_ms=sum(answers) / n if n else None,
+        p95_ms=answers[rank - 1] if n else None,
+        max_ms=answers[-1] if n else None,
+    )
+
+
+def kept(ms):
+    """Equal to a duration as stores keep it: to the microsecond or to seven digits."""
+    return None if ms is None else pytest.approx(ms, rel=1.2e-7, abs=0.00051)
+
+
+def as_kept(bucket):
+    """A bucket to compare a store's with; a mean of roll-ups is rounded twice."""
+    fields = (bucket.region, bucket.start_s, bucket.checks, bucket.up, bucket.measured)
+    return (*fields, kept(bucket.mean_ms), kept(bucket.p95_ms), kept(bucket.max_ms))
+
+
+def plain(bucket):
+    fields = (bucket.region, bucket.start_s, bucket.checks, bucket.up, bucket.measured)
+    return (*fields, bucket.mean_ms, bucket.p95_ms, bucket.max_ms)

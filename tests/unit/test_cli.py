@@ -1,0 +1,152 @@
+"""The command line: its exit codes, its sentences, and that it never shows a traceback for ours."""
+
+import subprocess
+import sys
+
+import pytest
+
+from monitor import cli
+
+BARE = {"PATH": "/usr/bin:/bin"}
+
+
+def run(*words, env=None, cwd="/"):
+    """Run `monitor` as a process of its own, in a directory without a `.env`."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "monitor.cli", *words],
+        env=BARE | (env or {}),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("up", "--help"),
+        ("down", "--help"),
+        ("migrate", "--help"),
+        ("api", "--help"),
+        ("settings", "--help"),
+        ("keys", "--help"),
+        ("keys", "create", "--help"),
+    ],
+)
+def test_help_is_there_for_each_command(words, capsys):
+    # when
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    # then
+    assert caught.value.code == 0
+    assert "usage: monitor" in capsys.readouterr().out
+
+
+def test_help_has_examples_and_imports_nothing_heavy():
+    # when
+    code = "import sys; from monitor import cli; cli._parser(); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=BARE, capture_output=True, text=True, check=True
+    )
+    # then
+    heavy = {"asyncio.base_events", "psycopg", "litestar", "aiohttp", "redis", "dramatiq"}
+    assert heavy & set(done.stdout.split()) == set()
+    assert "monitor keys create" in run("--help").stdout
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("monitor ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("nonsense",),
+        ("keys",),
+        ("keys", "create"),
+        ("keys", "create", "--name", "n", "--role", "god"),
+        ("up", "--fast"),
+    ],
+)
+def test_wrong_usage_ends_with_2(words, capsys):
+    # when
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    # then
+    assert caught.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "sentence"),
+    [
+        (("migrate",), {}, "monitor: DATABASE_URL is not set"),
+        (("api",), {}, "monitor: DATABASE_URL is not set"),
+        (("keys", "list"), {"DATABASE_URL": "mysql://x"}, "monitor: DATABASE_URL must start with"),
+        (("settings",), {"SMTP_PORT": "x"}, "monitor: SMTP_PORT must be a whole number"),
+        (("keys", "revoke", "1"), {"DATABASE_URL": "postgresql://127.0.0.1/x"}, "monitor: ID: is"),
+        (
+            ("migrate",),
+            {"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/x"},
+            "monitor: postgres: ",
+        ),
+        (
+            ("keys", "list"),
+            {"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/x"},
+            "monitor: postgres: ",
+        ),
+    ],
+)
+def test_an_error_of_ours_is_one_sentence_and_1(words, env, sentence):
+    # when
+    done = run(*words, env=env)
+    # then
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(sentence)
+    assert "Traceback" not in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_settings_are_shown_without_secrets(monkeypatch, tmp_path, capsys):
+    # given
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@host/db")
+    monkeypatch.setenv("MONITOR_API_PORT", "8123")
+    # when
+    code = cli.main(["settings"])
+    # then
+    shown = capsys.readouterr().out
+    lines = {line.split()[0]: line.split()[1] for line in shown.splitlines()}
+    assert code == 0
+    assert "hunter2" not in shown
+    assert lines["DATABASE_URL"] == "(set)"
+    assert lines["MONITOR_API_PORT"] == "8123"
+    assert lines["SMTP_PORT"] == "587"
+    assert lines["REDIS_URL"] == "-"
+
+
+def test_output_that_nobody_reads_is_no_error():
+    # given
+    reader = f"{sys.executable} -P -m monitor.cli settings | true"
+    # when
+    done = subprocess.run(
+        ["bash", "-c", reader], env=BARE, cwd="/", capture_output=True, text=True, check=False
+    )
+    # then
+    assert done.stderr == ""
+
+
+def test_down_without_a_stack_says_so(tmp_path):
+    # when
+    done = run("down", env={"MONITOR_DATA_DIR": str(tmp_path / "nothing here")})
+    # then
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("No stack runs on ")
+    assert not (tmp_path / "nothing here").exists()

@@ -1,0 +1,127 @@
+"""Lines say what the ticks say, whatever the text in them."""
+
+import re
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.domain.outcome import Reason, Tick, Timings
+from monitor.domain.series import Bucket
+from monitor.storage.ticks.line_protocol import (
+    encode_rollup,
+    encode_ticks,
+    string_field,
+    tag_value,
+)
+
+WEBSITE = UUID("0197a000-0000-7000-8000-00000000000a")
+
+tags = st.text(st.characters(min_codepoint=32, exclude_characters="\\", exclude_categories=["Cs"]))
+milliseconds = st.floats(0, 3_600_000)
+ticks = st.builds(
+    Tick,
+    website_id=st.uuids(),
+    region=tags.filter(bool),
+    slot_s=st.integers(0, 2**33),
+    up=st.booleans(),
+    reason=st.none() | st.sampled_from(Reason),
+    status_code=st.integers(0, 999),
+    response_ms=st.none() | milliseconds,
+    timings=st.builds(Timings, *[milliseconds] * 5),
+)
+
+
+def parse(line):
+    """Take a line apart: (measurement, tags, fields, time)."""
+    head, fields, time = _split(line, " ")
+    measurement, *pairs = _split(head, ",")
+    read = (_split(pair, "=") for pair in pairs)
+    tags = {name: re.sub(r"\\([, =])", r"\1", value) for name, value in read}
+    values = dict(_split(field, "=") for field in _split(fields, ","))
+    return measurement, tags, {name: _value(text) for name, text in values.items()}, int(time)
+
+
+def _split(text, separator):
+    """Cut at separators that no backslash precedes. (No string here holds a separator.)"""
+    return re.split(rf"(?<!\\){separator}", text)
+
+
+def _value(text):
+    if text.startswith('"'):
+        return re.sub(r"\\([\"\\])", r"\1", text[1:-1])
+    return int(text[:-1]) if text.endswith("i") else float(text)
+
+
+@given(ticks)
+def test_a_line_says_what_the_tick_says(tick):
+    # when
+    [encoded] = encode_ticks([tick])
+    measurement, tags, fields, time = parse(encoded.decode())
+    # then
+    assert measurement == "website_ticks"
+    assert tags == {"region": tick.region, "website_id": str(tick.website_id)}
+    assert time == tick.slot_s
+    durations = {
+        "response_ms": tick.response_ms,
+        **{name: getattr(tick.timings, name) for name in Timings.__struct_fields__},
+    }
+    assert fields == {
+        "up": int(tick.up),
+        "status_code": tick.status_code,
+        **{n: pytest.approx(ms, abs=0.00051) for n, ms in durations.items() if ms is not None},
+        **({"reason": tick.reason.value} if tick.reason and not tick.up else {}),
+    }
+    assert isinstance(fields["up"], int)
+    assert all(isinstance(fields[n], float) for n, ms in durations.items() if ms is not None)
+
+
+@given(ticks)
+def test_a_tick_is_one_line(tick):
+    [encoded] = encode_ticks([tick])
+    assert b"\n" not in encoded
+    assert isinstance(encoded, bytes)
+
+
+@given(st.lists(ticks, max_size=5))
+def test_lines_come_in_the_order_of_the_ticks(many):
+    assert [parse(line.decode())[3] for line in encode_ticks(many)] == [t.slot_s for t in many]
+
+
+@pytest.mark.parametrize("text", ["", "a\nb", "a\x00", "a\\", "a\\b", "\t"])
+def test_what_a_tag_cannot_carry_is_refused(text):
+    with pytest.raises(ValueError, match="cannot be the value of a tag"):
+        tag_value(text)
+
+
+@given(st.text())
+def test_quotes_and_backslashes_stay_inside_a_string(text):
+    # when
+    encoded = string_field(text)
+    # then: every quote and backslash within is escaped, so the last quote ends the string
+    assert re.fullmatch(r'"(?:[^"\\]|\\["\\])*"', encoded, re.DOTALL)
+    assert re.sub(r'\\(["\\])', r"\1", encoded[1:-1]) == text
+
+
+def test_an_escaped_tag_reads_as_documented():
+    assert tag_value("a b,c=d") == r"a\ b\,c\=d"
+
+
+@pytest.mark.parametrize(
+    ("durations", "fields"),
+    [
+        ((1.5, 2.25, 3.0), {"mean_ms": 1.5, "p95_ms": 2.25, "max_ms": 3.0}),
+        ((None, None, None), {}),
+    ],
+)
+def test_a_roll_up_says_what_the_bucket_says(durations, fields):
+    # given
+    bucket = Bucket("europe", 1_795_467_600, 20, 18, 17, *durations)
+    # when
+    measurement, tags, found, time = parse(encode_rollup(WEBSITE, bucket).decode())
+    # then
+    assert measurement == "website_ticks_hourly"
+    assert tags == {"region": "europe", "website_id": str(WEBSITE)}
+    assert found == {"checks": 20, "up": 18, "measured": 17, **fields}
+    assert time == 1_795_467_600

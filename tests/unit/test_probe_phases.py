@@ -1,0 +1,36 @@
+"""The stopwatch of a check."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.domain.outcome import Timings
+from monitor.probes import phases
+from monitor.probes.phases import Phase, Progress
+from monitor.probes.resolver import interleaved
+
+
+def test_time_is_booked_on_the_phase_that_ends_and_summed_over_hops(monkeypatch):
+    clock = iter([100.0, 101.0, 103.0, 107.0, 115.0, 131.0])
+    monkeypatch.setattr(phases, "perf_counter", lambda: next(clock))
+
+    progress = Progress(0)
+    for phase in (Phase.DNS, Phase.CONNECT, Phase.WAIT, Phase.CONNECT):
+        progress.enter(phase)
+
+    # idle 1, DNS 2, connect 4, wait 8, connect 16
+    assert progress.stop() == Timings(dns_ms=2000, connect_ms=20_000, wait_ms=8000)
+
+
+@pytest.mark.parametrize(
+    ("four", "six", "expected"),
+    [
+        ("abc", "xyz", ["a", "x", "b", "y"]),
+        ("abcdef", "", ["a", "b", "c", "d"]),
+        ("", "xy", ["x", "y"]),
+        ("a", "xyz", ["a", "x", "y", "z"]),
+        ("", "", []),
+    ],
+)
+def test_addresses_of_both_families_take_turns(four, six, expected):
+    assert interleaved(four, six) == expected

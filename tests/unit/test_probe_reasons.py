@@ -1,0 +1,131 @@
+"""What an error means."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+
+import aiohttp
+import pytest
+from pycares import errno as ares
+
+from monitor.domain.outcome import Reason, Result
+from monitor.probes import reasons
+from monitor.probes.phases import Phase, Progress
+
+D, N = Result.DOWN, Result.NOT_MEASURED
+
+
+@pytest.mark.parametrize(
+    ("code", "result", "reason"),
+    [
+        (errno.ECONNREFUSED, D, Reason.CONNECTION_REFUSED),
+        (errno.ECONNRESET, D, Reason.CONNECTION_RESET),
+        (errno.EPIPE, D, Reason.CONNECTION_RESET),
+        (errno.EHOSTUNREACH, D, Reason.UNREACHABLE),
+        (errno.ETIMEDOUT, D, Reason.CONNECT_TIMEOUT),
+        (None, D, Reason.CONNECT_TIMEOUT),
+        (errno.ENETUNREACH, N, Reason.REGION_OFFLINE),
+        (errno.EADDRNOTAVAIL, N, Reason.REGION_OFFLINE),
+        (errno.ENOBUFS, N, Reason.REGION_OFFLINE),
+        (errno.EACCES, N, Reason.REGION_OFFLINE),
+        (errno.EPERM, N, Reason.REGION_OFFLINE),
+        (errno.EMFILE, N, Reason.INTERNAL_ERROR),
+        (errno.ENFILE, N, Reason.INTERNAL_ERROR),
+        (errno.EINVAL, N, Reason.INTERNAL_ERROR),
+    ],
+)
+def test_an_error_while_connecting(code, result, reason):
+    error = TimeoutError() if code is None else OSError(code, "text of the system")
+    found = reasons.of_os_error(error, Phase.CONNECT, "192.0.2.7 port 443")
+
+    assert (found.result, found.reason) == (result, reason)
+    assert "192.0.2.7 port 443" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason"),
+    [(Phase.TLS, Reason.TLS_TIMEOUT), (Phase.WAIT, Reason.RESPONSE_TIMEOUT)],
+)
+def test_a_time_out_of_the_kernel_is_named_after_its_phase(phase, reason):
+    error = OSError(errno.ETIMEDOUT, "x")
+    assert reasons.of_os_error(error, phase, "x").reason is reason
+
+
+@pytest.mark.parametrize(
+    ("code", "result", "reason"),
+    [
+        (ares.ARES_ENOTFOUND, D, Reason.DNS_ERROR),
+        (ares.ARES_ENODATA, D, Reason.DNS_ERROR),
+        (ares.ARES_ESERVFAIL, D, Reason.DNS_ERROR),
+        (ares.ARES_EBADNAME, D, Reason.DNS_ERROR),
+        (ares.ARES_ETIMEOUT, D, Reason.DNS_TIMEOUT),
+        (ares.ARES_ECONNREFUSED, N, Reason.REGION_OFFLINE),
+        (ares.ARES_ENOMEM, N, Reason.INTERNAL_ERROR),
+        (ares.ARES_EFILE, N, Reason.INTERNAL_ERROR),
+        (ares.ARES_ECANCELLED, N, Reason.INTERNAL_ERROR),
+    ],
+)
+def test_an_error_of_the_dns(code, result, reason):
+    found = reasons.of_dns_error(code, "shop.example")
+    assert (found.result, found.reason) == (result, reason)
+
+
+def verification_error(code):
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code, error.verify_message = code, "as OpenSSL puts it"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (10, Reason.TLS_EXPIRED),
+        (9, Reason.TLS_EXPIRED),
+        (62, Reason.TLS_HOSTNAME),
+        (64, Reason.TLS_HOSTNAME),
+        (18, Reason.TLS_UNTRUSTED),
+        (19, Reason.TLS_UNTRUSTED),
+        (20, Reason.TLS_UNTRUSTED),
+        (21, Reason.TLS_UNTRUSTED),
+        (23, Reason.TLS_UNTRUSTED),
+    ],
+)
+def test_a_certificate_that_does_not_pass(code, reason):
+    progress = Progress(0)
+    progress.host = "shop.example"
+    found = reasons.of_tls_error(verification_error(code), progress)
+
+    assert (found.result, found.reason) == (D, reason)
+    assert "shop.example" in found.evidence
+
+
+def test_a_failure_that_speaks_of_the_website_outweighs_one_that_speaks_of_us():
+    down = reasons.down(Reason.CONNECTION_REFUSED, "a")
+    later = reasons.down(Reason.UNREACHABLE, "b")
+    ours = reasons.not_measured(Reason.REGION_OFFLINE, "c")
+
+    assert reasons.more_telling(None, ours) is ours
+    assert reasons.more_telling(down, ours) is down
+    assert reasons.more_telling(ours, down) is down
+    assert reasons.more_telling(down, later) is later
+
+
+def test_every_phase_that_can_wait_has_a_reason_for_the_deadline():
+    for phase in set(Phase) - {Phase.IDLE}:
+        progress = Progress(0)
+        progress.enter(phase)
+        found = reasons.of_deadline(progress, 7)
+        assert found.result is D
+        assert found.evidence.startswith("no answer within 7 s (")
+
+
+def test_what_was_not_foreseen_is_not_explained_away():
+    for error in (ValueError("x"), KeyError("x"), aiohttp.ClientError("x")):
+        assert reasons.of_response_error(error, Progress(0)) is None
+
+
+def test_evidence_is_one_bounded_line():
+    found = reasons.down(Reason.DNS_ERROR, "a\r\nb\x1b" + "x" * 500)
+    assert found.evidence.startswith("a b x")
+    assert len(found.evidence) == 200

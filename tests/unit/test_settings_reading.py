@@ -1,0 +1,143 @@
+"""Settings are read once, checked at once, and say in one sentence what is wrong."""
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from monitor.domain.errors import SettingsError
+from monitor.settings import load, raw_values
+
+NO_FILE = Path("/nonexistent/.env")
+
+
+def test_defaults_need_nothing():
+    # when
+    settings = load({}, NO_FILE)
+    # then
+    assert (settings.monitor_api_port, settings.smtp_tls, settings.database_url) == (
+        8000,
+        "starttls",
+        None,
+    )
+
+
+def test_the_environment_wins_over_the_file(tmp_path):
+    # given
+    file = tmp_path / ".env"
+    file.write_text("MONITOR_API_PORT=8001\nMONITOR_REGION=europe\n")
+    # when
+    settings = load({"MONITOR_API_PORT": "8002"}, file)
+    # then
+    assert (settings.monitor_api_port, settings.monitor_region) == (8002, "europe")
+
+
+def test_an_empty_value_in_the_environment_hides_the_files(tmp_path):
+    # given
+    file = tmp_path / ".env"
+    file.write_text("MONITOR_REGION=europe\n")
+    # when
+    settings = load({"MONITOR_REGION": ""}, file)
+    # then
+    assert settings.monitor_region is None
+
+
+def test_a_dollar_in_the_file_is_a_dollar(tmp_path):
+    # given
+    file = tmp_path / ".env"
+    file.write_text("SMTP_PASS='pa${HOME}ss'\n")
+    # then
+    assert raw_values({}, file) == {"SMTP_PASS": "pa${HOME}ss"}
+
+
+def test_a_file_that_is_no_text_is_said_so(tmp_path):
+    # given
+    file = tmp_path / ".env"
+    file.write_bytes(b"\xff\xfe")
+    # then
+    with pytest.raises(SettingsError, match=r"\.env cannot be read"):
+        load({}, file)
+
+
+def test_values_take_their_types():
+    # when
+    settings = load(
+        {
+            "MONITOR_ALLOW_NETWORKS": "10.0.0.0/8, ::1/128",
+            "MONITOR_REFERENCES": "192.0.2.1:443,[2001:db8::1]:53",
+            "MONITOR_DNS_SERVERS": "192.0.2.53, 192.0.2.53:5353, 2001:db8::53, [2001:db8::53]:53",
+            "ALERT_EMAIL_TO": "a@example.org, b@example.org",
+            "DATABASE_URL": "postgresql://postgres@/monitor?host=%2Ftmp%2Fa%20b",
+        },
+        NO_FILE,
+    )
+    # then
+    assert settings.monitor_allow_networks == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
+    assert settings.monitor_references == (("192.0.2.1", 443), ("2001:db8::1", 53))
+    assert settings.monitor_dns_servers[2:] == ("2001:db8::53", "[2001:db8::53]:53")
+    assert settings.alert_email_to == ("a@example.org", "b@example.org")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://host/db"),
+        ("DATABASE_URL", "postgresql:///monitor"),
+        ("DATABASE_URL", "postgresql://host:port/monitor"),
+        ("REDIS_URL", "redis://"),
+        ("REDIS_URL", "unix://"),
+        ("INFLUXDB_URL", "http://"),
+        ("INFLUXDB_URL", "influx.example.org"),
+        ("INFLUXDB_URL", "http://user:hunter2@host"),
+        ("SMTP_PORT", "0"),
+        ("SMTP_PORT", "70000"),
+        ("SMTP_TLS", "ssl"),
+        ("SMTP_FROM", "monitor"),
+        ("ALERT_EMAIL_TO", "a@example.org,b"),
+        ("MONITOR_REGION", "Europe"),
+        ("MONITOR_REGION", "-"),
+        ("MONITOR_API_PORT", "80a"),
+        ("MONITOR_API_PORT", "-1"),
+        ("MONITOR_DNS_SERVERS", "resolver.example.org"),
+        ("MONITOR_DNS_SERVERS", "192.0.2.1:dns"),
+        ("MONITOR_REFERENCES", "192.0.2.1"),
+        ("MONITOR_REFERENCES", ":443"),
+        ("MONITOR_ALLOW_NETWORKS", "10.0.0.1/8"),
+        ("MONITOR_ALLOW_NETWORKS", "intranet"),
+        ("MONITOR_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_malformed_value_is_one_sentence_that_names_the_setting(name, value):
+    # when
+    with pytest.raises(SettingsError) as caught:
+        load({name: value}, NO_FILE)
+    # then
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{name} must ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"SMTP_HOST": "mail.example.org", "SMTP_USER": "u"}, "SMTP_PASS"),
+        ({"SMTP_HOST": "mail.example.org", "SMTP_PASS": "hunter2"}, "SMTP_USER"),
+        ({"SMTP_USER": "u", "SMTP_PASS": "hunter2"}, "SMTP_HOST"),
+        ({"INFLUXDB_TOKEN": "hunter2"}, "INFLUXDB_URL"),
+    ],
+)
+def test_settings_that_need_each_other_are_named(environ, named):
+    # when
+    with pytest.raises(SettingsError, match=named) as caught:
+        load(environ, NO_FILE)
+    # then
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_missing_setting_is_named_with_its_purpose():
+    # given
+    settings = load({}, NO_FILE)
+    # then
+    with pytest.raises(SettingsError, match=r"REDIS_URL is not set \(Redis: every process\)"):
+        settings.need("REDIS_URL")
