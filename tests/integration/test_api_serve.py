@@ -12,24 +12,26 @@ import pytest
 from monitor.local.redis import free_port
 from monitor.settings import TABLE
 
+_SERVE = "from monitor.api.serve import serve; from monitor.settings import load; serve(load())"
+
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts ``monitor api`` with these settings; returns (child, HTTP client)."""
+    """Starts the API with these settings; returns (child, HTTP client)."""
     children, clients = [], []
 
     def begin(**settings):
         port = free_port()
         env = dict(os.environ) | {s.name: "" for s in TABLE} | settings
-        children.append(
-            subprocess.Popen(
-                [sys.executable, "-c", "from monitor.api.serve import serve\n"
-                 "from monitor.settings import load\nserve(load())"],
-                env=env | {"MONITOR_API_PORT": str(port)},
-                cwd=tmp_path,
-                stderr=(tmp_path / "log").open("wb"),
+        with (tmp_path / "log").open("wb") as log:
+            children.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", _SERVE],
+                    env=env | {"MONITOR_API_PORT": str(port)},
+                    cwd=tmp_path,
+                    stderr=log,
+                )
             )
-        )  # fmt: skip
         clients.append(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10))
         _wait_until_it_answers(children[-1], clients[-1])
         return children[-1], clients[-1]

@@ -65,6 +65,16 @@ async def test_a_body_without_end_is_read_to_the_bound_and_left():
     assert outcome.response_ms < 5_000
 
 
+@on_both_loops
+async def test_a_compressed_body_is_not_unpacked():
+    # given one that says it is compressed and could not be unpacked
+    claims = answers(200, b"not gzip at all", {"Content-Encoding": "gzip"})
+    async with TargetServer(claims) as target:
+        outcome = await check(target.url)
+
+    assert outcome.result is Result.UP
+
+
 @pytest.mark.parametrize(
     ("behaviour", "reason", "evidence"),
     [

@@ -104,11 +104,27 @@ async def test_a_changed_record_is_seen_by_the_next_check():
 
 
 @on_both_loops
-async def test_a_name_is_complete_no_search_domain_applies():
+async def test_a_name_is_complete_no_search_domain_applies(monkeypatch):
+    monkeypatch.setenv("LOCALDOMAIN", "corp.test")
     async with DnsServer({}) as dns:
         await check("http://nowhere.test/", dns_servers=[dns.address])
 
     assert {name for name, _ in dns.queries} == {"nowhere.test"}
+
+
+@on_both_loops
+async def test_a_closed_resolver_is_left_alone(monkeypatch):
+    # given one whose store of answers is due to be emptied
+    monkeypatch.setattr("monitor.probes.resolver.MAX_AGE_S", 0.05)
+    due = asyncio.Event()
+    async with DnsServer({"shop.test": ["127.0.0.1"]}) as dns:
+        resolver = Resolver([dns.address])
+        assert await resolver.lookup("shop.test") == ["127.0.0.1"]
+        asyncio.get_running_loop().call_later(0.1, due.set)
+
+        # when it is closed before; then no complaint reaches the loop
+        await resolver.close()
+        await due.wait()
 
 
 @on_both_loops

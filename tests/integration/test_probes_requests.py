@@ -6,8 +6,10 @@ import base64
 
 import pytest
 
+from monitor.domain.website import CheckOptions
+from support.dns import DnsServer
 from support.targets import TargetServer, answers
-from support.targets_checks import check
+from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops
 
 
@@ -77,8 +79,14 @@ async def test_credentials_in_the_url_become_a_header():
 
 @on_both_loops
 async def test_no_cookie_comes_back():
-    async with TargetServer(answers(200, b"", {"Set-Cookie": "a=b"})) as target:
-        await check(target.url)
-        await check(target.url)
+    sets = answers(200, b"", {"Set-Cookie": "a=b"})
+    async with (
+        TargetServer(sets) as target,
+        DnsServer({"shop.test": ["127.0.0.1"]}) as dns,
+        prober(dns_servers=[dns.address]) as made,
+    ):
+        for _ in range(2):
+            await made.check(CheckOptions(url=target.url_of(host="shop.test")))
 
+    assert len(target.requests) == 2
     assert all("cookie" not in request.headers for request in target.requests)

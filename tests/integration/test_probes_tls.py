@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
+from unittest.mock import Mock
 
 import pytest
 import trustme
 
 from monitor.domain.outcome import Reason, Result
+from monitor.domain.website import CheckOptions
 from support import targets_tls
 from support.dns import DnsServer
-from support.targets import TargetServer, answers, resets, silent
-from support.targets_checks import check
+from support.targets import TargetServer, resets, silent
+from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops
 
 
@@ -147,8 +150,16 @@ async def test_a_server_that_wants_a_certificate_of_ours():
 
     def serve(listener):
         connection, _ = listener.accept()
-        with connection, contextlib.suppress(ssl.SSLError):
-            context.wrap_socket(connection, server_side=True)
+        with context.wrap_socket(
+            connection, server_side=True, do_handshake_on_connect=False
+        ) as secure:
+            with contextlib.suppress(ssl.SSLError):
+                secure.do_handshake()
+            # Staying until the other side leaves: going at once might overtake the alert.
+            with socket.socket(fileno=os.dup(secure.fileno())) as raw:
+                raw.settimeout(5)
+                while raw.recv(65536):
+                    pass
 
     # when
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -171,16 +182,54 @@ async def test_a_reset_after_the_handshake():
 
 @on_both_loops
 async def test_a_peer_that_never_says_goodbye_is_left_at_once():
-    # given a server that answers and then ignores that we leave
+    # given a server that answers over TLS and from then on looks at TCP alone
     context = targets_tls.certified("127.0.0.1")
     body = b"x" * 100_000
 
-    async def stays(exchange):
-        await answers(200, body)(exchange)
-        await exchange.gone()
+    def serve(listener):
+        connection, _ = listener.accept()
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(65536)
+            secure.settimeout(5)
+            with socket.socket(fileno=os.dup(secure.fileno())) as raw:
+                raw.settimeout(5)
+                with contextlib.suppress(ConnectionError):
+                    secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + body)
+                with contextlib.suppress(ConnectionError):
+                    while raw.recv(65536):
+                        pass
 
-    async with TargetServer(stays, tls=context) as target:
-        outcome = await check(target.url)
-        await target.idle()
+    # when
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(asyncio.to_thread(serve, listener))
+        async with prober() as made:
+            url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+            outcome = await made.check(CheckOptions(url=url))
+
+            # then the connection ends though the prober lives on
+            await asyncio.wait_for(serving, 3)
 
     assert outcome.result is Result.UP
+
+
+@on_both_loops
+async def test_a_check_cancelled_as_its_handshake_ends_leaves_no_connection():
+    # given a loop that hands the connection over and is told of the cancellation afterwards
+    transport = Mock(asyncio.Transport)
+
+    async def cancelled_late(factory, *, sock, **_):
+        factory().connection_made(transport)
+        sock.close()
+        raise asyncio.CancelledError
+
+    async with prober() as made, TargetServer(silent) as target:
+        connector = made._session.connector
+        connector._loop = Mock(wraps=connector._loop, create_connection=cancelled_late)
+        task = asyncio.create_task(
+            made.check(CheckOptions(url=target.url.replace("http", "https")))
+        )
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        connector._loop = asyncio.get_running_loop()
+
+    transport.abort.assert_called_once_with()

@@ -1,6 +1,7 @@
 """The projection shows what Postgres holds: change by change, and whole."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -37,6 +38,25 @@ def test_a_new_website_is_on_its_ring_and_to_be_checked_at_once(play):
         assert message.queue == "checks.europe"
         assert message.payload.website_ids == [website]
         assert message.payload.slot_ms == START_S * 1000
+
+    play(scenario)
+
+
+def test_a_website_of_a_short_interval_does_not_wait_for_the_next_minute(play):
+    async def scenario(world):
+        # given a minute whose batches are queued already
+        await world.add_region("europe")
+        await world.sync()
+        world.now_s = START_S - START_S % 60 + 1
+        # when
+        await world.add_website(every=30)
+        follow = await world.sync()
+        # then it is checked now, and at its slots of this minute
+        now, *later = sorted(m.payload.slot_ms // 1000 for m in follow)
+        assert now == world.now_s
+        assert world.now_s < later[0] <= world.now_s + 31
+        assert all(b - a == 30 for a, b in pairwise(later))
+        assert world.now_s + 29 <= later[-1] < world.now_s + 59
 
     play(scenario)
 

@@ -1,4 +1,4 @@
-"""A stack run as a person runs it: as a process, with a terminal's signals, looked at from outside."""
+"""A stack run as a person runs it: a process that gets a terminal's signals, seen from outside."""
 
 import contextlib
 import json
@@ -100,6 +100,12 @@ class RunningStack:
             with error:
                 return error.code, json.loads(error.read() or b"{}")
 
+    def is_ready(self):
+        try:
+            return self.request("GET", "/readyz")[0] == 200
+        except OSError:
+            return False
+
     def interrupt(self):
         """Ctrl-C: the whole foreground group gets it."""
         with contextlib.suppress(ProcessLookupError):
@@ -113,21 +119,45 @@ class RunningStack:
         return time.monotonic() - began, self.left()
 
     def left(self):
-        """Processes that name this data directory in their words or their environment."""
-        return sorted(pid for pid in processes_naming(self.data_dir) if pid != os.getpid())
+        """Processes that have to do with this data directory, the test's own left out."""
+        return sorted(pid for pid in processes_of(self.data_dir) if pid != os.getpid())
+
+    def children(self, name):
+        """Processes that the stack itself started and that run a program or script so named."""
+        return [
+            pid
+            for pid in processes_of(self.data_dir)
+            if _parent(pid) == self.process.pid and name in _names(pid)
+        ]
 
     def mails(self):
         return sorted((self.data_dir / "mail").glob("*.eml"))
 
 
-def processes_naming(path):
-    """Process ids, zombies left out, whose words or environment name a path."""
+def processes_of(path):
+    """Ids of processes, zombies left out, that name a path in their words or their environment,
+    or have a file below it open: a server may write its title over the first two."""
     needle = os.fsencode(path)
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            texts = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
+            texts = [(entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()]
+            texts += [os.fsencode(os.readlink(fd)) for fd in (entry / "fd").iterdir()]
             if any(needle in text for text in texts):
                 yield int(entry.name)
+
+
+def _parent(pid):
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return None
+
+
+def _names(pid):
+    """What a process may be called by: its program, and the scripts among its words."""
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        return {Path(word).name for word in [os.readlink(f"/proc/{pid}/exe"), *words]}
+    return set()
 
 
 def wait_until(condition, within_s=DEADLINE_S, every_s=0.1):

@@ -13,7 +13,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 import httpx
-from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 
 from monitor.domain.access import Role
 from monitor.local import process
@@ -32,17 +32,15 @@ class Mailbox:
     def __init__(self):
         self.mails = []
         self._arrived = threading.Condition()
-        self._controller = Controller(self, hostname="127.0.0.1", port=0, ready_timeout=10)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self.port = 0
 
     async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
         with self._arrived:
             self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
             self._arrived.notify_all()
         return "250 OK"
-
-    @property
-    def port(self):
-        return self._controller.server.sockets[0].getsockname()[1]
 
     def about(self, text):
         """The subjects of the mails whose text mentions this, in the order they came."""
@@ -62,11 +60,17 @@ class Mailbox:
                 self._arrived.wait(left)
 
     def __enter__(self):
-        self._controller.start()
+        self._thread.start()
+        serving = self._loop.create_server(lambda: SMTP(self, loop=self._loop), "127.0.0.1", 0)
+        self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result(10)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     def __exit__(self, *_):
-        self._controller.stop()
+        self._loop.call_soon_threadsafe(self._server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
 
 
 def _text(mail):

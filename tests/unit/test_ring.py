@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.domain.ids import ring_position
-from monitor.domain.ring import POSITIONS, arcs_of_window, batches_of_arc
+from monitor.domain.ring import POSITIONS, arcs_of_window, batches_of_arc, slots_of_position
 
 intervals = st.integers(30, 86_400)
 minutes = st.integers(1_700_000_000 // 60, 1_900_000_000 // 60).map(lambda m: m * 60)
@@ -68,3 +68,15 @@ def test_positions_are_spread_evenly():
     for n in range(20_000):
         quarters[ring_position(uuid.UUID(int=n)) * 4 // POSITIONS] += 1
     assert all(4_800 < q < 5_200 for q in quarters)
+
+
+@given(intervals, minutes, st.integers(0, POSITIONS - 1))
+def test_the_slots_of_a_position_are_those_of_its_arcs(interval, start, position):
+    # when both are asked for three intervals
+    end = start + 3 * interval
+    slots = slots_of_position(position, interval, start, end)
+    # then
+    assert len(slots) == 3
+    for slot in slots:
+        (arc,) = arcs_of_window(interval, slot, slot + 1)
+        assert arc.lo <= position < arc.hi

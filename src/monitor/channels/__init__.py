@@ -1,0 +1,1 @@
+"""How a notification leaves. One file a channel; errors become ``domain.errors.DeliveryError``."""

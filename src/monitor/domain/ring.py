@@ -56,3 +56,10 @@ def batches_of_arc(arc: Arc, interval_s: int, websites: int, batch_size: int) ->
         Arc(lo, hi, arc.slot_ms + (lo - arc.lo) * interval_s * 1000 // POSITIONS)
         for lo, hi in pairwise(edges)
     ]
+
+
+def slots_of_position(position: int, interval_s: int, start_s: int, end_s: int) -> list[int]:
+    """The Unix seconds in [start_s, end_s) at which a website at this position is due."""
+    offset = position * interval_s // POSITIONS
+    first = start_s - (start_s - offset) % interval_s
+    return [s for s in range(first, end_s, interval_s) if s >= start_s]

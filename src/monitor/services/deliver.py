@@ -57,7 +57,7 @@ async def deliver(courier: Courier, notification_id: UUID) -> list[Outgoing]:
         return await _failed(courier, claimed, error)
     async with transaction(courier.pool) as connection:
         await notifications.mark_sent(connection, claimed.id)
-    log.info("notification.sent", notification_id=str(claimed.id), event_sent=claimed.event.value)
+    log.info("notification.sent", notification_id=str(claimed.id), about=claimed.event.value)
     return []
 
 

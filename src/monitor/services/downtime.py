@@ -7,6 +7,7 @@ from uuid import UUID
 
 from monitor.domain import paging
 from monitor.domain.errors import NotFound
+from monitor.services.websites import missing
 from monitor.storage.postgres import history, websites
 from monitor.storage.postgres.history import Incident
 from monitor.storage.postgres.pool import Connection, Pool, transaction
@@ -45,7 +46,7 @@ def duration_s(incident: Incident, now: dt.datetime) -> int:
 
 async def _must_exist(connection: Connection, website_id: UUID) -> None:
     if await websites.fetch(connection, website_id) is None:
-        raise NotFound("website_not_found", "There is no website with this id.")
+        raise missing()
 
 
 def _packed(incident: Incident) -> bytes:

@@ -85,8 +85,8 @@ async def delete(pool: Pool, name: str, *, force: bool) -> None:
     Raises NotFound, and Conflict where it is in use.
     """
     async with transaction(pool) as connection:
-        await _fetch(connection, name)
-        await regions.lock(connection, name)
+        if not _is_name(name) or not await regions.lock(connection, name):
+            raise _missing()
         if not force and await regions.in_use(connection, name):
             raise Conflict(
                 "region_in_use",
@@ -105,8 +105,12 @@ async def must_exist(connection: Connection, name: str) -> None:
 async def _fetch(connection: Connection, name: str) -> Region:
     found = await regions.fetch(connection, name) if _is_name(name) else None
     if found is None:
-        raise NotFound("region_not_found", "There is no region of this name.")
+        raise _missing()
     return found
+
+
+def _missing() -> NotFound:
+    return NotFound("region_not_found", "There is no region of this name.")
 
 
 def _is_name(name: str) -> bool:

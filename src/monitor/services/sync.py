@@ -9,9 +9,12 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from monitor.domain import messages
+from monitor.domain.ids import ring_position
 from monitor.domain.messages import CheckWebsites, Outgoing
+from monitor.domain.ring import slots_of_position
 from monitor.domain.website import Definition, Projected
 from monitor.logs import get_logger
+from monitor.services.emit import MINUTE_S
 from monitor.storage.postgres import changes
 from monitor.storage.postgres.pool import Connection, Pool
 from monitor.storage.redis.projection import Projection
@@ -66,19 +69,34 @@ async def _apply(
     at_once = {c.website_id for c in page if c.check_now and c.website_id in found}
     if len(at_once) > _CHECK_AT_ONCE:
         return []
-    slot_ms = int(syncer.now()) * 1000
-    return _checks({i: found[i] for i in found if i in at_once}, regions, slot_ms)
+    return _checks({i: found[i] for i in found if i in at_once}, regions, int(syncer.now()))
 
 
-def _checks(websites: dict[UUID, Definition], regions: list[str], slot_ms: int) -> list[Outgoing]:
-    by_region: dict[str, list[UUID]] = {}
+def _checks(websites: dict[UUID, Definition], regions: list[str], now_s: int) -> list[Outgoing]:
+    """A check of each website now, and those of its slots left in this minute.
+
+    The minute's batches were queued before the website came, perhaps none for its arc. Slots
+    of intervals of a minute and more can wait for their next turn: there is a check now.
+    """
+    due: dict[tuple[str, int], list[UUID]] = {}
     for website_id, definition in websites.items():
         for region in regions if definition.regions is None else definition.regions:
-            by_region.setdefault(region, []).append(website_id)
+            for slot_s in (now_s, *_slots_left(website_id, definition, now_s)):
+                due.setdefault((region, slot_s), []).append(website_id)
     return [
-        messages.check_websites(CheckWebsites(region=region, website_ids=ids, slot_ms=slot_ms))
-        for region, ids in by_region.items()
+        messages.check_websites(
+            CheckWebsites(region=region, website_ids=ids, slot_ms=slot_s * 1000)
+        )
+        for (region, slot_s), ids in due.items()
     ]
+
+
+def _slots_left(website_id: UUID, definition: Definition, now_s: int) -> list[int]:
+    interval_s = definition.check.check_frequency
+    if interval_s >= MINUTE_S:
+        return []
+    end_s = now_s - now_s % MINUTE_S + MINUTE_S
+    return slots_of_position(ring_position(website_id), interval_s, now_s + 1, end_s)
 
 
 async def full_sync(syncer: Syncer, progress: Progress | None = None) -> int:

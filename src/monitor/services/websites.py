@@ -66,15 +66,16 @@ async def delete(pool: Pool, website_id: UUID) -> None:
     """Remove a website with its history. Raises NotFound."""
     async with transaction(pool) as connection:
         if not await websites.delete(connection, website_id):
-            raise _missing()
+            raise missing()
         await websites.note_change(connection, website_id)
 
 
 def _there(found: Stored | None) -> Stored:
     if found is None:
-        raise _missing()
+        raise missing()
     return found
 
 
-def _missing() -> NotFound:
+def missing() -> NotFound:
+    """The error for an id that no website has."""
     return NotFound("website_not_found", "There is no website with this id.")

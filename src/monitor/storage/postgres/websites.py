@@ -190,17 +190,19 @@ async def set_regions(
     Raises InvalidInput naming those that are not there.
     """
     await connection.execute("DELETE FROM website_regions WHERE website_id = %s", [website_id])
+    if regions is None:
+        return
     # Share locks: a region that is about to be deleted is waited for, and then missing.
     cursor = await connection.execute(
         "SELECT name FROM regions WHERE name = ANY(%s) ORDER BY name FOR KEY SHARE",
-        [list(regions or ())],
+        [list(regions)],
     )
-    missing = set(regions or ()) - {name for (name,) in await cursor.fetchall()}
+    missing = set(regions) - {name for (name,) in await cursor.fetchall()}
     if missing:
         raise InvalidInput.of("regions", f"must name regions that exist, not {sorted(missing)[0]}")
     await connection.execute(
         "INSERT INTO website_regions (website_id, region) SELECT %s, unnest(%s::text[])",
-        [website_id, list(regions or ())],
+        [website_id, list(regions)],
     )
 
 

@@ -1,0 +1,157 @@
+"""What is accepted and what it is kept as; what is refused is in test_api_bad_input.py."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.domain import formats
+from monitor.domain.errors import InvalidInput
+from monitor.domain.formats import Refused
+from monitor.domain.validation import (
+    changed_region,
+    changed_website,
+    draft,
+    new_region,
+    new_website,
+)
+from monitor.settings import region_name_ok
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+field_names = st.sampled_from(
+    ["url", "name", "regions", "check_frequency", "request_headers", "expected_status_codes",
+     "alert_emails", "external_id", "id", "other"]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a",
+        "HTTPS://EXAMPLE.com",
+        "http://localhost:1/",
+        "https://example.com.:65535/a/b?c=d&e=%20#f",
+        "https://[2001:db8::1]/",
+        "https://[::ffff:192.0.2.1]:8443",
+        "http://192.0.2.1/",
+        "https://bücher.example/ü",
+        "https://under_score.example/",
+        "https://example.com/" + "a" * 2028,
+    ],
+)
+def test_these_urls_are_kept_as_they_are(url):
+    assert formats.url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://Example.com/", "example.com"),
+        ("https://example.com:8443/a/b/?q#f", "example.com/a/b"),
+        ("http://[::1]/x", "::1/x"),
+        ("http://a/" + "b" * 400, "a/" + "b" * 253),
+    ],
+)
+def test_a_name_is_made_of_host_and_path(url, name):
+    assert formats.default_name(url) == name
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept", "written"),
+    [
+        ([200], ((200, 200),), [200]),
+        (["200-399"], ((200, 399),), ["200-399"]),
+        ([404, 200, 201], ((200, 201), (404, 404)), ["200-201", 404]),
+        (["300-310", "200-305", 311, 313], ((200, 311), (313, 313)), ["200-311", 313]),
+        (["204-204"], ((204, 204),), [204]),
+        ([100, 599], ((100, 100), (599, 599)), [100, 599]),
+    ],
+)
+def test_status_codes_are_sorted_merged_and_written_shortly(sent, kept, written):
+    assert formats.status_codes(sent) == kept
+    assert formats.written_status_codes(kept) == written
+
+
+@given(st.lists(st.integers(100, 599), min_size=1, max_size=30))
+def test_status_codes_hold_exactly_what_was_sent(codes):
+    ranges = formats.status_codes(codes)
+    assert {c for lo, hi in ranges for c in range(lo, hi + 1)} == set(codes)
+    assert formats.status_codes(formats.written_status_codes(ranges)) == ranges
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["a@b", "first.last+tag@mail.example.com", "o'neil@example.org", "a" * 64 + "@example.com"],
+)
+def test_these_addresses_are_addresses(address):
+    assert formats.emails([address]) == (address,)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["a b@c", ".a@b", "a.@b", "a..b@c", "a@b..c", "a@-b", "a@b-", "a@b_c", "ä@b", "a@b,c@d", "a@b;",
+     '"a"@b', "<a@b>", "a@[::1]", "a@b\n", "a@" + "b" * 64, "a@" + "b." * 130 + "c"],
+)  # fmt: skip
+def test_these_addresses_are_none(address):
+    with pytest.raises(Refused):
+        formats.emails([address])
+
+
+def test_headers_are_kept_as_sent():
+    sent = {"X-Token": "a b\tc", "accept": "", "!#$%&'*+.^_`|~9": "~"}
+    assert formats.headers(sent) == sent
+
+
+def _problems(check, body):
+    try:
+        check(body)
+    except InvalidInput as refused:
+        return refused.problems
+    return []
+
+
+@given(json_values)
+def test_whatever_is_sent_is_refused_by_name_or_accepted(body):
+    for check in (new_website, changed_website, new_region, changed_region):
+        assert all(p.field and p.message for p in _problems(check, body))
+
+
+@given(field_names, json_values)
+def test_whatever_a_field_holds_only_that_field_is_named(name, value):
+    assert {p.field for p in _problems(changed_website, {name: value})} <= {name}
+
+
+@given(st.text(max_size=40))
+def test_a_region_is_called_what_the_settings_allow(name):
+    try:
+        accepted = bool(formats.region_name(name))
+    except Refused:
+        accepted = False
+    assert accepted == region_name_ok(name)
+
+
+def test_fields_on_top_of_what_was():
+    # given
+    sent = {"url": "http://a/", "name": "A", "check_frequency": 60, "external_id": "x"}
+    before = draft(new_website(sent))
+    # when
+    after = draft(changed_website({"request_timeout": 59, "external_id": None}), before)
+    # then
+    assert (after.check.request_timeout, after.check.check_frequency) == (59, 60)
+    assert (after.name, after.external_id) == ("A", None)
+    with pytest.raises(InvalidInput, match="must be less than"):
+        draft(changed_website({"check_frequency": 59}), after)
+
+
+def test_the_field_to_blame_is_one_that_was_sent():
+    before = draft(new_website({"url": "http://a/", "request_timeout": 60}))
+    for sent, named in (
+        ({"check_frequency": 30}, "check_frequency"),
+        ({"check_frequency": 30, "request_timeout": 40}, "request_timeout"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            draft(changed_website(sent), before)
+        assert [p.field for p in refused.value.problems] == [named]
