@@ -20,6 +20,7 @@ examples:
   monitor down                  stop the stack of this MONITOR_DATA_DIR from elsewhere
   monitor migrate               bring the database of DATABASE_URL up to date
   monitor api                   serve the API
+  monitor sync                  make what Redis shows anew from Postgres
   monitor keys create --name deploy --role write
   monitor settings              show every setting and its value
 
@@ -93,6 +94,8 @@ def _add_serving(names: _Names) -> None:
     migrate.set_defaults(run=commands.migrate)
     api = names.add_parser("api", help="serve the API on MONITOR_API_HOST:MONITOR_API_PORT")
     api.set_defaults(run=commands.api)
+    sync = names.add_parser("sync", help="make what Redis shows anew from Postgres; checks go on")
+    sync.set_defaults(run=commands.sync)
     settings = names.add_parser("settings", help="show every setting; secrets are masked")
     settings.set_defaults(run=commands.settings)
 

@@ -44,6 +44,37 @@ def api(_: Namespace) -> None:
     serve(load())
 
 
+def sync(_: Namespace) -> None:
+    """Make the projection anew, with a progress bar on a terminal."""
+    import asyncio
+    import time
+
+    from tqdm import tqdm
+
+    from monitor import logs
+    from monitor.services.sync import Syncer, full_sync
+    from monitor.storage.postgres.pool import make_pool
+    from monitor.storage.redis.client import client
+
+    logs.configure("sync", "warning")
+    found = load()
+    database_url, redis_url = found.need("DATABASE_URL"), found.need("REDIS_URL")
+
+    async def run() -> int:
+        with tqdm(desc="Syncing", unit=" websites", disable=None) as bar:
+
+            def progress(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            async with make_pool(database_url, max_size=1) as pool, client(redis_url) as redis:
+                return await full_sync(Syncer(pool, redis, time.time), progress)
+
+    began = time.monotonic()
+    websites = asyncio.run(run())
+    print(f"Synced {websites} websites to Redis in {time.monotonic() - began:.1f} s.")
+
+
 def settings(_: Namespace) -> None:
     load()  # says what is malformed
     found = raw_values()

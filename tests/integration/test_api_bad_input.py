@@ -66,6 +66,7 @@ FIELDS = [
     ({"request_timeout": 0}, "request_timeout"),
     ({"request_timeout": 61}, "request_timeout"),
     ({"request_timeout": False}, "request_timeout"),
+    ({"request_timeout": True}, "request_timeout"),
     ({"request_timeout": 30, "check_frequency": 30}, "request_timeout"),
     ({"http_method": "BREW"}, "http_method"),
     ({"http_method": 1}, "http_method"),

@@ -1,16 +1,22 @@
 """The API as a process: it starts without its servers, answers, and ends when it is told to."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import psycopg
 import pytest
 
+from monitor.domain.access import Role
 from monitor.local.redis import free_port
+from monitor.services.keys import create_key
 from monitor.settings import TABLE
+from monitor.storage.postgres.pool import make_pool
 
 _SERVE = "from monitor.api.serve import serve; from monitor.settings import load; serve(load())"
 
@@ -62,15 +68,32 @@ def test_it_serves_and_ends_in_time(start, tmp_path, database_url, redis_url):
     assert answer.json()["checks"] == {"postgres": "ok", "redis": "ok", "ticks": "ok"}
     assert "server" not in answer.headers
     assert client.get("/websites").status_code == 401
-    # when it is told to end, with a connection still open
-    begin = time.monotonic()
-    child.send_signal(signal.SIGTERM)
-    child.wait(10)
+    # when it is told to end while a request hangs, for all the world to see
+    key = asyncio.run(_make_key(database_url))
+    with psycopg.connect(database_url) as holder, ThreadPoolExecutor() as pool:
+        holder.execute("LOCK TABLE websites IN ACCESS EXCLUSIVE MODE")
+        pool.submit(client.get, "/websites", headers={"Authorization": f"Bearer {key}"})
+        _wait_until_somebody_waits(holder)
+        begin = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        child.wait(20)
     # then
-    assert time.monotonic() - begin < 3.5
+    assert time.monotonic() - begin < 6
     log = (tmp_path / "log").read_text()
     assert "api.starting" in log
-    assert "Traceback" not in log
+    assert database_url not in log
+
+
+async def _make_key(database_url):
+    async with make_pool(database_url, max_size=1) as pool:
+        return await create_key(pool, "tests", Role.READ)
+
+
+def _wait_until_somebody_waits(holder, within_s=20):
+    deadline = time.monotonic() + within_s
+    while not holder.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # Postgres tells who waits only when it is asked
 
 
 def test_it_starts_without_its_servers(start, tmp_path):

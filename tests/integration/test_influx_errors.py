@@ -10,11 +10,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.domain.errors import SettingsError, Unavailable
+from monitor.domain.series import Bucket
 from monitor.storage.ticks.influx import InfluxTicks
 from monitor.storage.ticks.influx_http import InfluxHttp
 from support.answers import SILENCE, answering
 from support.influx import InfluxServer, find_influxd
-from support.ticks import BLOG, HOUR, SHOP, refused, up
+from support.ticks import BLOG, HOUR, SHOP, assorted, refused, up
 
 VERSION_1 = {"X-Influxdb-Version": "1.8.10"}
 VERSION_2 = {"X-Influxdb-Version": "v2.7.12"}
@@ -143,8 +144,8 @@ def small_influx(tmp_path, monkeypatch):
 
 
 def test_what_is_too_large_for_the_server_goes_in_halves(small_influx):
-    # given: about 190 bytes a line
-    ticks = [up(HOUR + n) for n in range(1000)]
+    # given: more than that, even compressed
+    ticks = assorted(1, range(HOUR, HOUR + 2000))
 
     async def main():
         async with opened(small_influx) as store:
@@ -152,7 +153,7 @@ def test_what_is_too_large_for_the_server_goes_in_halves(small_influx):
             return await store.ticks(SHOP, HOUR, HOUR + 3600)
 
     # then
-    assert len(asyncio.run(main())) == 1000
+    assert len(asyncio.run(main())) == 2000
 
 
 # What a real server here cannot be made to say
@@ -327,6 +328,21 @@ def test_version_3_names_groups_in_columns_and_may_cut_them_anywhere():
     of_shop, of_blog = lines.decode().splitlines()
     assert "checks=3i,up=2i,measured=2i,mean_ms=2.000,p95_ms=3.000,max_ms=3.000" in of_shop
     assert "checks=1i,up=1i,measured=1i,mean_ms=5.000" in of_blog
+
+
+def test_a_bucket_that_holds_nothing_is_absent():
+    # given
+    columns = ["time", "checks", "up", "measured", "mean_ms", "p95_ms", "max_ms"]
+    values = [[HOUR, 0, None, 0, None, None, None], [HOUR + 60, 1, 0, None, None, None, None]]
+    series = {"name": "website_ticks", "tags": {"region": "x"}, "columns": columns}
+    answer = json.dumps({"results": [{"series": [{**series, "values": values}]}]})
+
+    async def main():
+        async with answering(query=[(200, answer)]) as server, opened(server.url) as store:
+            return await store.raw_buckets(SHOP, None, HOUR, HOUR + 120, 60)
+
+    # then
+    assert asyncio.run(main()) == [Bucket("x", HOUR + 60, 1, 0, 0, None, None, None)]
 
 
 # How requests look

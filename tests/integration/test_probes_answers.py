@@ -176,7 +176,7 @@ async def test_an_answer_that_does_not_come_in_time(behaviour, doing, status):
     assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.RESPONSE_TIMEOUT)
     assert outcome.evidence == f"no answer within 1 s ({doing})"
     assert (outcome.status_code, outcome.response_ms) == (status, None)
-    assert 900 < outcome.timings.total_ms < 1500
+    assert 900 < outcome.timings.total_ms < 1900
 
 
 @on_both_loops

@@ -136,7 +136,7 @@ async def test_one_deadline_covers_all_hops():
         outcome = await check(target.url, request_timeout=1)
 
     assert outcome.reason is Reason.RESPONSE_TIMEOUT
-    assert 900 < outcome.timings.total_ms < 1500
+    assert 900 < outcome.timings.total_ms < 1900
 
 
 @on_both_loops

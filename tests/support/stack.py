@@ -141,7 +141,7 @@ def processes_of(path):
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             texts = [(entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()]
-            texts += [os.fsencode(os.readlink(fd)) for fd in (entry / "fd").iterdir()]
+            texts += [os.fsencode(fd.readlink()) for fd in (entry / "fd").iterdir()]
             if any(needle in text for text in texts):
                 yield int(entry.name)
 
@@ -156,7 +156,7 @@ def _names(pid):
     """What a process may be called by: its program, and the scripts among its words."""
     with contextlib.suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-        return {Path(word).name for word in [os.readlink(f"/proc/{pid}/exe"), *words]}
+        return {Path(word).name for word in [Path(f"/proc/{pid}/exe").readlink(), *words]}
     return set()
 
 

@@ -46,6 +46,12 @@ def test_these_urls_are_kept_as_they_are(url):
     assert formats.url(url) == url
 
 
+@pytest.mark.parametrize("url", ["http://user:secret@a/", "http://user@a/", "http://@a/"])
+def test_a_password_in_a_url_is_pointed_to_its_place(url):
+    with pytest.raises(Refused, match="request_headers"):
+        formats.url(url)
+
+
 @pytest.mark.parametrize(
     ("url", "name"),
     [

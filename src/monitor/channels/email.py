@@ -22,8 +22,8 @@ from aiosmtplib import (
     SMTPResponseException,
 )
 
-from monitor.channels.mail import Mail, domain_of
-from monitor.domain.errors import DeliveryError
+from monitor.channels.mail import Mail
+from monitor.domain.errors import DeliveryError, SettingsError
 from monitor.domain.outcome import printable
 
 _TIMEOUT_S = 20.0
@@ -60,14 +60,15 @@ class EmailChannel:
     ) -> None:
         """``tls``: a value of ``Tls``. ``sender``: ``user@domain`` or ``Name <user@domain>``.
 
-        ``tls_context``: whom to trust, else the system's authorities.
+        ``tls_context``: whom to trust, else the system's authorities. Raises SettingsError
+        where the sender is no address.
         """
         self._host = host
         self._port = port
         self._user = user
         self._password = password
         self._tls = Tls(tls)
-        self._sender = sender
+        self._sender = _sender(sender)
         self._tls_context = tls_context
         self._timeout_s = timeout_s
 
@@ -100,7 +101,7 @@ class EmailChannel:
             start_tls=self._tls is Tls.STARTTLS,
             tls_context=self._tls_context,
             # Else the library asks DNS for our own name.
-            local_hostname=domain_of(self._sender),
+            local_hostname=self._sender.domain,
             timeout=self._timeout_s,
         )
 
@@ -121,9 +122,9 @@ class EmailChannel:
             raise DeliveryError(problem, permanent=False) from error
 
     async def _hand_over(self, client: SMTP, message: EmailMessage, recipient: str) -> None:
-        envelope_sender = parseaddr(self._sender)[1]
+        sender = self._sender.addr_spec
         try:
-            await client.send_message(message, sender=envelope_sender, recipients=[recipient])
+            await client.send_message(message, sender=sender, recipients=[recipient])
         except SMTPRecipientsRefused as error:
             refused = error.recipients[0]
             problem = f"{self._host} refused the recipient: {_said(refused)}"
@@ -157,15 +158,22 @@ def _said(error: SMTPResponseException) -> str:
     return printable(f"{error.code} {error.message}")
 
 
-def compose(mail: Mail, sender: str) -> EmailMessage:
+def _sender(text: str) -> Address:
+    name, address = parseaddr(text)
+    try:
+        return Address(name, addr_spec=address)
+    except (ValueError, IndexError, MessageError) as error:
+        raise SettingsError(f"SMTP_FROM is not an address (it is {text!r}).") from error
+
+
+def compose(mail: Mail, sender: Address) -> EmailMessage:
     """The message as it travels (RFC 5322). Says that no person wrote it (RFC 3834, section 5).
 
-    Raises DeliveryError, permanent, where an address or a header cannot be one.
+    Raises DeliveryError, permanent, where the recipient or a header cannot be one.
     """
     message = EmailMessage(policy=policy.SMTP)
-    name, address = parseaddr(sender)
+    message["From"] = sender
     try:
-        message["From"] = Address(name, addr_spec=address)
         message["To"] = Address(addr_spec=mail.recipient)
         message["Subject"] = mail.subject
         message["Message-ID"] = mail.message_id

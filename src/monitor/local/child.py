@@ -100,7 +100,12 @@ class Child:
                 rest = rest[-_LINE_LIMIT_BYTES:]
                 for line in filter(bytes.strip, lines):
                     self._console.heard(self.name, line)
-                    self._last_words = printable(line[:800].decode(errors="replace"))
+                    self._note_words(line)
+
+    def _note_words(self, line: bytes) -> None:
+        """Remember what may be the reason of its end: a sentence or a traceback's last line."""
+        if not line.startswith(b"{"):  # a log line says what it has to by itself
+            self._last_words = printable(line[:800].decode(errors="replace"))
 
 
 class _RotatedLog:

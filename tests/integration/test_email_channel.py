@@ -1,0 +1,366 @@
+"""Mails leave through real SMTP servers, and each way to fail is told apart."""
+
+import asyncio
+import ssl
+import time
+from email.utils import parsedate_to_datetime
+
+import pytest
+import trustme
+from aiosmtpd.smtp import AuthResult
+
+from monitor.channels.email import EmailChannel
+from monitor.channels.mail import Mail
+from monitor.domain.errors import DeliveryError, SettingsError
+from monitor.local.redis import free_port
+from support.smtp import Inbox, scripted, serving
+
+MAIL = Mail(
+    recipient="ops@example.org",
+    subject="Down: Ärzteshop (example.com) — HTTP 503 from europe",
+    text="Ärzteshop is down.\n" + "x" * 2000 + "\n",
+    html="<p>Ärzteshop is <b>down</b>.</p>",
+    message_id="<0197a000-0000-7000-8000-00000000000a@monitor.example>",
+    in_reply_to="<0197a000-0000-7000-8000-00000000000b@monitor.example>",
+)
+
+
+def channel(port, *, tls="none", sender="Monitor <alerts@monitor.example>", **how):
+    login = {"user": None, "password": None} | how
+    return EmailChannel(host="127.0.0.1", port=port, tls=tls, sender=sender, **login)
+
+
+def refused(coroutine):
+    """Run what must end in a DeliveryError and return that."""
+    with pytest.raises(DeliveryError) as caught:
+        asyncio.run(coroutine)
+    return caught.value
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def server_tls(authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def trusting(authority):
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+# What arrives
+
+
+def test_a_mail_arrives_with_all_its_parts():
+    # given
+    inbox = Inbox()
+
+    async def main():
+        async with serving(inbox) as port:
+            await channel(port).send(MAIL)
+
+    # when
+    asyncio.run(main())
+    # then
+    [mail], [envelope] = inbox.mails, inbox.envelopes
+    assert (envelope.mail_from, envelope.rcpt_tos) == (
+        "alerts@monitor.example",
+        ["ops@example.org"],
+    )
+    assert (mail["From"], mail["To"]) == ("Monitor <alerts@monitor.example>", MAIL.recipient)
+    assert mail["Subject"] == MAIL.subject
+    assert mail["Message-ID"] == MAIL.message_id
+    assert mail["In-Reply-To"] == mail["References"] == MAIL.in_reply_to
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert abs(parsedate_to_datetime(mail["Date"]).timestamp() - time.time()) < 60
+    assert mail.get_content_type() == "multipart/alternative"
+    text, html = (part.get_content() for part in mail.iter_parts())
+    assert (text.strip(), html.strip()) == (MAIL.text.strip(), MAIL.html)
+    assert max(map(len, envelope.content.splitlines())) < 998
+
+
+def test_the_first_mail_of_a_thread_answers_none():
+    # given
+    inbox = Inbox()
+    first = Mail(**{f: getattr(MAIL, f) for f in Mail.__struct_fields__} | {"in_reply_to": None})
+
+    async def main():
+        async with serving(inbox) as port:
+            await channel(port).send(first)
+
+    # when
+    asyncio.run(main())
+    # then
+    assert [(m["In-Reply-To"], m["References"]) for m in inbox.mails] == [(None, None)]
+
+
+def test_we_introduce_ourselves_by_the_domain_of_the_sender():
+    # given: anything else would have to ask DNS for our own name
+    inbox = Inbox()
+
+    async def main():
+        async with serving(inbox) as port:
+            await channel(port).send(MAIL)
+
+    # when
+    asyncio.run(main())
+    # then
+    assert [s.host_name for s in inbox.sessions] == ["monitor.example"]
+
+
+# Encryption and login
+
+
+def test_starttls_encrypts_before_anything_is_said(server_tls, trusting):
+    # given
+    inbox = Inbox()
+
+    async def main():
+        async with serving(inbox, starttls=server_tls, require_starttls=True) as port:
+            await channel(port, tls="starttls", tls_context=trusting).send(MAIL)
+
+    # when
+    asyncio.run(main())
+    # then
+    assert len(inbox.mails) == 1
+    assert all(session.ssl for session in inbox.sessions)
+
+
+def test_tls_from_the_first_byte(server_tls, trusting):
+    # given
+    inbox = Inbox()
+
+    async def main():
+        async with serving(inbox, tls_from_start=server_tls) as port:
+            await channel(port, tls="tls", tls_context=trusting).send(MAIL)
+
+    # when
+    asyncio.run(main())
+    # then
+    assert len(inbox.mails) == 1
+
+
+def test_without_starttls_on_offer_nothing_is_sent_plainly():
+    # given
+    inbox = Inbox()
+
+    async def main():
+        async with serving(inbox) as port:
+            await channel(port, tls="starttls", user="u", password="p").send(MAIL)
+
+    # when
+    error = refused(main())
+    # then
+    assert not error.permanent
+    assert "STARTTLS" in str(error)
+    assert inbox.senders_named == 0
+
+
+def test_a_server_that_takes_starttls_back_gets_nothing():
+    async def main():
+        script = {"ehlo": "250-mail.test\r\n250 STARTTLS", "starttls": "454 not now"}
+        async with scripted(**script) as (port, commands):
+            try:
+                await channel(port, tls="starttls", user="u", password="p").send(MAIL)
+            finally:
+                assert not {"auth", "mail"} & set(commands)
+
+    assert not refused(main()).permanent
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_a_certificate_that_is_not_trusted_gets_nothing(tls, server_tls):
+    # given
+    inbox = Inbox()
+    offered = {"starttls": server_tls} if tls == "starttls" else {"tls_from_start": server_tls}
+
+    async def main():
+        async with serving(inbox, **offered) as port:
+            await channel(port, tls=tls).send(MAIL)
+
+    # when
+    error = refused(main())
+    # then
+    assert not error.permanent
+    assert "certificate" in str(error).lower()
+    assert inbox.senders_named == 0
+
+
+def _knows(user, password):
+    def authenticate(_server, _session, _envelope, _mechanism, login):
+        return AuthResult(success=(login.login, login.password) == (user, password))
+
+    return authenticate
+
+
+def _login(inbox, server_tls, trusting, password):
+    async def main():
+        options = {"authenticator": _knows(b"alerts", b"correct"), "auth_required": True}
+        async with serving(inbox, starttls=server_tls, **options) as port:
+            how = {"user": "alerts", "password": password, "tls_context": trusting}
+            await channel(port, tls="starttls", **how).send(MAIL)
+
+    return main()
+
+
+def test_a_login_lets_the_mail_through(server_tls, trusting):
+    inbox = Inbox()
+    asyncio.run(_login(inbox, server_tls, trusting, "correct"))
+    assert len(inbox.mails) == 1
+
+
+def test_a_wrong_password_is_the_operators_to_put_right(server_tls, trusting):
+    # given
+    inbox = Inbox()
+    # when
+    error = refused(_login(inbox, server_tls, trusting, "wrong-password"))
+    # then
+    assert not error.permanent
+    assert "SMTP_USER" in str(error)
+    assert "wrong-password" not in str(error)
+    assert inbox.mails == []
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "permanent"),
+    [
+        ("rcpt", "550 5.1.1 no such user", True),
+        ("rcpt", "450 4.2.1 mailbox busy", False),
+        ("mail", "553 5.1.8 sender not allowed", True),
+        ("mail", "451 4.3.0 try later", False),
+        ("mail", "530 5.7.0 Authentication required", False),
+        ("data", "554 5.6.0 not wanted", True),
+        ("data", "552 5.2.2 mailbox full for ever", True),
+        ("data", "452 4.3.1 disk full", False),
+    ],
+)
+def test_replies_say_whether_trying_again_may_help(command, reply, permanent):
+    # given
+    inbox = Inbox(**{command: reply})
+
+    async def main():
+        async with serving(inbox) as port:
+            await channel(port).send(MAIL)
+
+    # when
+    error = refused(main())
+    # then
+    assert error.permanent is permanent
+    assert reply in str(error)
+
+
+@pytest.mark.parametrize("greeting", ["554 no service for you", "421 too busy"])
+def test_a_server_that_turns_us_away_says_nothing_about_the_mail(greeting):
+    async def main():
+        async with scripted(greeting=greeting) as (port, _):
+            await channel(port).send(MAIL)
+
+    error = refused(main())
+    assert not error.permanent
+    assert greeting in str(error)
+
+
+def test_a_server_that_is_not_there_may_come_back():
+    error = refused(channel(free_port()).send(MAIL))
+    assert not error.permanent
+
+
+@pytest.mark.parametrize("silent_at", ["ehlo", "mail", "rcpt", "data"])
+def test_a_silent_server_is_given_up_in_time(silent_at):
+    async def main():
+        async with scripted(**{silent_at: None}) as (port, _):
+            await channel(port, timeout_s=0.3).send(MAIL)
+
+    # when
+    began = time.monotonic()
+    error = refused(main())
+    # then
+    assert not error.permanent
+    assert "within 0.3 s" in str(error)
+    assert time.monotonic() - began < 5
+
+
+def test_a_slow_server_has_one_timeout_for_all_it_does():
+    # given: a server that is slow at each command but never slower than the timeout
+    async def main():
+        inbox = SlowInbox()
+        async with serving(inbox) as port:
+            await channel(port, timeout_s=0.5).send(MAIL)
+
+    assert "within 0.5 s" in str(refused(main()))
+
+
+class SlowInbox(Inbox):
+    async def handle_MAIL(self, *args):  # noqa: N802 - aiosmtpd's name
+        await asyncio.sleep(0.3)
+        return await super().handle_MAIL(*args)
+
+    async def handle_RCPT(self, *args):  # noqa: N802 - aiosmtpd's name
+        await asyncio.sleep(0.3)
+        return await super().handle_RCPT(*args)
+
+
+def test_a_connection_cut_before_the_servers_word_is_tried_again():
+    async def main():
+        async with scripted(after_data="cut") as (port, _):
+            await channel(port).send(MAIL)
+
+    assert not refused(main()).permanent
+
+
+@pytest.mark.parametrize("goodbye", ["421 leaving", "500 what?", None])
+def test_a_bad_goodbye_does_not_undo_a_delivery(goodbye):
+    # given: a mail that the server took, which must not be sent a second time
+    async def main():
+        async with scripted(quit=goodbye) as (port, commands):
+            await channel(port).send(MAIL)
+            return commands
+
+    # then
+    assert asyncio.run(main())[-2:] == ["data", "quit"]
+
+
+# What is no mail at all
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    ["", "nobody", "a b@example.org", "a@example.org\r\nBcc: b@example.org", "a@x.org,b@x.org"],
+)
+def test_a_bad_address_is_refused_for_good_before_any_connection(recipient):
+    # given
+    mail = Mail(**{f: getattr(MAIL, f) for f in Mail.__struct_fields__} | {"recipient": recipient})
+
+    async def main():
+        async with scripted() as (port, commands):
+            try:
+                await channel(port).send(mail)
+            finally:
+                assert commands == []
+
+    # then
+    assert refused(main()).permanent
+
+
+@pytest.mark.parametrize("field", ["subject", "message_id", "in_reply_to"])
+def test_no_header_can_bring_another_one(field):
+    changed = {field: f"{getattr(MAIL, field)}\r\nBcc: victim@example.org"}
+    mail = Mail(**{f: getattr(MAIL, f) for f in Mail.__struct_fields__} | changed)
+    assert refused(channel(free_port()).send(mail)).permanent
+
+
+@pytest.mark.parametrize("sender", ["", "nobody", "a b@c", "a@b\r\nBcc: c@d"])
+def test_a_bad_sender_stops_at_the_start(sender):
+    with pytest.raises(SettingsError, match="SMTP_FROM"):
+        channel(1, sender=sender)

@@ -1,0 +1,122 @@
+"""What the processes of a local stack are told: the user's settings, and its own servers."""
+
+import asyncio
+import stat
+from pathlib import Path
+
+import pytest
+
+from monitor.domain.access import Role
+from monitor.local.processes import Locations, commands, environment
+from monitor.local.stack import KEY_NAME, _region_and_key
+from monitor.services.keys import KeyRing, list_keys, revoke_key
+from monitor.settings import TABLE, load
+from monitor.storage.postgres.pool import make_pool
+
+SERVERS = Locations("postgresql://postgres@/monitor?host=%2Ftmp", "redis://127.0.0.1:1/0", 2525)
+
+
+def told(given, command=None):
+    """The settings that a process reads from its environment, with a `.env` in its way."""
+    env = environment(given, SERVERS, Path("/data"))
+    return load(env | (command.settings if command else {}), Path("/nonexistent/.env"))
+
+
+def test_the_servers_are_the_stacks_own_whatever_the_user_has():
+    # when
+    settings = told(
+        {
+            "DATABASE_URL": "postgresql://db.invalid/x",
+            "REDIS_URL": "redis://redis.invalid",
+            "MONITOR_REGION": "elsewhere",
+        }
+    )
+    # then
+    assert settings.database_url == SERVERS.database_url
+    assert settings.redis_url == SERVERS.redis_url
+    assert settings.monitor_region is None
+    assert str(settings.monitor_data_dir) == "/data"
+
+
+def test_mail_goes_to_the_mailbox():
+    # when
+    settings = told({})
+    # then
+    assert (settings.smtp_host, settings.smtp_port, settings.smtp_tls) == (
+        "127.0.0.1",
+        2525,
+        "none",
+    )
+    assert settings.alert_email_to == ("you@localhost",)
+
+
+def test_a_mail_server_of_the_user_is_used():
+    # when
+    settings = told({"SMTP_HOST": "mail.invalid", "ALERT_EMAIL_TO": "me@mail.invalid"})
+    # then
+    assert (settings.smtp_host, settings.smtp_port, settings.smtp_tls) == (
+        "mail.invalid",
+        587,
+        "starttls",
+    )
+    assert settings.alert_email_to == ("me@mail.invalid",)
+
+
+def test_loopback_may_be_checked_beside_what_the_user_allows():
+    # when
+    settings = told({"MONITOR_ALLOW_NETWORKS": "10.0.0.0/8"})
+    # then
+    assert [str(n) for n in settings.monitor_allow_networks] == [
+        "127.0.0.0/8",
+        "::1/128",
+        "10.0.0.0/8",
+    ]
+
+
+def test_every_setting_is_named_so_that_no_file_is_read_twice():
+    assert {s.name for s in TABLE} <= environment({}, SERVERS, Path("/data")).keys()
+
+
+def test_each_process_has_its_region():
+    assert {c.name: told({}, c).monitor_region for c in commands()} == {
+        "api": None,
+        "scheduler": None,
+        "central": None,
+        "local": "local",
+    }
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    return tmp_path / "api_key"
+
+
+def in_pool(database_url, use):
+    async def run():
+        async with make_pool(database_url, max_size=1) as pool:
+            return await use(pool)
+
+    return asyncio.run(run())
+
+
+def test_a_key_that_works_is_kept(database_url, key_file):
+    # when
+    first = asyncio.run(_region_and_key(database_url, key_file))
+    second = asyncio.run(_region_and_key(database_url, key_file))
+    # then
+    assert first == second == key_file.read_text().strip()
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    assert in_pool(database_url, lambda pool: KeyRing(pool).role_of(first)) is Role.ADMIN
+
+
+def test_a_key_that_was_revoked_is_replaced(database_url, key_file):
+    # given
+    first = asyncio.run(_region_and_key(database_url, key_file))
+    (info,) = in_pool(database_url, list_keys)
+    in_pool(database_url, lambda pool: revoke_key(pool, info.id))
+    # when
+    second = asyncio.run(_region_and_key(database_url, key_file))
+    # then
+    assert info.name == KEY_NAME
+    assert second != first
+    assert in_pool(database_url, lambda pool: KeyRing(pool).role_of(second)) is Role.ADMIN
