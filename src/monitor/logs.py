@@ -54,7 +54,9 @@ def _is_terminal(stream: Any) -> bool:
 def _formatter(*, terminal: bool) -> logging.Formatter:
     last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if terminal:
-        last.append(structlog.dev.ConsoleRenderer())
+        # Plain: the rich kind prints local variables, and those may hold secrets.
+        plain = structlog.dev.plain_traceback
+        last.append(structlog.dev.ConsoleRenderer(exception_formatter=plain))
     else:
         last += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=last)

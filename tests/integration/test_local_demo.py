@@ -9,7 +9,7 @@ import urllib.request
 from monitor.local.console import Console
 from monitor.local.demo import Rhythm, demo_site
 
-QUICK = Rhythm(works_at_first_s=0.2, fails_for_s=0.2, works_for_s=600)
+QUICK = Rhythm(fails_for_s=0.1, works_for_s=0.3)
 
 
 def status_of(url):
@@ -31,24 +31,26 @@ async def seen_until(url, wanted):
     return seen
 
 
-def test_it_works_fails_and_works_again_and_says_so(tmp_path):
+def test_it_fails_until_asked_twice_and_works_and_fails_again(tmp_path):
     # given
     out = io.StringIO()
 
     async def run():
         async with demo_site(Console(out), tmp_path / "port", QUICK) as (site, url):
             living = asyncio.create_task(site.live())
-            seen = await seen_until(url, [200, 503, 200])
+            first = await asyncio.to_thread(status_of, url)
+            await asyncio.sleep(3 * QUICK.fails_for_s)
+            rest = await seen_until(url, [503, 200, 503])
             living.cancel()
-            return seen
+            return [first, *rest]
 
     # when
     seen = asyncio.run(run())
     # then
-    assert seen == [200, 503, 200]
-    assert [line.split(maxsplit=2)[2] for line in out.getvalue().splitlines()] == [
-        "the site fails now, for 0.2 s",
-        "the site works again, for 600 s",
+    assert seen == [503, 503, 200, 503]
+    assert [line.split(maxsplit=2)[2] for line in out.getvalue().splitlines()][:2] == [
+        "the site fails now (503) until that was noticed",
+        "the site works again, for 0.3 s",
     ]
 
 
@@ -86,4 +88,4 @@ def test_a_caller_that_breaks_off_does_no_harm(tmp_path):
             return await asyncio.to_thread(status_of, url)
 
     # then
-    assert asyncio.run(run()) == 200
+    assert asyncio.run(run()) == 503

@@ -65,10 +65,10 @@ async def serving(inbox, *, tls_from_start=None, starttls=None, **options):
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for session in sessions:
-            if session.transport is not None:
-                session.transport.abort()
-            await session.over.wait()
+        for made in sessions:
+            if made.transport is not None:
+                made.transport.abort()
+            await asyncio.wait_for(made.over.wait(), 5)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import dramatiq
 
+from monitor.actors.handing_back import handed_back
 from monitor.actors.reading import read
 from monitor.actors.resources import RegionResources
 from monitor.broker import Broker, send_all
@@ -29,11 +30,13 @@ def declare(broker: Broker, resources: RegionResources) -> None:
     }
 
     @dramatiq.actor(broker=broker, queue_name=queue, **options)
+    @handed_back
     async def check_batch(payload: Any) -> None:
         batch = read(payload, CheckBatch)
         await send_all(await check.check_batch(resources.worker, batch))
 
     @dramatiq.actor(broker=broker, queue_name=queue, **options)
+    @handed_back
     async def check_websites(payload: Any) -> None:
         message = read(payload, CheckWebsites)
         await send_all(await check.check_websites(resources.worker, message))

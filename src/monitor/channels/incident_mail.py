@@ -59,6 +59,8 @@ def render(event: IncidentEvent, *, sender: str) -> Mail:
     shown = {
         "name": printable(event.website_name, _NAME_LIMIT),
         "url": printable(event.url, _URL_LIMIT),
+        "website_id": event.website_id,
+        "incident_id": event.incident_id,
         "linked": event.url.startswith(("http://", "https://")),
         "brief": words.brief,
         "meaning": words.meaning,

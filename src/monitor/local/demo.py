@@ -26,18 +26,18 @@ _PAGE = "<!doctype html><title>demo</title><p>{}</p>\n"
 
 
 class Rhythm(Struct, frozen=True):
-    """How long the site works at first, then fails, then works until it fails again.
+    """How long the site fails at the least, and how long it works until it fails again.
 
-    A check every 30 s and the second one 15 s after the first failure both fall into 50 s; so
-    both mails have left less than two minutes after the start.
+    It fails until it was asked twice, however late: a check and its confirmation 15 s later.
+    It begins by failing, as a new website is checked at once and then not for up to 90 s.
     """
 
-    works_at_first_s: float = 10
-    fails_for_s: float = 50
+    fails_for_s: float = 20
     works_for_s: float = 240
 
 
 USUAL: Final = Rhythm()
+_ASKED_UNTIL_CONFIRMED: Final = 2
 
 
 class DemoSite:
@@ -46,7 +46,8 @@ class DemoSite:
     def __init__(self, console: Console, rhythm: Rhythm) -> None:
         self._console = console
         self._rhythm = rhythm
-        self._works = True
+        self._works = False
+        self._refused = asyncio.Semaphore(0)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one request of one connection."""
@@ -56,6 +57,8 @@ class DemoSite:
                 while (await reader.readline()).strip():
                     pass
                 writer.write(self._page())
+                if not self._works:
+                    self._refused.release()
                 await writer.drain()
 
     def _page(self) -> bytes:
@@ -66,15 +69,17 @@ class DemoSite:
 
     async def live(self) -> None:
         """Fail and recover, and say so, until cancelled."""
-        rhythm = self._rhythm
-        await asyncio.sleep(rhythm.works_at_first_s)
         while True:
-            self._works = False
-            self._console.say("demo", f"the site fails now, for {rhythm.fails_for_s:g} s")
-            await asyncio.sleep(rhythm.fails_for_s)
+            self._works, self._refused = False, asyncio.Semaphore(0)
+            self._console.say("demo", "the site fails now (503) until that was noticed")
+            await asyncio.gather(asyncio.sleep(self._rhythm.fails_for_s), self._confirmed())
             self._works = True
-            self._console.say("demo", f"the site works again, for {rhythm.works_for_s:g} s")
-            await asyncio.sleep(rhythm.works_for_s)
+            self._console.say("demo", f"the site works again, for {self._rhythm.works_for_s:g} s")
+            await asyncio.sleep(self._rhythm.works_for_s)
+
+    async def _confirmed(self) -> None:
+        for _ in range(_ASKED_UNTIL_CONFIRMED):
+            await self._refused.acquire()
 
 
 @asynccontextmanager
@@ -115,6 +120,8 @@ def watch(api: LocalApi, url: str) -> str:
     wanted = {"url": url, "paused": False}
     found = _find(api)
     if found is not None:
+        # What was paused is checked at once when it is resumed.
+        api.request("PATCH", f"/websites/{found['id']}", {"paused": True})
         answer = api.request("PATCH", f"/websites/{found['id']}", wanted)
     else:
         new = {"name": _NAME, "external_id": EXTERNAL_ID, "check_frequency": CHECK_FREQUENCY_S}
