@@ -68,7 +68,9 @@ async def serving(inbox, *, tls_from_start=None, starttls=None, **options):
         for made in sessions:
             if made.transport is not None:
                 made.transport.abort()
-            await asyncio.wait_for(made.over.wait(), 5)
+                # aiosmtpd does not hear of a connection whose handshake failed.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(made.over.wait(), 0.3)
 
 
 @asynccontextmanager

@@ -1,0 +1,172 @@
+"""Worker and scheduler as processes: what they need, what they refuse, how they end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import dramatiq
+import pytest
+import redis as redis_client
+
+from monitor.broker import Broker
+from monitor.domain import messages
+from monitor.domain.messages import CheckWebsites
+from monitor.local import process
+from monitor.settings import TABLE
+from support.targets import silent, targets_in_thread
+from support.world import run
+
+_SCRIPTS = Path(sysconfig.get_path("scripts"))
+_WORKER = ("dramatiq", "monitor.actors", "--skip-logging", "--processes", "1", "--threads", "2")
+
+
+def _command(words):
+    return [sys.executable, "-P", _SCRIPTS / words[0], *words[1:]]
+
+
+def _environment(settings):
+    return dict(os.environ) | {s.name: "" for s in TABLE} | settings
+
+
+@contextmanager
+def _running(words, log, **settings):
+    with log.open("wb") as file:
+        child = process.start(_command(words), log=file, env=_environment(settings), cwd=log.parent)
+    try:
+        yield child
+    finally:
+        process.stop(child, within_s=10)
+
+
+def _until(condition, within_s=20):
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # another process tells nothing but what it is asked
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "named"),
+    [
+        (_WORKER, {}, "REDIS_URL"),
+        (_WORKER, {"REDIS_URL": "redis://127.0.0.1:1/0"}, "DATABASE_URL"),
+        (_WORKER, {"REDIS_URL": "http://127.0.0.1/"}, "REDIS_URL"),
+        (
+            _WORKER,
+            {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgresql://127.0.0.1/x"},
+            "SMTP_HOST",
+        ),
+        (
+            _WORKER,
+            {"REDIS_URL": "redis://127.0.0.1:1/0", "MONITOR_REGION": "europe"},
+            "DATABASE_URL",
+        ),
+        (
+            _WORKER,
+            {"REDIS_URL": "redis://127.0.0.1:1/0", "MONITOR_REGION": "Not ok"},
+            "MONITOR_REGION",
+        ),
+        (("periodiq", "monitor.actors"), {}, "REDIS_URL"),
+    ],
+)
+def test_a_missing_or_malformed_setting_stops_it_with_one_sentence(
+    tmp_path, words, settings, named
+):
+    # when
+    done = subprocess.run(
+        _command(words), env=_environment(settings), cwd=tmp_path, timeout=30,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    # then
+    assert done.returncode != 0
+    assert named in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_region_worker_needs_no_postgres_and_serves_its_own_queue_only(tmp_path, redis_url):
+    # given a message for each of two regions, and an InfluxDB that need not answer
+    with redis_client.Redis.from_url(redis_url) as client:
+        sender = Broker(redis_url)
+        for region in ("europe", "asia"):
+            check = CheckWebsites(region=region, website_ids=[], slot_ms=int(time.time() * 1000))
+            sender.send([messages.check_websites(check)])
+        settings = {"INFLUXDB_URL": "http://127.0.0.1:1", "MONITOR_REGION": "europe"}
+        # when
+        with _running(_WORKER, tmp_path / "log", REDIS_URL=redis_url, **settings):
+            _until(lambda: client.hlen("dramatiq:checks.europe.msgs") == 0)
+        # then
+        assert client.hlen("dramatiq:checks.asia.msgs") == 1
+        sender.client.close()
+
+
+def test_what_cannot_be_understood_is_put_aside_with_a_log_line(tmp_path, redis_url):
+    # given
+    sender = Broker(redis_url)
+    for payload in (
+        {"v": 1},
+        "text",
+        {"v": 99, "region": "europe", "website_ids": [], "slot_ms": 1},
+    ):
+        sender.enqueue(
+            dramatiq.Message("checks.europe", "check_websites", (), {"payload": payload}, {})
+        )
+    settings = {"INFLUXDB_URL": "http://127.0.0.1:1", "MONITOR_REGION": "europe"}
+    log = tmp_path / "log"
+    with redis_client.Redis.from_url(redis_url) as client:
+        # when
+        with _running(_WORKER, log, REDIS_URL=redis_url, **settings):
+            _until(lambda: client.zcard("dramatiq:checks.europe.XQ") == 3)
+        # then nothing is tried again
+        assert client.hlen("dramatiq:checks.europe.msgs") == 0
+        assert client.hlen("dramatiq:checks.europe.DQ.msgs") == 0
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [x["event"] for x in lines].count("message.refused") == 3
+    sender.client.close()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_worker_in_the_middle_of_a_batch_ends_when_told(tmp_path, database_url, redis_url, times):
+    # given a check that would take a minute
+    with targets_in_thread(silent) as target:
+
+        async def given(world):
+            await world.add_region("europe")
+            website = await world.add_website(target.url)
+            await world.execute("UPDATE websites SET request_timeout = 60")
+            await world.sync()
+            return website
+
+        website = run(given, database_url, redis_url)
+        settings = {
+            "REDIS_URL": redis_url, "DATABASE_URL": database_url, "MONITOR_REGION": "europe",
+            "MONITOR_ALLOW_NETWORKS": "127.0.0.0/8",
+        }  # fmt: skip
+        log = tmp_path / "log"
+        with _running(_WORKER, log, **settings) as child:
+            sender = Broker(redis_url)
+            now_ms = int(time.time() * 1000)
+            check = CheckWebsites(region="europe", website_ids=[website], slot_ms=now_ms)
+            sender.send([messages.check_websites(check)])
+            _until(lambda: target.open == 1)
+            # when the whole group is told, as Ctrl-C and systemd do it
+            for _ in range(times):
+                os.killpg(child.pid, signal.SIGTERM)
+            began = time.monotonic()
+            child.wait(15)
+            # then it is gone soon
+            assert time.monotonic() - began < 10
+        # and, told once, it hands back what it had begun
+        if times == 1:
+            with redis_client.Redis.from_url(redis_url) as client:
+                queued = sum(
+                    client.hlen(f"dramatiq:checks.europe{kind}.msgs") for kind in ("", ".DQ")
+                )
+            assert queued == 1
+            assert "Traceback" not in log.read_text()
+        sender.client.close()
