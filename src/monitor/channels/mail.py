@@ -24,4 +24,5 @@ class Mail(Struct, frozen=True, kw_only=True):
 
 def domain_of(address: str) -> str:
     """The domain of ``user@domain`` or ``Name <user@domain>``, else ``localhost``."""
-    return parseaddr(address)[1].rpartition("@")[2] or "localhost"
+    _, at, domain = parseaddr(address)[1].rpartition("@")
+    return domain if at else "localhost"

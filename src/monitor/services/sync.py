@@ -45,7 +45,7 @@ async def sync_changes(syncer: Syncer) -> list[Outgoing]:
     Where Redis was restarted or emptied, or everything may have changed, this is a full sync.
     """
     if await marker(syncer.redis) != await server_run(syncer.redis):
-        log.warning("projection.missing")
+        log.info("projection.missing")
         await full_sync(syncer)
     follow: list[Outgoing] = []
     while True:

@@ -139,7 +139,7 @@ class InfluxHttp:
         chunks = {"chunked": "true", "chunk_size": str(chunk)}
         parameters = {"db": database, "q": question, "epoch": "s", **chunks}
         async with self._request("GET", "/query", parameters) as response:
-            async for document in _lines(response.content.iter_any()):
+            async for document in documents(response.content.iter_any()):
                 yield _series(document)
 
     async def _ask(
@@ -190,7 +190,7 @@ class InfluxHttp:
             raise Unavailable("influxdb", type(error).__name__) from error
 
 
-async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def documents(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The documents of a chunked answer: one a line, of any length."""
     rest = b""
     async for piece in pieces:

@@ -1,0 +1,35 @@
+"""A chunked answer is one document a line, however the network cuts it."""
+
+import asyncio
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.storage.ticks.influx_http import documents
+
+DOCUMENTS = [b'{"results":[%d]}' % n for n in range(5)]
+
+
+async def _pieces(body, cuts):
+    edges = [0, *sorted(cuts), len(body)]
+    for start, end in itertools.pairwise(edges):
+        yield body[start:end]
+
+
+def _read(body, cuts):
+    async def main():
+        return [found async for found in documents(_pieces(body, cuts))]
+
+    return [found.strip() for found in asyncio.run(main())]
+
+
+@given(st.lists(st.integers(0, 90)), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
+def test_documents_come_whole(cuts, line_end, last_line_ends):
+    body = line_end.join(DOCUMENTS) + (line_end if last_line_ends else b"")
+    assert _read(body, [c for c in cuts if c <= len(body)]) == DOCUMENTS
+
+
+def test_an_empty_answer_has_no_documents():
+    assert _read(b"", []) == []
+    assert _read(b"\r\n", [1]) == []
