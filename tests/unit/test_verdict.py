@@ -43,6 +43,19 @@ def test_two_failures_in_a_row_are_down_since_the_first():
     assert not third.recheck
 
 
+def test_failures_that_follow_closely_wait_for_the_early_check():
+    # given a slot that comes 8 s after the first failure
+    state, (_, _, third) = _run(UP, DOWN, DOWN, step=8)
+    assert state.verdict is Verdict.UP
+    assert not third.report
+    assert not third.recheck  # the first failure has asked for it already
+    # when that early check fails too
+    confirmed = decide(state, DOWN, 1008 + 15)
+    assert confirmed.state.verdict is Verdict.DOWN
+    assert confirmed.state.since_s == 1008
+    assert confirmed.report
+
+
 def test_a_success_between_two_failures_starts_anew():
     state, decisions = _run(UP, DOWN, UP, DOWN)
     assert state.verdict is Verdict.UP

@@ -10,7 +10,7 @@ from msgspec import Struct
 from monitor.domain.outcome import Outcome, Reason, Result
 
 CONFIRMATIONS = 2
-"""Consecutive failures that make a verdict down."""
+"""Consecutive failures that make a verdict down, the last at least RECHECK_AFTER_S later."""
 
 RECHECK_AFTER_S = 15
 """A first failure is checked again this soon."""
@@ -90,7 +90,9 @@ def _decide_up(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
 def _decide_down(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
     failures = min(before.failures + 1, 255)
     first = before.first_failure_s if before.failures else slot_s
-    confirmed = before.verdict is Verdict.DOWN or failures >= CONFIRMATIONS
+    # A slot may follow the first failure closely; a blip that both fall into is no outage.
+    lasted = failures >= CONFIRMATIONS and slot_s - first >= RECHECK_AFTER_S
+    confirmed = before.verdict is Verdict.DOWN or lasted
     flipped = confirmed and before.verdict is not Verdict.DOWN
     state = RegionState(
         slot_s=slot_s,
@@ -103,7 +105,7 @@ def _decide_down(before: RegionState, outcome: Outcome, slot_s: int) -> Decision
         response_ms=outcome.response_ms,
     )
     again = confirmed and failures & (failures - 1) == 0
-    return Decision(state, report=flipped or again, recheck=not confirmed)
+    return Decision(state, report=flipped or again, recheck=failures == 1 and not confirmed)
 
 
 def flip_of(website_id: UUID, region: str, decision: Decision, outcome: Outcome) -> Flip:
