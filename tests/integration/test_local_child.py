@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -171,18 +172,23 @@ def test_a_long_log_is_set_aside(tmp_path, monkeypatch):
     assert kept.log.stat().st_size <= 5001
 
 
-def test_output_without_an_end_is_kept_and_costs_no_memory(tmp_path):
+def test_output_without_an_end_is_kept_but_not_as_one_line(tmp_path, monkeypatch):
     # given
-    kept = Kept(
-        tmp_path,
-        "import sys, signal; sys.stdout.write('x' * 10**6); sys.stdout.flush(); signal.pause()",
+    code = (
+        "import sys, signal; sys.stdout.write('x' * 10**6 + '\\n'); sys.stdout.flush(); "
+        "signal.pause()"
     )
+    kept, heard = Kept(tmp_path, code), []
+    monkeypatch.setattr(Console, "heard", lambda _self, _who, line: heard.append(len(line)))
 
     # when
     async def scenario(kept):
-        await kept.until(lambda: len(kept.printed()) == 10**6)
+        await kept.until(lambda: heard)
 
     run(kept, scenario)
+    # then
+    assert len(kept.printed()) == 10**6 + 1
+    assert heard[0] <= 2 * 65_536
 
 
 def test_a_child_of_a_parent_that_was_killed_gets_its_signal(tmp_path):
@@ -195,19 +201,22 @@ def test_a_child_of_a_parent_that_was_killed_gets_its_signal(tmp_path):
         "signal.pause()\n"
     )
     orphan = (
-        "import pathlib, signal, sys\n"
+        "import os, pathlib, signal, sys\n"
         "note = pathlib.Path(sys.argv[1])\n"
         "signal.signal(signal.SIGTERM, lambda *_: (note.write_text('told'), sys.exit()))\n"
-        "print(flush=True); signal.pause()\n"
+        "print(os.getpid(), flush=True); signal.pause()\n"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", code, orphan, str(note)], stdout=subprocess.PIPE
     )
-    parent.stdout.readline()
+    pid = int(parent.stdout.readline())
     # when
     os.kill(parent.pid, signal.SIGKILL)
     # then: its output ends when the orphan has
-    assert parent.stdout.read() == b""
-    assert note.read_text() == "told"
+    ended, _, _ = select.select([parent.stdout], [], [], DEADLINE_S)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
+    assert ended
+    assert note.read_text() == "told"

@@ -12,7 +12,7 @@ from monitor.domain.errors import MonitorError
 from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.redis import EmbeddedRedis
 
-NAMES = ["plain", 'with space, comma "quote" and ü', "long" * 30]
+NAMES = ["plain", "space & per%20cent?", 'with space, comma "quote" and ü', "long" * 30]
 
 
 @pytest.fixture(params=NAMES)

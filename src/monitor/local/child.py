@@ -72,18 +72,19 @@ class Child:
     def tell(self) -> None:
         """Ask it to end."""
         if self._running is not None:
-            self._running.send_signal(self._ask_with)
+            process.tell(self._running, self._ask_with)
 
     def kill(self) -> None:
         """Kill it and what it started."""
         if self._running is not None:
-            process.kill_group(self._running.pid)
+            process.kill_group(self._running)
 
     async def _until_it_ends(self, child: subprocess.Popen[bytes]) -> None:
         pump = asyncio.create_task(self._pump(child.stdout)) if child.stdout else None
-        await exited(child)
+        await ended(child)
         # What it had started must not go on beside its successor.
-        process.kill_group(child.pid)
+        process.kill_group(child)
+        await asyncio.to_thread(child.wait)
         if pump is not None:
             await pump
 
@@ -131,13 +132,13 @@ class _RotatedLog:
             self._file.write(data)
 
 
-async def exited(child: subprocess.Popen[bytes]) -> int:
-    """Wait for a process of ours to end; returns its exit code, negative: the signal."""
+async def ended(child: subprocess.Popen[bytes]) -> None:
+    """Wait for a process of ours to end; on Linux its id stays taken until ``wait``."""
     if not hasattr(os, "pidfd_open"):  # only Linux has it
-        return await asyncio.to_thread(child.wait)
+        await asyncio.to_thread(child.wait)
+        return
     with contextlib.suppress(ProcessLookupError):
         await _readable(os.pidfd_open(child.pid))
-    return child.wait()
 
 
 async def _readable(descriptor: int) -> None:

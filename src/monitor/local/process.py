@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -65,21 +66,49 @@ def stop(
     child: subprocess.Popen[bytes], *, ask_with: signal.Signals = signal.SIGTERM, within_s: float
 ) -> None:
     """Ask a child to end, wait, and after ``within_s`` seconds kill its whole group."""
-    if child.poll() is None:
-        child.send_signal(ask_with)
+    tell(child, ask_with)
     finish(child, within_s=within_s)
+
+
+def tell(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a child a signal. One that ended keeps its id until we have waited for it.
+
+    Popen.send_signal would wait for it first, and its group could no longer be named.
+    """
+    if child.returncode is None:
+        os.kill(child.pid, number)
 
 
 def finish(child: subprocess.Popen[bytes], *, within_s: float) -> None:
     """Wait for a child that was told to end; kill what is left of its group."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(max(within_s, 0.01))
-    kill_group(child.pid)
+    _wait_unreaped(child, max(within_s, 0.01))
+    kill_group(child)
     child.wait()
 
 
-def kill_group(group: int) -> None:
-    """Kill what is left of a child's process group."""
+def _wait_unreaped(child: subprocess.Popen[bytes], within_s: float) -> None:
+    """Wait for the child's end, or so many seconds, and leave its id taken."""
+    if child.returncode is None and hasattr(os, "pidfd_open"):
+        descriptor = os.pidfd_open(child.pid)
+        try:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            poll.poll(within_s * 1000)
+        finally:
+            os.close(descriptor)
+    elif child.returncode is None:  # not Linux: the id may be free afterwards
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(within_s)
+
+
+def kill_group(child: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of a child's process group.
+
+    Only before the child was waited for: then its id, which is the group's, may be somebody
+    else's already.
+    """
+    if child.returncode is not None:
+        return
     # None left, or (not on Linux) only zombies: either way there is nothing to kill.
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
+        os.killpg(child.pid, signal.SIGKILL)
