@@ -70,6 +70,16 @@ class Broker(RedisBroker):
         except (RedisError, OSError) as error:
             raise Unavailable("redis", type(error).__name__) from error
 
+    def backlog(self, queue: str) -> int:
+        """How many messages wait on a queue, are on its delay queue, or are being worked on."""
+        try:
+            with self.client.pipeline(transaction=False) as pipe:
+                for name in (queue, dq_name(queue)):
+                    pipe.hlen(f"{self.namespace}:{name}.msgs")
+                return sum(pipe.execute())
+        except (RedisError, OSError) as error:
+            raise Unavailable("redis", type(error).__name__) from error
+
     def _queue(self, pipe: Any, outgoing: Sequence[Outgoing]) -> None:
         now_ms = int(time.time() * 1000)
         unpack = self._max_unpack_size()  # type: ignore[no-untyped-call] # Dramatiq's

@@ -10,8 +10,9 @@ from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckBatch, check_batch, decode
 from monitor.domain.ring import Ring
 from monitor.local.redis import free_port
-from monitor.services.emit import batches_of_minute
+from monitor.services.emit import Emitter, batches_of_minute, emit_minute
 from monitor.storage.redis import keys
+from monitor.storage.redis.regions import Regions
 from support.world import run
 
 MINUTE_S = 1_790_000_040
@@ -115,6 +116,28 @@ def test_a_minute_that_was_queued_is_not_queued_again(broker, redis_url):
     assert broker.send_once(claim, 60, [_batch(0)])
     assert not broker.send_once(claim, 60, [_batch(0)])
     assert _queued(redis_url, "checks.europe") == 1
+
+
+def test_a_region_without_workers_is_not_buried(broker, database_url, redis_url):
+    # given a region whose queue holds more than its workers can be about to do
+    async def scenario(world):
+        for region in ("asia", "europe"):
+            await world.add_region(region)
+        for _ in range(60):
+            await world.add_website()
+        await world.sync()
+        broker.send([_batch(n) for n in range(201)])
+        regions = Regions(world.redis)
+        emitter = Emitter(world.projection, regions, broker, 500)
+        # when
+        await emit_minute(emitter, MINUTE_S)
+        return await regions.counters()
+
+    counters = run(scenario, database_url, redis_url)
+    # then it gets nothing more, which is counted, and the other region gets its batch
+    assert _queued(redis_url, "checks.europe") == 201
+    assert counters == {"dropped_batches:europe": 1}
+    assert broker.backlog("checks.asia") == 1
 
 
 def test_a_message_for_later_waits_in_the_delay_queue(broker, redis_url):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
@@ -10,7 +9,7 @@ import dramatiq
 from periodiq import cron
 
 from monitor.actors.reading import read
-from monitor.actors.resources import CentralResources, own_broker
+from monitor.actors.resources import CentralResources
 from monitor.broker import Broker, send_all
 from monitor.domain.errors import BadMessage
 from monitor.domain.messages import (
@@ -24,10 +23,6 @@ from monitor.domain.messages import (
 )
 from monitor.services import deliver as delivering
 from monitor.services import emit, record, sweep, sync, ticks
-from monitor.storage.redis import keys
-
-_CLAIM_S = 180
-"""How long it is remembered that a minute's work was given out; schedulers differ by less."""
 
 
 def declare(broker: Broker, resources: CentralResources) -> None:
@@ -43,12 +38,8 @@ def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
         broker=broker, queue_name=SCHEDULE_QUEUE, max_retries=0, periodic=cron("* * * * *")
     )
     async def emit_batches() -> None:
-        """Queue the batches of this minute, each ring's once, whoever else tries."""
         minute_s = int(time.time()) // emit.MINUTE_S * emit.MINUTE_S
-        size = resources.settings.monitor_batch_size
-        for ring, batches in await emit.batches_of_minute(resources.projection, minute_s, size):
-            claim = keys.emitted(ring, minute_s)
-            await asyncio.to_thread(own_broker().send_once, claim, _CLAIM_S, batches)
+        await emit.emit_minute(resources.emitter, minute_s)
 
 
 def _declare_sync(broker: Broker, resources: CentralResources) -> None:

@@ -17,6 +17,7 @@ from monitor.probes.http import HttpProber
 from monitor.probes.network import NetworkWitness
 from monitor.services.check import RegionWorker
 from monitor.services.deliver import Courier
+from monitor.services.emit import Emitter
 from monitor.services.record import Recorder
 from monitor.services.sync import Syncer
 from monitor.services.ticks import Keeper
@@ -129,6 +130,7 @@ class RegionResources(Resources):
 class CentralResources(Resources):
     """What deciding, telling and upkeep need: Postgres, Redis, the tick store, a mail server."""
 
+    emitter: Emitter
     recorder: Recorder
     courier: Courier
     syncer: Syncer
@@ -150,7 +152,9 @@ class CentralResources(Resources):
             tls=s.smtp_tls,
             sender=s.smtp_from,
         )
-        self.projection = Projection(self.redis)
+        self.emitter = Emitter(
+            Projection(self.redis), Regions(self.redis), own_broker(), s.monitor_batch_size
+        )
         self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, time.time)
         self.courier = Courier(self.pool, channel, s.smtp_from, time.time)
         self.syncer = Syncer(self.pool, self.redis, time.time)

@@ -63,3 +63,12 @@ def slots_of_position(position: int, interval_s: int, start_s: int, end_s: int) 
     offset = position * interval_s // POSITIONS
     first = start_s - (start_s - offset) % interval_s
     return [s for s in range(first, end_s, interval_s) if s >= start_s]
+
+
+def most_waiting(batches_a_minute: int) -> int:
+    """How many messages may wait for a region that gets so many batches a minute.
+
+    Ten minutes' worth, and never fewer than 200: more is a region without workers, or with
+    too few, and what is added would only be dropped for its age.
+    """
+    return max(10 * batches_a_minute, 200)

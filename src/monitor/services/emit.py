@@ -2,12 +2,79 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
 from monitor.domain import messages
 from monitor.domain.messages import CheckBatch, Outgoing
-from monitor.domain.ring import Ring, arcs_of_window, batches_of_arc
+from monitor.domain.ring import Ring, arcs_of_window, batches_of_arc, most_waiting
+from monitor.logs import get_logger
+from monitor.storage.redis import keys
 from monitor.storage.redis.projection import Projection
+from monitor.storage.redis.regions import DROPPED_BATCHES, Regions
+
+log = get_logger(__name__)
 
 MINUTE_S = 60
+
+_CLAIM_S = 180
+"""How long it is remembered that a minute's work was given out; schedulers differ by less."""
+
+
+class Queue(Protocol):
+    """Where batches go. Blocking. Raises Unavailable."""
+
+    def backlog(self, queue: str) -> int:
+        """How many messages wait on a queue, those for later among them."""
+
+    def send_once(self, claim: str, ttl_s: int, outgoing: Sequence[Outgoing]) -> bool:
+        """Queue all of them unless the claim was made before; False where it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emitter:
+    """What emitting needs. ``batch_size``: websites in one batch, about."""
+
+    projection: Projection
+    regions: Regions
+    queue: Queue
+    batch_size: int
+
+
+async def emit_minute(emitter: Emitter, minute_s: int) -> int:
+    """Queue the batches due in the minute that starts at ``minute_s``; returns how many.
+
+    Each ring's batches are queued once, whoever else tries. A region whose queue has grown
+    beyond what its workers can be about to do gets none: its slots are counted as dropped,
+    and neither Redis nor the region is buried.
+    """
+    found = await batches_of_minute(emitter.projection, minute_s, emitter.batch_size)
+    buried = await _buried(emitter, found)
+    emitted = 0
+    for ring, batches in found:
+        if ring.region in buried:
+            await emitter.regions.count(ring.region, DROPPED_BATCHES, len(batches))
+            continue
+        claim = keys.emitted(ring, minute_s)
+        if await asyncio.to_thread(emitter.queue.send_once, claim, _CLAIM_S, batches):
+            emitted += len(batches)
+    return emitted
+
+
+async def _buried(emitter: Emitter, found: Sequence[tuple[Ring, list[Outgoing]]]) -> set[str]:
+    """The regions that have more waiting than they can be about to do."""
+    batches: dict[str, int] = {}
+    for ring, due in found:
+        batches[ring.region] = batches.get(ring.region, 0) + len(due)
+    buried = set()
+    for region, count in batches.items():
+        waiting = await asyncio.to_thread(emitter.queue.backlog, messages.checks_queue(region))
+        if waiting > most_waiting(count):
+            log.error("region.overloaded", region=region, waiting=waiting, dropped=count)
+            buried.add(region)
+    return buried
 
 
 async def batches_of_minute(
