@@ -62,8 +62,8 @@ lock: ## pin all dependencies again, with hashes (needs uv)
 	$(LOCK) --extra local -c requirements/dev.txt -o requirements/local.txt
 	$(LOCK) -c requirements/dev.txt -o requirements/prod.txt
 
-bench:
-	@echo "There is no benchmark yet: nothing has been measured by this target."; exit 2
+bench: .venv/.dev ## CPU, lag and memory under load, for SITES=20000 websites (docs/performance.md)
+	@exec $(BIN)/python -m bench
 
 # The virtual environment. A stamp is newer than what it was made from, so doing it twice is free.
 

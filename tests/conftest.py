@@ -1,6 +1,8 @@
 """Real servers for the tests: each test process starts its own, on its own paths and ports."""
 
+import tempfile
 import uuid
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -20,9 +22,20 @@ _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory):
+def servers_directory():
+    """Where this test process's servers live.
+
+    Not in pytest's own folder: as root PostgreSQL runs as another user, and every pytest that
+    starts on the machine closes that folder to other users.
+    """
+    with tempfile.TemporaryDirectory(prefix="monitor-tests-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers_directory):
     """A PostgreSQL server with a migrated database ``monitor`` to copy from."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg") / "data", _FAST)
+    server = EmbeddedPostgres(servers_directory / "postgres", _FAST)
     server.start()
     migrate(server.url("monitor"))
     yield server
@@ -51,8 +64,8 @@ def _database(server, template):
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory):
-    server = EmbeddedRedis(tmp_path_factory.mktemp("redis") / "data")
+def redis_server(servers_directory):
+    server = EmbeddedRedis(servers_directory / "redis")
     server.start()
     yield server
     server.stop()
