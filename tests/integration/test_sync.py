@@ -5,8 +5,10 @@ from itertools import pairwise
 
 import pytest
 
+from monitor.domain.messages import CheckWebsites
 from monitor.domain.ring import POSITIONS, Ring
 from monitor.domain.verdict import RegionState, Verdict
+from monitor.services.check import check_websites
 from monitor.services.sync import full_sync, sync_changes
 from monitor.storage.redis.states import StateChange
 from support.world import START_S, run
@@ -37,7 +39,7 @@ def test_a_new_website_is_on_its_ring_and_to_be_checked_at_once(play):
         (message,) = follow
         assert message.queue == "checks.europe"
         assert message.payload.website_ids == [website]
-        assert message.payload.slot_ms == START_S * 1000
+        assert message.payload.slot_ms == (START_S + 1) * 1000
 
     play(scenario)
 
@@ -53,10 +55,33 @@ def test_a_website_of_a_short_interval_does_not_wait_for_the_next_minute(play):
         follow = await world.sync()
         # then it is checked now, and at its slots of this minute
         now, *later = sorted(m.payload.slot_ms // 1000 for m in follow)
-        assert now == world.now_s
-        assert world.now_s < later[0] <= world.now_s + 31
+        assert now == world.now_s + 1
+        assert now < later[0] <= now + 31
         assert all(b - a == 30 for a, b in pairwise(later))
         assert world.now_s + 29 <= later[-1] < world.now_s + 59
+
+    play(scenario)
+
+
+def test_a_change_in_the_second_of_a_check_is_checked_all_the_same(play):
+    async def scenario(world):
+        # given a website that was checked this very second
+        await world.add_region("europe")
+        website = await world.add_website("http://old/")
+        await world.sync()
+        await check_websites(
+            world.worker(),
+            CheckWebsites(region="europe", website_ids=[website], slot_ms=START_S * 1000),
+        )
+        # when its URL changes, still in that second
+        await world.execute("UPDATE websites SET url = 'http://new/'")
+        await world.execute(
+            "INSERT INTO changes (website_id, check_now) VALUES (%s, true)", website
+        )
+        (message,) = await world.sync()
+        await check_websites(world.worker(), message.payload)
+        # then
+        assert world.prober.checked == ["http://old/", "http://new/"]
 
     play(scenario)
 

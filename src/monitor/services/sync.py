@@ -69,19 +69,21 @@ async def _apply(
     at_once = {c.website_id for c in page if c.check_now and c.website_id in found}
     if len(at_once) > _CHECK_AT_ONCE:
         return []
-    return _checks({i: found[i] for i in found if i in at_once}, regions, int(syncer.now()))
+    # The next second: a check of this one may have been made already, of what it was before.
+    soon_s = int(syncer.now()) + 1
+    return _checks({i: found[i] for i in found if i in at_once}, regions, soon_s)
 
 
-def _checks(websites: dict[UUID, Definition], regions: list[str], now_s: int) -> list[Outgoing]:
-    """A check of each website now, and those of its slots left in this minute.
+def _checks(websites: dict[UUID, Definition], regions: list[str], soon_s: int) -> list[Outgoing]:
+    """A check of each website at ``soon_s``, and those of its slots left in this minute.
 
     The minute's batches were queued before the website came, perhaps none for its arc. Slots
-    of intervals of a minute and more can wait for their next turn: there is a check now.
+    of intervals of a minute and more can wait for their next turn.
     """
     due: dict[tuple[str, int], list[UUID]] = {}
     for website_id, definition in websites.items():
         for region in regions if definition.regions is None else definition.regions:
-            for slot_s in (now_s, *_slots_left(website_id, definition, now_s)):
+            for slot_s in (soon_s, *_slots_left(website_id, definition, soon_s)):
                 due.setdefault((region, slot_s), []).append(website_id)
     return [
         messages.check_websites(
@@ -91,12 +93,12 @@ def _checks(websites: dict[UUID, Definition], regions: list[str], now_s: int) ->
     ]
 
 
-def _slots_left(website_id: UUID, definition: Definition, now_s: int) -> list[int]:
+def _slots_left(website_id: UUID, definition: Definition, soon_s: int) -> list[int]:
     interval_s = definition.check.check_frequency
     if interval_s >= MINUTE_S:
         return []
-    end_s = now_s - now_s % MINUTE_S + MINUTE_S
-    return slots_of_position(ring_position(website_id), interval_s, now_s + 1, end_s)
+    end_s = soon_s - soon_s % MINUTE_S + MINUTE_S
+    return slots_of_position(ring_position(website_id), interval_s, soon_s + 1, end_s)
 
 
 async def full_sync(syncer: Syncer, progress: Progress | None = None) -> int:
