@@ -88,6 +88,23 @@ def test_a_new_website_is_checked_within_ten_seconds(system, site):
     eventually(lambda: system.status(website) == "up", within_s=10)
 
 
+def test_websites_that_hang_hold_up_nobody(system, site):
+    # given more websites that never answer than a worker has threads, each in a batch of its own
+    with targets_in_thread(silent) as hanging:
+        slow = [
+            system.add(hanging.url, request_timeout=60, check_frequency=100 + n) for n in range(20)
+        ]
+        eventually(lambda: hanging.open >= len(slow), within_s=20)
+        # when another one comes
+        website = system.add(site.url)
+        # then it is checked at once, and at its next slots
+        eventually(lambda: system.status(website) == "up", within_s=10)
+        checked = site.accepted
+        eventually(lambda: site.accepted >= checked + 1, within_s=_INTERVAL_S + 15)
+        for each in slow:
+            assert system.api.delete(f"/websites/{each}").status_code == 204
+
+
 def test_a_website_that_fails_and_recovers_is_one_incident_and_two_mails(system, site):
     # given
     website = system.add(site.url, name="Shop", alert_emails=["owner@example.com"])

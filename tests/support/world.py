@@ -8,8 +8,9 @@ from uuid import UUID
 
 from monitor.domain.ids import uuid7
 from monitor.domain.outcome import Outcome, Result
-from monitor.services.check import RegionWorker
 from monitor.services.record import Recorder
+from monitor.services.region_worker import RegionWorker
+from monitor.services.stragglers import Stragglers
 from monitor.services.sync import Syncer, sync_changes
 from monitor.storage.postgres.pool import make_pool
 from monitor.storage.redis.client import make_client
@@ -23,7 +24,10 @@ START_S = 1_790_000_000
 
 
 class ScriptedProber:
-    """Answers as told per URL; up where nothing is told. Counts its checks."""
+    """Answers as told per URL; up where nothing is told. Counts its checks.
+
+    An event for an answer: the website hangs until it is set, and is up then.
+    """
 
     def __init__(self):
         self.outcomes = {}
@@ -34,6 +38,9 @@ class ScriptedProber:
         found = self.outcomes.get(options.url)
         if isinstance(found, Exception):
             raise found
+        if isinstance(found, asyncio.Event):
+            await found.wait()
+            found = None
         return found or Outcome(Result.UP, status_code=200, response_ms=10.0)
 
 
@@ -53,6 +60,8 @@ class World:
     now_s: float = START_S
     prober: ScriptedProber = field(default_factory=ScriptedProber)
     witness: ScriptedWitness = field(default_factory=ScriptedWitness)
+    stragglers: Stragglers = field(default_factory=lambda: Stragglers(100))
+    sent: list = field(default_factory=list)
 
     def now(self):
         return self.now_s
@@ -76,6 +85,9 @@ class World:
     def recorder(self, recipients=("ops@example.com",)):
         return Recorder(self.pool, self.states, recipients, self.now)
 
+    async def send(self, outgoing):
+        self.sent += outgoing
+
     def worker(self, region="europe"):
         return RegionWorker(
             region=region,
@@ -86,7 +98,10 @@ class World:
             buffer=self.buffer,
             prober=self.prober,
             witness=self.witness,
+            stragglers=self.stragglers,
+            send=self.send,
             now=self.now,
+            patience_s=0.2,
         )
 
     async def execute(self, sql, *args):

@@ -21,7 +21,6 @@ from monitor.domain.messages import (
     Deliver,
     RecordFlips,
 )
-from monitor.services import deliver as delivering
 from monitor.services import emit, record, sweep, sync, ticks
 
 
@@ -76,8 +75,9 @@ def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
         throws=(BadMessage,),
     )  # fmt: skip
     async def deliver(payload: Any) -> None:
-        message = read(payload, Deliver)
-        await send_all(await delivering.deliver(resources.courier, message.notification_id))
+        """A nudge: the outbox knows what is due, this notification among it."""
+        read(payload, Deliver)
+        resources.outbox.nudge()
 
 
 def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:

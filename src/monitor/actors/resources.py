@@ -9,16 +9,19 @@ import dramatiq
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
 
-from monitor.broker import Broker
+from monitor.broker import Broker, send_all
 from monitor.channels.email import EmailChannel
 from monitor.logs import get_logger
 from monitor.probes.address_policy import AddressPolicy
 from monitor.probes.http import HttpProber
 from monitor.probes.network import NetworkWitness
-from monitor.services.check import RegionWorker
+from monitor.services.check import hand_back
 from monitor.services.deliver import Courier
 from monitor.services.emit import Emitter
+from monitor.services.outbox import Outbox
 from monitor.services.record import Recorder
+from monitor.services.region_worker import RegionWorker
+from monitor.services.stragglers import Stragglers
 from monitor.services.sync import Syncer
 from monitor.services.ticks import Keeper
 from monitor.settings import Settings
@@ -119,10 +122,13 @@ class RegionResources(Resources):
             buffer=self.buffer,
             prober=self.prober,
             witness=NetworkWitness(self.settings.monitor_references),
+            stragglers=Stragglers(self.settings.monitor_concurrency),
+            send=send_all,
             now=time.time,
         )
 
     async def close(self) -> None:
+        await send_all(await hand_back(self.worker))
         await self.prober.close()
         await super().close()
 
@@ -132,7 +138,7 @@ class CentralResources(Resources):
 
     emitter: Emitter
     recorder: Recorder
-    courier: Courier
+    outbox: Outbox
     syncer: Syncer
     keeper: Keeper
 
@@ -156,9 +162,13 @@ class CentralResources(Resources):
             Projection(self.redis), Regions(self.redis), own_broker(), s.monitor_batch_size
         )
         self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, time.time)
-        self.courier = Courier(self.pool, channel, s.smtp_from, time.time)
+        self.outbox = Outbox(Courier(self.pool, channel, s.smtp_from, time.time), send_all)
         self.syncer = Syncer(self.pool, self.redis, time.time)
         self.keeper = Keeper(self.ticks, self.buffer, time.time)
+
+    async def close(self) -> None:
+        await self.outbox.close()
+        await super().close()
 
 
 def own_broker() -> Broker:

@@ -78,7 +78,8 @@ async def _failed(courier: Courier, claimed: Claimed, error: DeliveryError) -> l
     )
     if permanent:
         return []
-    return [messages.deliver(claimed.id, not_before_ms=int((courier.now() + wait_s) * 1000))]
+    # A second later than the row says: a nudge that came too early would find nothing due.
+    return [messages.deliver(claimed.id, not_before_ms=int((courier.now() + wait_s + 1) * 1000))]
 
 
 def _event(claimed: Claimed) -> IncidentEvent:

@@ -27,9 +27,8 @@ async def sweep(recorder: Recorder) -> list[Outgoing]:
         found += await record_flips(recorder, flips[start : start + _CHUNK])
     found += await _decide_again(recorder)
     async with transaction(recorder.pool) as connection:
-        left = await notifications.due(connection, limit=10_000)
-    told = {m.payload.notification_id for m in found if isinstance(m.payload, messages.Deliver)}
-    return found + [messages.deliver(row_id) for row_id in left if row_id not in told]
+        left = await notifications.due(connection, limit=1)  # one nudge is for all that is due
+    return found or [messages.deliver(row_id) for row_id in left]
 
 
 async def _unrecorded(recorder: Recorder) -> list[Flip]:

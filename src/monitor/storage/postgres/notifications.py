@@ -122,11 +122,18 @@ async def put_off(connection: Connection, row_id: UUID, error: str, by: dt.timed
     )
 
 
+_DUE = """
+    SELECT n.id FROM notifications n
+     WHERE n.state = 'queued' AND n.next_attempt_at <= now()
+       AND NOT EXISTS (SELECT 1 FROM notifications o
+                        WHERE o.incident_id = n.incident_id AND o.channel = n.channel
+                          AND o.recipient = n.recipient AND o.state = 'queued'
+                          AND o.event = 'opened' AND n.event = 'resolved')
+     ORDER BY n.next_attempt_at, n.id LIMIT %s
+"""
+
+
 async def due(connection: Connection, limit: int) -> list[UUID]:
-    """The notifications whose time has come, the longest waiting first."""
-    cursor = await connection.execute(
-        "SELECT id FROM notifications WHERE state = 'queued' AND next_attempt_at <= now()"
-        " ORDER BY next_attempt_at, event LIMIT %s",
-        [limit],
-    )
+    """The notifications that ``claim`` would give now, the longest waiting first."""
+    cursor = await connection.execute(_DUE, [limit])
     return [row_id for (row_id,) in await cursor.fetchall()]

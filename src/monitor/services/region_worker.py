@@ -1,0 +1,50 @@
+"""What checking from one region needs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from monitor.domain.messages import Outgoing
+from monitor.domain.outcome import Outcome
+from monitor.domain.website import CheckOptions
+from monitor.services.stragglers import Stragglers
+from monitor.storage.redis.projection import Projection
+from monitor.storage.redis.regions import Regions
+from monitor.storage.redis.states import States
+from monitor.storage.redis.tick_buffer import TickBuffer
+from monitor.storage.ticks.contract import TickStore
+
+PATIENCE_S = 2.0
+"""A batch waits this long for its checks; those that take longer are watched beside it."""
+
+
+class Prober(Protocol):
+    """Makes one check. Never raises."""
+
+    async def check(self, options: CheckOptions) -> Outcome: ...
+
+
+class Witness(Protocol):
+    """Knows whether this region still has a network."""
+
+    async def has_network(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RegionWorker:
+    """One per worker process. ``now`` gives Unix seconds; ``send`` queues messages."""
+
+    region: str
+    projection: Projection
+    states: States
+    regions: Regions
+    ticks: TickStore
+    buffer: TickBuffer
+    prober: Prober
+    witness: Witness
+    stragglers: Stragglers
+    send: Callable[[Sequence[Outgoing]], Awaitable[None]]
+    now: Callable[[], float]
+    patience_s: float = PATIENCE_S

@@ -1,0 +1,124 @@
+"""What follows from checks that ended: ticks, states, flips to record, suspects to re-check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from monitor.domain import messages
+from monitor.domain.errors import Unavailable
+from monitor.domain.messages import CheckWebsites, Outgoing
+from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result, Tick, tick_of
+from monitor.domain.verdict import RECHECK_AFTER_S, decide, flip_of
+from monitor.logs import get_logger
+from monitor.services.region_worker import RegionWorker
+from monitor.services.stragglers import Measured
+from monitor.storage.redis.projection import Entry
+from monitor.storage.redis.regions import DROPPED_TICKS, NOT_MEASURED, RegionReport
+from monitor.storage.redis.states import StateChange
+
+log = get_logger(__name__)
+
+
+async def settle(worker: RegionWorker, checked: Sequence[Measured], slot_s: int) -> list[Outgoing]:
+    """Store what these checks of one slot found; returns the messages that follow.
+
+    Raises Unavailable without Redis. Ticks that their store refuses are kept for later.
+    """
+    due = [entry for entry, _ in checked]
+    outcomes = [outcome for _, outcome in checked]
+    network = await _network(worker, outcomes)
+    measured = outcomes if network else [_without_network(o) for o in outcomes]
+    await _store_ticks(worker, due, measured, slot_s)
+    changes = _changes(worker.region, due, measured, slot_s)
+    stored = await worker.states.write(worker.region, [change for change, _ in changes])
+    await _report(worker, measured, slot_s, network=network)
+    suspects = {change.website_id for change, again in changes if again}
+    return _follow_up(worker.region, stored, suspects, slot_s)
+
+
+async def _network(worker: RegionWorker, outcomes: Sequence[Outcome]) -> bool:
+    if not any(o.reason in NETWORK_REASONS for o in outcomes):
+        return True
+    return await worker.witness.has_network()
+
+
+def _without_network(outcome: Outcome) -> Outcome:
+    """What a failure says once it is known that the region itself had no network: nothing."""
+    if outcome.reason in NETWORK_REASONS:
+        return Outcome(Result.NOT_MEASURED, Reason.REGION_OFFLINE)
+    return outcome
+
+
+async def _store_ticks(
+    worker: RegionWorker, due: Sequence[Entry], outcomes: Sequence[Outcome], slot_s: int
+) -> None:
+    made = (
+        tick_of(e.website_id, worker.region, slot_s, o) for e, o in zip(due, outcomes, strict=True)
+    )
+    ticks = [tick for tick in made if tick is not None]
+    if not ticks:
+        return
+    try:
+        await worker.ticks.write(ticks)
+    except Unavailable as error:
+        await _keep(worker, ticks, error)
+
+
+async def _keep(worker: RegionWorker, ticks: list[Tick], error: Unavailable) -> None:
+    dropped = await worker.buffer.push(ticks)
+    log.warning("ticks.kept_for_later", ticks=len(ticks), dropped_chunks=dropped, error=str(error))
+    if dropped:
+        await worker.regions.count(worker.region, DROPPED_TICKS, dropped)
+
+
+def _changes(
+    region: str, due: Sequence[Entry], outcomes: Sequence[Outcome], slot_s: int
+) -> list[tuple[StateChange, bool]]:
+    """The states to store, each with whether to look again soon."""
+    changes = []
+    for entry, outcome in zip(due, outcomes, strict=True):
+        decision = decide(entry.state, outcome, slot_s)
+        if decision is None:
+            continue
+        flip = flip_of(entry.website_id, region, decision, outcome) if decision.report else None
+        change = StateChange(entry.website_id, entry.state.slot_s, decision.state, flip)
+        changes.append((change, decision.recheck))
+    return changes
+
+
+def _follow_up(
+    region: str, stored: Sequence[StateChange], suspects: set[UUID], slot_s: int
+) -> list[Outgoing]:
+    """Messages for what was stored: flips to record, suspects to look at again."""
+    follow: list[Outgoing] = []
+    flips = [c.flip for c in stored if c.flip is not None]
+    if flips:
+        follow.append(messages.record_flips(flips))
+    again = [c.website_id for c in stored if c.website_id in suspects]
+    if again:
+        recheck = CheckWebsites(
+            region=region, website_ids=again, slot_ms=(slot_s + RECHECK_AFTER_S) * 1000
+        )
+        follow.append(messages.check_websites(recheck))
+    return follow
+
+
+async def _report(
+    worker: RegionWorker, outcomes: Sequence[Outcome], slot_s: int, *, network: bool
+) -> None:
+    lost = sum(o.result is Result.NOT_MEASURED for o in outcomes)
+    up = sum(o.result is Result.UP for o in outcomes)
+    if not network:
+        log.error("region.network_lost", region=worker.region)
+    report = RegionReport(int(worker.now()), "ok" if network else "lost")
+    await worker.regions.report(worker.region, report, {NOT_MEASURED: lost})
+    log.info(
+        "batch.checked",
+        region=worker.region,
+        slot_s=slot_s,
+        websites=len(outcomes),
+        up=up,
+        down=len(outcomes) - up - lost,
+        not_measured=lost,
+    )

@@ -1,0 +1,177 @@
+"""Deliveries: each row once, in order, again after a passing error, and in nobody's way."""
+
+import asyncio
+
+import pytest
+
+from monitor.domain.errors import DeliveryError
+from monitor.domain.outcome import Reason
+from monitor.domain.verdict import Flip, Verdict
+from monitor.services.deliver import Courier, deliver
+from monitor.services.outbox import AT_ONCE, Outbox
+from monitor.services.record import record_flips
+from support.world import START_S, run
+
+
+@pytest.fixture
+def play(database_url, redis_url):
+    return lambda scenario: run(scenario, database_url, redis_url)
+
+
+class ScriptedChannel:
+    """Sends, or fails as told; hangs while ``gate`` is not set."""
+
+    def __init__(self):
+        self.sent = []
+        self.errors = []
+        self.under_way = 0
+        self.most = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def send(self, mail):
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await self.gate.wait()
+        self.under_way -= 1
+        if self.errors:
+            raise self.errors.pop(0)
+        self.sent.append(mail)
+
+
+def _down(website, at_s=START_S):
+    return Flip(website, "europe", Verdict.DOWN, at_s, at_s + 15, Reason.HTTP_STATUS, 503, "503")
+
+
+def _up(website, at_s=START_S + 60):
+    return Flip(website, "europe", Verdict.UP, at_s, at_s)
+
+
+async def _given(world, *flips_of, emails=("a@example.com",)):
+    await world.add_region("europe")
+    website = await world.add_website("http://example.com/shop", emails=emails)
+    await world.sync()
+    for flip_of in flips_of:
+        await record_flips(world.recorder(), [flip_of(website)])
+    channel = ScriptedChannel()
+    return channel, Courier(world.pool, channel, "monitor@example.com", world.now)
+
+
+async def _ids(world, event="opened"):
+    found = await world.rows("SELECT id FROM notifications WHERE event = %s", event)
+    return [row_id for (row_id,) in found]
+
+
+async def _state(world, row_id):
+    ((state, attempts, error),) = await world.rows(
+        "SELECT state, attempts, last_error FROM notifications WHERE id = %s", row_id
+    )
+    return state, attempts, error
+
+
+def test_a_notification_is_sent_once_however_often_it_is_asked_for(play):
+    async def scenario(world):
+        channel, courier = await _given(world, _down)
+        (row_id,) = await _ids(world)
+        # when many ask at once
+        await asyncio.gather(*(deliver(courier, row_id) for _ in range(8)))
+        await deliver(courier, row_id)
+        # then
+        (mail,) = channel.sent
+        assert mail.recipient == "a@example.com"
+        assert str(row_id) in mail.message_id
+        assert await _state(world, row_id) == ("sent", 1, None)
+
+    play(scenario)
+
+
+def test_a_passing_error_is_tried_again_later(play):
+    async def scenario(world):
+        channel, courier = await _given(world, _down)
+        channel.errors = [DeliveryError("451 try later", permanent=False)]
+        (row_id,) = await _ids(world)
+        # when
+        (again,) = await deliver(courier, row_id)
+        # then it is not due before its time, and is then sent
+        assert again.payload.notification_id == row_id
+        assert again.not_before_ms == (START_S + 6) * 1000
+        assert await _state(world, row_id) == ("queued", 1, "451 try later")
+        assert await deliver(courier, row_id) == []
+        assert channel.sent == []
+        await world.execute("UPDATE notifications SET next_attempt_at = now()")
+        await deliver(courier, row_id)
+        assert await _state(world, row_id) == ("sent", 2, None)
+
+    play(scenario)
+
+
+def test_a_permanent_error_is_recorded_and_ends_it(play):
+    async def scenario(world):
+        channel, courier = await _given(world, _down)
+        channel.errors = [DeliveryError("550 no such user", permanent=True)]
+        (row_id,) = await _ids(world)
+        assert await deliver(courier, row_id) == []
+        assert await _state(world, row_id) == ("failed", 1, "550 no such user")
+        await deliver(courier, row_id)
+        assert channel.sent == []
+
+    play(scenario)
+
+
+def test_the_end_is_not_told_before_the_beginning(play):
+    async def scenario(world):
+        channel, courier = await _given(world, _down, _up)
+        (opened,), (resolved,) = await _ids(world), await _ids(world, "resolved")
+        # when the end is asked for first
+        await deliver(courier, resolved)
+        assert channel.sent == []
+        await deliver(courier, opened)
+        await deliver(courier, resolved)
+        # then
+        first, second = channel.sent
+        assert second.in_reply_to == first.message_id
+
+    play(scenario)
+
+
+def test_a_nudge_empties_the_outbox_in_order(play):
+    async def scenario(world):
+        emails = [f"{n}@example.com" for n in range(40)]
+        channel, courier = await _given(world, _down, _up, emails=emails)
+        outbox = Outbox(courier, world.send)
+        # when it is nudged, and again for what follows
+        async with asyncio.timeout(20):
+            while len(channel.sent) < 80:
+                outbox.nudge()
+                await asyncio.sleep(0.05)  # deliveries end in tasks of the outbox's own
+        await outbox.close()
+        # then everyone heard of the beginning and then of the end, once
+        for email in emails:
+            heard = [m for m in channel.sent if m.recipient == email]
+            assert [bool(m.in_reply_to) for m in heard] == [False, True]
+        assert channel.most <= AT_ONCE
+
+    play(scenario)
+
+
+def test_a_mail_server_that_hangs_holds_up_nobody_who_nudges(play):
+    async def scenario(world):
+        emails = [f"{n}@example.com" for n in range(40)]
+        channel, courier = await _given(world, _down, emails=emails)
+        channel.gate.clear()
+        outbox = Outbox(courier, world.send)
+        # when
+        outbox.nudge()
+        async with asyncio.timeout(10):
+            while channel.under_way < AT_ONCE:  # noqa: ASYNC110 - tasks of the outbox's own
+                await asyncio.sleep(0.02)
+        for _ in range(1000):
+            outbox.nudge()
+        # then no more than its share is under way, and closing does not wait for it
+        assert channel.most == AT_ONCE
+        async with asyncio.timeout(5):
+            await outbox.close()
+        states = await world.rows("SELECT DISTINCT state FROM notifications")
+        assert states == [("queued",)]
+
+    play(scenario)

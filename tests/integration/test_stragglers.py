@@ -1,0 +1,134 @@
+"""A website that hangs costs its own time-out, and nothing of its neighbours."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from monitor.domain.messages import CheckBatch, CheckWebsites
+from monitor.domain.outcome import Outcome, Reason, Result
+from monitor.domain.ring import POSITIONS
+from monitor.domain.verdict import Verdict
+from monitor.services.check import check_batch, check_websites, hand_back
+from monitor.services.stragglers import Stragglers
+from support.world import START_S, run
+
+DOWN = Outcome(Result.DOWN, Reason.RESPONSE_TIMEOUT)
+BATCH = CheckBatch(region="europe", interval_s=180, lo=0, hi=POSITIONS, slot_ms=START_S * 1000)
+
+
+@pytest.fixture
+def play(database_url, redis_url):
+    return lambda scenario: run(scenario, database_url, redis_url)
+
+
+async def _given(world, *urls):
+    await world.add_region("europe")
+    websites = [await world.add_website(url) for url in urls]
+    await world.sync()
+    return websites
+
+
+async def _until(condition):
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110 - a task of the worker's own does it
+            await asyncio.sleep(0.02)
+
+
+def test_neighbours_are_stored_while_a_website_hangs(play):
+    async def scenario(world):
+        # given
+        quick, slow = await _given(world, "http://quick/", "http://slow/")
+        world.prober.outcomes["http://slow/"] = hanging = asyncio.Event()
+        # when
+        await check_batch(world.worker(), BATCH)
+        # then the batch has ended, and the website that hangs has not
+        states = await world.states.read({"europe": [quick, slow]})
+        assert {i for _, i in states} == {quick}
+        # and when it answers at last, that is stored for its own slot
+        hanging.set()
+
+        async def stored():
+            return ("europe", slow) in await world.states.read({"europe": [slow]})
+
+        await _until(stored)
+        (tick,) = await world.ticks.ticks(slow, START_S - 10, START_S + 10)
+        assert (tick.slot_s, tick.up) == (START_S, True)
+
+    play(scenario)
+
+
+def test_a_late_failure_is_looked_at_again(play):
+    async def scenario(world):
+        (website,) = await _given(world, "http://slow/")
+
+        class TimesOut:
+            async def check(self, _):
+                await asyncio.sleep(0.4)  # what a website takes is time
+                return DOWN
+
+        worker = replace(world.worker(), prober=TimesOut())
+        # when
+        assert await check_batch(worker, BATCH) == []
+
+        async def followed():
+            return bool(world.sent)
+
+        await _until(followed)
+        # then
+        (again,) = world.sent
+        assert isinstance(again.payload, CheckWebsites)
+        assert again.payload.website_ids == [website]
+
+    play(scenario)
+
+
+def test_a_worker_with_too_many_of_them_takes_no_more(play):
+    async def scenario(world):
+        await _given(world, *(f"http://slow/{n}" for n in range(5)))
+        hanging = asyncio.Event()
+        world.prober.outcomes = {f"http://slow/{n}": hanging for n in range(5)}
+        world.stragglers = Stragglers(limit=4)
+        # when
+        batch = asyncio.create_task(check_batch(world.worker(), BATCH))
+        await asyncio.wait([batch], timeout=1)
+        assert not batch.done()
+        # then it goes on when there is room
+        hanging.set()
+        async with asyncio.timeout(5):
+            await batch
+
+    play(scenario)
+
+
+def test_what_is_under_way_at_the_end_is_handed_back(play):
+    async def scenario(world):
+        quick, slow = await _given(world, "http://quick/", "http://slow/")
+        world.prober.outcomes["http://slow/"] = asyncio.Event()
+        worker = world.worker()
+        await check_batch(worker, BATCH)
+        # when
+        (back,) = await hand_back(worker)
+        # then another worker checks it for the same slot
+        assert back.payload.website_ids == [slow]
+        assert back.payload.slot_ms == BATCH.slot_ms
+        world.prober.outcomes.clear()
+        await check_websites(world.worker(), back.payload)
+        states = await world.states.read({"europe": [quick, slow]})
+        assert states["europe", slow].verdict is Verdict.UP
+        assert world.prober.checked.count("http://quick/") == 1
+
+    play(scenario)
+
+
+def test_a_check_that_fails_on_our_side_hurts_no_neighbour(play):
+    async def scenario(world):
+        quick, broken = await _given(world, "http://quick/", "http://broken/")
+        world.prober.outcomes["http://broken/"] = RuntimeError("a bug of ours")
+        # when
+        await check_batch(world.worker(), BATCH)
+        # then
+        states = await world.states.read({"europe": [quick, broken]})
+        assert {i for _, i in states} == {quick}
+
+    play(scenario)
