@@ -1,0 +1,73 @@
+"""What is measured: read from the environment, where ``make bench SITES=...`` puts it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Store = Literal["influx", "postgres"]
+
+_CHECKS_PER_S = 2000
+"""Without INTERVAL, no more than this is asked of the machine."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """``interval_s``: between two checks of a website. ``processes``: of each region's worker."""
+
+    sites: int
+    regions: tuple[str, ...]
+    interval_s: int
+    store: Store
+    https: bool
+    processes: int
+
+    @property
+    def series(self) -> int:
+        """Websites times regions: so many ticks an interval."""
+        return self.sites * len(self.regions)
+
+    def describe(self) -> str:
+        scheme = "HTTPS" if self.https else "HTTP"
+        return (
+            f"{self.sites} websites ({scheme}) every {self.interval_s} s from "
+            f"{len(self.regions)} region(s), {self.processes} worker process(es) each, "
+            f"ticks in {self.store}: {self.series / self.interval_s:.0f} checks/s"
+        )
+
+
+def read(environ: Mapping[str, str]) -> Options:
+    """The options. Raises ValueError, one sentence, for what cannot be measured."""
+    sites, regions = _number(environ, "SITES", 20_000), _number(environ, "REGIONS", 1)
+    return Options(
+        sites=sites,
+        regions=tuple(f"region-{n + 1}" for n in range(regions)),
+        interval_s=_number(environ, "INTERVAL", default_interval_s(sites * regions), least=30),
+        store=_store(environ.get("STORE", "")),
+        https=environ.get("HTTPS", "") not in ("", "0"),
+        processes=_number(environ, "PROCESSES", 1),
+    )
+
+
+def default_interval_s(series: int) -> int:
+    """The shortest interval in steps of 30 s that asks for no more than ``_CHECKS_PER_S``."""
+    return 30 * max(1, -(-series // (30 * _CHECKS_PER_S)))
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or int(text) < least:
+        raise ValueError(f"{name} must be a whole number from {least} (it is {text!r}).")
+    return int(text)
+
+
+def _store(text: str) -> Store:
+    if text == "postgres" or (not text and shutil.which("influxd") is None):
+        return "postgres"
+    if text not in ("", "influx"):
+        raise ValueError(f"STORE must be influx or postgres (it is {text!r}).")
+    if shutil.which("influxd") is None:
+        raise ValueError("STORE=influx, but there is no influxd: install Debian's influxdb.")
+    return "influx"

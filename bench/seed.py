@@ -1,0 +1,56 @@
+"""Putting the websites in: straight into Postgres, then into Redis as an operator would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import psycopg
+
+from monitor.domain.ids import uuid7
+
+from .stack import Stack
+
+_COLUMNS = (
+    "id, url, name, all_regions, check_frequency, request_timeout, http_method, request_headers, "
+    "request_body, expected_status_codes, follow_redirects, verify_ssl, alert_emails"
+)
+_REQUEST_TIMEOUT_S = 15
+
+
+def insert_websites(stack: Stack) -> None:
+    """Regions and websites with the defaults of the API."""
+    interval_s, now_ms = stack.options.interval_s, int(time.time() * 1000)
+    fixed = (
+        True,
+        interval_s,
+        _REQUEST_TIMEOUT_S,
+        "GET",
+        "{}",
+        "",
+        "[[200, 399]]",
+        True,
+        True,
+        "{}",
+    )
+    with psycopg.connect(stack.database_url) as connection, connection.cursor() as cursor:
+        names = [(name,) for name in stack.options.regions]
+        cursor.executemany("INSERT INTO regions (name) VALUES (%s)", names)
+        with cursor.copy(f"COPY websites ({_COLUMNS}) FROM STDIN") as copy:
+            for number in range(stack.options.sites):
+                website_id = uuid7(now_ms, os.urandom(10))
+                copy.write_row((website_id, stack.targets.url(number), f"site {number}", *fixed))
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        connection.execute("ANALYZE websites")
+
+
+def sync(stack: Stack) -> float:
+    """`monitor sync`; returns the seconds it took."""
+    began = time.monotonic()
+    command = [sys.executable, "-P", str(Path(sysconfig.get_path("scripts")) / "monitor"), "sync"]
+    subprocess.run(command, env=stack.environment(), cwd=stack.directory, check=True, timeout=300)
+    return time.monotonic() - began

@@ -1,0 +1,116 @@
+"""What the stores hold: ticks by count, and bytes."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+
+from .figures import Window
+from .stack import Stack
+
+_BUCKET = "website_ticks"  # the default of INFLUXDB_BUCKET, and the measurement's name
+
+
+def series_with(stack: Stack, window: Window) -> dict[int, int]:
+    """How many series (website and region) have n ticks among the window's slots, by n."""
+    if stack.influx_url is None:
+        return _series_in_postgres(stack.database_url, window)
+    found, counted = {}, _series_in_influx(stack.influx_url, window, "")
+    for n in range(1, window.slots_each + 1):
+        found[n] = _series_in_influx(stack.influx_url, window, f"WHERE n = {n}")
+    found[window.slots_each + 1] = counted - sum(found.values())  # or more
+    return {n: count for n, count in found.items() if count}
+
+
+def _series_in_influx(url: str, window: Window, condition: str) -> int:
+    span = f"time >= {window.from_s}s AND time < {window.until_s}s"
+    each = f"SELECT count(up) AS n FROM {_BUCKET} WHERE {span} GROUP BY website_id, region"
+    return _number(url, f"SELECT count(n) FROM ({each}) {condition}")
+
+
+def _series_in_postgres(url: str, window: Window) -> dict[int, int]:
+    question = """
+        SELECT n, count(*) FROM (
+            SELECT count(*) AS n FROM ticks
+             WHERE slot >= to_timestamp(%s) AND slot < to_timestamp(%s)
+             GROUP BY website_id, region) AS each
+         GROUP BY n"""
+    with psycopg.connect(url) as connection:
+        return dict(connection.execute(question, [window.from_s, window.until_s]).fetchall())
+
+
+def ticks(stack: Stack) -> int:
+    """All that are stored."""
+    if stack.influx_url is not None:
+        return _number(stack.influx_url, f"SELECT count(up) FROM {_BUCKET}")
+    return _scalar(stack.database_url, "SELECT count(*) FROM ticks")
+
+
+def tick_bytes(stack: Stack) -> dict[str, int]:
+    """What the tick store takes on disk, by part."""
+    if stack.influx_url is not None:
+        return _influx_bytes(stack.directory / "influx")
+    parts = (
+        "SELECT coalesce(sum({}(relid)), 0)::bigint FROM pg_partition_tree('ticks') WHERE isleaf"
+    )
+    return {
+        "table": _scalar(stack.database_url, parts.format("pg_table_size")),
+        "index": _scalar(stack.database_url, parts.format("pg_indexes_size")),
+    }
+
+
+def _influx_bytes(directory: Path) -> dict[str, int]:
+    """The log as written, the compressed values, and the index of the series."""
+    found = {"log": _size(directory / "wal"), "values": 0, "index": 0}
+    for path in (directory / "data" / _BUCKET).rglob("*"):
+        if path.is_file():
+            # Series and index files are made larger than what is in them: count the blocks.
+            kind = "values" if path.suffix == ".tsm" else "index"
+            found[kind] += path.stat().st_blocks * 512
+    return found
+
+
+def _size(directory: Path) -> int:
+    return sum(p.stat().st_size for p in directory.rglob("*") if p.is_file())
+
+
+def postgres_website_bytes(stack: Stack) -> int:
+    return _scalar(stack.database_url, "SELECT pg_total_relation_size('websites')")
+
+
+def redis_used_memory(stack: Stack) -> int:
+    with redis.Redis.from_url(stack.redis_url) as client:
+        return int(client.info("memory")["used_memory"])
+
+
+def redis_key_bytes(stack: Stack) -> dict[str, int]:
+    """Each of our keys by the first two words of its name, all of its members counted."""
+    found: dict[str, int] = {}
+    with redis.Redis.from_url(stack.redis_url, socket_timeout=60) as client:
+        for name in client.scan_iter(match="monitor:*"):
+            kind = b":".join(name.split(b":")[:2]).decode()
+            found[kind] = found.get(kind, 0) + (client.memory_usage(name, samples=0) or 0)
+    return found
+
+
+def _number(url: str, question: str) -> int:
+    """The one number that InfluxDB answers; 0 where it has nothing."""
+    query = urllib.parse.urlencode({"db": _BUCKET, "q": question})
+    with urllib.request.urlopen(f"{url}/query?{query}", timeout=60) as answer:
+        result: dict[str, Any] = json.load(answer)["results"][0]
+    if "error" in result:
+        raise RuntimeError(f"InfluxDB: {result['error']}")
+    return int(result["series"][0]["values"][0][1]) if "series" in result else 0
+
+
+def _scalar(url: str, question: str) -> int:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(question).fetchone()
+    assert row is not None
+    return int(row[0])
