@@ -45,6 +45,10 @@ CREATE TABLE changes (
     seq        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     website_id uuid,
     check_now  boolean NOT NULL DEFAULT false,
+    -- Verdicts were deleted with this change: what regions hold about the website goes too.
+    forget     boolean NOT NULL DEFAULT false,
+    -- This region is new: what an earlier one of its name held goes (website_id is null then).
+    forget_region text,
     changed_at timestamptz NOT NULL DEFAULT now()
 );
 

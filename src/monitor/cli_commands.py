@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from types import ModuleType
@@ -12,7 +13,7 @@ from uuid import UUID
 
 from monitor.domain.access import Role
 from monitor.domain.errors import InvalidInput, MonitorError
-from monitor.settings import TABLE, Setting, load, raw_values
+from monitor.settings import TABLE, Setting, Settings, load, raw_values
 
 if TYPE_CHECKING:
     from monitor.storage.postgres.pool import Pool
@@ -41,10 +42,25 @@ def _stack() -> ModuleType:
     return stack
 
 
+def _given_or_stacks(*names: str) -> Settings:
+    """The settings; where none of ``names`` is set, with those of the stack that runs here.
+
+    "Here" is MONITOR_DATA_DIR. One that is set keeps all of the stack's out: a database and a
+    Redis that do not belong together must not meet.
+    """
+    from monitor.local.directory import DataDirectory
+
+    settings, given = load(), raw_values()
+    if any(name in given for name in names):
+        return settings
+    told = DataDirectory(settings.monitor_data_dir).told()
+    return load({**os.environ, **{name: told[name] for name in names if name in told}})
+
+
 def migrate(_: Namespace) -> None:
     from monitor.storage.postgres.migrations import migrate
 
-    applied = migrate(load().need("DATABASE_URL"))
+    applied = migrate(_given_or_stacks("DATABASE_URL").need("DATABASE_URL"))
     print("\n".join(applied) if applied else "Nothing to do: the database is up to date.")
 
 
@@ -67,7 +83,7 @@ def sync(_: Namespace) -> None:
     from monitor.storage.redis.client import client
 
     logs.configure("sync", "warning")
-    found = load()
+    found = _given_or_stacks("DATABASE_URL", "REDIS_URL")
     database_url, redis_url = found.need("DATABASE_URL"), found.need("REDIS_URL")
 
     async def run() -> int:
@@ -136,7 +152,7 @@ def _with_pool(use: Callable[[Pool], Awaitable[T]]) -> T:
 
     from monitor.storage.postgres.pool import make_pool
 
-    database_url = load().need("DATABASE_URL")
+    database_url = _given_or_stacks("DATABASE_URL").need("DATABASE_URL")
 
     async def run() -> Any:
         async with make_pool(database_url, max_size=1) as pool:

@@ -19,6 +19,8 @@ _SHARED: tuple[Processor, ...] = (
 
 _QUIET = ("aiosmtplib", "asyncio", "dramatiq", "influxdb_client", "periodiq", "psycopg.pool")
 
+_MESSAGE_LIMIT = 300
+
 
 def configure(process: str, level: str = "info", stream: TextIO | None = None) -> None:
     """Send all logs of this process to ``stream`` (standard error), one line each.
@@ -31,6 +33,7 @@ def configure(process: str, level: str = "info", stream: TextIO | None = None) -
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(level.upper() if level == "debug" else "WARNING")
+    handler.addFilter(_shorten_dramatiq)
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -44,6 +47,18 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger; events are static dotted names, details are key=value."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def _shorten_dramatiq(record: logging.LogRecord) -> bool:
+    """Cut a text of Dramatiq's: it quotes messages whole, tens of kB. The exception stays.
+
+    A filter of the handler, as a logger's own does not see what its children log.
+    """
+    if record.name.partition(".")[0] == "dramatiq":
+        text = record.getMessage()
+        if len(text) > _MESSAGE_LIMIT:
+            record.msg, record.args = f"{text[:_MESSAGE_LIMIT]}...", ()
+    return True
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -329,6 +329,35 @@ def test_an_hour_without_ticks_has_no_roll_ups(with_store):
     assert with_store(act) == (0, [])
 
 
+def test_the_latest_hour_with_a_roll_up_is_known(with_store):
+    # given: ids with several last digits, as stores may take them in parts
+    earlier, later = HOUR - 7200, HOUR - 3600
+
+    async def act(store):
+        found = [await store.last_rolled_up()]
+        await store.write([up(earlier), up(earlier, website=BLOG), up(later, website=BLOG)])
+        for hour in (earlier, later, HOUR):
+            await store.roll_up(hour)
+            found.append(await store.last_rolled_up())
+        return found
+
+    # then: an hour without ticks leaves none
+    assert with_store(act) == [None, earlier, later, later]
+
+
+def test_the_latest_roll_up_is_found_after_a_long_pause(with_store):
+    # given
+    hour = HOUR - 20 * 86_400
+
+    async def act(store):
+        await store.write([up(hour)])
+        await store.roll_up(hour)
+        return await store.last_rolled_up()
+
+    # then
+    assert with_store(act) == hour
+
+
 def test_a_large_write_is_stored_whole(with_store):
     # given
     websites = [uuid4() for _ in range(1000)]
@@ -380,6 +409,7 @@ CALLS = {
     "raw_buckets": lambda store: store.raw_buckets(SHOP, None, HOUR, HOUR + 60, 60),
     "hourly_buckets": lambda store: store.hourly_buckets(SHOP, None, HOUR, HOUR + 60),
     "roll_up": lambda store: store.roll_up(HOUR),
+    "last_rolled_up": lambda store: store.last_rolled_up(),
     "ticks": lambda store: store.ticks(SHOP, HOUR, HOUR + 60),
     "ping": lambda store: store.ping(),
 }

@@ -39,7 +39,7 @@ def test_every_route_and_method_appears(app, document):
         if method != "OPTIONS" and not route.path.startswith("/schema")
     }
     assert {(p, m) for p, m, _ in _operations(document)} == routes
-    assert len(routes) == 16
+    assert len(routes) == 18
 
 
 def test_every_operation_is_described_and_named_once(document):

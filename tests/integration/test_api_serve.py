@@ -1,8 +1,10 @@
 """The API as a process: it starts without its servers, answers, and ends when it is told to."""
 
 import asyncio
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -68,6 +70,9 @@ def test_it_serves_and_ends_in_time(start, tmp_path, database_url, redis_url):
     assert answer.json()["checks"] == {"postgres": "ok", "redis": "ok", "ticks": "ok"}
     assert "server" not in answer.headers
     assert client.get("/websites").status_code == 401
+    for path in ("/healthz", "/readyz"):
+        probe = client.head(path)
+        assert (probe.status_code, probe.content) == (200, b"")
     # when it is told to end while a request hangs, for all the world to see
     key = asyncio.run(_make_key(database_url))
     with psycopg.connect(database_url) as holder, ThreadPoolExecutor() as pool:
@@ -84,9 +89,9 @@ def test_it_serves_and_ends_in_time(start, tmp_path, database_url, redis_url):
     assert database_url not in log
 
 
-async def _make_key(database_url):
+async def _make_key(database_url, role=Role.READ):
     async with make_pool(database_url, max_size=1) as pool:
-        return await create_key(pool, "tests", Role.READ)
+        return await create_key(pool, "tests", role)
 
 
 def _wait_until_somebody_waits(holder, within_s=20):
@@ -107,3 +112,26 @@ def test_it_starts_without_its_servers(start, tmp_path):
     child.send_signal(signal.SIGTERM)
     child.wait(10)
     assert "hunter2" not in (tmp_path / "log").read_text()
+
+
+def test_a_caller_that_goes_away_is_no_error_of_ours(start, tmp_path, database_url, redis_url):
+    # given
+    child, client = start(DATABASE_URL=database_url, REDIS_URL=redis_url)
+    key = asyncio.run(_make_key(database_url, Role.WRITE))
+    # when: half a body
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as caller:
+        caller.sendall(
+            f"POST /websites HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+            'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"url": '.encode()
+        )
+        caller.shutdown(socket.SHUT_WR)
+        while caller.recv(4096):
+            pass
+    # then
+    child.send_signal(signal.SIGTERM)
+    child.wait(10)
+    log = (tmp_path / "log").read_text()
+    (line,) = (json.loads(x) for x in log.splitlines() if "api.client_disconnected" in x)
+    assert (line["level"], line["route"]) == ("info", "/websites")
+    assert '"level": "error"' not in log
+    assert "Traceback" not in log

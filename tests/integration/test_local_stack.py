@@ -141,6 +141,34 @@ def test_down_stops_it_from_elsewhere(start):
     assert (stack.process.wait(5), stack.left()) == (0, [])
 
 
+def test_commands_beside_it_find_its_servers(start):
+    # given
+    stack = start().ready()
+    file = stack.data_dir / "environment"
+    here = {"MONITOR_DATA_DIR": str(stack.data_dir)}
+    # then
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    # when
+    made = run_monitor("keys", "create", "--name", "dashboard", "--role", "read", **here)
+    # then
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "dashboard" in run_monitor("keys", "list", **here).stdout
+    assert "up to date" in run_monitor("migrate", **here).stdout
+    assert run_monitor("sync", **here).stdout.startswith("Synced 0 websites")
+    # and what is set wins, even if only a half of it is
+    elsewhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere"}
+    assert "postgres: " in run_monitor("keys", "list", **here, **elsewhere).stderr
+    half = run_monitor("sync", **here, REDIS_URL="redis://127.0.0.1:1/0")
+    assert "DATABASE_URL is not set" in half.stderr
+    # when it has ended, or was killed and left the file
+    told = file.read_text()
+    stack.stop()
+    assert not file.exists()
+    file.write_text(told)
+    # then
+    assert "DATABASE_URL is not set" in run_monitor("keys", "list", **here).stderr
+
+
 def test_a_terminal_that_closes_ends_it(start):
     # given
     stack = start().ready()

@@ -1,5 +1,6 @@
 """What a region holds: two consecutive failures make down, one success makes up."""
 
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -94,6 +95,17 @@ def test_a_slot_that_is_not_newer_changes_nothing():
 def test_a_lasting_failure_is_reported_again_now_and_then():
     _, decisions = _run(*[DOWN] * 40)
     assert [n for n, d in enumerate(decisions, start=1) if d.report] == [2, 4, 8, 16, 32]
+
+
+def test_a_failure_that_lasts_for_ever_is_never_silent_for_long():
+    state, decisions = _run(*[DOWN] * 2000)
+    told = [n for n, d in enumerate(decisions, start=1) if d.report]
+    assert told == [2, 4, 8, 16, 32, *range(64, 2001, 64)]
+    assert max(b - a for a, b in pairwise([*told, 2001])) == 64
+    # the count fits its byte, and no failure of many is taken for the first
+    assert all(d.state.failures <= 255 for d in decisions)
+    assert [n for n, d in enumerate(decisions, start=1) if d.state.failures == 1] == [1]
+    assert state.since_s == 1000
 
 
 def test_a_flip_says_when_it_began_and_why():

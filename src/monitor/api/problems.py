@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from msgspec import UNSET, Struct, UnsetType
 
 from monitor.domain.errors import (
@@ -91,6 +91,9 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[P
         return answer(error.problem, error.headers)
     if isinstance(error, ValidationException):
         return answer(_bad_parameters(error))
+    if _is_disconnect(error):
+        log.info("api.client_disconnected", route=request.scope.get("path_template"))
+        return answer(problem_of(400, "bad_request", "The body ended before it was whole."))
     if isinstance(error, HTTPException) and error.status_code in _CODES:
         status = error.status_code
         return answer(problem_of(status, _CODES[status], _meaning(status)), error.headers)
@@ -100,6 +103,11 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[P
     log.error("api.internal_error", route=request.scope.get("path_template"), exc_info=error)
     detail = "Something went wrong here. It has been logged."
     return answer(problem_of(500, "internal_error", detail))
+
+
+def _is_disconnect(error: Exception) -> bool:
+    """Whether the caller went away before its body was read; the framework says so in words."""
+    return isinstance(error, InternalServerException) and "disconnected" in error.detail
 
 
 def problem_of(

@@ -15,6 +15,12 @@ CONFIRMATIONS = 2
 RECHECK_AFTER_S = 15
 """A first failure is checked again this soon."""
 
+REPORT_EVERY = 64
+"""A verdict of down that lasts is reported again at every so many failures, for ever."""
+
+_COUNT_WRAPS = 256
+"""Failures are stored in one byte. Stepping back by REPORT_EVERY keeps its multiples coming."""
+
 
 class Verdict(StrEnum):
     UNKNOWN = "unknown"
@@ -25,7 +31,8 @@ class Verdict(StrEnum):
 class RegionState(Struct, frozen=True):
     """A region's memory of a website. Times are Unix seconds of slots; 0 means never.
 
-    ``since_s`` is when the verdict began: for down, the slot of the first failure.
+    ``since_s`` is when the verdict began: for down, the slot of the first failure. ``failures``
+    counts those in a row; after 255 it goes on from 192, so it fits a byte and never stands still.
     """
 
     slot_s: int = 0
@@ -54,8 +61,8 @@ class Flip(Struct, frozen=True):
 class Decision(Struct, frozen=True):
     """What follows from a check: the new state, whether to report it, whether to look again.
 
-    A verdict that changed is reported, and one of down again after 4, 8, 16 ... failures: so
-    that a report which got lost in any way is made good.
+    A verdict that changed is reported, and one of down again after 4, 8, 16, 32 failures and
+    at every 64th: so that a report which got lost in any way is made good.
     """
 
     state: RegionState
@@ -88,7 +95,7 @@ def _decide_up(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
 
 
 def _decide_down(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
-    failures = min(before.failures + 1, 255)
+    failures = before.failures + 1
     first = before.first_failure_s if before.failures else slot_s
     # A slot may follow the first failure closely; a blip that both fall into is no outage.
     lasted = failures >= CONFIRMATIONS and slot_s - first >= RECHECK_AFTER_S
@@ -98,14 +105,19 @@ def _decide_down(before: RegionState, outcome: Outcome, slot_s: int) -> Decision
         slot_s=slot_s,
         verdict=Verdict.DOWN if confirmed else before.verdict,
         since_s=first if flipped else before.since_s,
-        failures=failures,
+        failures=failures if failures < _COUNT_WRAPS else failures - REPORT_EVERY,
         first_failure_s=first,
         reason=outcome.reason,
         status_code=outcome.status_code,
         response_ms=outcome.response_ms,
     )
-    again = confirmed and failures & (failures - 1) == 0
+    again = confirmed and _is_told_again(failures)
     return Decision(state, report=flipped or again, recheck=failures == 1 and not confirmed)
+
+
+def _is_told_again(failures: int) -> bool:
+    """Often at first, when a lost report hurts most, then steadily."""
+    return failures % REPORT_EVERY == 0 or failures & (failures - 1) == 0
 
 
 def flip_of(website_id: UUID, region: str, decision: Decision, outcome: Outcome) -> Flip:

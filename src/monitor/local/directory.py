@@ -8,11 +8,12 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, TextIO
 
 from monitor.domain.errors import MonitorError
+from monitor.settings import raw_values
 
 _LEFTOVERS_GO_WITHIN_S: Final = 10.0
 
@@ -27,6 +28,7 @@ class DataDirectory:
         self.mail = self.path / "mail"
         self.logs = self.path / "log"
         self.api_key = self.path / "api_key"
+        self.environment = self.path / "environment"
         self.demo_port = self.path / "demo_port"
         self._lock = self.path / "stack.lock"
         self._children = self.path / "children.lock"
@@ -57,6 +59,31 @@ class DataDirectory:
             stack.flush()
             self._outlive_leftovers(children.fileno())
             yield children.fileno()
+
+    @contextlib.contextmanager
+    def telling(self, settings: Mapping[str, str]) -> Iterator[None]:
+        """Let commands beside the stack find its servers, by these settings, during a block."""
+        lines = [f"{name}='{value}'\n" for name, value in settings.items()]
+        write_private(self.environment, "".join(lines))
+        try:
+            yield
+        finally:
+            self.environment.unlink(missing_ok=True)
+
+    def told(self) -> dict[str, str]:
+        """What the stack that runs on this directory tells; nothing where none runs.
+
+        Raises SettingsError where that cannot be read.
+        """
+        return raw_values({}, self.environment) if self._is_held() else {}
+
+    def _is_held(self) -> bool:
+        """Whether a stack runs: what a killed one told is still there, its servers are not."""
+        try:
+            with self._lock.open(encoding="ascii") as lock:
+                return not _try_lock(lock.fileno())
+        except OSError:  # no such directory, or somebody else's
+            return False
 
     def stop_stack(self, within_s: float = 15.0) -> int | None:
         """Ask the stack that runs on this directory to end and wait until all of it has.

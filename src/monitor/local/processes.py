@@ -54,6 +54,10 @@ class Locations(Struct, frozen=True):
     redis_url: str
     mailbox_port: int
 
+    def settings(self) -> dict[str, str]:
+        """The settings that name the database and the Redis."""
+        return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
+
 
 def environment(given: Mapping[str, str], servers: Locations, data_dir: Path) -> dict[str, str]:
     """The environment of all processes. ``given``: the settings that the user set, as text.
@@ -64,8 +68,7 @@ def environment(given: Mapping[str, str], servers: Locations, data_dir: Path) ->
     """
     found = {setting.name: given.get(setting.name, "") for setting in TABLE}
     found |= {
-        "DATABASE_URL": servers.database_url,
-        "REDIS_URL": servers.redis_url,
+        **servers.settings(),
         "MONITOR_REGION": "",
         "MONITOR_DATA_DIR": str(data_dir),
         "MONITOR_ALLOW_NETWORKS": ",".join(

@@ -68,7 +68,9 @@ class Supervisor:
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(mailbox(self._directory.mail, self._console))
             stores = self._stores(servers)
-            products = self._products(Locations(servers.postgres.url(), servers.redis.url, port))
+            locations = Locations(servers.postgres.url(), servers.redis.url, port)
+            products = self._products(locations)
+            stack.enter_context(self._directory.telling(locations.settings()))
             keeping_stores, keeping_products = self._keep(stores), self._keep(products)
             welcome = self._task(self._welcome(stack, key, with_demo=with_demo))
             await self._stopping.wait()

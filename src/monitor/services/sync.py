@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -53,7 +53,8 @@ async def sync_changes(syncer: Syncer) -> list[Outgoing]:
             page = await changes.take(connection, _PAGE)
             regions = await changes.region_names(connection)
             if any(c.website_id is None for c in page):
-                await _rebuild(syncer, connection, regions, None)
+                renewed = {c.forget_region for c in page if c.forget_region is not None}
+                await _rebuild(syncer, connection, regions, renewed=renewed)
             follow += await _apply(syncer, connection, page, regions)
         if len(page) < _PAGE:
             return follow
@@ -65,7 +66,8 @@ async def _apply(
     ids = sorted({c.website_id for c in page if c.website_id is not None})
     found = await changes.definitions(connection, ids)
     websites = [Projected(i, found.get(i)) for i in ids]
-    await Projection(syncer.redis).apply(websites, regions)
+    forget = {c.website_id for c in page if c.website_id is not None and c.forget}
+    await Projection(syncer.redis).apply(websites, regions, forget)
     at_once = {c.website_id for c in page if c.check_now and c.website_id in found}
     if len(at_once) > _CHECK_AT_ONCE:
         return []
@@ -109,11 +111,16 @@ async def full_sync(syncer: Syncer, progress: Progress | None = None) -> int:
     async with changes.syncing(syncer.pool) as connection:
         await connection.execute("SET LOCAL statement_timeout = 0")
         regions = await changes.region_names(connection)
-        return await _rebuild(syncer, connection, regions, progress)
+        return await _rebuild(syncer, connection, regions, progress=progress)
 
 
 async def _rebuild(
-    syncer: Syncer, connection: Connection, regions: list[str], progress: Progress | None
+    syncer: Syncer,
+    connection: Connection,
+    regions: list[str],
+    *,
+    renewed: Collection[str] = (),
+    progress: Progress | None = None,
 ) -> int:
     rebuild = Rebuild(syncer.redis, regions)
     run = await server_run(syncer.redis)
@@ -124,7 +131,7 @@ async def _rebuild(
         done += len(page)
         if progress is not None:
             progress(done, max(total, done))
-    await rebuild.swap(run)
+    await rebuild.swap(run, renewed)
     await rebuild.prune()
     log.info("projection.rebuilt", websites=done)
     return done

@@ -59,7 +59,19 @@ async def _apply(connection: Connection, website_id: UUID, old: Draft, new: Draf
     if new.paused and not old.paused:
         await websites.settle_pause(connection, website_id)
     differs = new.check != old.check or new.regions != old.regions or old.paused
-    await websites.note_change(connection, website_id, check_now=differs and not new.paused)
+    await websites.note_change(
+        connection,
+        website_id,
+        check_now=differs and not new.paused,
+        forget=(new.paused and not old.paused) or _loses_region(old, new),
+    )
+
+
+def _loses_region(old: Draft, new: Draft) -> bool:
+    """Whether some region may no longer check it; None stands for all regions."""
+    if new.regions is None:
+        return False
+    return old.regions is None or not set(old.regions) <= set(new.regions)
 
 
 async def delete(pool: Pool, website_id: UUID) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from litestar import Router, get
+from litestar import HttpMethod, Router, route
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec.structs import replace
 
@@ -13,15 +13,20 @@ from monitor.api.openapi import NO_KEY
 from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, problem_of
 from monitor.services import readiness
 
+_ASKED_WITH = (HttpMethod.GET, HttpMethod.HEAD)
+"""Probes of load balancers may ask without wanting a body."""
 
-@get("/healthz", opt=PUBLIC, security=NO_KEY)
+
+@route("/healthz", http_method=_ASKED_WITH, status_code=200, opt=PUBLIC, security=NO_KEY)
 async def healthz() -> schemas.Health:
     """The process lives."""
     return schemas.Health("ok")
 
 
-@get(
+@route(
     "/readyz",
+    http_method=_ASKED_WITH,
+    status_code=200,
     opt=PUBLIC,
     security=NO_KEY,
     responses={

@@ -18,10 +18,16 @@ _PAGE = 5000
 
 
 class Change(Struct, frozen=True):
-    """A website that changed, or None: everything may have. ``check_now``: do not wait."""
+    """A website that changed, or None: everything may have. ``check_now``: do not wait.
+
+    ``forget``: verdicts about the website were deleted, so regions start anew with it.
+    ``forget_region``: this region is new, whatever one of its name held before.
+    """
 
     website_id: UUID | None
     check_now: bool
+    forget: bool
+    forget_region: str | None
 
 
 @asynccontextmanager
@@ -40,7 +46,7 @@ async def take(connection: Connection, limit: int) -> list[Change]:
     cursor = await connection.execute(
         """
         DELETE FROM changes WHERE seq IN (SELECT seq FROM changes ORDER BY seq LIMIT %s)
-        RETURNING website_id, check_now
+        RETURNING website_id, check_now, forget, forget_region
         """,
         [limit],
     )

@@ -36,13 +36,18 @@ async def any_exists(connection: Connection) -> bool:
 
 
 async def insert(connection: Connection, name: str, description: str) -> None:
-    """Store a new region. Raises Conflict where the name is taken."""
+    """Store a new region. Raises Conflict where the name is taken.
+
+    With it goes the row that makes Redis forget an earlier region of the name. Here and not
+    in ``delete``: until there is a new one, checks still under way may write for the old.
+    """
     try:
         await connection.execute(
             "INSERT INTO regions (name, description) VALUES (%s, %s)", [name, description]
         )
     except psycopg.errors.UniqueViolation as error:
         raise Conflict("region_exists", f"There is a region {name} already.", "name") from error
+    await connection.execute("INSERT INTO changes (forget_region) VALUES (%s)", [name])
 
 
 async def describe(connection: Connection, name: str, description: str) -> bool:

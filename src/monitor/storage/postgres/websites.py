@@ -233,9 +233,18 @@ async def forget_verdicts(connection: Connection, website_id: UUID, kept: Sequen
 
 
 async def note_change(
-    connection: Connection, website_id: UUID | None, *, check_now: bool = False
+    connection: Connection,
+    website_id: UUID | None,
+    *,
+    check_now: bool = False,
+    forget: bool = False,
 ) -> None:
-    """The row that makes Redis follow once this transaction is committed; None: everything."""
+    """The row that makes Redis follow once this transaction is committed; None: everything.
+
+    ``forget`` belongs to every change that deletes verdicts: regions then start anew with the
+    website, even if what they are to check is in the end what it was.
+    """
     await connection.execute(
-        "INSERT INTO changes (website_id, check_now) VALUES (%s, %s)", [website_id, check_now]
+        "INSERT INTO changes (website_id, check_now, forget) VALUES (%s, %s, %s)",
+        [website_id, check_now, forget],
     )

@@ -11,6 +11,7 @@
 | monitor:counters | hash | name:REGION | count |
 | monitor:ticks | list | | msgpack chunks of ticks the tick store would not take |
 | monitor:ticks:bytes | string | | their size |
+| monitor:ticks:late | set | Unix seconds | hours rolled up before ticks of theirs were written |
 | monitor:emitted:REGION:INTERVAL:MINUTE | string, expires | | that minute's batches are queued |
 | monitor:marker | string | | which run of the Redis server the projection was made on |
 """
@@ -26,6 +27,7 @@ COUNTERS = "monitor:counters"
 MARKER = "monitor:marker"
 TICK_BUFFER = "monitor:ticks"
 TICK_BUFFER_BYTES = "monitor:ticks:bytes"
+LATE_HOURS = "monitor:ticks:late"
 
 
 def ring(of: Ring) -> str:

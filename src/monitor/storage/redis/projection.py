@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 import msgspec
@@ -85,8 +85,16 @@ class Projection:
                 entries.append(Entry(UUID(bytes=raw_id), found.check, held))
         return entries
 
-    async def apply(self, websites: Sequence[Projected], regions: Sequence[str]) -> None:
-        """Make these websites stand as given, in one transaction. ``regions``: all there are."""
+    async def apply(
+        self,
+        websites: Sequence[Projected],
+        regions: Sequence[str],
+        forget: Collection[UUID] = (),
+    ) -> None:
+        """Make these websites stand as given, in one transaction. ``regions``: all there are.
+
+        What any region holds about the websites of ``forget`` goes, even where they stay.
+        """
         ids = [w.website_id.bytes for w in websites]
         if not ids:
             return
@@ -98,6 +106,7 @@ class Projection:
                         _remove(pipe, website, _decode(raw(value)), regions)
                     if website.definition is not None:
                         add(pipe, website.website_id, website.definition, regions)
+                _forget(pipe, [i.bytes for i in forget], regions)
                 await pipe.execute()
 
 
@@ -117,6 +126,13 @@ def _remove(pipe: Pipeline, website: Projected, old: Definition, regions: Sequen
             pipe.hdel(keys.flips(region), raw_id)
     if new is None:
         pipe.hdel(keys.DEFINITIONS, raw_id)
+
+
+def _forget(pipe: Pipeline, ids: Sequence[bytes], regions: Sequence[str]) -> None:
+    # All regions, not those of the old definition alone: a full sync may have replaced that.
+    for region in regions if ids else ():
+        pipe.hdel(keys.state(region), *ids)
+        pipe.hdel(keys.flips(region), *ids)
 
 
 def add(

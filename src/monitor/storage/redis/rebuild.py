@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -53,11 +53,19 @@ class Rebuild:
                     add(pipe, website_id, definition, self._regions, _NEW)
                 await pipe.execute()
 
-    async def swap(self, marker: str) -> None:
-        """Put the new projection in the place of the old one, in one transaction."""
+    async def swap(self, marker: str, renewed: Collection[str] = ()) -> None:
+        """Put the new projection in the place of the old one, in one transaction.
+
+        What regions that are gone held goes with it, and what those of ``renewed`` held: there
+        is a new region of the name.
+        """
         with translated():
             old, new = await self._ring_keys(""), await self._ring_keys(_NEW)
+            over = await self._gone() | set(renewed)
             async with self._redis.pipeline(transaction=True) as pipe:
+                for region in over:
+                    pipe.unlink(keys.state(region), keys.flips(region))
+                    pipe.hdel(keys.REGIONS, region)
                 pipe.unlink(keys.DEFINITIONS, keys.RINGS, *old)
                 for name in new:
                     pipe.rename(name, name.removeprefix(_NEW))
@@ -80,6 +88,13 @@ class Rebuild:
             cursor = await self._prune(keys=[name, keys.DEFINITIONS], args=[cursor, _PRUNE_PAGE])
             if cursor == b"0":
                 return
+
+    async def _gone(self) -> set[str]:
+        """Regions that had rings or reported, and that there are no longer."""
+        rings = await self._redis.smembers(keys.RINGS)
+        reported = await self._redis.hkeys(keys.REGIONS)
+        known = {raw(name).decode().rpartition(":")[0] for name in rings}
+        return (known | {raw(name).decode() for name in reported}) - set(self._regions)
 
     async def _ring_keys(self, prefix: str) -> list[str]:
         names = await self._redis.smembers(prefix + keys.RINGS)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from redis.asyncio import Redis
 
 from monitor.domain.outcome import Tick
+from monitor.logs import get_logger
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import translated
+
+log = get_logger(__name__)
 
 # Appends a chunk, then drops the oldest ones while there are more bytes than ARGV[2].
 # Returns how many chunks were dropped.
@@ -54,12 +57,39 @@ class TickBuffer:
             return int(await self._push(keys=self._names, args=[_encode(ticks), self._max_bytes]))
 
     async def oldest(self) -> tuple[bytes, list[Tick]] | None:
-        """The oldest chunk, as stored and decoded, left where it is."""
+        """The oldest chunk, as stored and decoded, left where it is.
+
+        One that cannot be read is removed and logged: those behind it must not wait for ever.
+        """
+        while isinstance(raw := await self._first(), bytes):
+            try:
+                return raw, _decode(raw)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                log.error("ticks.unreadable", chunks=1, size=len(raw), error=str(error))  # noqa: TRY400 - its trace says no more
+                await self.remove(raw)
+        return None
+
+    async def _first(self) -> object:
         with translated():
-            raw = await self._redis.lindex(keys.TICK_BUFFER, 0)
-        return (raw, _decode(raw)) if isinstance(raw, bytes) else None
+            return await self._redis.lindex(keys.TICK_BUFFER, 0)
 
     async def remove(self, raw: bytes) -> None:
         """Forget a chunk that was written; one that somebody else removed is no matter."""
         with translated():
             await self._pop(keys=self._names, args=[raw])
+
+    async def note_late(self, hours: Iterable[int]) -> None:
+        """Remember hours (their start, Unix seconds) that are to be rolled up again."""
+        if members := [*hours]:
+            with translated():
+                await self._redis.sadd(keys.LATE_HOURS, *members)
+
+    async def late_hours(self) -> list[int]:
+        """The hours that were noted, in order."""
+        with translated():
+            return sorted([int(hour) for hour in await self._redis.smembers(keys.LATE_HOURS)])
+
+    async def forget_late(self, hour_s: int) -> None:
+        """An hour was rolled up again."""
+        with translated():
+            await self._redis.srem(keys.LATE_HOURS, hour_s)

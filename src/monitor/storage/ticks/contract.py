@@ -53,6 +53,12 @@ class TickStore(Protocol):
         Running it again overwrites them with the same or, after late ticks, better ones.
         """
 
+    async def last_rolled_up(self) -> int | None:
+        """The start of the latest hour that has a roll-up of any website.
+
+        None where there is none, or none since as long as raw ticks are kept.
+        """
+
     async def expire(self, now: dt.datetime) -> None:
         """Drop raw ticks and roll-ups that are older than the retention given at construction."""
 

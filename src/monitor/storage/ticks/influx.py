@@ -38,6 +38,8 @@ LINES_PER_WRITE = 5000
 _PARTS = "0123456789abcdef"
 """A roll-up asks for one sixteenth of the websites at a time, by the last digit of their id:
 InfluxDB 1.x holds some kB for every series of a question until it has answered."""
+_LATELY_DAYS = 2
+"""Where the latest roll-up is looked for first: that opens few of the server's files."""
 
 _log = get_logger(__name__)
 T = TypeVar("T")
@@ -175,6 +177,16 @@ class InfluxTicks:
                 totals.add(row["up"], row["response_ms"])
         if totals is not None:
             yield _rollup(totals, hour_s)
+
+    async def last_rolled_up(self) -> int | None:
+        for days in sorted({_LATELY_DAYS, self._raw_days}):
+            questions = [influxql.select_last_rollup(days, ending) for ending in _PARTS]
+            hours: list[int] = [
+                r["time"] for q in questions for r in await self._rows(self._hourly, q)
+            ]
+            if hours:
+                return max(hours)
+        return None
 
     async def expire(self, now: dt.datetime) -> None:
         """Nothing to do: InfluxDB drops what is past its retention on its own."""

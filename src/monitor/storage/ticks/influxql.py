@@ -92,6 +92,12 @@ def select_hour(hour_s: int, ending: str) -> str:
     return f"SELECT up,response_ms FROM {TICKS} WHERE {where} GROUP BY website_id,region"  # noqa: S608 - hex
 
 
+def select_last_rollup(days: int, ending: str) -> str:
+    """The latest roll-up of the last ``days`` days of the websites whose id ends in ``ending``."""
+    where = f"website_id =~ /{ending}$/ AND time >= now() - {days:d}d"
+    return f"SELECT checks FROM {ROLLUPS} WHERE {where} ORDER BY time DESC LIMIT 1"  # noqa: S608 - hex
+
+
 def _where(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
     of_region = "" if region is None else f"region={literal(region)} AND "
     return f"website_id={literal(str(website_id))} AND {of_region}{_span(since_s, until_s)}"

@@ -70,6 +70,13 @@ async def drop_before(pool: Pool, table: str, limit: dt.datetime) -> None:
             await connection.execute(drop)
 
 
+async def months_of_rollups(pool: Pool) -> list[Partition]:
+    """The partitions of roll-ups that exist, the latest first."""
+    async with transaction(pool) as connection:
+        existing = await _existing(connection)
+    return sorted((p for p in existing if p.table == "tick_rollups"), reverse=True)
+
+
 async def _alone(connection: Connection) -> None:
     await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])

@@ -110,6 +110,12 @@ ON CONFLICT (website_id, region, hour) DO UPDATE SET
     max_ms = excluded.max_ms
 """
 
+# Of one month: hours have no index of their own, and what is sought is in the latest partition.
+_LAST_HOUR = """
+SELECT extract(epoch FROM max(hour))::bigint FROM tick_rollups
+WHERE hour >= %(start)s AND hour < %(end)s
+"""
+
 _TICKS = """
 SELECT
     website_id, region, extract(epoch FROM slot)::bigint, up, reason, status_code,
@@ -193,6 +199,14 @@ class PostgresTicks:
             await connection.execute(f"SET LOCAL statement_timeout = '{_ROLL_UP_TIMEOUT}'")
             values = {"since": hour_s, "until": hour_s + HOUR_S}
             return (await connection.execute(_ROLL_UP, values)).rowcount
+
+    async def last_rolled_up(self) -> int | None:
+        for month in await partitions.months_of_rollups(self._pool):
+            values = {"start": month.start, "end": month.end}
+            last: int | None = (await self._rows(_LAST_HOUR, values))[0][0]
+            if last is not None:
+                return last
+        return None
 
     async def expire(self, now: dt.datetime) -> None:
         """Drop the partitions that are past retention as a whole."""
