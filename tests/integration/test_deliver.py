@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitor.domain.errors import DeliveryError
 from monitor.domain.outcome import Reason
@@ -173,5 +174,28 @@ def test_a_mail_server_that_hangs_holds_up_nobody_who_nudges(play):
             await outbox.close()
         states = await world.rows("SELECT DISTINCT state FROM notifications")
         assert states == [("queued",)]
+
+    play(scenario)
+
+
+def test_an_unforeseen_failure_does_not_end_the_outbox(play):
+    async def scenario(world):
+        channel, courier = await _given(world, _down)
+        # given a table that is not there when the outbox is nudged
+        await world.execute("ALTER TABLE notifications RENAME TO elsewhere")
+        outbox = Outbox(courier, world.send)
+        with capture_logs() as logs:
+            outbox.nudge()
+            async with asyncio.timeout(10):
+                while not any(line["event"] == "outbox.failed" for line in logs):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+        # when it is back, and the outbox nudged again
+        await world.execute("ALTER TABLE elsewhere RENAME TO notifications")
+        outbox.nudge()
+        # then
+        async with asyncio.timeout(10):
+            while not channel.sent:  # noqa: ASYNC110 - tasks of the outbox's own
+                await asyncio.sleep(0.02)
+        await outbox.close()
 
     play(scenario)

@@ -132,3 +132,26 @@ def test_a_check_that_fails_on_our_side_hurts_no_neighbour(play):
         assert {i for _, i in states} == {quick}
 
     play(scenario)
+
+
+def test_what_cannot_be_stored_does_not_keep_its_place(play):
+    async def scenario(world):
+        # given a straggler whose storing fails in a way nobody foresaw
+        await _given(world, "http://slow/")
+        world.prober.outcomes["http://slow/"] = hanging = asyncio.Event()
+        world.stragglers = Stragglers(limit=0)
+
+        class Broken:
+            async def write(self, _):
+                raise ValueError("unforeseen")
+
+        batch = asyncio.create_task(check_batch(replace(world.worker(), ticks=Broken()), BATCH))
+        await asyncio.wait([batch], timeout=0.5)
+        assert not batch.done()
+        # when
+        hanging.set()
+        # then there is room again
+        async with asyncio.timeout(5):
+            await batch
+
+    play(scenario)

@@ -5,6 +5,7 @@ A worker reads the version it knows and older ones; a newer one is refused as a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -27,13 +28,6 @@ SYNC_QUEUE = "sync"
 INCIDENTS_QUEUE = "incidents"
 NOTIFICATIONS_QUEUE = "notifications"
 UPKEEP_QUEUE = "upkeep"
-CENTRAL_QUEUES = (
-    SCHEDULE_QUEUE,
-    SYNC_QUEUE,
-    INCIDENTS_QUEUE,
-    NOTIFICATIONS_QUEUE,
-    UPKEEP_QUEUE,
-)
 
 
 class CheckBatch(Struct, frozen=True, kw_only=True):
@@ -70,7 +64,7 @@ class SyncChanges(Struct, frozen=True, kw_only=True):
 
 
 class Deliver(Struct, frozen=True, kw_only=True):
-    """Deliver one notification row."""
+    """Deliver what is due in the outbox, this notification among it."""
 
     v: int = VERSION
     notification_id: UUID
@@ -111,6 +105,14 @@ def sync_changes() -> Outgoing:
 def deliver(notification_id: UUID, not_before_ms: int = 0) -> Outgoing:
     payload = Deliver(notification_id=notification_id)
     return Outgoing(NOTIFICATIONS_QUEUE, "deliver", payload, not_before_ms)
+
+
+def deliver_due(queued: Sequence[UUID]) -> list[Outgoing]:
+    """One nudge for all of these notifications, due now; none where there are none.
+
+    Whoever is nudged delivers whatever is due: a message a row would say the same many times.
+    """
+    return [deliver(row_id) for row_id in queued[:1]]
 
 
 P = TypeVar("P", CheckBatch, CheckWebsites, RecordFlips, SyncChanges, Deliver)

@@ -59,10 +59,6 @@ class Website(Struct, frozen=True, kw_only=True):
     created_at: dt.datetime
     updated_at: dt.datetime
 
-    def regions_of(self, all_regions: tuple[str, ...]) -> tuple[str, ...]:
-        """The names of the regions it is checked from."""
-        return all_regions if self.regions is None else self.regions
-
 
 class Region(Struct, frozen=True):
     """A place that checks run from."""

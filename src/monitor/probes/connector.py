@@ -92,7 +92,8 @@ class Connector(BaseConnector):
 
     async def _connect_to(self, address: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)  # SOCK_NONBLOCK would save a call, and is not known to macOS
         try:
             await self._loop.sock_connect(sock, (address, port))
         except BaseException:

@@ -67,6 +67,9 @@ class Outbox:
                     pass
             except Unavailable as error:
                 log.warning("outbox.unavailable", error=str(error))
+            except Exception:
+                # Should this loop end, no mail would leave until a restart; the sweep nudges again.
+                log.exception("outbox.failed")
 
     async def _empty(self) -> bool:
         """Begin to deliver a page of what is due; whether there may be more."""

@@ -43,7 +43,7 @@ async def record_flips(recorder: Recorder, flips: Sequence[Flip]) -> list[Outgoi
         await verdicts.record(connection, flips)
         queued = await decide(recorder, connection, ids, flips)
     await recorder.states.mark_recorded(flips)
-    return [messages.deliver(row_id) for row_id in queued]
+    return messages.deliver_due(queued)
 
 
 async def decide(

@@ -62,7 +62,6 @@ async def create(pool: Pool, fields: RegionFields) -> Region:
     name, description = str(fields.name), fields.description or ""
     async with transaction(pool) as connection:
         await regions.insert(connection, name, description)
-        await websites.note_change(connection, None)
         return await _fetch(connection, name)
 
 

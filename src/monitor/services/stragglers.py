@@ -78,6 +78,9 @@ class Stragglers:
                 await settle([(left[task], outcome_of(task)) for task in done])
             except Unavailable as error:
                 log.warning("stragglers.not_stored", websites=len(done), error=str(error))
+            except Exception:
+                # What cannot be stored must not keep its place, or the places would run out.
+                log.exception("stragglers.not_stored", websites=len(done))
             for task in done:
                 del left[task], self._late[task]
             self._room.set()

@@ -27,8 +27,8 @@ async def sweep(recorder: Recorder) -> list[Outgoing]:
         found += await record_flips(recorder, flips[start : start + _CHUNK])
     found += await _decide_again(recorder)
     async with transaction(recorder.pool) as connection:
-        left = await notifications.due(connection, limit=1)  # one nudge is for all that is due
-    return found or [messages.deliver(row_id) for row_id in left]
+        left = await notifications.due(connection, limit=1)
+    return found or messages.deliver_due(left)
 
 
 async def _unrecorded(recorder: Recorder) -> list[Flip]:
@@ -87,7 +87,7 @@ async def _decide_again(recorder: Recorder) -> list[Outgoing]:
     queued: list[UUID] = []
     while ids := list(islice(remaining, _CHUNK)):
         queued += await _decide_chunk(recorder, ids)
-    return [messages.deliver(row_id) for row_id in queued]
+    return messages.deliver_due(queued)
 
 
 async def _decide_chunk(recorder: Recorder, ids: Sequence[UUID]) -> list[UUID]:
