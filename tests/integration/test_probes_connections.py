@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
-import socket
 from ipaddress import ip_network
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -70,15 +70,15 @@ async def test_a_dead_address_leaves_time_for_the_next():
 
 
 @on_both_loops
-async def test_an_ipv6_address_without_a_route_gives_way_to_ipv4_and_never_decides(monkeypatch):
+async def test_an_ipv6_address_without_a_route_gives_way_to_ipv4_and_never_decides():
     # given a region without IPv6: the kernel says so before a packet leaves
-    def socket_without_ipv6(family, *others):
-        if family == socket.AF_INET6:
-            raise OSError(errno.ENETUNREACH, "Network is unreachable")
-        return socket.socket(family, *others)
+    loop = asyncio.get_running_loop()
 
-    without = SimpleNamespace(**{**vars(socket), "socket": socket_without_ipv6})
-    monkeypatch.setattr("monitor.probes.connector.socket", without)
+    async def without_ipv6(factory, address, port):
+        if ":" in address:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+        return await loop.create_connection(factory, address, port)
+
     names = {
         "down.test": ["127.0.0.9", "::1"],
         "up.test": ["127.0.0.9", "::1", "127.0.0.1"],
@@ -86,9 +86,14 @@ async def test_an_ipv6_address_without_a_route_gives_way_to_ipv4_and_never_decid
     }
 
     # when
-    async with TargetServer() as target, DnsServer(names) as dns:
+    async with (
+        TargetServer() as target,
+        DnsServer(names) as dns,
+        prober(dns_servers=[dns.address]) as made,
+    ):
+        made._connector._loop = Mock(wraps=loop, create_connection=without_ipv6)
         down, up, six = [
-            await check(target.url_of(host=name), dns_servers=[dns.address]) for name in names
+            await made.check(CheckOptions(url=target.url_of(host=name))) for name in names
         ]
 
     # then

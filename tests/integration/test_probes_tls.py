@@ -223,7 +223,7 @@ async def test_a_check_cancelled_as_its_handshake_ends_leaves_no_connection():
         raise asyncio.CancelledError
 
     async with prober() as made, TargetServer(silent) as target:
-        connector = made._session.connector
+        connector = made._connector
         connector._loop = Mock(wraps=connector._loop, create_connection=cancelled_late)
         task = asyncio.create_task(
             made.check(CheckOptions(url=target.url.replace("http", "https")))

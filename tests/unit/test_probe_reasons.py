@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import ssl
 
-import aiohttp
 import pytest
+from aiohttp import http_exceptions
 from pycares import errno as ares
 
 from monitor.domain.outcome import Reason, Result
@@ -120,9 +120,26 @@ def test_every_phase_that_can_wait_has_a_reason_for_the_deadline():
         assert found.evidence.startswith("no answer within 7 s (")
 
 
-def test_what_was_not_foreseen_is_not_explained_away():
-    for error in (ValueError("x"), KeyError("x"), aiohttp.ClientError("x")):
-        assert reasons.of_response_error(error, Progress(0)) is None
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (None, Reason.CONNECTION_RESET),
+        (ConnectionResetError(errno.ECONNRESET, "x"), Reason.CONNECTION_RESET),
+        (ConnectionError("no number"), Reason.CONNECTION_RESET),
+        (TimeoutError(errno.ETIMEDOUT, "x"), Reason.RESPONSE_TIMEOUT),
+        (ssl.SSLError(1, "bad record mac"), Reason.TLS_ERROR),
+    ],
+)
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_connection_that_ended_before_its_answer(error, reason, begun):
+    found = reasons.of_lost(error, Progress(0), begun=begun)
+    assert (found.result, found.reason) == (D, reason)
+
+
+def test_whatever_the_parser_says_is_an_invalid_answer():
+    for error in (http_exceptions.LineTooLong(b"x", 1), ValueError("x")):
+        found = reasons.of_malformed(error)
+        assert (found.result, found.reason) == (D, Reason.INVALID_RESPONSE)
 
 
 def test_evidence_is_one_bounded_line():

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import ssl
 import traceback
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Container, Sequence
+from functools import partial
 
-import aiohttp
+from aiohttp.http_parser import RawResponseMessage
 
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.website import CheckOptions, status_expected
 from monitor.logs import get_logger
-from monitor.probes import reasons, tls
+from monitor.probes import reasons, request_head, tls
 from monitor.probes.address_policy import AddressPolicy
 from monitor.probes.connector import Connector
-from monitor.probes.phases import CURRENT, Progress
+from monitor.probes.exchange import Exchange
+from monitor.probes.phases import Progress
 from monitor.probes.reasons import CheckFailed, Finding, down, not_measured
 from monitor.probes.redirects import (
     MAX_REDIRECTS,
@@ -27,15 +28,7 @@ from monitor.probes.redirects import (
 )
 from monitor.probes.resolver import Resolver
 
-MAX_BODY_BYTES = 64 * 1024
-"""How much of an answer's body is read."""
-
-_HEADERS = {
-    "User-Agent": f"monitor/{version('monitor')} (website monitoring)",
-    "Accept": "*/*",
-    "Accept-Encoding": "identity",
-}
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)
+_CLOSED = not_measured(Reason.INTERNAL_ERROR, "the prober was closed during the check")
 _log = get_logger(__name__)
 
 
@@ -60,16 +53,9 @@ class HttpProber:
         self._verified = trust or tls.verified()
         self._unverified = tls.unverified()
         self._resolver = Resolver(dns_servers)
-        self._session = aiohttp.ClientSession(
-            connector=Connector(self._resolver, policy),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=_HEADERS,
-            timeout=_NO_TIMEOUT,
-            auto_decompress=False,
-            read_bufsize=MAX_BODY_BYTES // 2,  # reading pauses at twice this
-        )
-        # aiohttp repeats a request whose connection broke. Here one check is one attempt.
-        self._session._retry_connection = False  # it has no public switch
+        self._connector = Connector(self._resolver, policy)
+        self._under_way: set[Exchange] = set()
+        self._closed = False
 
     async def check(self, options: CheckOptions) -> Outcome:
         """One attempt to reach one website, redirects included, within its request_timeout.
@@ -80,7 +66,6 @@ class HttpProber:
         """
         async with self._slots:
             progress = Progress(self._loop.time() + options.request_timeout)
-            CURRENT.set(progress)
             try:
                 async with asyncio.timeout_at(progress.deadline_s) as deadline:
                     return await self._follow(options, progress)
@@ -90,67 +75,66 @@ class HttpProber:
                 if deadline.expired():
                     finding = reasons.of_deadline(progress, options.request_timeout)
                 else:
-                    finding = self._finding_of(error, progress)
+                    finding = self._finding_of(error)
             return _failed(finding, progress)
 
     async def close(self) -> None:
         """Give everything back. Checks still under way end as not measured."""
-        await self._session.close()
+        self._closed = True
+        for exchange in list(self._under_way):
+            exchange.give_up(_CLOSED)
         await self._resolver.close()
 
     async def _follow(self, options: CheckOptions, progress: Progress) -> Outcome:
         """Send the request, and the next ones as redirects say, until an answer is final."""
         context = self._verified if options.verify_ssl else self._unverified
+        follows = REDIRECT_STATUSES if options.follow_redirects else ()
         request = first_request(options)
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._send(request, context, progress)
-            try:
-                if not options.follow_redirects or response.status not in REDIRECT_STATUSES:
-                    await _read(response)
-                    return _answered(options, progress)
-                location = response.headers.get("Location")
-                request = next_request(request, response.status, location)
-            finally:
-                response.close()
+            head = await self._send(request, context, progress, follows)
+            if head.code not in follows:
+                return _answered(options, progress)
+            request = next_request(request, head.code, head.headers.get("Location"))
         text = f"more than {MAX_REDIRECTS} redirects"
         raise CheckFailed(down(Reason.TOO_MANY_REDIRECTS, text))
 
     async def _send(
-        self, request: Request, context: ssl.SSLContext, progress: Progress
-    ) -> aiohttp.ClientResponse:
-        progress.status_code = 0
-        response = await self._session.request(
-            request.method,
-            request.url,
-            headers=request.headers,
-            data=request.body,
-            allow_redirects=False,
-            ssl=context,
+        self,
+        request: Request,
+        context: ssl.SSLContext,
+        progress: Progress,
+        head_suffices: Container[int],
+    ) -> RawResponseMessage:
+        """The head of the answer to one request, whose body was read as far as it matters."""
+        url = request.url
+        progress.status_code, progress.host = 0, url.raw_host or ""
+        make = partial(
+            Exchange,
+            self._loop,
+            progress,
+            request_head.encode(request),
+            bodiless=request.method == "HEAD",
+            head_suffices=head_suffices,
         )
-        progress.status_code = response.status
-        return response
+        secured = context if url.scheme == "https" else None
+        exchange = await self._connector.connect(url.port or 0, secured, make, progress)
+        self._under_way.add(exchange)
+        try:
+            if self._closed:
+                raise CheckFailed(_CLOSED)
+            return await exchange.answer()
+        finally:
+            self._under_way.discard(exchange)
+            exchange.close()
 
-    def _finding_of(self, error: Exception, progress: Progress) -> Finding:
-        if self._session.closed:
-            return not_measured(Reason.INTERNAL_ERROR, "the prober was closed during the check")
-        finding = reasons.of_response_error(error, progress)
-        if finding is not None:
-            return finding
+    def _finding_of(self, error: Exception) -> Finding:
+        if self._closed:
+            return _CLOSED
         # Where, not what: the text of an error may hold a header of the request.
         where = traceback.format_tb(error.__traceback__)[-3:]
         _log.error("probe.unforeseen", error=type(error).__name__, where=where)
         text = f"the check failed on our side ({type(error).__name__})"
         return not_measured(Reason.INTERNAL_ERROR, text)
-
-
-async def _read(response: aiohttp.ClientResponse) -> None:
-    """Read the body to its end or to the limit, and keep nothing of it."""
-    received = 0
-    while received < MAX_BODY_BYTES:
-        part = await response.content.readany()
-        if not part:
-            return
-        received += len(part)
 
 
 def _answered(options: CheckOptions, progress: Progress) -> Outcome:

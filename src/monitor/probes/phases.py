@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from enum import IntEnum
 from time import perf_counter
 
@@ -53,7 +52,3 @@ class Progress:
         return Timings(
             dns_s * 1000, connect_s * 1000, tls_s * 1000, wait_s * 1000, transfer_s * 1000
         )
-
-
-CURRENT: ContextVar[Progress] = ContextVar("monitor.probes.progress")
-"""The check that the running task makes. aiohttp's calls into our connector carry no such thing."""

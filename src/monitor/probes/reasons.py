@@ -11,7 +11,6 @@ import os
 import ssl
 from http.client import responses
 
-import aiohttp
 from aiohttp import http_exceptions
 from msgspec import Struct
 from pycares import errno as ares
@@ -127,7 +126,7 @@ def of_tls_error(error: OSError, progress: Progress) -> Finding:
         text = f"connection closed by {progress.peer} during the TLS handshake"
         return down(Reason.CONNECTION_RESET, text)
     if isinstance(error, ssl.SSLError):
-        why = (error.reason or "unknown error").lower().replace("_", " ")
+        why = (getattr(error, "reason", None) or "unknown error").lower().replace("_", " ")
         return down(Reason.TLS_ERROR, f"TLS handshake with {progress.peer} failed: {why}")
     return of_os_error(error, Phase.TLS, progress.peer)
 
@@ -141,21 +140,17 @@ def _of_certificate(error: ssl.SSLCertVerificationError, host: str) -> Finding:
     return down(Reason.TLS_UNTRUSTED, text)
 
 
-def of_response_error(error: Exception, progress: Progress) -> Finding | None:
-    """From what aiohttp raises once the connection stands. None: this was not foreseen."""
-    if isinstance(error, aiohttp.ClientResponseError | http_exceptions.HttpProcessingError):
-        return down(Reason.INVALID_RESPONSE, _malformed(error))
-    if isinstance(error, aiohttp.ClientPayloadError):
-        text = f"connection closed by {progress.peer} before the end of the answer"
-        return down(Reason.CONNECTION_RESET, text)
-    if isinstance(error.__cause__, ssl.SSLError):
-        return of_tls_error(error.__cause__, progress)
+def of_lost(error: Exception | None, progress: Progress, *, begun: bool) -> Finding:
+    """From a connection that ended before the answer did. ``begun``: a head had come.
+
+    None and errors without a number are a peer that hung up.
+    """
+    if isinstance(error, ssl.SSLError):
+        return of_tls_error(error, progress)
     if isinstance(error, OSError) and error.errno is not None:
         return of_os_error(error, progress.phase, progress.peer)
-    if isinstance(error, aiohttp.ClientConnectionError):
-        text = f"connection closed by {progress.peer} without a complete answer"
-        return down(Reason.CONNECTION_RESET, text)
-    return None
+    lacks = "before the end of the answer" if begun else "without a complete answer"
+    return down(Reason.CONNECTION_RESET, f"connection closed by {progress.peer} {lacks}")
 
 
 _MALFORMED = (
@@ -166,12 +161,10 @@ _MALFORMED = (
 )
 
 
-def _malformed(error: Exception) -> str:
-    causes = (error, error.__cause__, getattr(error.__cause__, "__cause__", None))
-    for kind, text in _MALFORMED:
-        if any(isinstance(cause, kind) for cause in causes):
-            return text
-    return "the answer is not valid HTTP"
+def of_malformed(error: Exception) -> Finding:
+    """From what aiohttp's parser raises over an answer."""
+    fitting = (text for kind, text in _MALFORMED if isinstance(error, kind))
+    return down(Reason.INVALID_RESPONSE, next(fitting, "the answer is not valid HTTP"))
 
 
 _DEADLINES = {
