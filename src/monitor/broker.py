@@ -11,17 +11,38 @@ from uuid import uuid4
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.common import dq_name
+from dramatiq.common import dq_name, q_name
 from redis.exceptions import RedisError, WatchError
 
 from monitor.domain.errors import Unavailable
-from monitor.domain.messages import Outgoing
+from monitor.domain.messages import (
+    INCIDENTS_QUEUE,
+    NOTIFICATIONS_QUEUE,
+    SCHEDULE_QUEUE,
+    SYNC_QUEUE,
+    UPKEEP_QUEUE,
+    Outgoing,
+)
 
 _HEARTBEAT_TIMEOUT_MS = 30_000
 """A worker that was silent for this long is dead; its messages go back to their queues."""
 
 _MAINTENANCE_CHANCE = 10_000
 """Of a million commands, how many look for dead workers: about one in five seconds."""
+
+_LOOK_EVERY_MS = {
+    # On the way from a check to a mail, which may take two seconds in all.
+    INCIDENTS_QUEUE: 250,
+    NOTIFICATIONS_QUEUE: 250,
+    SYNC_QUEUE: 500,
+    SCHEDULE_QUEUE: 500,
+    UPKEEP_QUEUE: 2_000,
+}
+"""How long an idle worker may take to see a message on a central queue. Each look costs about a
+millisecond here and half of one in Redis, day and night: so each queue is looked at as often as
+somebody waits for it, and what these queues delay (retries) once a second."""
+
+_RETRIES_EVERY_MS = 1_000
 
 
 class Broker(RedisBroker):
@@ -41,6 +62,14 @@ class Broker(RedisBroker):
             heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
             maintenance_chance=_MAINTENANCE_CHANCE,
         )
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
+        """A consumer that looks as often as its queue needs; a region's as the worker says."""
+        name = q_name(queue_name)
+        if name in _LOOK_EVERY_MS:
+            timeout = _LOOK_EVERY_MS[name] if name == queue_name else _RETRIES_EVERY_MS
+        consumer: dramatiq.Consumer = super().consume(queue_name, prefetch, timeout)
+        return consumer
 
     def send(self, outgoing: Sequence[Outgoing]) -> None:
         """Queue messages, all or none. Raises Unavailable without Redis."""

@@ -18,6 +18,7 @@ from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
+from monitor.storage.ticks.grouped import GroupedWrites
 from monitor.storage.ticks.open import make_tick_store
 
 START_S = 1_790_000_000
@@ -94,7 +95,7 @@ class World:
             projection=self.projection,
             states=self.states,
             regions=Regions(self.redis),
-            ticks=self.ticks,
+            ticks=GroupedWrites(self.ticks.write, linger_s=0),
             buffer=self.buffer,
             prober=self.prober,
             witness=self.witness,

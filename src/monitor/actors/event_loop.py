@@ -12,7 +12,7 @@ from dramatiq.asyncio import EventLoopThread, get_event_loop_thread, set_event_l
 from dramatiq.middleware import Middleware
 
 _POLL_MS = 200
-"""How long an idle worker may take to see a new message."""
+"""How long an idle region worker may take to see a new message."""
 
 
 class _Thread(EventLoopThread):

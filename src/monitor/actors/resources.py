@@ -32,6 +32,7 @@ from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.ticks.contract import TickStore
+from monitor.storage.ticks.grouped import GroupedWrites
 from monitor.storage.ticks.open import make_tick_store
 
 log = get_logger(__name__)
@@ -118,7 +119,7 @@ class RegionResources(Resources):
             projection=Projection(self.redis),
             states=States(self.redis),
             regions=Regions(self.redis),
-            ticks=self.ticks,
+            ticks=GroupedWrites(self.ticks.write),
             buffer=self.buffer,
             prober=self.prober,
             witness=NetworkWitness(self.settings.monitor_references),
@@ -129,6 +130,7 @@ class RegionResources(Resources):
 
     async def close(self) -> None:
         await send_all(await hand_back(self.worker))
+        await self.worker.ticks.close()
         await self.prober.close()
         await super().close()
 

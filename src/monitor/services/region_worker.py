@@ -14,7 +14,7 @@ from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
-from monitor.storage.ticks.contract import TickStore
+from monitor.storage.ticks.grouped import GroupedWrites
 
 PATIENCE_S = 2.0
 """A batch waits this long for its checks; those that take longer are watched beside it."""
@@ -40,7 +40,7 @@ class RegionWorker:
     projection: Projection
     states: States
     regions: Regions
-    ticks: TickStore
+    ticks: GroupedWrites
     buffer: TickBuffer
     prober: Prober
     witness: Witness

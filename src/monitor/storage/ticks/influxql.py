@@ -19,6 +19,7 @@ from monitor.storage.ticks.line_protocol import ROLLUPS, TICKS
 Row = dict[str, Any]
 """Column or tag name: value."""
 
+_PHASES = ("dns", "connect", "tls", "wait", "transfer")
 _FIELDS = "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms"
 _TOTALS = (
     "COUNT(up) AS checks,SUM(up) AS up,COUNT(response_ms) AS measured,"
@@ -125,7 +126,7 @@ def tick_of(website_id: UUID, row: Row) -> Tick:
         None if up or not row["reason"] else Reason(row["reason"]),
         row["status_code"],
         row["response_ms"],
-        Timings(*(row[f"{phase}_ms"] for phase in ("dns", "connect", "tls", "wait", "transfer"))),
+        Timings(*(row[f"{phase}_ms"] or 0.0 for phase in _PHASES)),
     )
 
 
