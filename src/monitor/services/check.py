@@ -21,6 +21,8 @@ log = get_logger(__name__)
 _LATE_CHECK_S = 60
 """A check out of turn that waited longer than this is left to the website's next slot."""
 
+_STARTED_AT_ONCE = 10
+
 
 async def check_batch(worker: RegionWorker, batch: CheckBatch) -> list[Outgoing]:
     """Check an arc of a ring for its slot. One that is older than its interval is dropped.
@@ -61,8 +63,15 @@ async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) ->
     due = [e for e in entries if e.state.slot_s < slot_s]
     if not due:
         return []
-    running = {asyncio.create_task(worker.prober.check(e.options)): e for e in due}
-    done, late = await _wait(running, worker.patience_s)
+    running: dict[asyncio.Task[Outcome], Entry] = {}
+    try:
+        await _start(worker, due, running)
+        done, late = await asyncio.wait(running, timeout=worker.patience_s)
+    except asyncio.CancelledError:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        raise
     follow = await settle(worker, [(running[t], outcome_of(t)) for t in done], slot_s)
     if late:
         await worker.send(follow)
@@ -71,17 +80,18 @@ async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) ->
     return follow
 
 
-async def _wait(
-    running: Running, patience_s: float
-) -> tuple[set[asyncio.Task[Outcome]], set[asyncio.Task[Outcome]]]:
-    """The checks that ended within so many seconds, and those that did not."""
-    try:
-        return await asyncio.wait(running, timeout=patience_s)
-    except asyncio.CancelledError:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        raise
+async def _start(
+    worker: RegionWorker, due: Sequence[Entry], running: dict[asyncio.Task[Outcome], Entry]
+) -> None:
+    """Start all checks, a few at a time, with a look at what has come in between.
+
+    Were they started at once, the answers would wait for the last of them to be under way, and
+    that wait would be measured: 30 ms in the middle of 500 quick websites, against 3 ms.
+    """
+    for number, entry in enumerate(due, 1):
+        running[asyncio.create_task(worker.prober.check(entry.options))] = entry
+        if number % _STARTED_AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 async def _leave(worker: RegionWorker, late: Running, slot_s: int) -> None:
