@@ -5,8 +5,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.domain.errors import Unavailable
+from monitor.domain.messages import CheckBatch
 from monitor.domain.outcome import Tick, Timings
+from monitor.domain.ring import POSITIONS
 from monitor.domain.series import DAY_S, HOUR_S
+from monitor.services.check import check_batch
 from monitor.services.ticks import Keeper, roll_up, write_kept
 from support.ticks import SHOP
 from support.world import START_S, run
@@ -77,16 +80,33 @@ def test_hours_missed_in_an_outage_are_rolled_up_oldest_first(play):
     play(scenario)
 
 
-def test_without_an_outage_the_last_three_hours_are_made_again(play):
+def test_without_an_outage_each_hour_is_rolled_up_once(play):
     async def scenario(world):
-        # given: an hour of an earlier month, too
-        await _given_rolled_up(world, THIS_HOUR - 45 * DAY_S)
-        await _given_rolled_up(world, *_back(1))
+        # given
+        await _given_rolled_up(world, *_back(2))
+        await roll_up(_keeper(world))
+        keeper = _keeper(world)
+        # when
+        await roll_up(keeper)
+        world.now_s += HOUR_S
+        await roll_up(keeper)
+        # then
+        assert keeper.ticks.hours == [THIS_HOUR]
+
+    play(scenario)
+
+
+def test_where_redis_forgot_what_was_done_the_last_hour_is_made_again(play):
+    async def scenario(world):
+        # given: perhaps it was left in the middle
+        await _given_rolled_up(world, *_back(2))
+        await roll_up(_keeper(world))
+        await world.redis.flushall()
         keeper = _keeper(world)
         # when
         await roll_up(keeper)
         # then
-        assert keeper.ticks.hours == _back(3, 2, 1)
+        assert keeper.ticks.hours == _back(2, 1)
 
     play(scenario)
 
@@ -135,18 +155,72 @@ def test_what_failed_in_the_middle_goes_on_from_there(play):
 def test_late_ticks_are_counted_in_hours_long_rolled_up(play):
     async def scenario(world):
         # given
-        old, recent, current = _back(30, 2, 0)
-        for hour in (old, recent):
+        old, last, current = _back(30, 1, 0)
+        for hour in (old, last):
             await _given_rolled_up(world, hour)
-        await world.buffer.push([_tick(old + 60), _tick(recent + 60)])
+        await roll_up(_keeper(world))
+        await world.buffer.push([_tick(old + 60), _tick(old + 90)])
         await world.buffer.push([_tick(old + 120), _tick(current + 60)])
         keeper = _keeper(world)
         # when
         assert await write_kept(keeper) == 4
-        # then: the old one once, and the recent ones are the next roll-up's
+        await roll_up(keeper)
+        # then: the old one once, though it was noted twice
         assert keeper.ticks.hours == [old]
-        assert await _rolled_up(world) == {old: 3, recent: 1}
-        assert await world.buffer.late_hours() == []
+        assert await _rolled_up(world) == {old: 4, last: 1}
+        assert await world.buffer.late_hours() == {}
+
+    play(scenario)
+
+
+def test_a_batch_that_comes_after_its_hour_has_it_rolled_up_again(play):
+    async def scenario(world):
+        # given a daily website whose batch waited for an hour
+        await world.add_region("europe")
+        website = await world.add_website(every=DAY_S)
+        await world.sync()
+        (last,) = _back(1)
+        world.now_s = THIS_HOUR + 600
+        await roll_up(_keeper(world))
+        batch = CheckBatch(
+            region="europe", interval_s=DAY_S, lo=0, hi=POSITIONS, slot_ms=(last + 3590) * 1000
+        )
+        # when
+        await check_batch(world.worker(), batch)
+        keeper = _keeper(world)
+        await roll_up(keeper)
+        # then
+        assert keeper.ticks.hours == [last]
+        found = await world.ticks.hourly_buckets(website, None, last, THIS_HOUR)
+        assert [b.checks for b in found] == [1]
+
+    play(scenario)
+
+
+def test_ticks_that_come_while_their_hour_is_made_again_are_not_forgotten(play):
+    async def scenario(world):
+        # given
+        (old,) = _back(30)
+        await _given_rolled_up(world, old)
+        await _given_rolled_up(world, *_back(1))
+        await world.buffer.push([_tick(old + 60)])
+        await write_kept(_keeper(world))
+        keeper = _keeper(world)
+        store_s = keeper.ticks.roll_up
+
+        async def roll_up_beside_a_late_tick(hour_s):
+            found = await store_s(hour_s)
+            if hour_s == old and keeper.ticks.hours.count(old) == 1:
+                await world.buffer.push([_tick(old + 120)])
+                await write_kept(keeper)
+            return found
+
+        keeper.ticks.roll_up = roll_up_beside_a_late_tick
+        # when
+        await roll_up(keeper)
+        await roll_up(keeper)
+        # then
+        assert (await _rolled_up(world))[old] == 3
 
     play(scenario)
 
@@ -176,11 +250,11 @@ def test_a_roll_up_that_fails_after_late_ticks_is_made_the_next_time(play):
         await world.buffer.push([_tick(old + 60)])
         keeper = _keeper(world)
         keeper.ticks.fails_at = old
+        await write_kept(keeper)
         with pytest.raises(Unavailable):
-            await write_kept(keeper)
-        assert await world.buffer.oldest() is None
+            await roll_up(keeper)
         # when
-        assert await write_kept(_keeper(world)) == 0
+        await roll_up(_keeper(world))
         # then
         assert (await _rolled_up(world))[old] == 2
 

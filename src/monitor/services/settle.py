@@ -13,6 +13,7 @@ from monitor.domain.verdict import RECHECK_AFTER_S, decide, flip_of
 from monitor.logs import get_logger
 from monitor.services.region_worker import RegionWorker
 from monitor.services.stragglers import Measured
+from monitor.services.ticks import late_hours
 from monitor.storage.redis.projection import Entry
 from monitor.storage.redis.regions import DROPPED_TICKS, NOT_MEASURED, RegionReport
 from monitor.storage.redis.states import StateChange
@@ -63,6 +64,10 @@ async def _store_ticks(
         await worker.ticks.write(ticks)
     except Unavailable as error:
         await _keep(worker, ticks, error)
+        return
+    # Before the states: whoever dies in between makes these checks again, and notes it then.
+    if late := late_hours(ticks, worker.now()):
+        await worker.buffer.note_late(late)
 
 
 async def _keep(worker: RegionWorker, ticks: list[Tick], error: Unavailable) -> None:

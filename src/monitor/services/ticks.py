@@ -14,8 +14,8 @@ from monitor.storage.ticks.contract import TickStore
 
 log = get_logger(__name__)
 
-_AGAIN_S = 3 * HOUR_S
-"""Roll-ups of these past hours are made again each time: late ticks are counted so."""
+LATE_S = 120
+"""A tick written so long after the end of its hour may have missed that hour's roll-up."""
 
 _AT_MOST_BACK_S = 30 * DAY_S
 """Hours before that are not rolled up any more: their raw ticks may be gone in part."""
@@ -34,24 +34,39 @@ class Keeper:
 
 
 async def roll_up(keeper: Keeper) -> int:
-    """Roll up the hours that are over, from the last one rolled up; returns how many roll-ups.
+    """Roll up the hours that are over and not done yet; returns how many roll-ups.
 
-    At least the last three hours, at most those of 30 days. The oldest go first: what fails in
-    the middle goes on from there the next time. Hours without ticks leave no roll-up, so an
-    installation that idles asks for them again each time, which finds nothing.
+    Usually that is one, and it is never more than those of 30 days. The oldest go first: what
+    fails in the middle goes on from there the next time. Then come the hours that got ticks
+    after they were done.
     """
-    hours = range(await _first_hour(keeper), _this_hour(keeper), HOUR_S)
+    first, this_hour = await _first_hour(keeper), _this_hour(keeper)
+    hours = range(first, this_hour, HOUR_S)
+    late = await keeper.buffer.late_hours()
     written = sum([await keeper.ticks.roll_up(hour) for hour in hours])
-    log.info("ticks.rolled_up", hours=len(hours), rollups=written)
+    await keeper.buffer.note_rolled_up(this_hour - HOUR_S)
+    for hour, count in late.items():
+        if this_hour - _AT_MOST_BACK_S <= hour < first:
+            written += await keeper.ticks.roll_up(hour)
+        await keeper.buffer.forget_late(hour, count)
+    log.info("ticks.rolled_up", hours=len(hours), late_hours=len(late), rollups=written)
     return written
 
 
 async def _first_hour(keeper: Keeper) -> int:
-    """Where the next roll-up begins."""
+    """Where the next roll-up begins: after the last one that was completed.
+
+    Where Redis has forgotten which that was, at the latest hour that has any roll-up: it may
+    lack those of some websites. Where there is none, a day back.
+    """
     this_hour = _this_hour(keeper)
-    last = await keeper.ticks.last_rolled_up()
-    since = this_hour - _AT_FIRST_BACK_S if last is None else last
-    return max(min(since, this_hour - _AGAIN_S), this_hour - _AT_MOST_BACK_S)
+    done = await keeper.buffer.rolled_up()
+    if done is not None:
+        since = done + HOUR_S
+    else:
+        last = await keeper.ticks.last_rolled_up()
+        since = this_hour - _AT_FIRST_BACK_S if last is None else last
+    return max(min(since, this_hour), this_hour - _AT_MOST_BACK_S)
 
 
 def _this_hour(keeper: Keeper) -> int:
@@ -67,34 +82,24 @@ async def prepare_and_expire(keeper: Keeper) -> None:
 async def write_kept(keeper: Keeper) -> int:
     """Write the ticks that had to wait, oldest first; returns how many.
 
-    Hours that ``roll_up`` is done with and that got some of them are rolled up again. Raises
+    Hours of theirs that may be rolled up already are noted, and made again by ``roll_up``. Raises
     Unavailable where the store still refuses; what is left stays for the next time.
     """
-    written, rolled_up_before = 0, None
+    written = 0
     while (chunk := await keeper.buffer.oldest()) is not None:
         raw, ticks = chunk
-        if rolled_up_before is None:
-            rolled_up_before = await _first_hour(keeper)
         await keeper.ticks.write(ticks)
         # Noted before the chunk goes: whoever dies between the two does it once more.
-        await keeper.buffer.note_late(_late_hours(keeper, ticks, rolled_up_before))
+        if late := late_hours(ticks, keeper.now()):
+            await keeper.buffer.note_late(late)
         await keeper.buffer.remove(raw)
         written += len(ticks)
-    await _roll_up_again(keeper)
     if written:
         log.info("ticks.written_late", ticks=written)
     return written
 
 
-def _late_hours(keeper: Keeper, ticks: Sequence[Tick], before_s: int) -> set[int]:
+def late_hours(ticks: Sequence[Tick], now_s: float) -> set[int]:
+    """The hours of these ticks, written just now, that may have been rolled up before."""
     hours = {tick.slot_s // HOUR_S * HOUR_S for tick in ticks}
-    since = _this_hour(keeper) - _AT_MOST_BACK_S
-    # From ``before_s`` on is roll_up's: a later roll-up must not hide hours without one.
-    return {hour for hour in hours if since <= hour < before_s}
-
-
-async def _roll_up_again(keeper: Keeper) -> None:
-    for hour in await keeper.buffer.late_hours():
-        written = await keeper.ticks.roll_up(hour)
-        await keeper.buffer.forget_late(hour)
-        log.info("ticks.rolled_up_again", hour_s=hour, rollups=written)
+    return {hour for hour in hours if hour + HOUR_S + LATE_S < now_s}

@@ -11,7 +11,8 @@
 | monitor:counters | hash | name:REGION | count |
 | monitor:ticks | list | | msgpack chunks of ticks the tick store would not take |
 | monitor:ticks:bytes | string | | their size |
-| monitor:ticks:late | set | Unix seconds | hours rolled up before ticks of theirs were written |
+| monitor:ticks:late_hours | hash | Unix seconds | count: ticks came after its roll-up |
+| monitor:ticks:rolled_up | string | | Unix seconds: the latest hour whose roll-up was completed |
 | monitor:emitted:REGION:INTERVAL:MINUTE | string, expires | | that minute's batches are queued |
 | monitor:marker | string | | which run of the Redis server the projection was made on |
 """
@@ -27,7 +28,8 @@ COUNTERS = "monitor:counters"
 MARKER = "monitor:marker"
 TICK_BUFFER = "monitor:ticks"
 TICK_BUFFER_BYTES = "monitor:ticks:bytes"
-LATE_HOURS = "monitor:ticks:late"
+LATE_HOURS = "monitor:ticks:late_hours"
+ROLLED_UP = "monitor:ticks:rolled_up"
 
 
 def ring(of: Ring) -> str:

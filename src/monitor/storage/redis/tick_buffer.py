@@ -37,6 +37,12 @@ if redis.call('LINDEX', KEYS[1], 0) == ARGV[1] then
 end
 """
 
+_FORGET = """
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+end
+"""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Tick]).decode
 
@@ -49,6 +55,7 @@ class TickBuffer:
         self._max_bytes = max_bytes
         self._push = redis.register_script(_PUSH)
         self._pop = redis.register_script(_POP)
+        self._forget = redis.register_script(_FORGET)
         self._names = [keys.TICK_BUFFER, keys.TICK_BUFFER_BYTES]
 
     async def push(self, ticks: Sequence[Tick]) -> int:
@@ -79,17 +86,34 @@ class TickBuffer:
             await self._pop(keys=self._names, args=[raw])
 
     async def note_late(self, hours: Iterable[int]) -> None:
-        """Remember hours (their start, Unix seconds) that are to be rolled up again."""
-        if members := [*hours]:
-            with translated():
-                await self._redis.sadd(keys.LATE_HOURS, *members)
+        """Remember hours (their start, Unix seconds) that are to be rolled up again.
 
-    async def late_hours(self) -> list[int]:
-        """The hours that were noted, in order."""
+        To be called once the ticks that came late are stored.
+        """
         with translated():
-            return sorted([int(hour) for hour in await self._redis.smembers(keys.LATE_HOURS)])
+            async with self._redis.pipeline(transaction=True) as pipe:
+                for hour in hours:
+                    pipe.hincrby(keys.LATE_HOURS, str(hour), 1)
+                await pipe.execute()
 
-    async def forget_late(self, hour_s: int) -> None:
-        """An hour was rolled up again."""
+    async def late_hours(self) -> dict[int, int]:
+        """The hours that were noted, oldest first, each with what ``forget_late`` wants."""
         with translated():
-            await self._redis.srem(keys.LATE_HOURS, hour_s)
+            found = await self._redis.hgetall(keys.LATE_HOURS)
+        return dict(sorted((int(hour), int(count)) for hour, count in found.items()))
+
+    async def forget_late(self, hour_s: int, count: int) -> None:
+        """An hour was rolled up again; if it was noted once more meanwhile, it stays."""
+        with translated():
+            await self._forget(keys=[keys.LATE_HOURS], args=[hour_s, count])
+
+    async def note_rolled_up(self, hour_s: int) -> None:
+        """This hour and all before it are rolled up, every website of them."""
+        with translated():
+            await self._redis.set(keys.ROLLED_UP, hour_s)
+
+    async def rolled_up(self) -> int | None:
+        """What was noted last; None where Redis has lost it."""
+        with translated():
+            found = await self._redis.get(keys.ROLLED_UP)
+        return None if found is None else int(found)
