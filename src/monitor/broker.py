@@ -23,6 +23,9 @@ from monitor.domain.messages import (
     UPKEEP_QUEUE,
     Outgoing,
 )
+from monitor.logs import get_logger
+
+log = get_logger(__name__)
 
 _HEARTBEAT_TIMEOUT_MS = 30_000
 """A worker that was silent for this long is dead; its messages go back to their queues."""
@@ -70,6 +73,24 @@ class Broker(RedisBroker):
             timeout = _LOOK_EVERY_MS[name] if name == queue_name else _RETRIES_EVERY_MS
         consumer: dramatiq.Consumer = super().consume(queue_name, prefetch, timeout)
         return consumer
+
+    def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes | None]:
+        """The next messages. One that is none goes to the dead letters of its queue and the log.
+
+        Dramatiq's consumer would end over it, lose what it fetched along with it, and find it
+        again: for ever.
+        """
+        found = self._dispatch("fetch")(queue_name, prefetch)  # type: ignore[no-untyped-call] # Dramatiq's
+        return [data for data in found if data is None or self._is_message(queue_name, data)]
+
+    def _is_message(self, queue_name: str, data: bytes) -> bool:
+        if _readable(data):
+            return True
+        log.error("message.unreadable", queue=queue_name, size=len(data))
+        for message_id, value in self.client.hscan_iter(f"{self.namespace}:{queue_name}.msgs"):
+            if value == data:
+                self.do_nack(queue_name, message_id)
+        return False
 
     def send(self, outgoing: Sequence[Outgoing]) -> None:
         """Queue messages, all or none. Raises Unavailable without Redis."""
@@ -121,6 +142,14 @@ class Broker(RedisBroker):
                 message.options["redis_message_id"], message.encode(),
             )  # fmt: skip
             self.scripts["dispatch"](keys=[self.namespace], args=arguments, client=pipe)
+
+
+def _readable(data: bytes) -> bool:
+    """Whether Dramatiq can read a message, and knows by which name to acknowledge it."""
+    try:
+        return isinstance(dramatiq.Message.decode(data).options["redis_message_id"], str)
+    except Exception:  # noqa: BLE001 # whatever it is, it is no message
+        return False
 
 
 def _message(item: Outgoing, now_ms: int) -> dramatiq.Message[Any]:
