@@ -47,7 +47,7 @@ def _declare_sync(broker: Broker, resources: CentralResources) -> None:
         max_backoff=15_000, periodic=cron("* * * * *"),
     )  # fmt: skip
     async def sync_changes(payload: Any = None) -> None:  # noqa: ARG001 - a nudge says only: look
-        await send_all(await sync.sync_changes(resources.syncer))
+        await resources.sync_turns.sync()
 
     @dramatiq.actor(broker=broker, queue_name=SYNC_QUEUE, max_retries=5, periodic=cron("@midnight"))
     async def full_sync() -> None:

@@ -22,7 +22,7 @@ from monitor.services.outbox import Outbox
 from monitor.services.record import Recorder
 from monitor.services.region_worker import RegionWorker
 from monitor.services.stragglers import Stragglers
-from monitor.services.sync import Syncer
+from monitor.services.sync import Syncer, SyncTurns
 from monitor.services.ticks import Keeper
 from monitor.settings import Settings
 from monitor.storage.postgres.pool import Pool, make_pool
@@ -142,6 +142,7 @@ class CentralResources(Resources):
     recorder: Recorder
     outbox: Outbox
     syncer: Syncer
+    sync_turns: SyncTurns
     keeper: Keeper
 
     def check(self) -> None:
@@ -166,6 +167,7 @@ class CentralResources(Resources):
         self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, time.time)
         self.outbox = Outbox(Courier(self.pool, channel, s.smtp_from, time.time), send_all)
         self.syncer = Syncer(self.pool, self.redis, time.time)
+        self.sync_turns = SyncTurns(self.syncer, send_all)
         self.keeper = Keeper(self.ticks, self.buffer, time.time)
 
     async def close(self) -> None:

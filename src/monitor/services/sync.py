@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from monitor.storage.redis.rebuild import Rebuild, marker, server_run
 
 log = get_logger(__name__)
 
-_PAGE = 1000
+_PAGE = 2000
 _CHECK_AT_ONCE = 500
 """More new websites than this in one page are left to their slots: an import is no emergency."""
 
@@ -58,6 +58,35 @@ async def sync_changes(syncer: Syncer) -> list[Outgoing]:
             follow += await _apply(syncer, connection, page, regions)
         if len(page) < _PAGE:
             return follow
+
+
+class SyncTurns:
+    """Syncs of one process, one at a time: a nudge that comes while one runs makes it look again.
+
+    They would wait for each other anyway, each with a thread and a connection in its hands, and
+    one sync after an import takes long. Should the process die, the change rows are still there.
+    """
+
+    def __init__(
+        self, syncer: Syncer, send: Callable[[Sequence[Outgoing]], Awaitable[None]]
+    ) -> None:
+        self._syncer = syncer
+        self._send = send
+        self._running = False
+        self._again = False
+
+    async def sync(self) -> None:
+        """Show all committed changes and send the checks that follow; or have that done."""
+        self._again = True
+        if self._running:
+            return
+        self._running = True
+        try:
+            while self._again:
+                self._again = False
+                await self._send(await sync_changes(self._syncer))
+        finally:
+            self._running = False
 
 
 async def _apply(

@@ -32,8 +32,11 @@ LATE_HOURS = "monitor:ticks:late_hours"
 ROLLED_UP = "monitor:ticks:rolled_up"
 
 
+RING_PREFIX = "monitor:ring:"
+
+
 def ring(of: Ring) -> str:
-    return f"monitor:ring:{of.region}:{of.interval_s}"
+    return f"{RING_PREFIX}{of.region}:{of.interval_s}"
 
 
 def state(region: str) -> str:

@@ -101,11 +101,10 @@ class Projection:
         with translated():
             before = await self._redis.hmget(keys.DEFINITIONS, ids)
             async with self._redis.pipeline(transaction=True) as pipe:
-                for website, value in zip(websites, before, strict=True):
-                    if value is not None:
-                        _remove(pipe, website, _decode(raw(value)), regions)
-                    if website.definition is not None:
-                        add(pipe, website.website_id, website.definition, regions)
+                changed = _changed(websites, before)
+                _remove(pipe, changed, regions)
+                present = [(w.website_id, w.definition) for w, _ in changed]
+                add(pipe, [(i, d) for i, d in present if d is not None], regions)
                 _forget(pipe, [i.bytes for i in forget], regions)
                 await pipe.execute()
 
@@ -115,17 +114,44 @@ def _ring_of(name: bytes) -> Ring:
     return Ring(region, int(interval))
 
 
-def _remove(pipe: Pipeline, website: Projected, old: Definition, regions: Sequence[str]) -> None:
-    raw_id = website.website_id.bytes
-    new = website.definition
-    kept = () if new is None else (regions if new.regions is None else new.regions)
-    for region in regions if old.regions is None else old.regions:
-        pipe.zrem(keys.ring(Ring(region, old.check.check_frequency)), raw_id)
-        if region not in kept:
-            pipe.hdel(keys.state(region), raw_id)
-            pipe.hdel(keys.flips(region), raw_id)
-    if new is None:
-        pipe.hdel(keys.DEFINITIONS, raw_id)
+Changed = tuple[Projected, Definition | None]
+"""A website as it should stand, and as it stands."""
+
+
+def _changed(websites: Sequence[Projected], before: Sequence[object]) -> list[Changed]:
+    """Those that do not stand as they should: a sync may come by again and again."""
+    pairs = zip(websites, before, strict=True)
+    found = [(w, None if value is None else _decode(raw(value))) for w, value in pairs]
+    return [(w, old) for w, old in found if w.definition != old]
+
+
+def _remove(pipe: Pipeline, changed: Iterable[Changed], regions: Sequence[str]) -> None:
+    """Take websites out of what they no longer belong to."""
+    leaves: dict[str, list[bytes]] = {}
+    for website, old in changed:
+        if old is None:
+            continue
+        raw_id, new = website.website_id.bytes, website.definition
+        rings = _rings(old, regions) - _rings(new, regions)
+        names = [keys.ring(ring) for ring in rings]
+        for region in {r.region for r in rings} - {r.region for r in _rings(new, regions)}:
+            names += (keys.state(region), keys.flips(region))
+        if new is None:
+            names.append(keys.DEFINITIONS)
+        for name in names:
+            leaves.setdefault(name, []).append(raw_id)
+    for name, ids in leaves.items():
+        if name.startswith(keys.RING_PREFIX):
+            pipe.zrem(name, *ids)
+        else:
+            pipe.hdel(name, *ids)
+
+
+def _rings(definition: Definition | None, regions: Sequence[str]) -> set[Ring]:
+    if definition is None:
+        return set()
+    own = regions if definition.regions is None else definition.regions
+    return {Ring(region, definition.check.check_frequency) for region in own}
 
 
 def _forget(pipe: Pipeline, ids: Sequence[bytes], regions: Sequence[str]) -> None:
@@ -137,15 +163,24 @@ def _forget(pipe: Pipeline, ids: Sequence[bytes], regions: Sequence[str]) -> Non
 
 def add(
     pipe: Pipeline,
-    website_id: UUID,
-    definition: Definition,
+    websites: Iterable[tuple[UUID, Definition]],
     regions: Sequence[str],
     prefix: str = "",
 ) -> None:
-    """Put a website into its rings and among the definitions, of keys that start with prefix."""
-    pipe.hset(prefix + keys.DEFINITIONS, website_id.bytes, encode(definition))
-    position = ring_position(website_id)
-    for region in regions if definition.regions is None else definition.regions:
-        ring = Ring(region, definition.check.check_frequency)
-        pipe.zadd(prefix + keys.ring(ring), {website_id.bytes: position})
-        pipe.sadd(prefix + keys.RINGS, f"{ring.region}:{ring.interval_s}")
+    """Put websites into their rings and among the definitions, of keys that start with prefix.
+
+    One command a key, whatever their number: commands are what a sync would spend its time on.
+    """
+    definitions: dict[bytes, bytes] = {}
+    rings: dict[tuple[str, int], dict[bytes, int]] = {}
+    for website_id, definition in websites:
+        raw_id, position = website_id.bytes, ring_position(website_id)
+        definitions[raw_id] = encode(definition)
+        for region in regions if definition.regions is None else definition.regions:
+            ring = rings.setdefault((region, definition.check.check_frequency), {})
+            ring[raw_id] = position
+    if definitions:
+        pipe.hset(prefix + keys.DEFINITIONS, mapping=definitions)  # type: ignore[arg-type] # bytes are fine
+    for name, members in rings.items():
+        pipe.zadd(prefix + keys.ring(Ring(*name)), members)
+        pipe.sadd(prefix + keys.RINGS, f"{name[0]}:{name[1]}")

@@ -49,8 +49,7 @@ class Rebuild:
         """Add websites; thousands at a time."""
         with translated():
             async with self._redis.pipeline(transaction=False) as pipe:
-                for website_id, definition in websites:
-                    add(pipe, website_id, definition, self._regions, _NEW)
+                add(pipe, websites, self._regions, _NEW)
                 await pipe.execute()
 
     async def swap(self, marker: str, renewed: Collection[str] = ()) -> None:

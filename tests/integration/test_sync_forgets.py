@@ -1,0 +1,183 @@
+"""What regions held goes where verdicts were deleted, and nowhere else."""
+
+import pytest
+
+from monitor.domain.messages import CheckWebsites, RecordFlips
+from monitor.domain.outcome import Outcome, Reason, Result
+from monitor.domain.validation import RegionFields, WebsiteFields
+from monitor.domain.verdict import RegionState, Verdict
+from monitor.services import regions, websites
+from monitor.services.check import check_websites
+from monitor.services.record import record_flips
+from monitor.services.sync import full_sync
+from monitor.storage.redis.regions import RegionReport, Regions
+from monitor.storage.redis.states import StateChange
+from support.world import run
+
+DOWN = Outcome(Result.DOWN, Reason.CONNECTION_REFUSED, evidence="refused")
+
+
+@pytest.fixture
+def play(database_url, redis_url):
+    return lambda scenario: run(scenario, database_url, redis_url)
+
+
+async def _fail(world, website, region="europe"):
+    """Two failures, 15 s apart; returns the flips they make, which nobody has recorded yet."""
+    world.prober.outcomes["http://example.com/"] = DOWN
+    flips = []
+    for _ in range(2):
+        world.now_s += 15
+        message = CheckWebsites(
+            region=region, website_ids=[website], slot_ms=int(world.now_s) * 1000
+        )
+        follow = await check_websites(world.worker(region), message)
+        for m in follow:
+            flips += m.payload.flips if isinstance(m.payload, RecordFlips) else []
+    return flips
+
+
+async def _given_down(world, **options):
+    """A website that europe holds down and that has an incident."""
+    await world.add_region("europe")
+    await world.add_region("asia")
+    website = await world.add_website(**options)
+    await world.sync()
+    flips = await _fail(world, website)
+    assert [f.verdict for f in flips] == [Verdict.DOWN]
+    await record_flips(world.recorder(), flips)
+    assert len(await world.incidents(website)) == 1
+    return website
+
+
+async def _held(world, website, *names):
+    """Which of these regions hold anything about the website, as a state or as a flip."""
+    held = await world.states.read({name: [website] for name in names})
+    flips = {f.region for n in names for f in await world.states.unrecorded(n)}
+    return {region for region, _ in held} | flips
+
+
+def test_a_pause_that_no_sync_saw_makes_regions_start_anew(play):
+    async def scenario(world):
+        # given a website that is down
+        website = await _given_down(world)
+        # when it is paused and goes on before Redis was told
+        await websites.change(world.pool, website, WebsiteFields(paused=True))
+        await websites.change(world.pool, website, WebsiteFields(paused=False))
+        await world.sync()
+        # then nothing is held of before, and the next two failures are a new incident
+        assert await _held(world, website, "europe", "asia") == set()
+        assert await world.redis.hkeys("monitor:definitions") == [website.bytes]
+        (flip,) = await _fail(world, website)
+        assert flip.at_s == world.now_s - 15
+        await record_flips(world.recorder(), [flip])
+        assert len(await world.incidents(website)) == 2
+
+    play(scenario)
+
+
+def test_a_pause_is_not_lost_on_a_full_sync_of_the_same_moment(play):
+    async def scenario(world):
+        # given
+        website = await _given_down(world)
+        # when a region comes and everything is shown anew between pause and sync
+        await websites.change(world.pool, website, WebsiteFields(paused=True))
+        await websites.change(world.pool, website, WebsiteFields(paused=False))
+        await regions.create(world.pool, RegionFields(name="africa"))
+        await full_sync(world.syncer)
+        assert await _held(world, website, "europe") == {"europe"}
+        await world.sync()
+        # then
+        assert await _held(world, website, "europe", "asia", "africa") == set()
+
+    play(scenario)
+
+
+def test_a_region_that_was_taken_off_and_given_back_starts_anew(play):
+    async def scenario(world):
+        # given
+        website = await _given_down(world, regions=["europe", "asia"])
+        # when
+        await websites.change(world.pool, website, WebsiteFields(regions=("asia",)))
+        await websites.change(world.pool, website, WebsiteFields(regions=("asia", "europe")))
+        await world.sync()
+        # then
+        assert await _held(world, website, "europe", "asia") == set()
+        assert len(await _fail(world, website)) == 1
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [WebsiteFields(name="other"), WebsiteFields(regions=("africa", "asia", "europe"))],
+    ids=["name", "more regions"],
+)
+def test_other_changes_leave_what_is_held(play, fields):
+    async def scenario(world):
+        # given
+        website = await _given_down(world, regions=["europe", "asia"])
+        await regions.create(world.pool, RegionFields(name="africa"))
+        # when
+        await websites.change(world.pool, website, fields)
+        await world.sync()
+        # then
+        assert await _held(world, website, "europe", "asia", "africa") == {"europe"}
+
+    play(scenario)
+
+
+def test_a_region_that_is_gone_leaves_nothing_behind(play):
+    async def scenario(world):
+        # given
+        website = await _given_down(world)
+        await _report(world, "europe", "asia")
+        # when
+        await regions.delete(world.pool, "europe", force=True)
+        await world.sync()
+        # then
+        assert await _held(world, website, "europe") == set()
+        assert set(await Regions(world.redis).reports()) == {"asia"}
+        assert {r.region for r in await world.projection.rings()} == {"asia"}
+
+    play(scenario)
+
+
+def test_a_region_that_is_made_again_before_a_sync_starts_anew(play):
+    async def scenario(world):
+        # given
+        website = await _given_down(world)
+        await _report(world, "europe", "asia")
+        await record_flips(world.recorder(), await _fail(world, website, "asia"))
+        # when
+        await regions.delete(world.pool, "europe", force=True)
+        await regions.create(world.pool, RegionFields(name="europe"))
+        await world.sync()
+        # then it knows nothing, the other region all it knew, and two failures are news
+        assert await _held(world, website, "europe", "asia") == {"asia"}
+        assert set(await Regions(world.redis).reports()) == {"asia"}
+        assert len(await _fail(world, website)) == 1
+
+    play(scenario)
+
+
+def test_what_a_late_check_left_for_a_region_that_is_gone_is_not_the_next_one_s(play):
+    async def scenario(world):
+        # given a check that was under way while its region went
+        website = await _given_down(world)
+        await regions.delete(world.pool, "europe", force=True)
+        await world.sync()
+        late = StateChange(website, 0, RegionState(slot_s=9, verdict=Verdict.DOWN), None)
+        assert await world.states.write("europe", [late]) == [late]
+        # when
+        await regions.create(world.pool, RegionFields(name="europe"))
+        await world.sync()
+        # then
+        assert await _held(world, website, "europe") == set()
+
+    play(scenario)
+
+
+async def _report(world, *names):
+    for name in names:
+        await Regions(world.redis).report(name, RegionReport(int(world.now_s)), {})

@@ -1,0 +1,80 @@
+"""Nudges to sync: however many come, one sync runs in a process, and none is in vain."""
+
+import asyncio
+
+import pytest
+
+from monitor.domain.errors import Unavailable
+from monitor.services.sync import SyncTurns
+from monitor.storage.postgres import changes
+from support.world import run
+
+
+@pytest.fixture
+def play(database_url, redis_url):
+    return lambda scenario: run(scenario, database_url, redis_url)
+
+
+def test_nudges_that_come_while_a_sync_waits_return_at_once(play):
+    async def scenario(world):
+        # given a sync elsewhere that holds the first of ours up
+        await world.add_region("europe")
+        website = await world.add_website()
+        turns = SyncTurns(world.syncer, world.send)
+        async with changes.syncing(world.pool):
+            first = asyncio.create_task(turns.sync())
+            await asyncio.sleep(0)
+            # when
+            await asyncio.gather(*(turns.sync() for _ in range(100)))
+            # then
+            assert not first.done()
+        await first
+        assert [m.payload.website_ids for m in world.sent] == [[website]]
+
+    play(scenario)
+
+
+def test_a_change_committed_while_a_sync_ends_is_shown_by_it(play):
+    async def scenario(world):
+        # given
+        await world.add_region("europe")
+        await world.add_website()
+        sent = []
+
+        async def send(outgoing):
+            sent.append(outgoing)
+            if len(sent) == 1:  # the first sync has looked for the last time
+                await world.add_website()
+                await turns.sync()
+
+        turns = SyncTurns(world.syncer, send)
+        # when
+        await turns.sync()
+        # then
+        assert await world.redis.hlen("monitor:definitions") == 2
+        assert len(sent) == 2
+
+    play(scenario)
+
+
+def test_a_sync_that_fails_does_not_stand_in_the_way_of_the_next(play):
+    async def scenario(world):
+        # given
+        await world.add_region("europe")
+        await world.add_website()
+        failing = [Unavailable("redis", "is away")]
+
+        async def send(_outgoing):
+            if failing:
+                raise failing.pop()
+
+        turns = SyncTurns(world.syncer, send)
+        with pytest.raises(Unavailable):
+            await turns.sync()
+        # when
+        await world.add_website()
+        await turns.sync()
+        # then
+        assert await world.redis.hlen("monitor:definitions") == 2
+
+    play(scenario)
