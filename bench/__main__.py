@@ -11,18 +11,20 @@ from pathlib import Path
 from types import FrameType
 
 from . import compare, options, report, stores
-from .measure import measure, say
+from .measure import measure
 from .options import Options
 from .report import Run
-from .stack import Failed, running_servers
+from .servers import running_servers
+from .stack import Failed
+from .watch import say
 
 RESULT = Path(__file__).parent / "results" / "latest.json"
 
 
 def main() -> int:
     """Measure, print, keep; returns the exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    _allow_many_sockets()
+    signal.signal(signal.SIGTERM, interrupt)
+    allow_many_sockets()
     try:
         wanted = options.read(os.environ)
         say(wanted.describe())
@@ -59,13 +61,13 @@ def _told(name: str, other: compare.Other | None) -> compare.Other | None:
     return other
 
 
-def _allow_many_sockets() -> None:
+def allow_many_sockets() -> None:
     """The soft limit of open files, which children inherit, to the hard one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
+def interrupt(_number: int, _frame: FrameType | None) -> None:
     """Told to end, as by Ctrl-C: everything that was started is ended on the way out."""
     raise KeyboardInterrupt
 

@@ -1,9 +1,10 @@
 """aiohttp alone, as a program: GET these URLs for some seconds and tell the CPU time of each.
 
-    python bench/bare_aiohttp.py URLS_FILE --seconds 8 --at-once 500 [--ca FILE]
+    python bench/bare_aiohttp.py URLS_FILE --seconds 8 --at-once 500 [--ca FILE] [--dns SERVER]
     python bench/bare_aiohttp.py URLS_FILE --keep-alive --expect "probe_success 1"
 
-A fresh connection a request, unless ``--keep-alive``. Prints one object of JSON.
+A fresh connection a request, unless ``--keep-alive``; with ``--dns`` a fresh look-up, too. Prints
+one object of JSON.
 """
 
 from __future__ import annotations
@@ -45,7 +46,13 @@ async def _ask_on(
 async def _run(arguments: argparse.Namespace) -> dict[str, float]:
     urls = cycle(arguments.urls.read_text(encoding="utf-8").split())
     context = ssl.create_default_context(cafile=arguments.ca)
-    connector = aiohttp.TCPConnector(limit=0, force_close=not arguments.keep_alive, ssl=context)
+    connector = aiohttp.TCPConnector(
+        limit=0,
+        force_close=not arguments.keep_alive,
+        ssl=context,
+        resolver=aiohttp.AsyncResolver(nameservers=[arguments.dns]) if arguments.dns else None,
+        use_dns_cache=False,
+    )
     counted, expect = Counted(), arguments.expect.encode()
     async with aiohttp.ClientSession(connector=connector) as session:
         cpu_s, began = _cpu_s(), time.monotonic()
@@ -69,6 +76,7 @@ def main() -> None:
     parser.add_argument("--keep-alive", action="store_true")
     parser.add_argument("--expect", default="")
     parser.add_argument("--ca")
+    parser.add_argument("--dns")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         print(json.dumps(runner.run(_run(parser.parse_args()))))
 

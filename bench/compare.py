@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -39,31 +40,42 @@ _TRUST = """
 
 @dataclass(frozen=True)
 class Other:
-    """CPU of one request, and how it went. ``cpu_us`` counts the asker's own processes only."""
+    """CPU of one request, and how it went. ``cpu_us`` counts the asker's own processes only.
+
+    ``by_name``: it looked up the website's name for each request, as our workers do.
+    """
 
     cpu_us: float
     per_s: float
     bad: float
+    by_name: bool = False
 
 
 def bare_aiohttp(stack: Stack) -> Other:
-    """aiohttp on uvloop without a monitor around it."""
+    """aiohttp on uvloop without a monitor around it; with names where there are some."""
     ca = () if stack.targets.authority is None else ("--ca", str(stack.targets.authority))
-    said = _ask(_urls(stack, "urls", "{}"), *ca)
-    return Other(said["cpu_s"] * 1e6 / said["good"], said["good"] / said["seconds"], said["bad"])
+    dns = () if stack.dns_server is None else ("--dns", stack.dns_server)
+    said = _ask(_write(stack, "urls", map(stack.targets.url, _numbers(stack))), *ca, *dns)
+    per_s = said["good"] / said["seconds"]
+    return Other(said["cpu_s"] * 1e6 / said["good"], per_s, said["bad"], by_name=bool(dns))
 
 
 def wrk(stack: Stack) -> Other | None:
-    """A client in C that does nothing with the answer; None where it is not installed."""
+    """A client in C that does nothing with the answer; None where it is not installed.
+
+    It looks a name up once, and asks the system where; so it gets an address.
+    """
     program = shutil.which("wrk")
     if program is None:
         return None
-    before = _children_cpu_us()
+    before, url = _children_cpu_us(), stack.targets.url_by_address(0)
     said = subprocess.run(
-        [program, "-t1", "-c64", f"-d{SECONDS}s", "-H", "Connection: close", stack.targets.url(0)],
+        [program, "-t1", "-c64", f"-d{SECONDS}s", "-H", "Connection: close", url],
         capture_output=True, text=True, check=True, timeout=SECONDS + 20,
     )  # fmt: skip
     good, bad = parse_wrk(said.stdout)
+    if not good:
+        raise RuntimeError(f"No answer was good: {said.stdout}")
     return Other((_children_cpu_us() - before) / good, good / SECONDS, bad)
 
 
@@ -77,7 +89,10 @@ def parse_wrk(text: str) -> tuple[int, int]:
 
 
 def blackbox(stack: Stack) -> Other | None:
-    """Prometheus's exporter at full load; None where it is not installed."""
+    """Prometheus's exporter at full load; None where it is not installed.
+
+    It cannot be told which DNS server to ask, so it gets addresses.
+    """
     names = ("prometheus-blackbox-exporter", "blackbox_exporter")
     program = next(filter(None, map(shutil.which, names)), None)
     if program is None:
@@ -97,9 +112,10 @@ def blackbox(stack: Stack) -> Other | None:
 
 
 def _probe(stack: Stack, pid: int, question: str) -> Other:
-    urls = _urls(stack, "probes", question)
+    urls = map(stack.targets.url_by_address, _numbers(stack))
+    probes = _write(stack, "probes", (question.format(quote(url, safe="")) for url in urls))
     before = proc.cpu_us({"blackbox": pid})["blackbox"]
-    said = _ask(urls, "--keep-alive", "--at-once", "32", "--expect", "probe_success 1\n")
+    said = _ask(probes, "--keep-alive", "--at-once", "32", "--expect", "probe_success 1\n")
     used = proc.cpu_us({"blackbox": pid})["blackbox"] - before
     return Other(used / said["good"], said["good"] / said["seconds"], said["bad"])
 
@@ -113,13 +129,14 @@ def _ask(urls: Path, *more: str) -> dict[str, float]:
     return said
 
 
-def _urls(stack: Stack, name: str, pattern: str) -> Path:
+def _numbers(stack: Stack) -> range:
     """The first websites, as many as it takes to come by every address often."""
+    return range(min(stack.options.sites, 20_000))
+
+
+def _write(stack: Stack, name: str, urls: Iterable[str]) -> Path:
     path = stack.directory / f"{name}.txt"
-    bare = pattern == "{}"
-    found = (stack.targets.url(n) for n in range(min(stack.options.sites, 20_000)))
-    words = (pattern.format(url if bare else quote(url, safe="")) for url in found)
-    path.write_text("\n".join(words), encoding="utf-8")
+    path.write_text("\n".join(urls), encoding="utf-8")
     return path
 
 

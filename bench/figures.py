@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,14 +48,14 @@ def good_start(now_s: float) -> float:
     return now_s if second <= _START_BY_S else now_s - second + 60
 
 
-def window(ready_s: float, interval_s: int) -> Window:
+def window(ready_s: float, interval_s: int, at_least_s: int = MEASURE_AT_LEAST_S) -> Window:
     """From the next minute on an interval of warm-up, then whole intervals.
 
     Websites that are new to a tick store cost more at first, hence a whole interval.
     """
     first = -int(-ready_s // 60) * 60
     begin = -(-(first + interval_s) // interval_s) * interval_s
-    intervals = -(-MEASURE_AT_LEAST_S // interval_s)
+    intervals = -(-at_least_s // interval_s)
     return Window(first, begin, begin + intervals * interval_s, interval_s)
 
 
@@ -84,6 +86,13 @@ def batches(lines: Iterable[str]) -> list[Batch]:
     return found
 
 
+def times_of(lines: Iterable[str], event: str) -> list[float]:
+    """When a process told of this event, Unix seconds."""
+    mark = f'"{event}"'
+    found = (_object(line) for line in lines if mark in line)
+    return [dt.datetime.fromisoformat(f["timestamp"]).timestamp() for f in found if f]
+
+
 def _object(line: str) -> dict[str, Any] | None:
     try:
         return dict(json.loads(line))
@@ -97,6 +106,13 @@ def percentile(values: Sequence[float], percent: float) -> float:
         return float("nan")
     ranked = sorted(values)
     return ranked[max(0, -int(-len(ranked) * percent // 100) - 1)]
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Of their mean; nan where a single value says nothing of how they scatter."""
+    if len(values) < 2:
+        return float("nan")
+    return statistics.stdev(values) / math.sqrt(len(values))
 
 
 def missed_slots(series_with: Mapping[int, int], series: int, due_each: int) -> int:
@@ -113,3 +129,8 @@ def missed_slots(series_with: Mapping[int, int], series: int, due_each: int) -> 
 def per_check(before: Mapping[str, int], after: Mapping[str, int], checks: int) -> dict[str, float]:
     """Microseconds of CPU a check, by process."""
     return {name: (after[name] - before[name]) / max(checks, 1) for name in before}
+
+
+def marginal(us_per_check: float, idle_us_per_s: float, checks_per_s: float) -> float:
+    """CPU of one check more: without what the processes use when there is nothing to do."""
+    return us_per_check - idle_us_per_s / checks_per_s

@@ -15,7 +15,10 @@ _CHECKS_PER_S = 2000
 
 @dataclass(frozen=True)
 class Options:
-    """``interval_s``: between two checks of a website. ``processes``: of each region's worker."""
+    """``interval_s``: between two checks of a website. ``processes``: of each region's worker.
+
+    ``flaky``: how many websites can be made to fail; then there is a mail server, too.
+    """
 
     sites: int
     regions: tuple[str, ...]
@@ -23,6 +26,8 @@ class Options:
     store: Store
     https: bool
     processes: int
+    dns: bool = False
+    flaky: int = 0
 
     @property
     def series(self) -> int:
@@ -31,6 +36,7 @@ class Options:
 
     def describe(self) -> str:
         scheme = "HTTPS" if self.https else "HTTP"
+        scheme += ", names from the DNS" if self.dns else ""
         return (
             f"{self.sites} websites ({scheme}) every {self.interval_s} s from "
             f"{len(self.regions)} region(s), {self.processes} worker process(es) each, "
@@ -40,14 +46,15 @@ class Options:
 
 def read(environ: Mapping[str, str]) -> Options:
     """The options. Raises ValueError, one sentence, for what cannot be measured."""
-    sites, regions = _number(environ, "SITES", 20_000), _number(environ, "REGIONS", 1)
+    sites, regions = number(environ, "SITES", 20_000), number(environ, "REGIONS", 1)
     return Options(
         sites=sites,
         regions=tuple(f"region-{n + 1}" for n in range(regions)),
-        interval_s=_number(environ, "INTERVAL", default_interval_s(sites * regions), least=30),
-        store=_store(environ.get("STORE", "")),
+        interval_s=number(environ, "INTERVAL", default_interval_s(sites * regions), least=30),
+        store=store(environ.get("STORE", "")),
         https=environ.get("HTTPS", "") not in ("", "0"),
-        processes=_number(environ, "PROCESSES", 1),
+        processes=number(environ, "PROCESSES", 1),
+        dns=environ.get("DNS", "") not in ("", "0"),
     )
 
 
@@ -56,14 +63,16 @@ def default_interval_s(series: int) -> int:
     return 30 * max(1, -(-series // (30 * _CHECKS_PER_S)))
 
 
-def _number(environ: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
+def number(environ: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
+    """A setting. Raises ValueError, one sentence that names it."""
     text = environ.get(name) or str(default)
     if not text.isascii() or not text.isdigit() or int(text) < least:
         raise ValueError(f"{name} must be a whole number from {least} (it is {text!r}).")
     return int(text)
 
 
-def _store(text: str) -> Store:
+def store(text: str) -> Store:
+    """STORE. Raises ValueError for an unknown one, and for influx where there is no influxd."""
     if text == "postgres" or (not text and shutil.which("influxd") is None):
         return "postgres"
     if text not in ("", "influx"):

@@ -89,6 +89,23 @@ def memory(roots: Mapping[str, int]) -> dict[str, Memory]:
     return {name: _sum(map(_memory, tree(root, stats))) for name, root in roots.items()}
 
 
+def memories(root: int) -> list[Memory]:
+    """Memory of each process of a tree now, the largest first."""
+    stats = {stat.pid: stat for stat in _all_stats()}
+    return sorted(map(_memory, tree(root, stats)), key=lambda m: m.rss, reverse=True)
+
+
+def sockets_waiting() -> int:
+    """TCP sockets of this machine in TIME_WAIT: connections that were closed lately."""
+    return parse_sockstat(Path("/proc/net/sockstat").read_text(encoding="ascii"))
+
+
+def parse_sockstat(text: str) -> int:
+    """/proc/net/sockstat; 0 where it does not say."""
+    found = re.search(r"^TCP:.* tw (\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
 def machine() -> Machine:
     """Of the whole machine since it started."""
     with Path("/proc/stat").open(encoding="ascii") as file:

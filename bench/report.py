@@ -12,9 +12,10 @@ from typing import Any
 
 from . import figures
 from .compare import Other
-from .measure import Measured, ours
+from .measure import Measured
 from .options import Options
-from .stack import TARGET
+from .stack import NAMES, TARGET
+from .watch import ours
 
 _MIB = 2**20
 
@@ -41,12 +42,13 @@ def result(run: Run) -> dict[str, Any]:
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": {"cores": os.cpu_count(), "system": platform.platform()},
         "sites": o.sites, "regions": len(o.regions), "interval_s": o.interval_s,
-        "store": o.store, "https": o.https, "processes": o.processes,
+        "store": o.store, "https": o.https, "dns": o.dns, "processes": o.processes,
         "window_s": m.window.seconds,
         "checks": m.checks,
         "checks_per_s": round(m.checks / m.window.seconds, 1),
         "cpu_us_per_check": cpu | {"total": round(total, 1)},
-        "idle_us_per_s": {n: round(us) for n, us in m.idle_us_per_s.items() if ours(n)},
+        "idle_us_per_s": {n: round(us) for n, us in m.idle.us_per_s.items() if ours(n)},
+        "dns_us_per_check": round(m.cpu_us[NAMES], 1) if o.dns else None,
         "target_us_per_check": round(m.cpu_us[TARGET], 1),
         "others": {name: other and asdict(other) for name, other in run.others.items()},
         "ratio_bare_aiohttp": _ratio(total, run.others["bare_aiohttp"]),
@@ -96,8 +98,9 @@ def _processes(found: dict[str, Any]) -> list[str]:
     lines = [f"{'CPU of one check':<28}{'us':>8}{'idle us/s':>12}{'RSS MiB':>10}{'PSS MiB':>10}"]
     lines += [_row(name, us, str(idle.get(name, "-")), memory[name]) for name, us in cpu.items()]
     lines.append(f"{'total':<28}{total:>8.1f}{sum(idle.values()):>12}")
-    target = found["target_us_per_check"]
-    return [*lines, _row("nginx (the websites, apart)", target, "", memory[TARGET])]
+    target, names = found["target_us_per_check"], found["dns_us_per_check"]
+    lines.append(_row("nginx (the websites, apart)", target, "", memory[TARGET]))
+    return lines if names is None else [*lines, _row("dnsmasq (apart)", names, "", memory[NAMES])]
 
 
 def _row(name: str, us: float, idle: str, memory: dict[str, int]) -> str:
@@ -119,7 +122,8 @@ def _others(found: dict[str, Any]) -> list[str]:
             lines.append(f"{name:<28}  not installed, left out")
             continue
         numbers = f"{other['cpu_us']:>8.1f}{other['per_s']:>10.0f}{other['bad']:>10.0f}"
-        lines.append(f"{name:<28}{numbers}  {found[ratio]:.2f} times that")
+        asked = ", asked by address" if found["dns"] and not other["by_name"] else ""
+        lines.append(f"{name:<28}{numbers}  {found[ratio]:.2f} times that{asked}")
     return lines
 
 

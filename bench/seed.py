@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import sysconfig
 import time
-from pathlib import Path
 
 import psycopg
 
@@ -51,6 +47,5 @@ def insert_websites(stack: Stack) -> None:
 def sync(stack: Stack) -> float:
     """`monitor sync`; returns the seconds it took."""
     began = time.monotonic()
-    command = [sys.executable, "-P", str(Path(sysconfig.get_path("scripts")) / "monitor"), "sync"]
-    subprocess.run(command, env=stack.environment(), cwd=stack.directory, check=True, timeout=300)
+    stack.run("monitor", "sync", within_s=600.0)
     return time.monotonic() - began

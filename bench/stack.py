@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,44 +9,21 @@ import sysconfig
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitor.local import process
-from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.processes import Locations, environment
-from monitor.local.redis import EmbeddedRedis, free_port
-from monitor.storage.postgres.migrations import migrate
+from monitor.local.redis import free_port
 
-from . import targets
 from .options import Options
 from .targets import Targets
 
-TARGET = "target"
+TARGET, NAMES, MAIL = "target", "dns", "mail"
+"""The websites, their names, and a server that takes the mails: no part of what is measured."""
 _END_WITHIN_S = 8.0
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
-_INFLUX = """
-reporting-disabled = true
-bind-address = "127.0.0.1:{rpc}"
-[meta]
-  dir = "{dir}/meta"
-[data]
-  dir = "{dir}/data"
-  wal-dir = "{dir}/wal"
-  index-version = "tsi1"
-  max-values-per-tag = 0
-  query-log-enabled = false
-  cache-snapshot-write-cold-duration = "5s"
-[http]
-  bind-address = "127.0.0.1:{http}"
-  log-enabled = false
-[monitor]
-  store-enabled = false
-"""
-"""As advised to operators, but for the last line of [data]: what was written is compressed 5 s
-after the last write, not 10 min. While writes come in it makes no difference."""
 
 
 class Failed(Exception):
@@ -56,7 +32,10 @@ class Failed(Exception):
 
 @dataclass
 class Stack:
-    """The parts by name, and where they are reached. ``influx_url``: None without it."""
+    """The parts by name, and where they are reached.
+
+    None without it: ``influx_url``, ``dns_server`` (address:port), ``mail_port``.
+    """
 
     directory: Path
     options: Options
@@ -64,6 +43,9 @@ class Stack:
     database_url: str = ""
     redis_url: str = ""
     influx_url: str | None = None
+    dns_server: str | None = None
+    mail_port: int | None = None
+    api_url: str = ""
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     products: tuple[str, ...] = ()
 
@@ -95,9 +77,11 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """Of the processes that may use Postgres."""
         given = {
-            # Mail would go nowhere; there is none where no website fails.
-            "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(free_port()), "SMTP_TLS": "none",
+            # Without a mail server mails would go nowhere; there are none where no website fails.
+            "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(self.mail_port or free_port()),
+            "SMTP_TLS": "none", "ALERT_EMAIL_TO": "on-call@bench.test",
             "INFLUXDB_URL": self.influx_url or "", "MONITOR_API_PORT": str(free_port()),
+            "MONITOR_DNS_SERVERS": self.dns_server or "",
         }  # fmt: skip
         found = environment(given, Locations(self.database_url, self.redis_url, 0), self.directory)
         if self.targets.authority is not None:
@@ -114,17 +98,25 @@ class Stack:
                 {"DATABASE_URL": ""} if self.influx_url else {}
             )
             self._start(f"worker.{region}", _worker(self.options.processes), common | settings)
-        ready = f"http://127.0.0.1:{common['MONITOR_API_PORT']}/readyz"
-        self.wait_for("api", lambda: answers(ready, 200))
+        self.api_url = f"http://127.0.0.1:{common['MONITOR_API_PORT']}"
+        self.wait_for("api", lambda: answers(f"{self.api_url}/readyz", 200))
 
     def start_scheduler(self) -> None:
         """From the next minute on there are batches; in the midst of one, for that one too."""
         self._start("scheduler", ["periodiq", "monitor.actors"], self.environment())
 
+    def run(self, *words: str, within_s: float = 300.0) -> str:
+        """A command of the product, as an operator runs it; returns what it prints."""
+        done = subprocess.run(
+            _command(words), env=self.environment(), cwd=self.directory,
+            stdout=subprocess.PIPE, text=True, check=True, timeout=within_s,
+        )  # fmt: skip
+        return done.stdout.strip()
+
     def _start(self, name: str, words: list[str], env: dict[str, str]) -> None:
-        command: list[str | Path] = [sys.executable, "-P", _SCRIPTS / words[0], *words[1:]]
         with self.log(name).open("ab") as log:
-            self.children[name] = process.start(command, log=log, env=env, cwd=self.directory)
+            child = process.start(_command(words), log=log, env=env, cwd=self.directory)
+        self.children[name] = child
         self.products += (name,)
 
     def stop_products(self) -> None:
@@ -148,52 +140,12 @@ class Stack:
 
 
 def _worker(processes: int) -> list[str]:
-    count = ["--processes", str(processes), "--threads", "4"]
+    count = ["--processes", str(processes), "--threads", "8"]
     return ["dramatiq", "monitor.actors", "--skip-logging", *count]
 
 
-@contextmanager
-def running_servers(directory: Path, options: Options) -> Iterator[Stack]:
-    """The servers and the websites, no process of ours yet. All are ended on the way out."""
-    with ExitStack() as ending:
-        stack = Stack(directory, options, targets.start(directory / "nginx", https=options.https))
-        ending.callback(stack.stop)
-        stack.children[TARGET] = stack.targets.child
-        _start_postgres(stack)
-        _start_redis(stack)
-        if options.store == "influx":
-            _start_influx(stack)
-        stack.must_run()
-        yield stack
-
-
-def _start_postgres(stack: Stack) -> None:
-    server = EmbeddedPostgres(stack.directory / "postgres", log=stack.log("postgres"))
-    server.start()
-    assert server.child is not None
-    stack.children["postgres"] = server.child
-    stack.database_url = server.url()
-    migrate(stack.database_url)
-
-
-def _start_redis(stack: Stack) -> None:
-    server = EmbeddedRedis(stack.directory / "redis", log=stack.log("redis"))
-    server.start()
-    assert server.child is not None
-    stack.children["redis"] = server.child
-    stack.redis_url = server.url
-
-
-def _start_influx(stack: Stack) -> None:
-    directory, port = stack.directory / "influx", free_port()
-    directory.mkdir()
-    config = directory / "influxdb.conf"
-    config.write_text(_INFLUX.format(dir=directory, http=port, rpc=free_port()), encoding="utf-8")
-    with stack.log("influxd").open("ab") as log:
-        started = process.start(["influxd", "-config", config], log=log, env=dict(os.environ))
-    stack.children["influxd"] = started
-    stack.influx_url = f"http://127.0.0.1:{port}"
-    stack.wait_for("influxd", lambda: answers(f"{stack.influx_url}/ping", 204))
+def _command(words: Sequence[str]) -> list[str | Path]:
+    return [sys.executable, "-P", _SCRIPTS / words[0], *words[1:]]
 
 
 def answers(url: str, status: int) -> bool:

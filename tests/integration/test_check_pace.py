@@ -1,13 +1,16 @@
 """What is measured is the website, not the batch it was checked in."""
 
 import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from monitor.domain.messages import CheckBatch
-from monitor.domain.outcome import Outcome, Result
+from monitor.domain.messages import CheckBatch, CheckWebsites
+from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import POSITIONS
-from monitor.services.check import check_batch
+from monitor.domain.verdict import Verdict
+from monitor.services.check import check_batch, check_websites
 from support.world import START_S, run
 
 WEBSITES = 60
@@ -52,5 +55,47 @@ def test_an_answer_does_not_wait_for_the_whole_batch_to_begin(database_url, redi
         assert cancelled or world.prober.begun == WEBSITES
         # and one that is called off leaves nothing running
         assert not [t for t in asyncio.all_tasks() if "OneTurnAway" in repr(t)]
+
+    run(scenario, database_url, redis_url)
+
+
+def test_a_slot_just_before_a_recheck_does_not_leave_the_website_to_its_next_slot(
+    database_url, redis_url
+):
+    async def scenario(world):
+        # given a failure, a slot of the website's own 14 s later, and the re-check after 15 s
+        await world.add_region("europe")
+        website = await world.add_website("http://down/")
+        await world.sync()
+        world.prober.outcomes["http://down/"] = Outcome(Result.DOWN, Reason.CONNECTION_REFUSED)
+        worker = world.worker()
+
+        async def check(slot_s):
+            message = CheckWebsites(region="europe", website_ids=[website], slot_ms=slot_s * 1000)
+            return await check_websites(worker, message)
+
+        await check(START_S)
+        # when the slot's own check, which confirms nothing, is stored while the re-check runs
+        begun, ends = asyncio.Event(), asyncio.Event()
+
+        async def slow(options):
+            begun.set()
+            await ends.wait()
+            return await worker.prober.check(options)
+
+        late = replace(worker, prober=SimpleNamespace(check=slow), patience_s=60)
+        message = CheckWebsites(
+            region="europe", website_ids=[website], slot_ms=(START_S + 15) * 1000
+        )
+        recheck = asyncio.create_task(check_websites(late, message))
+        await begun.wait()
+        follow = await check(START_S + 14)
+        ends.set()
+        assert await recheck == []
+        # then it is looked at again, and that confirms
+        (again,) = follow
+        assert again.payload.slot_ms == (START_S + 14 + 15) * 1000
+        (flips,) = await check(START_S + 14 + 15)
+        assert flips.payload.flips[0].verdict is Verdict.DOWN
 
     run(scenario, database_url, redis_url)

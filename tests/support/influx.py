@@ -11,23 +11,8 @@ import pytest
 from monitor.local import process
 from monitor.local.redis import free_port
 
-_CONFIG = """
-reporting-disabled = true
-bind-address = "127.0.0.1:{rpc}"
-[meta]
-  dir = "{dir}/meta"
-[data]
-  dir = "{dir}/data"
-  wal-dir = "{dir}/wal"
-  index-version = "tsi1"
-  max-values-per-tag = 0
-  query-log-enabled = false
-[http]
-  bind-address = "127.0.0.1:{http}"
-  log-enabled = false
-[monitor]
-  store-enabled = false
-"""
+_CONFIG = Path(__file__).parents[2] / "deploy" / "influxdb.conf"
+"""As operators are advised; where its data is and where it listens is said in the environment."""
 
 
 def find_influxd():
@@ -51,18 +36,23 @@ class InfluxServer:
     def start(self):
         for _ in range(5):
             self.port = self.port or free_port()
-            config = self.directory / "influxdb.conf"
-            config.write_text(
-                _CONFIG.format(dir=self.directory, http=self.port, rpc=free_port()),
-                encoding="utf-8",
-            )
+            command = [find_influxd(), "-config", _CONFIG]
             with (self.directory / "influxdb.log").open("ab") as log:
-                self._child = process.start([find_influxd(), "-config", config], log=log)
+                self._child = process.start(command, log=log, env=self._environment())
             if self._answers():
                 return self
             self.stop()
             self.port = 0
         raise RuntimeError((self.directory / "influxdb.log").read_text(encoding="utf-8")[-2000:])
+
+    def _environment(self):
+        return os.environ | {
+            "INFLUXDB_META_DIR": f"{self.directory}/meta",
+            "INFLUXDB_DATA_DIR": f"{self.directory}/data",
+            "INFLUXDB_DATA_WAL_DIR": f"{self.directory}/wal",
+            "INFLUXDB_BIND_ADDRESS": f"127.0.0.1:{free_port()}",
+            "INFLUXDB_HTTP_BIND_ADDRESS": f"127.0.0.1:{self.port}",
+        }
 
     def stop(self):
         process.stop(self._child, within_s=5.0)

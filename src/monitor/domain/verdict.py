@@ -13,7 +13,8 @@ CONFIRMATIONS = 2
 """Consecutive failures that make a verdict down, the last at least RECHECK_AFTER_S later."""
 
 RECHECK_AFTER_S = 15
-"""A first failure is checked again this soon."""
+"""A failure that confirms nothing yet is checked again this soon: a first one, and one that comes
+so soon after it that it may be the same blip. That one may have taken the place of the re-check."""
 
 REPORT_EVERY = 64
 """A verdict of down that lasts is reported again at every so many failures, for ever."""
@@ -112,7 +113,7 @@ def _decide_down(before: RegionState, outcome: Outcome, slot_s: int) -> Decision
         response_ms=outcome.response_ms,
     )
     again = confirmed and _is_told_again(failures)
-    return Decision(state, report=flipped or again, recheck=failures == 1 and not confirmed)
+    return Decision(state, report=flipped or again, recheck=not confirmed)
 
 
 def _is_told_again(failures: int) -> bool:

@@ -1,0 +1,96 @@
+"""`make bench-million`: what the project promises of a million websites, measured and judged."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from subprocess import CalledProcessError
+from typing import Any
+
+from bench.__main__ import allow_many_sockets, interrupt
+from bench.report import write
+from bench.stack import Failed
+from bench.watch import say
+
+from . import judge, options, picture
+from .options import Wanted
+from .outcome import result
+from .run import run
+
+RESULT = Path(__file__).parents[1] / "results" / "million.json"
+PICTURE = RESULT.with_suffix(".svg")
+
+
+def main() -> int:
+    """Measure, print, keep; returns the exit code: 0 where all was measured, pass or fail."""
+    signal.signal(signal.SIGTERM, interrupt)
+    allow_many_sockets()
+    try:
+        wanted = options.read(os.environ)
+        _tell_plan(wanted)
+        found = result(run(wanted))
+    except (ValueError, FileNotFoundError, TimeoutError, Failed, CalledProcessError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    write(found, RESULT)
+    PICTURE.write_text(picture.draw(found["sizes"], _subtitle(found)), encoding="utf-8")
+    print("\n".join(["", wanted.large().describe(), "", *_told(found), ""]))
+    print(f"All figures: {RESULT}\nThe picture: {PICTURE}")
+    return 0
+
+
+def _tell_plan(wanted: Wanted) -> None:
+    plan = wanted.plan()
+    say(f"this takes about {sum(seconds for _, seconds in plan) / 60:.0f} minutes:")
+    for step, seconds in plan:
+        say(f"  {step}: {seconds} s")
+
+
+def _told(found: dict[str, Any]) -> list[str]:
+    cycles = found["each_cycle"]
+    # A full sync is a process of its own: in its cycle it is other work.
+    beside = max(c["other_cores"] for c in [c for c in cycles if not c["synced"]] or cycles)
+    lag = f"p50 {found['lag_p50_s']:.1f} s, p99 {found['lag_p99_s']:.1f} s"
+    lag += f", most {found['lag_max_s']:.1f} s"
+    shares = ", ".join(f"{name} {us:.0f}" for name, us in _dear(found))
+    burst, target = found["burst"], found["target_us_per_check"]
+    notes = [
+        f"lag {lag}; {found['down']} down, {found['not_measured']} not measured",
+        f"of a check, us: {shares}; nginx, apart, {target:.0f}",
+        *(_cycle(number, cycle) for number, cycle in enumerate(cycles, 1)),
+        f"POST /websites under load: {judge.told_kind(found['api']['create'])}",
+        f"the last mail was taken {burst['mails_s']:.1f} s after the second check",
+        f"beside it other work took up to {beside:.2f} cores: distrust a run where it is large",
+    ]
+    if found["sites"] < 1_000_000:
+        notes.append(
+            f"A trial: the verdicts hold for {found['sites']} websites, not for a million."
+        )
+    return [*judge.table(judge.lines(found)), "", *notes]
+
+
+def _dear(found: dict[str, Any]) -> list[tuple[str, float]]:
+    return [(n, us) for n, us in found["cpu_us_per_check"].items() if us >= 0.5 and n != "total"]
+
+
+def _cycle(number: int, cycle: dict[str, Any]) -> str:
+    beside = [n for n in ("synced", "rolled_up") if cycle[n]]
+    return (
+        f"cycle {number}: {cycle['checks']} checks, {cycle['total_us']:.0f} us each, "
+        f"{cycle['busy_cores']:.2f} cores busy, {cycle['sockets_waiting']} sockets in TIME_WAIT"
+        f"{', ' if beside else ''}{' and '.join(beside)}"
+    )
+
+
+def _subtitle(found: dict[str, Any]) -> str:
+    each = (f"{picture.words(s['sites'])} every {s['interval_s']} s" for s in found["sizes"])
+    where = f"{found['processes']} worker process(es), {found['machine']['cores']} cores"
+    return f"HTTP, one region, {where}; {', '.join(each)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

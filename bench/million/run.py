@@ -1,0 +1,123 @@
+"""The whole measurement, step by step: first fewer websites, then all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from bench import api_load, compare, figures, proc, seed, stores
+from bench.measure import BEFORE_MINUTE_S, Measured, measure
+from bench.servers import running_servers
+from bench.stack import Stack
+from bench.watch import Watch, say
+
+from . import burst, cycles, history, importing
+from .importing import Api, Import
+from .options import FLAT_WINDOW_S, Wanted
+from .outcome import Run
+
+
+def run(wanted: Wanted) -> Run:
+    """All of it. Raises Failed where a part ends, TimeoutError where something never comes."""
+    small = [_small(wanted, sites) for sites in wanted.flat]
+    say(f"now {wanted.sites} websites")
+    with (
+        tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory,
+        running_servers(Path(directory), wanted.large()) as stack,
+    ):
+        return _large(wanted, stack, small)
+
+
+def _small(wanted: Wanted, sites: int) -> Measured:
+    options = wanted.small(sites)
+    say(f"first {options.describe()}")
+    with (
+        tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory,
+        running_servers(Path(directory), options) as stack,
+    ):
+        return measure(stack, at_least_s=FLAT_WINDOW_S)
+
+
+def _large(wanted: Wanted, stack: Stack, small: list[Measured]) -> Run:
+    watch, empty = Watch(stack), stores.redis_used_memory(stack)
+    stack.start_products()
+    api = Api(stack)
+    idle = watch.idle(time.time() + 45)
+    imported = _fill(watch, api, over_api=wanted.over_api)
+    say(f"writing 30 days of roll-ups of {wanted.seeded} websites")
+    ids = history.seed(stack, wanted.seeded)
+    measured = _cycles(wanted, watch)
+    redis_bytes = stores.redis_used_memory(stack) - empty
+    loaded = _api_under_load(wanted, watch, api, ids)
+    failed = burst.run(watch)
+    memory = proc.memory(stack.pids())
+    stack.stop_products()
+    stack.targets.recover()  # or the other programs would count failures
+    say("counting ticks and bytes, then other programs at the same websites")
+    found = stores.series_with(stack, measured.window)
+    return Run(
+        wanted=wanted,
+        small=small,
+        idle=idle,
+        imported=imported,
+        cycles=measured,
+        batches=watch.log.batches(),
+        api=loaded,
+        burst=failed,
+        memory=memory,
+        missed=figures.missed_slots(found, wanted.sites, measured.window.slots_each),
+        redis_bytes=redis_bytes,
+        redis_keys=stores.redis_key_bytes(stack),
+        tick_bytes=stores.tick_bytes(stack),
+        blackbox=compare.blackbox(stack),
+        wrk=compare.wrk(stack),
+    )
+
+
+def _fill(watch: Watch, api: Api, *, over_api: bool) -> Import | None:
+    """All websites into Postgres and Redis; None where it was not over the API."""
+    if not over_api:
+        seed.insert_websites(watch.stack)
+        say(f"no import is measured: COPY, then a sync of {seed.sync(watch.stack):.1f} s")
+        return None
+    importing.make_regions(api, watch.stack.options.regions)
+    imported = importing.run(watch, api)
+    say(f"imported in {imported.uploaded_s:.1f} s, in Redis after {imported.ready_s:.1f} s")
+    return imported
+
+
+def _cycles(wanted: Wanted, watch: Watch) -> cycles.Cycles:
+    """The scheduler starts now: an interval of warm-up, then the cycles."""
+    interval_s = wanted.interval_s
+    ready_s = time.time() + BEFORE_MINUTE_S + 1
+    window = figures.window(ready_s, interval_s, wanted.cycles * interval_s)
+    watch.wait(window.first_slot_s - BEFORE_MINUTE_S, "waiting for the minute to end")
+    watch.stack.start_scheduler()
+    return cycles.run(watch, window)
+
+
+def _api_under_load(wanted: Wanted, watch: Watch, api: Api, ids: list[UUID]) -> dict[str, Any]:
+    """A client of its own process; checks go on."""
+    stack = watch.stack
+    path = stack.directory / "ids.txt"
+    path.write_text("\n".join(map(str, ids)), encoding="ascii")
+    new_url = stack.targets.url_by_address(wanted.sites).replace("/site/", "/added/") + "/{}"
+    command = [
+        sys.executable, api_load.__file__, api.url, "--ids", str(path), "--new-url", new_url,
+        "--per-s", str(wanted.api_per_s), "--seconds", str(wanted.api_s),
+    ]  # fmt: skip
+    environment = {**os.environ, "BENCH_KEY": api.key}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as client:
+        # Answers may take 30 s after the last request was sent.
+        within_s = wanted.api_s + 60.0
+        watch.wait_for(lambda: client.poll() is not None, "the API under load", within_s=within_s)
+        assert client.stdout is not None
+        said: dict[str, Any] = json.loads(client.stdout.read())
+    return said

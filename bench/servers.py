@@ -1,0 +1,104 @@
+"""The servers that a measurement needs, started before any process of ours."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from monitor.local import process
+from monitor.local.postgres import EmbeddedPostgres
+from monitor.local.redis import EmbeddedRedis, free_port
+from monitor.storage.postgres.migrations import migrate
+
+from . import mail_sink, names, targets
+from .options import Options
+from .stack import MAIL, NAMES, TARGET, Stack, answers
+
+_INFLUX_CONFIG = Path(__file__).parents[1] / "deploy" / "influxdb.conf"
+"""As operators are advised."""
+
+
+@contextmanager
+def running_servers(directory: Path, options: Options) -> Iterator[Stack]:
+    """The servers and the websites, no process of ours yet. All are ended on the way out."""
+    with ExitStack() as ending:
+        served = targets.start(
+            directory / "nginx", https=options.https, named=options.dns, flaky=options.flaky
+        )
+        stack = Stack(directory, options, served)
+        ending.callback(stack.stop)
+        stack.children[TARGET] = served.child
+        _start_postgres(stack)
+        _start_redis(stack)
+        if options.store == "influx":
+            _start_influx(stack)
+        if options.dns:
+            _start_names(stack)
+        if options.flaky:
+            _start_mail_sink(stack)
+        stack.must_run()
+        yield stack
+
+
+def _start_postgres(stack: Stack) -> None:
+    server = EmbeddedPostgres(stack.directory / "postgres", log=stack.log("postgres"))
+    server.start()
+    assert server.child is not None
+    stack.children["postgres"] = server.child
+    stack.database_url = server.url()
+    migrate(stack.database_url)
+
+
+def _start_redis(stack: Stack) -> None:
+    server = EmbeddedRedis(stack.directory / "redis", log=stack.log("redis"))
+    server.start()
+    assert server.child is not None
+    stack.children["redis"] = server.child
+    stack.redis_url = server.url
+
+
+def _start_influx(stack: Stack) -> None:
+    directory, port = stack.directory / "influx", free_port()
+    directory.mkdir()
+    with stack.log("influxd").open("ab") as log:
+        command: list[str | Path] = ["influxd", "-config", _INFLUX_CONFIG]
+        stack.children["influxd"] = process.start(
+            command, log=log, env=_influx_environment(directory, port, stack.options.series)
+        )
+    stack.influx_url = f"http://127.0.0.1:{port}"
+    stack.wait_for("influxd", lambda: answers(f"{stack.influx_url}/ping", 204))
+
+
+def _influx_environment(directory: Path, port: int, series: int) -> dict[str, str]:
+    """Where it keeps its files and listens. What the caller's environment says of it wins."""
+    cache = max(256 * 2**20, 4096 * series)
+    return {
+        # As operators of so many websites are advised (deploy/influxdb.conf).
+        "INFLUXDB_DATA_CACHE_SNAPSHOT_MEMORY_SIZE": str(cache),
+        "INFLUXDB_DATA_CACHE_MAX_MEMORY_SIZE": str(max(2**30, 2 * cache)),
+        "INFLUXDB_META_DIR": f"{directory}/meta",
+        "INFLUXDB_DATA_DIR": f"{directory}/data",
+        "INFLUXDB_DATA_WAL_DIR": f"{directory}/wal",
+        "INFLUXDB_BIND_ADDRESS": f"127.0.0.1:{free_port()}",
+        "INFLUXDB_HTTP_BIND_ADDRESS": f"127.0.0.1:{port}",
+        # What was written is compressed 5 s after the last write, not 10 min, so that bytes can
+        # be counted soon. While writes come in it makes no difference.
+        "INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION": "5s",
+    } | dict(os.environ)
+
+
+def _start_names(stack: Stack) -> None:
+    served = names.start(stack.directory, targets.ADDRESSES)
+    stack.children[NAMES] = served.child
+    stack.dns_server = served.address
+
+
+def _start_mail_sink(stack: Stack) -> None:
+    stack.mail_port = free_port()
+    with stack.log(MAIL).open("ab") as log:
+        command = [sys.executable, mail_sink.__file__, str(stack.mail_port)]
+        stack.children[MAIL] = process.start(command, log=log)
+    stack.wait_for(MAIL, lambda: mail_sink.answers(stack.mail_port or 0))
