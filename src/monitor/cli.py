@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TypeAlias
 
 from monitor import cli_commands as commands
+from monitor import cli_transfer as transfer
 from monitor.domain.access import Role
 from monitor.domain.errors import MonitorError
 
@@ -22,6 +23,8 @@ examples:
   monitor api                   serve the API
   monitor sync                  make what Redis shows anew from Postgres
   monitor keys create --name deploy --role write
+  monitor import websites.csv   make and change the websites of a file, through the API
+  monitor export websites.csv   write all websites to a file
   monitor settings              show every setting and its value
 
 other processes:
@@ -39,14 +42,35 @@ examples:
   monitor keys revoke 0190a8e2-7b1c-7d3e-9f00-3c5d2a1b4e6f
 """
 
+_IMPORT_EXAMPLES = """\
+examples:
+  monitor import websites.csv --dry-run         say what would become of every line
+  monitor import websites.csv
+  monitor import websites.ndjson --failures failed.ndjson
+  monitor export --region europe | monitor import - --url https://other.example.com
+
+A file is NDJSON, an object a line as for POST /websites, or CSV with a header, as `monitor export`
+writes it. A line that names the id, or else the external_id, of a website changes it; any other
+makes one. A line that fails stops no other; the exit code is then 1. An import that broke off goes
+on with --resume and the key that was printed.
+"""
+
+_EXPORT_EXAMPLES = """\
+examples:
+  monitor export                          every website, as NDJSON to the standard output
+  monitor export websites.csv --paused false
+  monitor export shop.ndjson --region europe --q shop.example.com
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 1 for an error of ours, 2 for a usage error."""
+    """Run a command; returns the exit code: what the command says or else 0, 1 for an error of
+    ours, 2 for a usage error."""
     arguments = _parser().parse_args(argv)
     try:
-        arguments.run(arguments)
+        code = arguments.run(arguments) or 0
         sys.stdout.flush()
-        return 0
+        return int(code)
     except MonitorError as error:
         print(f"monitor: {error}", file=sys.stderr)
         return 1
@@ -70,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_local(names)
     _add_serving(names)
     _add_keys(names)
+    _add_import(names)
+    _add_export(names)
     return parser
 
 
@@ -116,6 +142,53 @@ def _add_keys(names: _Names) -> None:
     revoke = actions.add_parser("revoke", help="end a key for good")
     revoke.add_argument("id", metavar="ID", help="as `monitor keys list` shows it")
     revoke.set_defaults(run=commands.revoke_key)
+
+
+def _add_import(names: _Names) -> None:
+    parser = names.add_parser(
+        "import",
+        help="make and change the websites of a file",
+        epilog=_IMPORT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", metavar="FILE", help="- is the standard input")
+    _add_format(parser)
+    parser.add_argument("--dry-run", action="store_true", help="change nothing, and say what would")
+    parser.add_argument("--failures", metavar="FILE", help="write all failed lines here, as NDJSON")
+    parser.add_argument("--resume", metavar="KEY", help="go on with an import that broke off")
+    _add_access(parser)
+    parser.set_defaults(run=transfer.import_websites)
+
+
+def _add_export(names: _Names) -> None:
+    parser = names.add_parser(
+        "export",
+        help="write websites to a file",
+        epilog=_EXPORT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", help="for its owner only; else the standard output"
+    )
+    _add_format(parser)
+    parser.add_argument("--region", help="those that are checked from here")
+    parser.add_argument("--paused", choices=["true", "false"], help="those that are, or are not")
+    parser.add_argument("--q", metavar="TEXT", help="those with this in their URL or name")
+    _add_access(parser)
+    parser.set_defaults(run=transfer.export_websites)
+
+
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=["csv", "ndjson"], help="else as the file's name ends")
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--url", help="of the API; else MONITOR_URL, else that of a `make up` that runs here"
+    )
+    parser.add_argument(
+        "--key", help="for the API; better MONITOR_API_KEY: others here can see a command's words"
+    )
 
 
 if __name__ == "__main__":

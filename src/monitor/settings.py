@@ -80,6 +80,21 @@ TABLE: Final = (
     Setting("MONITOR_REGION", read.region, None, "serve only this region's checks"),
     Setting("MONITOR_API_HOST", read.text, "127.0.0.1", "address the API listens on"),
     Setting("MONITOR_API_PORT", read.integer(1, 65_535), 8000, "port the API listens on"),
+    Setting(
+        "MONITOR_METRICS_PORT",
+        read.integer(1, 65_472),
+        None,
+        "worker and scheduler processes serve /metrics, each on the first free port from this one "
+        "on, of 64; unset: none do (the API always does, on its own port)",
+    ),
+    Setting("MONITOR_METRICS_HOST", read.text, "127.0.0.1", "address they serve it on"),
+    Setting(
+        "MONITOR_URL",
+        read.plain_url("http", "https"),
+        None,
+        "where `monitor import` and `monitor export` find the API",
+    ),
+    Setting("MONITOR_API_KEY", read.text, None, "the API key they send", secret=True),
     Setting("MONITOR_DATA_DIR", Path, Path(".monitor"), "everything of `make up`"),
     Setting(
         "MONITOR_DNS_SERVERS",
@@ -142,6 +157,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     monitor_region: str | None
     monitor_api_host: str
     monitor_api_port: int
+    monitor_metrics_port: int | None
+    monitor_metrics_host: str
+    monitor_url: str | None
+    monitor_api_key: str | None
     monitor_data_dir: Path
     monitor_dns_servers: tuple[str, ...]
     monitor_references: tuple[tuple[str, int], ...]

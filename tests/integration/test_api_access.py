@@ -11,6 +11,8 @@ from monitor.services import keys
 from monitor.services.keys import KeyRing
 from support.api import assert_problem, with_api
 
+UNFILTERED = {("patch", "/websites"), ("delete", "/websites")}
+"""What changes many websites, and none that nobody named."""
 PUBLIC = {"/healthz", "/readyz"}
 
 
@@ -30,7 +32,7 @@ def test_every_route_asks_for_its_role(postgres_server, redis_url):
         operations = await _operations(api)
         assert len(operations) >= 16
         for method, path in operations:
-            real = path.format(website_id=uuid4(), name="nowhere")
+            real = path.format(website_id=uuid4(), import_id=uuid4(), name="nowhere")
             for role in [None, *Role]:
                 # when
                 answer = await api.client(role).request(method, real, json={})
@@ -47,7 +49,10 @@ def test_every_route_asks_for_its_role(postgres_server, redis_url):
                     assert assert_problem(answer)["code"] == "forbidden"
                     assert "www-authenticate" not in answer.headers
                 else:
-                    assert answer.status_code in {200, 404, 422}, (method, path, role)
+                    fine = {200, 404, 415, 422}
+                    if (method, path) in UNFILTERED:
+                        fine = {400}
+                    assert answer.status_code in fine, (method, path, role)
 
     with_api(postgres_server, redis_url, scenario)
 

@@ -139,7 +139,8 @@ def test_an_answer_that_proves_a_network_counts_even_then(play):
     play(scenario)
 
 
-def test_of_two_overlapping_checks_one_decides(play):
+@pytest.mark.parametrize("earlier_s", [0, 1])
+def test_of_two_overlapping_checks_the_earlier_slot_decides_nothing(play, earlier_s):
     async def scenario(world):
         (website,) = await _given(world, "http://up/")
         entries = await world.projection.read_websites("europe", [website])
@@ -154,9 +155,11 @@ def test_of_two_overlapping_checks_one_decides(play):
 
         class Stale:
             read_arc = staticmethod(stale)
+            read_websites = worker.projection.read_websites
 
         # when
-        follow = await check_batch(replace(worker, projection=Stale()), _batch(START_S + 1))
+        batch = _batch(START_S - earlier_s)
+        follow = await check_batch(replace(worker, projection=Stale()), batch)
         # then it is stored as a tick, and decides nothing
         assert follow == []
         states = await world.states.read({"europe": [website]})

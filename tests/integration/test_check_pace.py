@@ -90,12 +90,46 @@ def test_a_slot_just_before_a_recheck_does_not_leave_the_website_to_its_next_slo
         recheck = asyncio.create_task(check_websites(late, message))
         await begun.wait()
         follow = await check(START_S + 14)
-        ends.set()
-        assert await recheck == []
-        # then it is looked at again, and that confirms
+        # then it would be looked at again, had the re-check died
         (again,) = follow
         assert again.payload.slot_ms == (START_S + 14 + 15) * 1000
-        (flips,) = await check(START_S + 14 + 15)
+        # and it counts on top of the slot's own, and confirms
+        ends.set()
+        (flips,) = await recheck
         assert flips.payload.flips[0].verdict is Verdict.DOWN
+
+    run(scenario, database_url, redis_url)
+
+
+def test_of_two_checks_that_overlap_the_later_one_is_not_lost(database_url, redis_url):
+    async def scenario(world):
+        # given a check that finds the website down, and one of a slot before it that found it up
+        await world.add_region("europe")
+        website = await world.add_website("http://fails/")
+        await world.sync()
+        worker = world.worker()
+        begun, ends = asyncio.Event(), asyncio.Event()
+
+        async def down(_options):
+            begun.set()
+            await ends.wait()
+            return Outcome(Result.DOWN, Reason.CONNECTION_REFUSED)
+
+        def message(slot_s):
+            return CheckWebsites(region="europe", website_ids=[website], slot_ms=slot_s * 1000)
+
+        # when the earlier slot's is stored while the later one is under way
+        late = replace(worker, prober=SimpleNamespace(check=down), patience_s=60)
+        later = asyncio.create_task(check_websites(late, message(START_S)))
+        await begun.wait()
+        await check_websites(worker, message(START_S - 1))
+        ends.set()
+        # then the later one counts all the same, and is followed up
+        (again,) = await later
+        assert again.payload.website_ids == [website]
+        states = await world.states.read({"europe": [website]})
+        assert (states["europe", website].slot_s, states["europe", website].failures) == (
+            START_S, 1,
+        )  # fmt: skip
 
     run(scenario, database_url, redis_url)

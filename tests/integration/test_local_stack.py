@@ -155,7 +155,10 @@ def test_commands_beside_it_find_its_servers(start):
     assert "dashboard" in run_monitor("keys", "list", **here).stdout
     assert "up to date" in run_monitor("migrate", **here).stdout
     assert run_monitor("sync", **here).stdout.startswith("Synced 0 websites")
+    assert run_monitor("export", **here).returncode == 0
     # and what is set wins, even if only a half of it is
+    abroad = run_monitor("export", **here, MONITOR_URL="http://127.0.0.1:1")
+    assert "set MONITOR_API_KEY" in abroad.stderr
     elsewhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere"}
     assert "postgres: " in run_monitor("keys", "list", **here, **elsewhere).stderr
     half = run_monitor("sync", **here, REDIS_URL="redis://127.0.0.1:1/0")

@@ -245,3 +245,49 @@ def test_after_an_incident_the_next_one_is_new(play):
         assert len(await world.outbox()) == 6
 
     play(scenario)
+
+
+def test_of_several_flips_in_one_message_the_latest_check_stands(play):
+    async def scenario(world):
+        # given a website and a region more, so that rows could be mixed up
+        website = await _given(world, "asia", "europe")
+        other = await world.add_website("http://other/")
+        await world.sync()
+        # when they come in any order
+        flips = [_up(website), _down(website), _down(other), _down(website, "asia")]
+        await record_flips(world.recorder(), flips)
+        # then each stands for its own website and region
+        found = await world.rows(
+            "SELECT website_id, region, verdict, status_code FROM verdicts ORDER BY 1, 2"
+        )
+        assert found == [
+            (website, "asia", "down", 503),
+            (website, "europe", "up", 0),
+            (other, "europe", "down", 503),
+        ]
+
+    play(scenario)
+
+
+def test_a_message_of_many_flips_opens_and_resolves_each_by_itself(play):
+    async def scenario(world):
+        # given
+        await world.add_region("asia")
+        await world.add_region("europe")
+        websites = [await world.add_website(emails=[f"{n}@example.com"]) for n in range(50)]
+        await world.sync()
+        reports = [(w, r, START_S + n) for n, w in enumerate(websites) for r in ("asia", "europe")]
+        # when
+        await record_flips(world.recorder(), [_down(*report) for report in reports])
+        opened = {w: await world.incidents(w) for w in websites}
+        await record_flips(world.recorder(), [_up(w, r, at + 90) for w, r, at in reports])
+        # then each incident has its own times and regions, each recipient its own two events
+        for n, w in enumerate(websites):
+            start, end = START_S + n, START_S + n + 90
+            assert opened[w] == [(start, None, "http_status", ["asia", "europe"])]
+            assert await world.incidents(w) == [(start, end, "http_status", ["asia", "europe"])]
+        told = {(event, to) for event, to, _ in await world.outbox()}
+        assert len(await world.outbox()) == 100
+        assert told == {(e, f"{n}@example.com") for e in ("opened", "resolved") for n in range(50)}
+
+    play(scenario)

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 
 import httpx
 import psycopg
@@ -34,6 +35,7 @@ class Api:
     now_s: float
     sent: list = field(default_factory=list)
     send_error: Exception | None = None
+    deps: Dependencies | None = None
 
     async def send(self, outgoing):
         if self.send_error is not None:
@@ -64,6 +66,10 @@ class Api:
 
     async def delete(self, path, *, expect=204):
         return await self.request("DELETE", path, expect=expect)
+
+    def importer(self, **options):
+        """What the API imports with."""
+        return replace_fields(self.deps.importer(), **options)
 
     async def add_regions(self, *names):
         for name in names:
@@ -127,7 +133,8 @@ def _empty_database(server):
         if found is None:
             connection.execute('CREATE DATABASE api TEMPLATE "monitor"')
     with psycopg.connect(server.url("api")) as connection:
-        for table in ("websites", "regions", "changes", "api_keys", "ticks", "tick_rollups"):
+        tables = ("websites", "regions", "changes", "api_keys", "ticks", "tick_rollups")
+        for table in (*tables, "bulk_imports"):
             connection.execute(f"DELETE FROM {table}")
     return server.url("api")
 
@@ -143,8 +150,8 @@ async def running(database_url, redis_url):
         )  # fmt: skip
         api = Api(None, pool, redis, ticks, {}, {}, 0.0)
         api.now_s = (await api.rows("SELECT extract(epoch FROM now())::float8"))[0][0]
-        deps = Dependencies(pool, redis, ticks, api.send, lambda: api.now_s)
-        api.app = create_app(deps)
+        api.deps = Dependencies(pool, redis, ticks, api.send, lambda: api.now_s)
+        api.app = create_app(api.deps)
         for role in [None, *Role]:
             headers = {}
             if role is not None:

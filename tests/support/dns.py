@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Self
 
@@ -15,8 +15,9 @@ UDP_BYTES = 512
 _HEAD = struct.Struct("!6H")
 _TYPES = {1: 4, 28: 6}
 
-Answer = list[str] | int
-"""Addresses of both families, or a response code, or SILENT."""
+Answer = list[str] | int | Callable[[bytes], bytes | None]
+"""Addresses of both families, or a response code, or SILENT, or a function that makes the whole
+answer, right or wrong, of the query."""
 
 
 class DnsServer:
@@ -54,6 +55,8 @@ class DnsServer:
         self.queries.append((name, kind))
         self.asked.set()
         found = self.table.get(name, NXDOMAIN)
+        if callable(found):
+            return found(query)
         if found == SILENT:
             return None
         code = found if isinstance(found, int) else 0

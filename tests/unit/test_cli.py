@@ -34,6 +34,8 @@ def run(*words, env=None, cwd="/"):
         ("settings", "--help"),
         ("keys", "--help"),
         ("keys", "create", "--help"),
+        ("import", "--help"),
+        ("export", "--help"),
     ],
 )
 def test_help_is_there_for_each_command(words, capsys):

@@ -21,6 +21,7 @@ SECRETS = {
     "SMTP_HOST": "host",
     "SMTP_USER": "u",
     "SMTP_PASS": "hunter2",
+    "MONITOR_API_KEY": "hunter2",
 }
 
 

@@ -21,7 +21,7 @@ from monitor.domain.messages import (
     Deliver,
     RecordFlips,
 )
-from monitor.services import emit, record, sweep, sync, ticks
+from monitor.services import bulk_views, emit, record, sweep, sync, ticks
 
 
 def declare(broker: Broker, resources: CentralResources) -> None:
@@ -38,7 +38,7 @@ def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
     )
     async def emit_batches() -> None:
         minute_s = int(time.time()) // emit.MINUTE_S * emit.MINUTE_S
-        await emit.emit_minute(resources.emitter, minute_s)
+        resources.emitted.inc(await emit.emit_minute(resources.emitter, minute_s))
 
 
 def _declare_sync(broker: Broker, resources: CentralResources) -> None:
@@ -92,6 +92,13 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
     )
     async def expire_ticks() -> None:
         await ticks.prepare_and_expire(resources.keeper)
+
+    @dramatiq.actor(
+        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("20 * * * *")
+    )
+    async def expire_imports() -> None:
+        assert resources.pool is not None
+        await bulk_views.expire(resources.pool)
 
     @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=0, periodic=cron("* * * * *")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import resource
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import uvloop
 from dramatiq.asyncio import EventLoopThread, get_event_loop_thread, set_event_loop_thread
 from dramatiq.middleware import Middleware
+
+from monitor import garbage
 
 _POLL_MS = 200
 """How long an idle region worker may take to see a new message."""
@@ -31,7 +32,7 @@ class EventLoop(Middleware):
     def before_worker_boot(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
         worker.worker_timeout = _POLL_MS
         _allow_many_sockets()
-        _collect_garbage_rarely()
+        garbage.collect_rarely()
         thread = _Thread()
         thread.start(timeout=5.0)
         set_event_loop_thread(thread)
@@ -48,12 +49,3 @@ def _allow_many_sockets() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _collect_garbage_rarely() -> None:
-    """Checks leave few cycles behind, and looking for them after every 700 objects was a quarter
-    of a worker's time (docs/performance.md). What was loaded until now is never looked at again.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)

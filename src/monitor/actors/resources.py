@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from importlib.metadata import version
 from typing import Any
 
 import dramatiq
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
+from prometheus_client import Counter, Gauge
 
+from monitor.actors.message_metrics import MessageMetrics
+from monitor.actors.worker_metrics import LoopMetrics, WorkerMetrics
 from monitor.broker import Broker, send_all
 from monitor.channels.email import EmailChannel
+from monitor.domain.capacity import Limits
+from monitor.exposition import process_registry
 from monitor.logs import get_logger
 from monitor.probes.address_policy import AddressPolicy
 from monitor.probes.http import HttpProber
@@ -18,6 +25,9 @@ from monitor.probes.network import NetworkWitness
 from monitor.services.check import hand_back
 from monitor.services.deliver import Courier
 from monitor.services.emit import Emitter
+from monitor.services.heartbeat import Heartbeat
+from monitor.services.loop_delay import measure_loop_delay
+from monitor.services.meter import Meter
 from monitor.services.outbox import Outbox
 from monitor.services.record import Recorder
 from monitor.services.region_worker import RegionWorker
@@ -31,6 +41,7 @@ from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
+from monitor.storage.redis.workers import Workers
 from monitor.storage.ticks.contract import TickStore
 from monitor.storage.ticks.grouped import GroupedWrites
 from monitor.storage.ticks.open import make_tick_store
@@ -44,8 +55,16 @@ class Resources(Middleware):
     Nothing here waits for a server: each is connected to when it is first needed.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, role: str) -> None:
         self.settings = settings
+        self.registry = process_registry()
+        self.messages = MessageMetrics(self.registry)
+        self.meter = Meter()
+        self.registry.register(LoopMetrics(role, self.meter))
+        Gauge(
+            "monitor_process_info", "What this process does, and its version; always 1.",
+            ("role", "version"), registry=self.registry,
+        ).labels(role, version("monitor")).set(1)  # fmt: skip
 
     def check(self) -> None:
         """Raise SettingsError naming a setting that this worker cannot do without."""
@@ -62,8 +81,10 @@ class Resources(Middleware):
         self.pool = await self._open_pool()
         self.ticks = self._tick_store()
         self.buffer = TickBuffer(self.redis, self.settings.monitor_tick_buffer_bytes)
+        self._delay = asyncio.create_task(measure_loop_delay(self.meter.loop_delay_s))
 
     async def close(self) -> None:
+        self._delay.cancel()
         await self.ticks.close()
         if self.pool is not None:
             await self.pool.close(timeout=1.0)
@@ -95,7 +116,7 @@ class RegionResources(Resources):
     worker: RegionWorker
 
     def __init__(self, settings: Settings, region: str) -> None:
-        super().__init__(settings)
+        super().__init__(settings, f"region.{region}")
         self.region = region
 
     def check(self) -> None:
@@ -126,9 +147,31 @@ class RegionResources(Resources):
             stragglers=Stragglers(self.settings.monitor_concurrency),
             send=send_all,
             now=time.time,
+            meter=self.meter,
         )
+        self._tell()
+
+    def _tell(self) -> None:
+        """Show what this worker does: in its own metrics, and in Redis for those of the API."""
+        slots, prober, late = self.settings.monitor_concurrency, self.prober, self.worker.stragglers
+        self.registry.register(
+            WorkerMetrics(
+                self.region, self.meter, slots, lambda: prober.under_way, lambda: len(late)
+            )
+        )
+        limits = Limits(self.messages.threads, slots)
+        self.heartbeat = Heartbeat(
+            Workers(self.redis),
+            self.region,
+            limits=limits,
+            meter=self.meter,
+            message_s=self.messages.held_s,
+            now=time.time,
+        )
+        self.heartbeat.start()
 
     async def close(self) -> None:
+        await self.heartbeat.close()
         await send_all(await hand_back(self.worker))
         await self.worker.ticks.close()
         await self.prober.close()
@@ -144,6 +187,12 @@ class CentralResources(Resources):
     syncer: Syncer
     sync_turns: SyncTurns
     keeper: Keeper
+
+    def __init__(self, settings: Settings, role: str) -> None:
+        super().__init__(settings, role)
+        self.emitted = Counter(
+            "monitor_batches_emitted", "Batches given out to the regions.", registry=self.registry
+        )
 
     def check(self) -> None:
         for name in ("REDIS_URL", "DATABASE_URL", "SMTP_HOST"):

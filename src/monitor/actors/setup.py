@@ -14,12 +14,14 @@ from periodiq import PeriodiqMiddleware
 from monitor import logs
 from monitor.actors import central, region
 from monitor.actors.event_loop import EventLoop
-from monitor.actors.resources import CentralResources, RegionResources
+from monitor.actors.metrics_server import MetricsMiddleware, MetricsServer
+from monitor.actors.orphans import EndWithMain
+from monitor.actors.resources import CentralResources, RegionResources, Resources
 from monitor.broker import Broker
 from monitor.domain.errors import SettingsError
 from monitor.settings import Settings, load
 
-R = TypeVar("R", bound=dramatiq.Middleware)
+R = TypeVar("R", bound=Resources)
 
 _SKIP_AFTER_S = 55
 """A periodic message that waited longer is skipped: the next one is about to come."""
@@ -46,7 +48,19 @@ def _is_scheduler() -> bool:
 def _scheduler(settings: Settings) -> Broker:
     """periodiq needs the names of the periodic actors and the queue, no database."""
     logs.configure("scheduler", settings.monitor_log_level)
-    return _broker(settings, CentralResources(settings), central.declare)
+    resources = CentralResources(settings, "scheduler")
+    broker = _broker(settings, resources, central.declare)
+    for server in _metrics(settings, resources):
+        server.start()  # periodiq has no worker whose middleware would
+    return broker
+
+
+def _metrics(settings: Settings, resources: Resources) -> list[MetricsServer]:
+    """What serves this process's metrics: nothing where no port is set."""
+    if settings.monitor_metrics_port is None:
+        return []
+    host, port = settings.monitor_metrics_host, settings.monitor_metrics_port
+    return [MetricsServer(resources.registry, host, port)]
 
 
 def _worker(settings: Settings) -> Broker:
@@ -56,7 +70,7 @@ def _worker(settings: Settings) -> Broker:
         regional.check()
         return _broker(settings, regional, region.declare)
     logs.configure("worker.central", settings.monitor_log_level)
-    resources = CentralResources(settings)
+    resources = CentralResources(settings, "central")
     resources.check()
     return _broker(settings, resources, central.declare)
 
@@ -65,8 +79,11 @@ def _broker(settings: Settings, resources: R, declare: Callable[[Broker, R], Non
     # Hooks before a thing run in this order, hooks after it in the reverse: the event loop is
     # there before the resources that live on it, and goes after them.
     middleware = [
+        EndWithMain(),
         EventLoop(),
+        resources.messages,
         resources,
+        *map(MetricsMiddleware, _metrics(settings, resources)),
         TimeLimit(),
         ShutdownNotifications(),
         Retries(),

@@ -14,8 +14,19 @@ from monitor.api import openapi
 from monitor.api.access import authorise
 from monitor.api.dependencies import Dependencies
 from monitor.api.problems import to_response
+from monitor.api.request_metrics import RequestMetrics
 from monitor.api.requests import MAX_BODY_BYTES, check_request
-from monitor.api.routes import health, monitor, regions, websites
+from monitor.api.routes import (
+    bulk,
+    export,
+    health,
+    metrics,
+    monitor,
+    regions,
+    websites,
+)
+from monitor.exposition import process_registry
+from monitor.services.installation import Observatory
 from monitor.services.keys import KeyRing
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -28,10 +39,25 @@ def create_app(deps: Dependencies, lifespan: Sequence[Lifespan] = ()) -> Litesta
 
     ``lifespan``: context managers to hold open while the app is served.
     """
-    return Litestar(
-        route_handlers=[websites.router, regions.router, monitor.router, health.router],
+    registry = process_registry()
+    app = Litestar(
+        route_handlers=[
+            websites.router,
+            bulk.router,
+            export.router,
+            regions.router,
+            monitor.router,
+            health.router,
+            metrics.router,
+        ],
         dependencies={"deps": Provide(lambda: deps, sync_to_thread=False)},
-        state=State({"key_ring": KeyRing(deps.pool)}),
+        state=State(
+            {
+                "key_ring": KeyRing(deps.pool),
+                "observatory": Observatory(deps.pool, deps.redis, deps.clock),
+                "metrics": registry,
+            }
+        ),
         guards=[authorise],
         before_request=check_request,
         before_send=[_add_headers],
@@ -42,6 +68,8 @@ def create_app(deps: Dependencies, lifespan: Sequence[Lifespan] = ()) -> Litesta
         lifespan=list(lifespan),
         debug=False,
     )
+    app.asgi_handler = RequestMetrics(registry).around(app.asgi_handler)
+    return app
 
 
 async def _add_headers(message: Message, _scope: Scope) -> None:

@@ -12,7 +12,7 @@ from litestar.typing import FieldDefinition
 
 from monitor.api import schemas
 from monitor.api.requests import decode_json
-from monitor.domain import validation
+from monitor.domain import bulk_change, validation
 
 
 class CheckedBody(AbstractDTO[Any]):
@@ -69,6 +69,11 @@ class NewWebsiteBody(CheckedBody):
 class WebsiteChangeBody(CheckedBody):
     check = staticmethod(validation.changed_website)
     documented_as = schemas.WebsiteChange
+
+
+class WebsitesChangeBody(CheckedBody):
+    check = staticmethod(bulk_change.changed_websites)
+    documented_as = schemas.WebsitesChange
 
 
 class NewRegionBody(CheckedBody):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
@@ -13,7 +13,11 @@ from redis.asyncio import Redis
 from monitor.domain import messages
 from monitor.domain.messages import Outgoing
 from monitor.logs import get_logger
+from monitor.services import bulk_import, export
+from monitor.services.bulk_import import Importer
+from monitor.services.export import Exporter
 from monitor.services.monitor_view import Sources
+from monitor.services.turns import Slots
 from monitor.storage.postgres.pool import Pool
 from monitor.storage.ticks.contract import TickStore
 
@@ -31,10 +35,20 @@ class Dependencies:
     tick_store: TickStore
     send: Callable[[list[Outgoing]], Awaitable[None]]
     clock: Callable[[], float]
+    imports: Slots = field(default_factory=lambda: Slots("imports", bulk_import.AT_ONCE))
+    exports: Slots = field(default_factory=lambda: Slots("exports", export.AT_ONCE))
 
     def sources(self) -> Sources:
         """Where statuses come from, as of now."""
         return Sources(self.pool, self.redis, self.clock())
+
+    def importer(self) -> Importer:
+        """What a bulk import needs."""
+        return Importer(self.pool, self.clock, self.announce_changes, self.imports)
+
+    def exporter(self) -> Exporter:
+        """What an export needs."""
+        return Exporter(self.pool, self.exports)
 
     async def announce_changes(self) -> None:
         """Have Redis follow a committed change at once.

@@ -80,6 +80,7 @@ _EXAMPLES: dict[int, Problem] = {
     401: problem_of(401, "unauthenticated", "This API key is not valid."),
     403: problem_of(403, "forbidden", "This needs an API key of the role write; yours is read."),
     404: problem_of(404, "website_not_found", "There is no website with this id."),
+    408: problem_of(408, "body_stalled", "Nothing of the body came for 60 s."),
     409: problem_of(
         409,
         "external_id_taken",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
-from litestar.params import QueryParameter
+from litestar.params import HeaderParameter, QueryParameter
 
+from monitor.domain.bulk import MAX_KEY_LENGTH, LineResult
 from monitor.domain.paging import MAX_CURSOR_LENGTH
 from monitor.domain.status import Status
 
@@ -42,3 +44,33 @@ SeriesRegion = Annotated[
 Force = Annotated[
     bool, QueryParameter(description="Remove it although websites are checked from it.")
 ]
+
+
+class Format(StrEnum):
+    """The forms of an export."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+ExportFormat = Annotated[Format, QueryParameter(description="A JSON object a line, or CSV.")]
+DryRun = Annotated[
+    bool, QueryParameter(description="Say what would become of every line, and change nothing.")
+]
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="1 to 255 printable ASCII characters that no other import of the last 7 days "
+        "was sent with, by whatever API key.",
+    ),
+]
+ImportKey = Annotated[
+    str | None,
+    QueryParameter(
+        min_length=1,
+        max_length=MAX_KEY_LENGTH,
+        description="The import that was sent with this Idempotency-Key.",
+    ),
+]
+Only = Annotated[LineResult | None, QueryParameter(description="Lines that came out so, alone.")]

@@ -8,8 +8,13 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
+from monitor.domain.bulk import KeyReused
+from monitor.domain.bulk_change import NotConfirmed
 from monitor.domain.errors import (
+    BodyStalled,
+    Busy,
     Conflict,
     FieldProblem,
     InvalidInput,
@@ -32,7 +37,8 @@ class Problem(Struct, frozen=True, kw_only=True):
 
     ``type`` is always about:blank: ``title`` is the meaning of the status (section 4.2.1), and
     ``code`` and ``errors`` are extension members (section 3.2). ``errors`` names the fields or
-    query parameters at fault; ``checks`` the dependencies that do not answer, by /readyz alone.
+    query parameters at fault; ``checks`` the dependencies that do not answer, by /readyz alone;
+    ``matched`` how many websites a change of many would be of, by ``count_not_confirmed`` alone.
     """
 
     type: str = "about:blank"
@@ -42,6 +48,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     code: str
     errors: list[FieldProblem] | UnsetType = UNSET
     checks: dict[str, str] | UnsetType = UNSET
+    matched: int | UnsetType = UNSET
 
 
 class RequestError(MonitorError):
@@ -65,7 +72,10 @@ TABLE: tuple[tuple[type[MonitorError], int, str], ...] = (
     (InvalidInput, 422, "invalid_fields"),
     (NotFound, 404, ""),
     (Conflict, 409, ""),
+    (KeyReused, 422, "idempotency_key_reused"),
+    (BodyStalled, 408, "body_stalled"),
     (Unavailable, 503, "unavailable"),
+    (Busy, 503, "busy"),
 )
 """Our errors, the first that fits: the status and the code, empty where the error has its own."""
 
@@ -130,8 +140,13 @@ def _ours(error: MonitorError, status: int, code: str) -> Response[Problem]:
         log.warning("api.unavailable", dependency=error.dependency, error=str(error))
         detail = f"{error.dependency} does not answer at the moment; try again soon."
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    elif isinstance(error, Busy):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
     code = code or str(getattr(error, "code"))  # noqa: B009 - the table knows that it has one
-    return answer(problem_of(status, code, detail, errors), headers)
+    problem = problem_of(status, code, detail, errors)
+    if isinstance(error, NotConfirmed):
+        problem = replace(problem, matched=error.matched)
+    return answer(problem, headers)
 
 
 def _bad_parameters(error: ValidationException) -> Problem:

@@ -23,8 +23,11 @@ AnyRequest = Request[Any, Any, Any]
 async def check_request(request: AnyRequest) -> None:
     """Refuse what no route could use. Raises RequestError and BadQuery."""
     _check_query(request)
+    streamed = request.route_handler.opt.get("body")
+    if streamed is not None:
+        _check_media_type(request, streamed)
     if "data" in request.route_handler.parsed_fn_signature.parameters:
-        _check_media_type(request)
+        _check_media_type(request, "application/json")
         if not await request.body():
             raise RequestError.of(400, "invalid_json", "The body is empty; send a JSON object.")
 
@@ -47,11 +50,12 @@ def _check_query(request: AnyRequest) -> None:
         raise BadQuery(problems[:50])
 
 
-def _check_media_type(request: AnyRequest) -> None:
+def _check_media_type(request: AnyRequest, needed: str) -> None:
     media_type, options = request.content_type
     charset = options.get("charset", "utf-8").lower()
-    if media_type.lower() != "application/json" or charset != "utf-8":
-        detail = "Send the body as `Content-Type: application/json`, in UTF-8."
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if media_type.lower() != needed or charset != "utf-8" or encoding != "identity":
+        detail = f"Send the body as `Content-Type: {needed}`, in UTF-8, not compressed."
         raise RequestError.of(415, "unsupported_media_type", detail)
 
 

@@ -85,8 +85,8 @@ class NewWebsite(Struct, kw_only=True):
     external_id: ExternalId = None
 
 
-class WebsiteChange(Struct, kw_only=True):
-    """What to change of a website; what is not sent stays."""
+class WebsitesChange(Struct, kw_only=True):
+    """What to change of many websites; what is not sent stays."""
 
     url: Url | UnsetType = UNSET
     name: Name | UnsetType = UNSET
@@ -101,6 +101,11 @@ class WebsiteChange(Struct, kw_only=True):
     verify_ssl: VerifySsl | UnsetType = UNSET
     paused: Paused | UnsetType = UNSET
     alert_emails: AlertEmails | UnsetType = UNSET
+
+
+class WebsiteChange(WebsitesChange, kw_only=True):
+    """What to change of a website; what is not sent stays."""
+
     external_id: ExternalId | UnsetType = UNSET
 
 

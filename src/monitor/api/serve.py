@@ -11,7 +11,7 @@ import uvicorn
 import uvloop
 from litestar import Litestar
 
-from monitor import logs
+from monitor import garbage, logs
 from monitor.api.app import Lifespan, create_app
 from monitor.api.dependencies import Dependencies
 from monitor.broker import Broker, send_all
@@ -51,6 +51,7 @@ async def _serve(settings: Settings) -> None:
     )
     app = create_app(deps, [_held_open(deps)])
     log.info("api.starting", host=settings.monitor_api_host, port=settings.monitor_api_port)
+    garbage.collect_rarely()
     await uvicorn.Server(_config(app, settings)).serve()
 
 

@@ -57,6 +57,14 @@ class Unavailable(MonitorError):
         self.dependency = dependency
 
 
+class Busy(MonitorError):
+    """As much of this as may run at once is under way; later there is room."""
+
+
+class BodyStalled(MonitorError):
+    """The caller stopped sending before the body was whole."""
+
+
 class BadMessage(MonitorError):
     """A queue message cannot be understood; retrying it would not help."""
 

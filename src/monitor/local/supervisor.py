@@ -70,7 +70,8 @@ class Supervisor:
             stores = self._stores(servers)
             locations = Locations(servers.postgres.url(), servers.redis.url, port)
             products = self._products(locations)
-            stack.enter_context(self._directory.telling(locations.settings()))
+            access = {"MONITOR_URL": self._api(key).url, "MONITOR_API_KEY": key}
+            stack.enter_context(self._directory.telling(locations.settings() | access))
             keeping_stores, keeping_products = self._keep(stores), self._keep(products)
             welcome = self._task(self._welcome(stack, key, with_demo=with_demo))
             await self._stopping.wait()
@@ -144,7 +145,7 @@ class Supervisor:
             self._stopping.set()
 
     async def _welcome(self, stack: AsyncExitStack, key: str, *, with_demo: bool) -> None:
-        api = LocalApi(self._settings.monitor_api_host, self._settings.monitor_api_port, key)
+        api = self._api(key)
         await self._until_ready(api)
         self._console.write(banner(Facts(api.url, key, self._directory, self._settings)))
         if with_demo:
@@ -153,6 +154,9 @@ class Supervisor:
             text := await asyncio.to_thread(demo.pause, api)
         ):
             self._console.say("demo", text)
+
+    def _api(self, key: str) -> LocalApi:
+        return LocalApi(self._settings.monitor_api_host, self._settings.monitor_api_port, key)
 
     async def _until_ready(self, api: LocalApi) -> None:
         clock = asyncio.get_running_loop().time

@@ -49,6 +49,7 @@ class HttpProber:
     ) -> None:
         """``trust`` replaces the context that verifies certificates."""
         self._loop = asyncio.get_running_loop()
+        self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._verified = trust or tls.verified()
         self._unverified = tls.unverified()
@@ -56,6 +57,11 @@ class HttpProber:
         self._connector = Connector(self._resolver, policy)
         self._under_way: set[Exchange] = set()
         self._closed = False
+
+    @property
+    def under_way(self) -> int:
+        """How many checks have a slot."""
+        return self._concurrency - self._slots._value
 
     async def check(self, options: CheckOptions) -> Outcome:
         """One attempt to reach one website, redirects included, within its request_timeout.

@@ -87,10 +87,10 @@ async def page(
     computed = query.status not in (None, Status.PAUSED)
     async with transaction(sources.pool) as connection:
         await _check(connection, query)
-        if wanted is None:
-            return [], None
-        scan = _Scan(connection, sources, query, wanted, need_states=need_states or computed)
-        found, last = await scan.run(limit, after)
+    if wanted is None:
+        return [], None
+    scan = _Scan(sources, query, wanted, need_states=need_states or computed)
+    found, last = await scan.run(limit, after)
     return found, None if last is None else paging.encode(last.bytes, mark)
 
 
@@ -123,7 +123,6 @@ def _filter(query: Query) -> Filter | None:
 class _Scan:
     """Reads websites in the order of their ids and keeps those whose status matches."""
 
-    connection: Connection
     sources: Sources
     query: Query
     wanted: Filter
@@ -134,7 +133,9 @@ class _Scan:
         size = limit + 1 if self.query.status in (None, Status.PAUSED) else _CANDIDATES
         found: list[View] = []
         for _ in range(max(MAX_SCANNED // size, 1)):
-            rows = await websites.fetch_page(self.connection, self.wanted, after, size)
+            # Given back before Redis is asked: one that hangs must not take the pool with it.
+            async with transaction(self.sources.pool) as connection:
+                rows = await websites.fetch_page(connection, self.wanted, after, size)
             for view in await _views(self.sources, rows, need_states=self.need_states):
                 if len(found) == limit:
                     return found, after

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from monitor.domain.messages import Outgoing
 from monitor.domain.outcome import Outcome
 from monitor.domain.website import CheckOptions
+from monitor.services.meter import Meter
 from monitor.services.stragglers import Stragglers
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
@@ -48,3 +49,4 @@ class RegionWorker:
     send: Callable[[Sequence[Outgoing]], Awaitable[None]]
     now: Callable[[], float]
     patience_s: float = PATIENCE_S
+    meter: Meter = field(default_factory=Meter)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from uuid import UUID
 
 from monitor.domain import messages
 from monitor.domain.errors import Unavailable
@@ -15,10 +15,19 @@ from monitor.services.region_worker import RegionWorker
 from monitor.services.stragglers import Measured
 from monitor.services.ticks import late_hours
 from monitor.storage.redis.projection import Entry
-from monitor.storage.redis.regions import DROPPED_TICKS, NOT_MEASURED, RegionReport
+from monitor.storage.redis.regions import (
+    CHECKED_DOWN,
+    CHECKED_UP,
+    DROPPED_TICKS,
+    NOT_MEASURED,
+    RegionReport,
+)
 from monitor.storage.redis.states import StateChange
 
 log = get_logger(__name__)
+
+_TRIES = 3
+"""Checks of one website that overlap: its slot's, one out of turn, a re-check."""
 
 
 async def settle(worker: RegionWorker, checked: Sequence[Measured], slot_s: int) -> list[Outgoing]:
@@ -31,11 +40,11 @@ async def settle(worker: RegionWorker, checked: Sequence[Measured], slot_s: int)
     network = await _network(worker, outcomes)
     measured = outcomes if network else [_without_network(o) for o in outcomes]
     await _store_ticks(worker, due, measured, slot_s)
-    changes = _changes(worker.region, due, measured, slot_s)
-    stored = await worker.states.write(worker.region, [change for change, _ in changes])
+    stored = await _store_states(worker, list(zip(due, measured, strict=True)), slot_s)
     await _report(worker, measured, slot_s, network=network)
-    suspects = {change.website_id for change, again in changes if again}
-    return _follow_up(worker.region, stored, suspects, slot_s)
+    flips = sum(change.flip is not None for change, _ in stored)
+    worker.meter.settled(measured, flips, worker.now() - slot_s)
+    return _follow_up(worker.region, stored, slot_s)
 
 
 async def _network(worker: RegionWorker, outcomes: Sequence[Outcome]) -> bool:
@@ -60,11 +69,13 @@ async def _store_ticks(
     ticks = [tick for tick in made if tick is not None]
     if not ticks:
         return
+    began = time.monotonic()
     try:
         await worker.ticks.write(ticks)
     except Unavailable as error:
         await _keep(worker, ticks, error)
         return
+    worker.meter.wrote_ticks(len(ticks), time.monotonic() - began)
     # Before the states: whoever dies in between makes these checks again, and notes it then.
     if late := late_hours(ticks, worker.now()):
         await worker.buffer.note_late(late)
@@ -72,17 +83,45 @@ async def _store_ticks(
 
 async def _keep(worker: RegionWorker, ticks: list[Tick], error: Unavailable) -> None:
     dropped = await worker.buffer.push(ticks)
+    worker.meter.kept_ticks(len(ticks), dropped)
     log.warning("ticks.kept_for_later", ticks=len(ticks), dropped_chunks=dropped, error=str(error))
     if dropped:
         await worker.regions.count(worker.region, DROPPED_TICKS, dropped)
 
 
-def _changes(
-    region: str, due: Sequence[Entry], outcomes: Sequence[Outcome], slot_s: int
-) -> list[tuple[StateChange, bool]]:
-    """The states to store, each with whether to look again soon."""
+Decided = tuple[StateChange, bool]
+"""A state to store, and whether to look at the website again soon."""
+
+
+async def _store_states(
+    worker: RegionWorker, checked: Sequence[Measured], slot_s: int
+) -> list[Decided]:
+    """Decide and store; returns what was stored.
+
+    Where another check of the website was stored meanwhile, it is decided again on top of that,
+    if this one is the later: it may be the one that tells.
+    """
+    stored: list[Decided] = []
+    for _ in range(_TRIES):
+        decided = {c.website_id: (c, a) for c, a in _changes(worker.region, checked, slot_s)}
+        written = await worker.states.write(worker.region, [c for c, _ in decided.values()])
+        stored += [decided.pop(change.website_id) for change in written]
+        if not decided:
+            break
+        checked = await _again(worker, [m for m in checked if m[0].website_id in decided])
+    return stored
+
+
+async def _again(worker: RegionWorker, lost: Sequence[Measured]) -> list[Measured]:
+    """The same outcomes on the states of now; those of websites that are gone are left out."""
+    entries = await worker.projection.read_websites(worker.region, [e.website_id for e, _ in lost])
+    outcomes = {entry.website_id: outcome for entry, outcome in lost}
+    return [(entry, outcomes[entry.website_id]) for entry in entries]
+
+
+def _changes(region: str, checked: Sequence[Measured], slot_s: int) -> list[Decided]:
     changes = []
-    for entry, outcome in zip(due, outcomes, strict=True):
+    for entry, outcome in checked:
         decision = decide(entry.state, outcome, slot_s)
         if decision is None:
             continue
@@ -92,18 +131,16 @@ def _changes(
     return changes
 
 
-def _follow_up(
-    region: str, stored: Sequence[StateChange], suspects: set[UUID], slot_s: int
-) -> list[Outgoing]:
+def _follow_up(region: str, stored: Sequence[Decided], slot_s: int) -> list[Outgoing]:
     """Messages for what was stored: flips to record, suspects to look at again."""
     follow: list[Outgoing] = []
-    flips = [c.flip for c in stored if c.flip is not None]
+    flips = [change.flip for change, _ in stored if change.flip is not None]
     if flips:
         follow.append(messages.record_flips(flips))
-    again = [c.website_id for c in stored if c.website_id in suspects]
-    if again:
+    suspects = [change.website_id for change, again in stored if again]
+    if suspects:
         recheck = CheckWebsites(
-            region=region, website_ids=again, slot_ms=(slot_s + RECHECK_AFTER_S) * 1000
+            region=region, website_ids=suspects, slot_ms=(slot_s + RECHECK_AFTER_S) * 1000
         )
         follow.append(messages.check_websites(recheck))
     return follow
@@ -116,14 +153,16 @@ async def _report(
     up = sum(o.result is Result.UP for o in outcomes)
     if not network:
         log.error("region.network_lost", region=worker.region)
+    down = len(outcomes) - up - lost
     report = RegionReport(int(worker.now()), "ok" if network else "lost")
-    await worker.regions.report(worker.region, report, {NOT_MEASURED: lost})
+    counts = {NOT_MEASURED: lost, CHECKED_UP: up, CHECKED_DOWN: down}
+    await worker.regions.report(worker.region, report, counts)
     log.info(
         "batch.checked",
         region=worker.region,
         slot_s=slot_s,
         websites=len(outcomes),
         up=up,
-        down=len(outcomes) - up - lost,
+        down=down,
         not_measured=lost,
     )

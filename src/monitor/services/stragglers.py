@@ -37,6 +37,10 @@ class Stragglers:
         self._watches: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
 
+    def __len__(self) -> int:
+        """How many checks are late and still under way."""
+        return len(self._late)
+
     async def take(
         self,
         slot_s: int,

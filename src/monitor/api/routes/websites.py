@@ -20,6 +20,7 @@ from monitor.api.parameters import (
     StatusFilter,
     TextFilter,
 )
+from monitor.api.routes import bulk_change
 from monitor.domain.validation import WebsiteFields
 from monitor.services import monitor_view, websites
 from monitor.services.monitor_view import Query
@@ -95,6 +96,13 @@ async def delete_website(website_id: FromPath[UUID], deps: Deps) -> None:
 
 router = Router(
     "/websites",
-    route_handlers=[create_website, list_websites, read_website, change_website, delete_website],
+    route_handlers=[
+        create_website,
+        list_websites,
+        read_website,
+        change_website,
+        delete_website,
+        *bulk_change.handlers,
+    ],
     tags=["websites"],
 )

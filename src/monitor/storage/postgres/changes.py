@@ -33,9 +33,16 @@ class Change(Struct, frozen=True):
 
 @asynccontextmanager
 async def syncing(pool: Pool) -> AsyncIterator[Connection]:
-    """A transaction that no other sync runs beside."""
+    """A transaction that no other sync runs beside.
+
+    A full sync of a million websites takes longer than anybody may wait for any other lock.
+    """
     async with transaction(pool) as connection:
+        await connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SYNC_LOCK])
+        await connection.execute(
+            "SET LOCAL lock_timeout TO DEFAULT; SET LOCAL statement_timeout TO DEFAULT"
+        )
         yield connection
 
 

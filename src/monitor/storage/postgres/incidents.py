@@ -12,7 +12,12 @@ from monitor.storage.postgres.pool import Connection
 
 _OPEN = """
     INSERT INTO incidents (id, website_id, started_at, cause, status_code, evidence, regions)
-    VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id
+    SELECT o.id, o.website_id, o.started_at, o.cause, o.status_code, o.evidence,
+           string_to_array(o.regions, ',')
+      FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], %s::text[], %s::integer[],
+                  %s::text[], %s::text[])
+           o (id, website_id, started_at, cause, status_code, evidence, regions)
+    ON CONFLICT DO NOTHING RETURNING id
 """
 
 
@@ -23,13 +28,11 @@ async def open_incidents(
     if not openings:
         return {}
     rows = [_row(website_id, opening) for website_id, opening in openings]
-    opened = await _executemany_returning(connection, _OPEN, rows)
+    opened = await _returned(connection, _OPEN, rows)
     return {website: incident for incident, website, *_ in rows if incident in opened}
 
 
-def _row(
-    website_id: UUID, opening: Opening
-) -> tuple[UUID, UUID, dt.datetime, str, int, str, list[str]]:
+def _row(website_id: UUID, opening: Opening) -> tuple[UUID, UUID, dt.datetime, str, int, str, str]:
     started_at = dt.datetime.fromtimestamp(opening.started_at_s, dt.UTC)
     cause = opening.cause
     return (
@@ -39,13 +42,14 @@ def _row(
         cause.reason.value,
         cause.status_code,
         cause.evidence,
-        list(opening.regions),
+        ",".join(opening.regions),  # an array of arrays would be unnested to its bottom
     )
 
 
 _RESOLVE = """
-    UPDATE incidents SET resolved_at = greatest(%s, started_at), resolution = %s
-     WHERE id = %s AND resolved_at IS NULL RETURNING id
+    UPDATE incidents i SET resolved_at = greatest(r.at, i.started_at), resolution = r.how
+      FROM unnest(%s::timestamptz[], %s::text[], %s::uuid[]) r (at, how, id)
+     WHERE i.id = r.id AND i.resolved_at IS NULL RETURNING i.id
 """
 
 
@@ -58,15 +62,13 @@ async def resolve_incidents(
     if not resolutions:
         return set()
     rows = [(at, how.value, incident) for incident, at in resolutions]
-    return await _executemany_returning(connection, _RESOLVE, rows)
+    return await _returned(connection, _RESOLVE, rows)
 
 
-async def _executemany_returning(
+async def _returned(
     connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]
 ) -> set[UUID]:
-    found: set[UUID] = set()
-    async with connection.cursor() as cursor:
-        await cursor.executemany(statement.encode(), rows, returning=True)
-        async for result in cursor.results():
-            found.update(row[0] for row in await result.fetchall())
-    return found
+    """The ids that a statement over all rows, given as a list a column, returns."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    cursor = await connection.execute(statement.encode(), columns)
+    return {row[0] for row in await cursor.fetchall()}

@@ -39,7 +39,8 @@ class Claimed(Struct, frozen=True):
 
 _QUEUE = """
     INSERT INTO notifications (id, incident_id, event, channel, recipient)
-    VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[])
+    ON CONFLICT DO NOTHING
 """
 
 
@@ -52,8 +53,7 @@ async def queue(
         for i, to in recipients
     ]
     if rows:
-        async with connection.cursor() as cursor:
-            await cursor.executemany(_QUEUE, rows)
+        await connection.execute(_QUEUE, [list(column) for column in zip(*rows, strict=True)])
     return [row[0] for row in rows]
 
 

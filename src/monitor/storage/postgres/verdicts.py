@@ -48,13 +48,20 @@ async def lock(connection: Connection, website_ids: Sequence[UUID]) -> None:
     )
 
 
+# One statement for all: of several about one website and region the latest check stands.
 _RECORD = """
     INSERT INTO verdicts AS v (website_id, region, verdict, at, slot, reason, status_code, evidence)
-    SELECT w.id, r.name, %(verdict)s, %(at)s, %(slot)s, %(reason)s, %(status_code)s, %(evidence)s
-      FROM websites w JOIN regions r ON r.name = %(region)s
-     WHERE w.id = %(website_id)s AND w.paused_at IS NULL
+    SELECT DISTINCT ON (w.id, r.name)
+           w.id, r.name, f.verdict, f.at, f.slot, f.reason, f.status_code, f.evidence
+      FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
+                  %s::text[], %s::integer[], %s::text[]) WITH ORDINALITY
+           f (website_id, region, verdict, at, slot, reason, status_code, evidence, number)
+      JOIN websites w ON w.id = f.website_id
+      JOIN regions r ON r.name = f.region
+     WHERE w.paused_at IS NULL
        AND (w.all_regions OR EXISTS (SELECT 1 FROM website_regions x
                                       WHERE x.website_id = w.id AND x.region = r.name))
+     ORDER BY w.id, r.name, f.slot DESC, f.number
     ON CONFLICT (website_id, region) DO UPDATE
        SET verdict = excluded.verdict, at = excluded.at, slot = excluded.slot,
            reason = excluded.reason, status_code = excluded.status_code,
@@ -68,22 +75,23 @@ async def record(connection: Connection, flips: Sequence[Flip]) -> None:
 
     Websites that are gone or paused, and regions they are no longer checked from, are passed over.
     """
-    async with connection.cursor() as cursor:
-        await cursor.executemany(_RECORD, [_parameters(flip) for flip in flips])
+    if flips:
+        columns = zip(*map(_row, flips), strict=True)
+        await connection.execute(_RECORD, [list(column) for column in columns])
 
 
-def _parameters(flip: Flip) -> dict[str, object]:
+def _row(flip: Flip) -> tuple[object, ...]:
     down = flip.verdict is Verdict.DOWN
-    return {
-        "website_id": flip.website_id,
-        "region": flip.region,
-        "verdict": flip.verdict.value,
-        "at": _time(flip.at_s),
-        "slot": _time(flip.slot_s),
-        "reason": (flip.reason or Reason.INTERNAL_ERROR).value if down else None,
-        "status_code": flip.status_code,
-        "evidence": flip.evidence,
-    }
+    return (
+        flip.website_id,
+        flip.region,
+        flip.verdict.value,
+        _time(flip.at_s),
+        _time(flip.slot_s),
+        (flip.reason or Reason.INTERNAL_ERROR).value if down else None,
+        flip.status_code,
+        flip.evidence,
+    )
 
 
 _WATCHED = """

@@ -80,8 +80,8 @@ async def fetch_page(
     connection: Connection, wanted: Filter, after: UUID | None, size: int
 ) -> list[Stored]:
     """The next ``size`` websites in the order of their ids, which is the order of creation."""
-    conditions = [*_conditions(wanted), *([sql.SQL("w.id > %(after)s")] if after else [])]
-    where = sql.SQL("WHERE ") + sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("")
+    found = [*conditions(wanted), *([sql.SQL("w.id > %(after)s")] if after else [])]
+    where = sql.SQL("WHERE ") + sql.SQL(" AND ").join(found) if found else sql.SQL("")
     query = _SELECT + where + sql.SQL(" ORDER BY w.id LIMIT %(size)s")
     values = {"region": wanted.region, "q": wanted.q, "after": after, "size": size}
     async with connection.cursor(row_factory=dict_row) as cursor:
@@ -89,7 +89,8 @@ async def fetch_page(
         return [_stored(row) for row in await cursor.fetchall()]
 
 
-def _conditions(wanted: Filter) -> list[sql.SQL]:
+def conditions(wanted: Filter) -> list[sql.SQL]:
+    """What a filter asks of ``websites w`` and its open incident ``i``, with the filter's names."""
     found: list[sql.SQL] = []
     if wanted.region is not None:
         found.append(

@@ -8,6 +8,7 @@
 | monitor:state:REGION | hash | website id (16 bytes) | packed, see states.py |
 | monitor:flips:REGION | hash | website id (16 bytes) | msgpack Flip not known to be recorded |
 | monitor:regions | hash | region | msgpack, what the region says of itself |
+| monitor:workers | hash | worker process | msgpack, what the process says of itself |
 | monitor:counters | hash | name:REGION | count |
 | monitor:ticks | list | | msgpack chunks of ticks the tick store would not take |
 | monitor:ticks:bytes | string | | their size |
@@ -24,6 +25,7 @@ from monitor.domain.ring import Ring
 DEFINITIONS = "monitor:definitions"
 RINGS = "monitor:rings"
 REGIONS = "monitor:regions"
+WORKERS = "monitor:workers"
 COUNTERS = "monitor:counters"
 MARKER = "monitor:marker"
 TICK_BUFFER = "monitor:ticks"

@@ -48,6 +48,15 @@ class Projection:
             names = await self._redis.smembers(keys.RINGS)
         return sorted(_ring_of(raw(name)) for name in names)
 
+    async def sizes(self) -> dict[Ring, int]:
+        """How many websites each ring holds."""
+        rings = await self.rings()
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for ring in rings:
+                    pipe.zcard(keys.ring(ring))
+                return dict(zip(rings, await pipe.execute(), strict=True))
+
     async def counts(self, ring: Ring, spans: Sequence[tuple[int, int]]) -> list[int]:
         """How many websites sit at positions lo <= p < hi, for each (lo, hi)."""
         with translated():

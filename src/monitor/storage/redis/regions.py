@@ -12,6 +12,8 @@ from monitor.storage.redis.client import raw, translated
 DROPPED_BATCHES = "dropped_batches"
 DROPPED_TICKS = "dropped_ticks"
 NOT_MEASURED = "not_measured"
+CHECKED_UP = "checked_up"
+CHECKED_DOWN = "checked_down"
 
 
 class RegionReport(Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec import Struct
 from redis.asyncio import Redis
 
 from monitor.domain.outcome import Tick
@@ -45,6 +46,23 @@ end
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Tick]).decode
+
+
+class Kept(Struct, frozen=True):
+    """How much is kept."""
+
+    size_bytes: int
+    chunks: int
+
+
+async def kept(redis: Redis) -> Kept:
+    """How much the buffer of this Redis holds. Raises Unavailable without Redis."""
+    with translated():
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.get(keys.TICK_BUFFER_BYTES)
+            pipe.llen(keys.TICK_BUFFER)
+            size, chunks = await pipe.execute()
+    return Kept(int(size or 0), chunks)
 
 
 class TickBuffer:

@@ -1,0 +1,55 @@
+"""/websites/export: all websites in one answer."""
+
+from __future__ import annotations
+
+from litestar import Router, get
+from litestar.response import Stream
+
+from monitor.api import answers_bulk
+from monitor.api.access import READ
+from monitor.api.dependencies import Deps
+from monitor.api.openapi import problems
+from monitor.api.openapi_bulk import CSV, NDJSON, WEBSITES, ExportOperation
+from monitor.api.parameters import (
+    ExportFormat,
+    Format,
+    PausedFilter,
+    RegionFilter,
+    TextFilter,
+)
+from monitor.services import export
+from monitor.storage.postgres.websites import Filter
+
+
+@get(
+    "/",
+    opt=READ,
+    operation_class=ExportOperation,
+    responses={200: WEBSITES} | problems(400),
+)
+async def export_websites(
+    deps: Deps,
+    *,
+    format: ExportFormat = Format.NDJSON,  # noqa: A002 - the parameter's name in the query
+    region: RegionFilter = None,
+    paused: PausedFilter = None,
+    q: TextFilter = None,
+) -> Stream:
+    """All websites that match, as of one instant, in order of creation.
+
+    A line of `ndjson` is an object that POST /websites/bulk takes, there or on another
+    installation. `csv` has the same fields as columns: lists are joined by `;`, `request_headers`
+    is JSON, and a cell that begins with one of `= + - @ '`, a tab or a line break has a `'` put
+    before it, so that no spreadsheet takes it for a formula; take one `'` off to read it.
+
+    An answer that breaks off before its end is not whole.
+    """
+    pages = await export.begin(deps.exporter(), Filter(region, paused, None, q))
+    name = {"Content-Disposition": f'attachment; filename="websites.{format}"'}
+    if format is Format.CSV:
+        rows = answers_bulk.website_rows(pages)
+        return Stream(rows, media_type=f"{CSV}; charset=utf-8; header=present", headers=name)
+    return Stream(answers_bulk.website_lines(pages), media_type=NDJSON, headers=name)
+
+
+router = Router("/websites/export", route_handlers=[export_websites], tags=["websites"])

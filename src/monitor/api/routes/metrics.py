@@ -1,0 +1,35 @@
+"""/metrics: the installation and this process, for Prometheus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, Router, get
+from prometheus_client import CollectorRegistry
+
+from monitor import exposition
+from monitor.api.access import READ
+from monitor.api.installation_metrics import InstallationMetrics
+from monitor.api.openapi import problems
+from monitor.services.installation import Observatory
+
+# The framework adds the charset itself.
+_MEDIA_TYPE = exposition.CONTENT_TYPE.removesuffix("; charset=utf-8")
+
+
+@get("/metrics", opt=READ, media_type=_MEDIA_TYPE, responses=problems(400))
+async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Metrics in the text format 0.0.4 of Prometheus, which sends the key as its credentials.
+
+    `monitor_region_*`, `monitor_queue_*` and the like say the same whichever API process is asked;
+    `monitor_http_*` and `process_*` are of the one that answers. Looked up at most every 5 s.
+    """
+    observatory: Observatory = request.app.state.observatory
+    registry = CollectorRegistry()
+    registry.register(InstallationMetrics(await observatory.look()))
+    own: CollectorRegistry = request.app.state.metrics
+    body = exposition.text(registry) + exposition.text(own)
+    return Response(body, media_type=_MEDIA_TYPE)
+
+
+router = Router("/", route_handlers=[metrics], tags=["health"])

@@ -1,0 +1,127 @@
+"""A stream of bytes as numbered lines, and lines as chunks that are stored together. Pure.
+
+Where the stream was cut into blocks on its way makes no difference to any of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+MAX_LINE_BYTES = 1024 * 1024
+"""Without the line feed: as much as POST /websites takes, so that whatever was made there and
+exported can be imported again."""
+
+CHUNK_LINES = 1000
+CHUNK_BYTES = 4 * 1024 * 1024
+"""A chunk ends with the line that reaches either."""
+
+_DIGEST_BYTES = 32
+
+
+class LongLine(Struct, frozen=True):
+    """A line of more than MAX_LINE_BYTES, of which only this was kept."""
+
+    digest: bytes
+
+
+Line = bytes | LongLine
+
+
+class Chunk(Struct, frozen=True):
+    """Lines in a row, without their line feeds; ``first_line`` counts from 1.
+
+    ``digest``: 32 bytes, the same for the same lines only.
+    """
+
+    first_line: int
+    lines: list[Line]
+    digest: bytes
+
+    @property
+    def last_line(self) -> int:
+        return self.first_line + len(self.lines) - 1
+
+
+class LineSplitter:
+    """Cuts blocks into lines at LF. Holds at most one line of MAX_LINE_BYTES and a block."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._dropped: hashlib.blake2b | None = None
+
+    def feed(self, block: bytes) -> Iterator[Line]:
+        """The lines that this block completes."""
+        *whole, rest = block.split(b"\n")
+        for part in whole:
+            yield self._completed(part)
+        self._keep(rest)
+
+    def end(self) -> Iterator[Line]:
+        """The last line, where it came without a line feed."""
+        if self._rest or self._dropped is not None:
+            yield self._completed(b"")
+
+    def _completed(self, part: bytes) -> Line:
+        if not self._rest and self._dropped is None and len(part) <= MAX_LINE_BYTES:
+            return part
+        self._keep(part)
+        line = bytes(self._rest) if self._dropped is None else LongLine(self._dropped.digest())
+        self._rest.clear()
+        self._dropped = None
+        return line
+
+    def _keep(self, part: bytes) -> None:
+        if self._dropped is None:
+            self._rest += part
+            if len(self._rest) > MAX_LINE_BYTES:
+                self._dropped = hashlib.blake2b(self._rest, digest_size=_DIGEST_BYTES)
+                self._rest.clear()
+        else:
+            self._dropped.update(part)
+
+
+class Chunker:
+    """Gathers lines into chunks of CHUNK_LINES lines or about CHUNK_BYTES bytes."""
+
+    def __init__(self) -> None:
+        self._splitter = LineSplitter()
+        self._first_line = 1
+        self._lines: list[Line] = []
+        self._bytes = 0
+
+    def feed(self, block: bytes) -> Iterator[Chunk]:
+        """The chunks that this block completes."""
+        yield from self._gather(self._splitter.feed(block))
+
+    def end(self) -> Iterator[Chunk]:
+        """What is left when the stream has ended."""
+        yield from self._gather(self._splitter.end())
+        if self._lines:
+            yield self._taken()
+
+    def _gather(self, lines: Iterator[Line]) -> Iterator[Chunk]:
+        for line in lines:
+            self._lines.append(line)
+            self._bytes += len(line) if isinstance(line, bytes) else 0
+            if len(self._lines) >= CHUNK_LINES or self._bytes >= CHUNK_BYTES:
+                yield self._taken()
+
+    def _taken(self) -> Chunk:
+        chunk = Chunk(self._first_line, self._lines, _digest(self._lines))
+        self._first_line += len(self._lines)
+        self._lines, self._bytes = [], 0
+        return chunk
+
+
+def _digest(lines: list[Line]) -> bytes:
+    """Long lines stand for themselves by their place and digest, in a hash of its own kind."""
+    joined = b"\n".join([line if isinstance(line, bytes) else b"" for line in lines])
+    short = hashlib.blake2b(joined, digest_size=_DIGEST_BYTES).digest()
+    long = [(n, line.digest) for n, line in enumerate(lines) if isinstance(line, LongLine)]
+    if not long:
+        return short
+    both = repr((short, long)).encode()
+    return hashlib.blake2b(both, digest_size=_DIGEST_BYTES, person=b"long lines").digest()

@@ -1,0 +1,83 @@
+"""What a worker process counts of its own work: plain numbers, added to once a batch.
+
+All of it is written by the event loop alone and read by the thread that answers /metrics: a
+number may be a batch newer than its neighbour, never torn.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from monitor.domain.outcome import Outcome, Reason, Result
+
+CHECK_EDGES_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+LAG_EDGES_S = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
+WRITE_EDGES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+DELAY_EDGES_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Tally:
+    """A histogram in plain numbers: ``counts[i]`` values in (edges[i - 1], edges[i]]."""
+
+    __slots__ = ("counts", "edges", "total")
+
+    def __init__(self, edges: Sequence[float]) -> None:
+        self.edges = edges
+        self.counts = [0] * (len(edges) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.edges, value)] += 1
+        self.total += value
+
+    def observe_all(self, values: Iterable[float], scale: float = 1.0) -> None:
+        """Many values, each times ``scale``: sorted once, each edge is looked up once."""
+        ordered = sorted(values)
+        begin = 0
+        for number, edge in enumerate(self.edges):
+            end = bisect_right(ordered, edge / scale, begin)
+            self.counts[number] += end - begin
+            begin = end
+        self.counts[-1] += len(ordered) - begin
+        self.total += sum(ordered) * scale
+
+
+class Meter:
+    """The counts of one process. Times are in seconds."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[tuple[Result, Reason | None]] = Counter()
+        self.check_s = Tally(CHECK_EDGES_S)
+        self.lag_s = Tally(LAG_EDGES_S)
+        self.tick_write_s = Tally(WRITE_EDGES_S)
+        self.loop_delay_s = Tally(DELAY_EDGES_S)
+        self.checks = 0
+        self.flips = 0
+        self.ticks_written = 0
+        self.ticks_kept = 0
+        self.chunks_dropped = 0
+
+    def settled(self, outcomes: Sequence[Outcome], flips: int, lag_s: float) -> None:
+        """These checks of one slot are stored, so many seconds after it began."""
+        self.checks += len(outcomes)
+        self.outcomes.update([(o.result, o.reason) for o in outcomes])
+        self.check_s.observe_all([_took_ms(o) for o in outcomes], 0.001)
+        self.flips += flips
+        self.lag_s.observe(max(lag_s, 0.0))
+
+    def wrote_ticks(self, ticks: int, took_s: float) -> None:
+        """A batch's ticks are in their store; the wait for others to share the write included."""
+        self.ticks_written += ticks
+        self.tick_write_s.observe(took_s)
+
+    def kept_ticks(self, ticks: int, dropped_chunks: int) -> None:
+        """The store refused these, and so many chunks of older ones went for them."""
+        self.ticks_kept += ticks
+        self.chunks_dropped += dropped_chunks
+
+
+def _took_ms(outcome: Outcome) -> float:
+    # A check that was answered has added its phases up already.
+    return outcome.timings.total_ms if outcome.response_ms is None else outcome.response_ms

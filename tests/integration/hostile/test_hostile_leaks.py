@@ -1,0 +1,118 @@
+"""After close() nothing is left of checks of hostile websites: no task, socket or complaint."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+
+import pytest
+
+from monitor.domain.outcome import Reason, Result
+from support.hostile_checks import find, find_all, hostile_prober, options_of
+from support.hostile_farm import CASES
+from support.targets_loops import on_both_loops
+
+SOUND = [case for case in CASES if not case.defect]
+UNCONNECTED = (Reason.CONNECT_TIMEOUT, Reason.TLS_TIMEOUT)
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _held():
+    gc.collect()
+    return open_files(), len(asyncio.all_tasks())
+
+
+async def _warm(farms):
+    """What is held once all that is made once in a loop was made, and all else has gone."""
+    await find_all([case for case in SOUND if not case.waits], farms)
+    held = [_held()]
+    while len(held) < 5 or len(set(held[-5:])) > 1:
+        await asyncio.sleep(0.02)  # an aborted transport closes its socket a few turns later
+        held.append(_held())
+    return held[-1]
+
+
+async def _left(before):
+    """What is held as soon as that is what it was, or after 5 s."""
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + 5
+    while (held := _held()) != before and loop.time() < deadline_s:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)  # as above
+    return held
+
+
+@on_both_loops
+async def test_checks_that_ended_leave_nothing(farms):
+    before = await _warm(farms)
+
+    await find_all(SOUND, farms)
+
+    assert await _left(before) == before
+
+
+@on_both_loops
+async def test_checks_that_were_cancelled_leave_nothing(farms):
+    before = await _warm(farms)
+    prober = hostile_prober(farms)
+
+    # when each is cancelled at another stage of its way
+    tasks = [asyncio.create_task(find(prober, case, farms)) for case in SOUND * 2]
+    for number, task in enumerate(tasks):
+        asyncio.get_running_loop().call_later(0.4 * number / len(tasks), task.cancel)
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    await prober.close()
+
+    # then
+    assert any(isinstance(end, asyncio.CancelledError) for end in ended)
+    assert not [e for e in ended if isinstance(e, Exception)]
+    assert await _left(before) == before
+
+
+async def _closed_after_a_while(cases, farms):
+    """By name, the outcomes of checks that were under way when their prober was closed."""
+    prober = hostile_prober(farms)
+    tasks = {c.name: asyncio.create_task(prober.check(options_of(c, farms))) for c in cases}
+    await asyncio.wait(tasks.values(), timeout=0.3)
+    under_way = {name: task for name, task in tasks.items() if not task.done()}
+    await prober.close()
+    await asyncio.wait(tasks.values())
+    return {name: task.result() for name, task in under_way.items()}
+
+
+def _misjudged(outcomes):
+    return {
+        name: outcome
+        for name, outcome in outcomes.items()
+        if (outcome.result, outcome.reason) != (Result.NOT_MEASURED, Reason.INTERNAL_ERROR)
+    }
+
+
+@on_both_loops
+async def test_closing_in_the_middle_ends_all_and_turns_none_of_them_down(farms):
+    before = await _warm(farms)
+    waiting = [c for c in SOUND if c.waits and c.reason not in UNCONNECTED]
+
+    outcomes = await _closed_after_a_while(waiting, farms)
+
+    assert len(outcomes) > len(waiting) // 2
+    assert _misjudged(outcomes) == {}
+    assert await _left(before) == before
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="close() knows only the connections that stand: until then a check goes on to its "
+    "deadline and turns the website down",
+)
+@on_both_loops
+async def test_closing_before_the_connection_stands_turns_no_website_down(farms):
+    waiting = [c for c in SOUND if c.reason in UNCONNECTED]
+
+    outcomes = await _closed_after_a_while(waiting, farms)
+
+    assert len(outcomes) == len(waiting) > 2
+    assert _misjudged(outcomes) == {}

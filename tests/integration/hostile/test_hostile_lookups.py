@@ -1,0 +1,49 @@
+"""What one name's DNS answer may do to the lookups of others that are under way."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from monitor.domain.outcome import Reason, Result
+from monitor.domain.website import CheckOptions
+from support.dns import SILENT, DnsServer
+from support.hostile_dns import HOSTILE
+from support.hostile_farm import CASES
+from support.targets import TargetServer
+from support.targets_checks import prober
+from support.targets_loops import on_both_loops
+
+_MALFORMED = [case.host for case in CASES if case.spoils_lookups]
+_WELL_FORMED = ["nowhere.test", "failing.test", "always-truncated.test", "alias-ring.test"]
+_SPOILED = pytest.mark.xfail(
+    strict=True,
+    reason="c-ares gives up all questions of a connection when one answer cannot be read",
+)
+
+
+@pytest.mark.parametrize(
+    "hostile", [*_WELL_FORMED, *(pytest.param(name, marks=_SPOILED) for name in _MALFORMED)]
+)
+@on_both_loops
+async def test_an_answer_to_one_does_not_end_the_lookup_of_another(hostile):
+    # given a lookup that waits for its answer
+    names = {"shop.test": SILENT, hostile: HOSTILE[hostile]}
+    async with (
+        TargetServer() as target,
+        DnsServer(names) as dns,
+        prober(dns_servers=[dns.address]) as made,
+    ):
+        shop = CheckOptions(url=target.url_of(host="shop.test"), request_timeout=4)
+        waiting = asyncio.create_task(made.check(shop))
+        await asyncio.wait_for(dns.asked.wait(), 5)
+
+        # when another name's answer comes first; the server has the waiting one's from now on
+        dns.table["shop.test"] = ["127.0.0.1"]
+        other = await made.check(CheckOptions(url=f"http://{hostile}/", request_timeout=1))
+        outcome = await waiting
+
+    # then the lookup is asked again, and succeeds
+    assert other.reason is Reason.DNS_ERROR
+    assert outcome.result is Result.UP, outcome.evidence

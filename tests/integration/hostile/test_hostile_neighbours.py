@@ -1,0 +1,117 @@
+"""500 good websites are measured the same, whether hostile ones are checked beside them or not.
+
+Judged by the clock, as an exception, and so that a busy machine does not decide. Runs with and
+without the hostile websites take turns; of each kind the median over its runs counts; the servers
+are processes of their own, the hostile one with the least priority. A comparison that fails is
+made again, up to ATTEMPTS in all: what is really disturbed is disturbed each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+
+import pytest
+import uvloop
+
+from monitor.domain.outcome import Result
+from monitor.domain.website import CheckOptions
+from support.hostile_checks import find, hostile_prober
+from support.hostile_farm import CASES
+
+NEIGHBOURS = 500
+TIMES = 3
+"""How often each hostile website is checked in one run."""
+SPAN_S = 1.5
+"""The checks of a run begin evenly over this, as the batches of a slot do."""
+ROUNDS = 3
+ATTEMPTS = 3
+MOST_RATIO = 1.2
+
+FLOOD = [case for case in CASES if case.name == "interim-answers-for-ever"] * 30
+# What disturbs today is left out here and has a failing test of its own: the flood below, DNS
+# answers in test_hostile_lookups, the rest in test_hostile_websites.
+HOSTILE = [
+    case for case in CASES if not case.spoils_lookups and not case.defect and case not in FLOOD
+] * TIMES
+
+
+class Disturbed(AssertionError):
+    """By the hostile websites; the neighbours were up."""
+
+
+async def _run(prober, farms, hostile):
+    """The outcomes of the neighbours, checked beside these."""
+    urls = [farms.neighbours.urls[kind] for kind in ("address", "name")]
+    good = [CheckOptions(url=urls[n % 2], request_timeout=5) for n in range(NEIGHBOURS)]
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+
+    async def at(share, check):
+        await asyncio.sleep(began_s + share * SPAN_S - loop.time())
+        return await check()
+
+    beside = [
+        asyncio.create_task(at(n / len(hostile), lambda c=case: find(prober, c, farms)))
+        for n, case in enumerate(hostile)
+    ]
+    outcomes = await asyncio.gather(
+        *(at(n / NEIGHBOURS, lambda o=options: prober.check(o)) for n, options in enumerate(good))
+    )
+    await asyncio.gather(*beside)
+    return outcomes
+
+
+def _median_and_p90(outcomes):
+    measured = [outcome.response_ms for outcome in outcomes]
+    return statistics.median(measured), statistics.quantiles(measured, n=10)[-1]
+
+
+async def _compare(farms, hostile, rounds):
+    """(median, p90) of the neighbours with the hostile websites, over that without; each the
+    median over the rounds."""
+    prober = hostile_prober(farms)
+    figures = {False: [], True: []}
+    try:
+        await _run(prober, farms, [])
+        for _ in range(rounds):
+            for beside in (False, True):
+                outcomes = await _run(prober, farms, hostile if beside else [])
+                assert {outcome.result for outcome in outcomes} == {Result.UP}
+                figures[beside].append(_median_and_p90(outcomes))
+    finally:
+        await prober.close()
+    without, with_hostile = (
+        [statistics.median(column) for column in zip(*figures[beside], strict=True)]
+        for beside in (False, True)
+    )
+    return [b / a for a, b in zip(without, with_hostile, strict=True)]
+
+
+def _ratios(farms, hostile, rounds):
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_compare(farms, hostile, rounds))
+
+
+def test_good_neighbours_are_all_up_and_as_fast_as_without(farms):
+    assert len(HOSTILE) > 400
+
+    tried = []
+    for _ in range(ATTEMPTS):
+        tried.append(_ratios(farms, HOSTILE, ROUNDS))
+        if max(tried[-1]) <= MOST_RATIO:
+            break
+
+    assert max(tried[-1]) <= MOST_RATIO, f"median and p90, with over without: {tried}"
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=Disturbed,
+    reason="interim answers are parsed 256 KiB at a time, about 30 ms in which no neighbour is read",
+)
+def test_floods_of_interim_answers_disturb_nobody(farms):
+    ratios = _ratios(farms, FLOOD, rounds=1)
+
+    if max(ratios) > MOST_RATIO:
+        raise Disturbed(ratios)

@@ -1,0 +1,63 @@
+"""Every metric of ours, as it would be exported, as JSON: {name: [type, labels]}.
+
+Run as a process of its own: importing the actors sets a process up.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from monitor.actors.message_metrics import MessageMetrics
+from monitor.actors.resources import CentralResources
+from monitor.actors.worker_metrics import WorkerMetrics
+from monitor.api.installation_metrics import InstallationMetrics
+from monitor.api.request_metrics import RequestMetrics
+from monitor.domain.capacity import Limits, Load, add_up
+from monitor.domain.outcome import Outcome, Result
+from monitor.services.installation import CENTRAL_QUEUES, Installation, RedisView, RegionView
+from monitor.services.meter import Meter
+from monitor.settings import load
+from monitor.storage.postgres.figures import Figures
+from monitor.storage.redis.queues import QueueDepth
+from monitor.storage.redis.regions import RegionReport
+from monitor.storage.redis.tick_buffer import Kept
+
+DEPTH = QueueDepth(1, 1, 1, 1, 1.0)
+
+
+def _installation():
+    load_of_one = add_up([(Limits(1, 1), Load(1.0, 1.0, 1.0))])
+    region = RegionView("europe", DEPTH, {60: 1}, RegionReport(1), load_of_one, {})
+    redis = RedisView([region], dict.fromkeys(CENTRAL_QUEUES, DEPTH), Kept(1, 1))
+    return Installation(Figures(1, 1, 1.0, 1, 1, 1, 1.0), redis)
+
+
+def _families():
+    meter, messages_only, requests = Meter(), CollectorRegistry(), CollectorRegistry()
+    meter.settled([Outcome(Result.UP, response_ms=1.0)], 0, 0.0)
+    messages = MessageMetrics(messages_only)
+    messages._ended.labels("a", "done")
+    messages._seconds.labels("a")
+    messages._in_progress.labels("a")
+    messages._queued.labels("a")
+    RequestMetrics(requests)._seconds.labels("/", "GET", "2xx")
+    central = CentralResources(load({}, Path("/nonexistent")), "central").registry
+    yield from InstallationMetrics(_installation()).collect()
+    yield from WorkerMetrics("europe", meter, 1, lambda: 0, lambda: 0).collect()
+    for registry in (messages_only, requests, central):
+        yield from registry.collect()
+
+
+def exported():
+    found = {}
+    for family in _families():
+        if family.name.startswith("monitor_") and family.samples:
+            name = family.name + ("_total" if family.type == "counter" else "")
+            found[name] = (family.type, [n for n in family.samples[0].labels if n != "le"])
+    return found
+
+
+if __name__ == "__main__":
+    json.dump(exported(), sys.stdout)

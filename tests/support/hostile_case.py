@@ -1,0 +1,53 @@
+"""One hostile website: how it behaves, and what a check of it has to find."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from monitor.domain.outcome import Reason
+from support.targets import Behaviour, silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A website on a port of its own, and its one right outcome; no reason means up.
+
+    ``status`` is the outcome's status code, None where how the bytes fall into packets decides
+    whether the head was seen; ``says`` is a part of its evidence. ``host`` stands in the URL in
+    place of the address listened on. ``tls`` makes the server's context; with ``scheme`` "https"
+    alone the behaviour speaks instead of a TLS server. ``port`` replaces the server: a port where
+    nobody serves. ``defect`` says what is wrong with our outcome as long as it is.
+    ``spoils_lookups``: its DNS answer ends the lookups of others, another such defect.
+    """
+
+    name: str
+    reason: Reason | None = None
+    status: int | None = 0
+    says: str = ""
+    behaviour: Behaviour = silent
+    tls: Callable[[], ssl.SSLContext] | None = None
+    scheme: str = ""
+    listen: str = "127.0.0.1"
+    host: str = ""
+    path: str = "/"
+    port: Callable[[], AbstractContextManager[int]] | None = None
+    timeout_s: int = 1
+    verify_ssl: bool = True
+    defect: str = ""
+    spoils_lookups: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether the check ends by its deadline."""
+        return self.reason is not None and self.reason.endswith("_timeout")
+
+
+def up(name: str, status: int | None = 200, **rest: object) -> Case:
+    return Case(name=name, status=status, **rest)  # type: ignore[arg-type]
+
+
+def down(name: str, reason: Reason, says: str = "", **rest: object) -> Case:
+    return Case(name=name, reason=reason, says=says, **rest)  # type: ignore[arg-type]

@@ -1,0 +1,78 @@
+"""Check the cases of ``hostile_farm``, each as its outcome is defined."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+from ipaddress import ip_network
+
+from msgspec import Struct
+
+from monitor.domain.outcome import Outcome
+from monitor.domain.website import CheckOptions
+from monitor.probes.address_policy import AddressPolicy
+from monitor.probes.http import HttpProber
+from support.hostile_case import Case
+from support.hostile_farm import Farm
+
+POLICY = AddressPolicy([ip_network(n) for n in ("127.0.0.1/32", "127.1.0.0/16", "::1/128")])
+"""What is refused by default, but for the loopback addresses that targets listen on: no case
+leads to any other address that may be connected to."""
+
+
+class Farms(Struct, frozen=True):
+    """Both processes."""
+
+    hostile: Farm
+    neighbours: Farm
+
+
+class Found(Struct, frozen=True):
+    """An outcome, and how long a clock outside saw it take."""
+
+    outcome: Outcome
+    took_s: float
+
+
+def hostile_prober(farms: Farms) -> HttpProber:
+    return HttpProber(
+        policy=POLICY,
+        dns_servers=[farms.neighbours.dns],
+        trust=ssl.create_default_context(cadata=farms.hostile.authority_pem),
+    )
+
+
+def options_of(case: Case, farms: Farms) -> CheckOptions:
+    return CheckOptions(
+        url=farms.hostile.urls[case.name],
+        request_timeout=case.timeout_s,
+        verify_ssl=case.verify_ssl,
+    )
+
+
+async def find(prober: HttpProber, case: Case, farms: Farms) -> Found:
+    clock = asyncio.get_running_loop().time
+    began_s = clock()
+    outcome = await prober.check(options_of(case, farms))
+    return Found(outcome, clock() - began_s)
+
+
+async def find_all(cases: Iterable[Case], farms: Farms) -> dict[str, Found]:
+    """All at once; those whose DNS answer ends the lookups of others have a prober each."""
+    shared = hostile_prober(farms)
+
+    async def one(case: Case) -> Found:
+        prober = hostile_prober(farms) if case.spoils_lookups else shared
+        try:
+            return await find(prober, case, farms)
+        finally:
+            if prober is not shared:
+                await prober.close()
+
+    listed = list(cases)
+    try:
+        found = await asyncio.gather(*map(one, listed))
+    finally:
+        await shared.close()
+    return dict(zip((case.name for case in listed), found, strict=True))

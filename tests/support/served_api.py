@@ -1,0 +1,85 @@
+"""The API as a process on a port of its own, and `monitor` commands that are pointed at it."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from monitor.domain.access import Role
+from monitor.domain.validation import RegionFields
+from monitor.local.redis import free_port
+from monitor.services import keys, regions
+from monitor.settings import TABLE
+from monitor.storage.postgres.pool import make_pool
+from support.stack import wait_until
+
+MONITOR = Path(sys.executable).with_name("monitor")
+
+
+class Served:
+    """The API, a key of each role, and a directory for files."""
+
+    def __init__(self, port, roles, directory):
+        self.port, self.keys, self.directory = port, roles, directory
+        self.url = f"http://127.0.0.1:{port}"
+        headers = {"Authorization": f"Bearer {roles[Role.ADMIN]}"}
+        self.http = httpx.Client(base_url=self.url, headers=headers, timeout=10)
+
+    def command(self, *words, **settings):
+        """A command and its environment."""
+        access = {"MONITOR_URL": self.url, "MONITOR_API_KEY": self.keys[Role.WRITE]}
+        env = dict(os.environ) | {s.name: "" for s in TABLE} | access | settings
+        return [sys.executable, "-P", str(MONITOR), *map(str, words)], env
+
+    def monitor(self, *words, stdin=b"", **settings):
+        """Run a command to its end."""
+        command, env = self.command(*words, **settings)
+        return subprocess.run(
+            command, env=env, cwd=self.directory, input=stdin, capture_output=True,
+            timeout=120, check=False,
+        )  # fmt: skip
+
+    def write(self, name, content):
+        path = self.directory / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def websites(self):
+        return self.http.get("/websites", params={"limit": 1000}).json()["items"]
+
+
+async def _prepare(database_url):
+    async with make_pool(database_url, max_size=1) as pool:
+        for name in ("asia", "europe"):
+            await regions.create(pool, RegionFields(name=name))
+        return {role: await keys.create_key(pool, f"tests {role}", role) for role in Role}
+
+
+@contextmanager
+def served(database_url, redis_url, directory):
+    """A Served over these servers, with the regions asia and europe."""
+    port, roles = free_port(), asyncio.run(_prepare(database_url))
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MONITOR_API_PORT": str(port)}
+    api = Served(port, roles, directory)
+    command, env = api.command("api", **settings)
+    with (directory / "api.log").open("wb") as log:
+        process = subprocess.Popen(command, env=env, cwd=directory, stderr=log)
+    try:
+        wait_until(lambda: _answers(process, api.http))
+        yield api
+    finally:
+        api.http.close()
+        process.kill()
+        process.wait()
+
+
+def _answers(process, http):
+    assert process.poll() is None
+    try:
+        return http.get("/healthz").status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,63 @@
+"""CSV: what is written is read again as it was, and no cell is a formula."""
+
+import csv
+import io
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.domain import website_csv
+from monitor.domain.website_csv import COLUMNS
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+LABEL = st.text("abc", min_size=1, max_size=4)
+
+WEBSITES = st.fixed_dictionaries(
+    {
+        "id": st.uuids().map(str),
+        "url": TEXT,
+        "name": TEXT,
+        "regions": st.none() | st.lists(LABEL, min_size=1),
+        "check_frequency": st.integers(30, 86_400),
+        "request_timeout": st.integers(1, 60),
+        "http_method": st.sampled_from(["GET", "POST"]),
+        "request_headers": st.dictionaries(LABEL, TEXT),
+        "request_body": TEXT | st.just(""),
+        "expected_status_codes": st.lists(st.integers(100, 599) | st.just("200-399"), min_size=1),
+        "follow_redirects": st.booleans(),
+        "verify_ssl": st.booleans(),
+        "paused": st.booleans(),
+        "alert_emails": st.lists(LABEL.map("{}@example.com".format)),
+        "external_id": st.none() | TEXT,
+    }
+)
+
+
+@given(st.lists(WEBSITES))
+def test_what_is_written_is_read_again(websites):
+    # when
+    text = website_csv.text([COLUMNS, *map(website_csv.row, websites)])
+    # then
+    read = csv.DictReader(io.StringIO(text, newline=""))
+    assert [website_csv.read_row(cells) for cells in read] == websites
+
+
+@given(WEBSITES)
+def test_no_cell_begins_as_a_formula_does(website):
+    assert not [cell for cell in website_csv.row(website) if cell[:1] in tuple("=+-@\t\r\n")]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "'", "''="])
+def test_a_guard_is_put_on_and_taken_off(start):
+    name = f"{start}cmd|' /C calc'!A0"
+    cells = dict.fromkeys(COLUMNS, "") | {"name": name, "id": str(uuid.UUID(int=0))}
+    written = website_csv.row(cells)[COLUMNS.index("name")]
+    assert written == f"'{name}"
+    assert website_csv.read_row({"name": written}) == {"name": name}
+
+
+def test_cells_that_are_wrong_are_left_for_the_api_to_refuse():
+    wrong = {"paused": "yes", "check_frequency": "often", "request_headers": "{", "name": "n"}
+    assert website_csv.read_row(wrong) == wrong
