@@ -28,6 +28,11 @@ MAX_RECEIVED_BYTES = 1024 * 1024
 """What one connection may deliver in all: head, chunk framing, interim answers. A body that
 is read to its limit of 64 KiB in chunks of one byte stays below half of it."""
 
+_HEAD_ENDS = b"\r\n\r\n"
+_PARSED_AT_ONCE = 32 * 1024
+"""Of what came, in bytes. Chunks of one byte and interim answers become objects a hundred times
+their size."""
+
 _MAX_LINE_BYTES = 8190
 _MAX_FIELDS = 128
 _SWITCHING = HTTPStatus.SWITCHING_PROTOCOLS
@@ -111,19 +116,39 @@ class Exchange(BaseProtocol):
             text = "the answer is far longer than its head and the part that is read"
             self._fail(CheckFailed(down(Reason.INVALID_RESPONSE, text)))
             return
+        begin = 0
+        while begin < len(data) and not self._answered.done():
+            end = self._end_of_part(data, begin)
+            self._parse(data[begin:end])
+            begin = end
+
+    def _end_of_part(self, data: bytes, begin: int) -> int:
+        """Where to stop parsing for a look: after each head, until the final one is there.
+
+        What the parser raises over what comes after a head takes the head with it, and what
+        follows a complete answer is no part of it.
+        """
+        most = min(begin + _PARSED_AT_ONCE, len(data))
+        end = -1 if self._head is not None else data.find(_HEAD_ENDS, begin, most)
+        return most if end < 0 else end + len(_HEAD_ENDS)
+
+    def _parse(self, data: bytes) -> None:
+        assert self._parser is not None
         try:
             messages, _, _ = self._parser.feed_data(data)
         except Exception as error:  # noqa: BLE001 # what the parser raises is the answer's fault
-            self._fail(CheckFailed(reasons.of_malformed(error)))
-            return
+            if self._body is None or not self._body.is_eof():
+                self._fail(CheckFailed(reasons.of_malformed(error)))
+                return
+            messages = []  # the answer was complete before that
         for head, body in messages:
-            if self._take(head, body):
+            if self._head is None and self._take(head, body):
                 return
         self._read_body()
 
     def _take(self, head: RawResponseMessage, body: StreamReader) -> bool:
         """Note a head; True where the answer ends with it. Interim ones are passed over."""
-        if head.code < 200 and head.code != _SWITCHING:
+        if 100 <= head.code < 200 and head.code != _SWITCHING:
             return False
         self._progress.status_code = head.code
         self._head = head
@@ -141,6 +166,12 @@ class Exchange(BaseProtocol):
             body.read_nowait(-1)
             return
         self._answered.set_result(self._head)
+
+    def pause_reading(self) -> None:
+        """The body is emptied as it comes, so there is nothing to pause for."""
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Likewise. aiohttp's own would parse on from within the reading of a body."""
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The end: of a body that has no other, or of a check that got no answer."""
