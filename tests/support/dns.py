@@ -21,16 +21,20 @@ answer, right or wrong, of the query."""
 
 
 class DnsServer:
-    """Answers A and AAAA queries from ``table``, which may change; other names do not exist.
+    """Answers A and AAAA queries from ``table``, which may change; about all other names it says
+    ``otherwise``.
 
     ``queries`` are the (name, type) pairs asked, in order; ``asked``
-    is set by the first. ``address`` is "host:port".
+    is set by the first. ``address`` is "host:port". ``late_s`` holds how long the answers about a
+    name take over UDP.
     """
 
-    def __init__(self, table: Mapping[str, Answer]) -> None:
+    def __init__(self, table: Mapping[str, Answer], otherwise: Answer = NXDOMAIN) -> None:
         self.table = dict(table)
+        self.otherwise = otherwise
         self.queries: list[tuple[str, int]] = []
         self.asked = asyncio.Event()
+        self.late_s: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -54,7 +58,7 @@ class DnsServer:
         name = _name(query[_HEAD.size : end])
         self.queries.append((name, kind))
         self.asked.set()
-        found = self.table.get(name, NXDOMAIN)
+        found = self.table.get(name, self.otherwise)
         if callable(found):
             return found(query)
         if found == SILENT:
@@ -95,7 +99,12 @@ class _Udp(asyncio.DatagramProtocol):
             number, flags, *_ = _HEAD.unpack(answer[: _HEAD.size])
             end = data.index(b"\0", _HEAD.size) + 5
             answer = _HEAD.pack(number, flags | 0x200, 1, 0, 0, 0) + data[_HEAD.size : end]
-        self._transport.sendto(answer, addr)
+        late_s = self._server.late_s.get(_name(data[_HEAD.size :]), 0.0)
+        asyncio.get_running_loop().call_later(late_s, self._send, answer, addr)
+
+    def _send(self, answer: bytes, addr: tuple[str, int]) -> None:
+        if not self._transport.is_closing():
+            self._transport.sendto(answer, addr)
 
 
 def _name(encoded: bytes) -> str:

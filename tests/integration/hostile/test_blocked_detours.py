@@ -1,0 +1,141 @@
+"""Detours to a listener on loopback: redirects, names that change, names with two faces.
+
+``OUTSIDE`` stands for a public address; it is the one that the policy allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from monitor.domain.outcome import Reason, Result
+from monitor.domain.website import CheckOptions
+from monitor.probes.resolver import MAX_AGE_S
+from support import targets_tls
+from support.blocked import INSIDE, NotedPolicy, listeners, nobody_came
+from support.dns import DnsServer
+from support.targets import TargetServer, redirects
+from support.targets_checks import prober
+from support.targets_loops import on_both_loops
+
+OUTSIDE = "127.0.0.2"
+
+LOCATIONS = [
+    "http://127.0.0.1:{port}/",
+    "//127.0.0.1:{port}/",
+    "//[::1]:{port}/",
+    "http://[::ffff:127.0.0.1]:{port}/",
+    "http://2130706433:{port}/",
+    "http://0x7f.1:{port}/",
+    "http://localhost:{port}/",
+    "http://inner.test:{port}/",
+    "http://user:pw@127.0.0.1:{port}/",
+    "http://127.0.0.2@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}\\@127.0.0.2/",
+    "HTTP://127.0.0.1:{port}/",
+    " http://127.0.0.1:{port}/",
+    "https://127.0.0.1:{port}/",
+]
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@on_both_loops
+async def test_a_redirect_of_any_kind_is_held_against_the_policy(status, secure):
+    tls = targets_tls.certified(OUTSIDE) if secure else None
+    policy = NotedPolicy(OUTSIDE)
+    async with (
+        listeners() as servers,
+        TargetServer(redirects(servers[0].url, status), tls, OUTSIDE) as first,
+        prober(policy=policy) as made,
+    ):
+        for method in ("GET", "POST"):
+            outcome = await made.check(CheckOptions(url=first.url, http_method=method))
+            assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.BLOCKED_TARGET)
+        await nobody_came(*servers)
+
+    assert set(policy.passed) == {OUTSIDE}
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+@on_both_loops
+async def test_a_redirect_in_any_words_is_held_against_the_policy(location):
+    policy = NotedPolicy(OUTSIDE)
+    async with (
+        listeners() as servers,
+        TargetServer(redirects(location.format(port=servers[0].port)), host=OUTSIDE) as first,
+        DnsServer({}, otherwise=INSIDE) as dns,
+        prober(policy=policy, dns_servers=[dns.address]) as made,
+    ):
+        outcome = await made.check(CheckOptions(url=first.url))
+        await nobody_came(*servers)
+
+    assert outcome.result is Result.DOWN
+    assert outcome.reason in (Reason.BLOCKED_TARGET, Reason.INVALID_REDIRECT)
+    assert (outcome.reason is Reason.INVALID_REDIRECT) == ("\\" in location)
+    assert set(policy.passed) == {OUTSIDE}
+
+
+class RebindingDns(DnsServer):
+    """``rebind.test`` leads outside when it is first asked for, and inside from then on."""
+
+    def answer(self, query):
+        first = ("rebind.test", 1) not in self.queries
+        self.table["rebind.test"] = [OUTSIDE if first else "127.0.0.1"]
+        return super().answer(query)
+
+
+@on_both_loops
+async def test_what_was_looked_up_is_what_is_connected_to():
+    # given a name that would lead inside if it were looked up once more
+    policy = NotedPolicy(OUTSIDE)
+    async with (
+        listeners() as servers,
+        TargetServer(host=OUTSIDE, port=servers[0].port) as outside,
+        RebindingDns({}) as dns,
+        prober(policy=policy, dns_servers=[dns.address]) as made,
+    ):
+        options = CheckOptions(url=outside.url_of(host="rebind.test"))
+        first = await made.check(options)
+        asked = list(dns.queries)
+
+        # when it is, for later checks
+        later = first
+        async with asyncio.timeout(MAX_AGE_S + 2):
+            while later.result is Result.UP:
+                await asyncio.sleep(0.05)  # c-ares has no event for its store being emptied
+                later = await made.check(options)
+        await nobody_came(*servers)
+
+    # then each check went where its own, only lookup said
+    assert first.result is Result.UP
+    assert sorted(asked) == [("rebind.test", 1), ("rebind.test", 28)]
+    assert later.reason is Reason.BLOCKED_TARGET
+    assert set(policy.passed) == {OUTSIDE}
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [[OUTSIDE, "127.0.0.1"], ["127.0.0.1", OUTSIDE], ["127.0.0.1", "::1", OUTSIDE, "10.0.0.1"]],
+)
+@on_both_loops
+async def test_of_a_name_with_two_faces_only_the_outer_is_tried(addresses):
+    # given a port where the inner address listens and the outer does not
+    policy = NotedPolicy(OUTSIDE)
+    async with (
+        listeners() as servers,
+        DnsServer({"both.test": addresses}) as dns,
+        prober(policy=policy, dns_servers=[dns.address]) as made,
+    ):
+        options = CheckOptions(url=servers[0].url_of(host="both.test"))
+        alone = await made.check(options)
+        async with TargetServer(host=OUTSIDE, port=servers[0].port) as outside:
+            together = await made.check(options)
+            assert outside.accepted == 1
+        await nobody_came(*servers)
+
+    assert (alone.result, alone.reason) == (Result.DOWN, Reason.CONNECTION_REFUSED)
+    assert alone.evidence == f"connection refused by {OUTSIDE} port {servers[0].port}"
+    assert together.result is Result.UP
+    assert set(policy.passed) == {OUTSIDE}
