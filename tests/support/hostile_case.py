@@ -20,7 +20,8 @@ class Case:
     place of the address listened on. ``tls`` makes the server's context; with ``scheme`` "https"
     alone the behaviour speaks instead of a TLS server. ``port`` replaces the server: a port where
     nobody serves. ``defect`` says what is wrong with our outcome as long as it is.
-    ``spoils_lookups``: its DNS answer ends the lookups of others, another such defect.
+    ``disturbs`` likewise, where the outcome is right and the neighbours pay for it, and
+    ``spoils_lookups``, where its DNS answer ends the lookups of others.
     """
 
     name: str
@@ -34,15 +35,21 @@ class Case:
     host: str = ""
     path: str = "/"
     port: Callable[[], AbstractContextManager[int]] | None = None
-    timeout_s: int = 1
+    wait_s: int = 1
     verify_ssl: bool = True
     defect: str = ""
+    disturbs: str = ""
     spoils_lookups: bool = False
 
     @property
     def waits(self) -> bool:
         """Whether the check ends by its deadline."""
         return self.reason is not None and self.reason.endswith("_timeout")
+
+    @property
+    def timeout_s(self) -> int:
+        """``wait_s`` where that is waited for, and else enough for a busy machine."""
+        return self.wait_s if self.waits else 5
 
 
 def up(name: str, status: int | None = 200, **rest: object) -> Case:

@@ -112,7 +112,7 @@ _HUGE_HELLO = b"\x16\x03\x03\x40\x00\x02\xff\xff\xff" + b"\0" * 0x3FFC
 HANDSHAKES = [
     down("tls-silence", _TLS_LATE, scheme="https", behaviour=silent),
     down("tls-half-a-record", _TLS_LATE, scheme="https", behaviour=after_hello(_HUGE_HELLO[:9])),
-    down("tls-dripping", _TLS_LATE, scheme="https", timeout_s=2, behaviour=drips(_HUGE_HELLO)),
+    down("tls-dripping", _TLS_LATE, scheme="https", wait_s=2, behaviour=drips(_HUGE_HELLO)),
     down("tls-noise", _TLS, scheme="https", behaviour=after_hello(b"\xff" * 4096)),
     down("tls-noise-for-ever", _TLS, scheme="https", behaviour=floods_first(b"\xff" * 65_536)),
     down("tls-huge-hello", _TLS, scheme="https", behaviour=after_hello(_HUGE_HELLO)),
@@ -125,7 +125,7 @@ HANDSHAKES = [
     down("tls-closes", _RESET, scheme="https", behaviour=after_hello(b"", stays=False)),
     down("tls-resets", _RESET, scheme="https", behaviour=resets_after_hello),
     down("tls-then-silence", _LATE, tls=_HERE, behaviour=silent),
-    down("tls-then-drips", _LATE, tls=_HERE, timeout_s=2, behaviour=drips(FINE)),
+    down("tls-then-drips", _LATE, tls=_HERE, wait_s=2, behaviour=drips(FINE)),
     down("tls-then-noise", _MALFORMED, tls=_HERE, behaviour=floods_first(b"\xff" * 65_536)),
     down("plain-http-gets-tls", _MALFORMED, behaviour=sends_and_stays(_ALERT)),
 ]

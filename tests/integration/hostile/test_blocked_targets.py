@@ -95,8 +95,8 @@ HOSTS = {
     "a user": ("example.com@127.0.0.1", _USER),
     "a user with a port": ("example.com:80@127.0.0.1", _USER),
     "two users": ("a@example.com@127.0.0.1", _USER),
-    "a backslash before @": ("127.0.0.1\\@example.com", _SPACES),
-    "a backslash for a slash": ("example.com\\@127.0.0.1", _SPACES),
+    "a backslash before @": ("127.0.0.1\\@example.com", _SPACES, _OURS),
+    "a backslash for a slash": ("example.com\\@127.0.0.1", _SPACES, _OURS),
     "a tab": ("127.0.\t0.1", _SPACES),
     "a soft hyphen": ("local\u00adhost", _SPACES, _OURS),
 }

@@ -7,6 +7,7 @@ import gc
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from monitor.domain.outcome import Reason, Result
 from support.hostile_checks import find, find_all, hostile_prober, options_of
@@ -15,6 +16,7 @@ from support.targets_loops import on_both_loops
 
 SOUND = [case for case in CASES if not case.defect]
 UNCONNECTED = (Reason.CONNECT_TIMEOUT, Reason.TLS_TIMEOUT)
+FAILED_HANDSHAKES = [case for case in SOUND if case.reason and case.reason.startswith("tls_")]
 
 
 def open_files():
@@ -54,22 +56,66 @@ async def test_checks_that_ended_leave_nothing(farms):
     assert await _left(before) == before
 
 
+async def _cancelled(prober, cases, farms, within_s):
+    """How checks ended that were all begun now and cancelled one after the other."""
+    tasks = [asyncio.create_task(find(prober, case, farms)) for case in cases]
+    for number, task in enumerate(tasks):
+        asyncio.get_running_loop().call_later(within_s * number / len(tasks), task.cancel)
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
 @on_both_loops
 async def test_checks_that_were_cancelled_leave_nothing(farms):
     before = await _warm(farms)
     prober = hostile_prober(farms)
 
     # when each is cancelled at another stage of its way
-    tasks = [asyncio.create_task(find(prober, case, farms)) for case in SOUND * 2]
-    for number, task in enumerate(tasks):
-        asyncio.get_running_loop().call_later(0.4 * number / len(tasks), task.cancel)
-    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    cases = [case for case in SOUND if case not in FAILED_HANDSHAKES]
+    ended = await _cancelled(prober, cases * 2, farms, within_s=0.4)
     await prober.close()
 
     # then
     assert any(isinstance(end, asyncio.CancelledError) for end in ended)
     assert not [e for e in ended if isinstance(e, Exception)]
     assert await _left(before) == before
+
+
+def _complaints(loop_factory, farms):
+    """What a loop says when many checks are cancelled about when their handshakes fail."""
+    heard = []
+
+    async def scenario():
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: heard.append(what))
+        prober = hostile_prober(farms)
+        for _ in range(15):
+            await _cancelled(prober, FAILED_HANDSHAKES * 6, farms, within_s=0.15)
+            gc.collect()  # what nobody retrieved is complained of when it goes
+            if heard:
+                break
+        await prober.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(scenario())
+    return heard
+
+
+@pytest.mark.parametrize(
+    "loop_factory",
+    [
+        pytest.param(asyncio.new_event_loop, id="asyncio"),
+        pytest.param(
+            uvloop.new_event_loop,
+            id="uvloop",
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="uvloop's create_connection, cancelled before it waits for the handshake, "
+                "leaves the handshake's failure to nobody: 'never retrieved' in the log",
+            ),
+        ),
+    ],
+)
+def test_cancelling_handshakes_that_fail_leaves_no_complaint(farms, loop_factory):
+    assert _complaints(loop_factory, farms) == []
 
 
 async def _closed_after_a_while(cases, farms):

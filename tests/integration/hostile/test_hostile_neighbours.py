@@ -28,8 +28,10 @@ ROUNDS = 3
 ATTEMPTS = 3
 MOST_RATIO = 1.2
 
-# The answers that ``test_hostile_lookups`` is about end the lookups of neighbours, too.
-HOSTILE = [case for case in CASES if not case.spoils_lookups] * TIMES
+# What does disturb today has failing tests of its own, in test_hostile_cost and _lookups.
+HOSTILE = [
+    case for case in CASES if not case.spoils_lookups and not case.disturbs and not case.defect
+] * TIMES
 
 
 async def _run(prober, farms, hostile):
