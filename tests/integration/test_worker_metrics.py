@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import sys
 import sysconfig
 import time
@@ -21,28 +20,13 @@ from monitor.domain.messages import CheckWebsites
 from monitor.local import process
 from monitor.settings import TABLE
 from support.metrics import read, value
+from support.ports import free_ports
 from support.stack import processes_of, wait_until
 from support.targets import targets_in_thread
 from support.world import run
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
 _TAKEN_FOR_A_TEST = 8
-
-
-def _free_ports():
-    """The first of some consecutive ports that nobody has."""
-    while True:
-        with contextlib.ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                for offset in range(1, _TAKEN_FOR_A_TEST):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
-            except (OSError, OverflowError):
-                continue
-            if port < 65_000:
-                return port
 
 
 @contextmanager
@@ -93,7 +77,7 @@ def _processes(directory):
 @pytest.fixture
 def region(redis_url):
     """The settings of a region worker that serves its metrics, and its first port."""
-    port = _free_ports()
+    port = free_ports(_TAKEN_FOR_A_TEST)
     return port, {
         "REDIS_URL": redis_url,
         "INFLUXDB_URL": "http://127.0.0.1:1",
@@ -215,7 +199,7 @@ def test_without_a_port_nothing_is_served_and_the_api_is_told_all_the_same(
 
 
 def test_the_scheduler_and_a_central_worker_share_a_range(tmp_path, database_url, redis_url):
-    port = _free_ports()
+    port = free_ports(_TAKEN_FOR_A_TEST)
     settings = {
         "REDIS_URL": redis_url, "DATABASE_URL": database_url, "SMTP_HOST": "127.0.0.1",
         "MONITOR_METRICS_PORT": str(port),
