@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TypeAlias
 
 from monitor import cli_commands as commands
+from monitor import cli_keys as key_commands
 from monitor import cli_transfer as transfer
 from monitor.domain.access import Role
 from monitor.domain.errors import MonitorError
@@ -38,8 +39,12 @@ Settings come from the environment and from `.env` in the working directory.
 _KEYS_EXAMPLES = """\
 examples:
   monitor keys create --name dashboard --role read
+  monitor keys create --name ci --role write --expires-in 90d
   monitor keys list
+  monitor keys rotate 0190a8e2-7b1c-7d3e-9f00-3c5d2a1b4e6f --overlap 7d
   monitor keys revoke 0190a8e2-7b1c-7d3e-9f00-3c5d2a1b4e6f
+
+A rotated key goes on for the overlap, and the new one works at once: put it in place meanwhile.
 """
 
 _IMPORT_EXAMPLES = """\
@@ -129,7 +134,7 @@ def _add_serving(names: _Names) -> None:
 def _add_keys(names: _Names) -> None:
     keys = names.add_parser(
         "keys",
-        help="make, list and revoke API keys",
+        help="make, list, rotate and revoke API keys",
         epilog=_KEYS_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -137,11 +142,27 @@ def _add_keys(names: _Names) -> None:
     create = actions.add_parser("create", help="make a key and print it, this once")
     create.add_argument("--name", required=True, help="what it is for, for people")
     create.add_argument("--role", required=True, choices=[role.value for role in Role])
-    create.set_defaults(run=commands.create_key)
-    actions.add_parser("list", help="list all keys").set_defaults(run=commands.list_keys)
+    create.add_argument("--expires-in", metavar="SPAN", help="like 90d or 12h; else it does not")
+    create.set_defaults(run=key_commands.create_key)
+    actions.add_parser("list", help="list all keys").set_defaults(run=key_commands.list_keys)
+    _add_rotate(actions)
     revoke = actions.add_parser("revoke", help="end a key for good")
     revoke.add_argument("id", metavar="ID", help="as `monitor keys list` shows it")
-    revoke.set_defaults(run=commands.revoke_key)
+    revoke.set_defaults(run=key_commands.revoke_key)
+
+
+def _add_rotate(actions: _Names) -> None:
+    rotate = actions.add_parser("rotate", help="make a successor of a key and print it, this once")
+    rotate.add_argument("id", metavar="ID", help="as `monitor keys list` shows it")
+    rotate.add_argument(
+        "--overlap", metavar="SPAN", default="24h", help="how long the old one goes on (24h)"
+    )
+    rotate.add_argument(
+        "--expires-in",
+        metavar="SPAN",
+        help="of the new one; else as long as the old one had",
+    )
+    rotate.set_defaults(run=key_commands.rotate_key)
 
 
 def _add_import(names: _Names) -> None:

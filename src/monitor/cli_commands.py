@@ -9,10 +9,8 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
 
-from monitor.domain.access import Role
-from monitor.domain.errors import InvalidInput, MonitorError
+from monitor.domain.errors import MonitorError
 from monitor.settings import TABLE, Setting, Settings, load, raw_values
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ def _stack() -> ModuleType:
     return stack
 
 
-def _given_or_stacks(*names: str) -> Settings:
+def given_or_stacks(*names: str) -> Settings:
     """The settings; where none of ``names`` is set, with those of the stack that runs here.
 
     "Here" is MONITOR_DATA_DIR. One that is set keeps all of the stack's out: a database and a
@@ -60,7 +58,7 @@ def _given_or_stacks(*names: str) -> Settings:
 def migrate(_: Namespace) -> None:
     from monitor.storage.postgres.migrations import migrate
 
-    applied = migrate(_given_or_stacks("DATABASE_URL").need("DATABASE_URL"))
+    applied = migrate(given_or_stacks("DATABASE_URL").need("DATABASE_URL"))
     print("\n".join(applied) if applied else "Nothing to do: the database is up to date.")
 
 
@@ -83,7 +81,7 @@ def sync(_: Namespace) -> None:
     from monitor.storage.redis.client import client
 
     logs.configure("sync", "warning")
-    found = _given_or_stacks("DATABASE_URL", "REDIS_URL")
+    found = given_or_stacks("DATABASE_URL", "REDIS_URL")
     database_url, redis_url = found.need("DATABASE_URL"), found.need("REDIS_URL")
 
     async def run() -> int:
@@ -121,38 +119,13 @@ def default_text(setting: Setting) -> str:
     return "" if setting.default in {None, ()} else str(setting.default)
 
 
-def create_key(arguments: Namespace) -> None:
-    from monitor.services import keys
-
-    print(_with_pool(lambda pool: keys.create_key(pool, arguments.name, Role(arguments.role))))
-
-
-def list_keys(_: Namespace) -> None:
-    from monitor.services import keys
-
-    for key in _with_pool(keys.list_keys):
-        state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "valid"
-        made = f"{key.created_at:%Y-%m-%d %H:%M}"
-        print(f"{key.id}  {key.role.value:<5}  {made}  {state:<18}  {key.name}")
-
-
-def revoke_key(arguments: Namespace) -> None:
-    from monitor.services import keys
-
-    try:
-        key_id = UUID(arguments.id)
-    except ValueError:
-        raise InvalidInput.of("ID", "is not a key's id; `monitor keys list` shows them") from None
-    _with_pool(lambda pool: keys.revoke_key(pool, key_id))
-    print(f"Revoked {key_id}; it may work for another 5 seconds.")
-
-
-def _with_pool(use: Callable[[Pool], Awaitable[T]]) -> T:
+def with_pool(use: Callable[[Pool], Awaitable[T]]) -> T:
+    """What this makes of a pool of the database, which is closed again."""
     import asyncio
 
     from monitor.storage.postgres.pool import make_pool
 
-    database_url = _given_or_stacks("DATABASE_URL").need("DATABASE_URL")
+    database_url = given_or_stacks("DATABASE_URL").need("DATABASE_URL")
 
     async def run() -> Any:
         async with make_pool(database_url, max_size=1) as pool:

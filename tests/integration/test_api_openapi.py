@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from monitor.api import schemas
+from monitor.api import schemas, schemas_keys
 from monitor.api.app import create_app
-from monitor.domain import validation
+from monitor.domain import key_fields, validation
 from support.api import with_api
 
 
@@ -41,7 +41,7 @@ def test_every_route_and_method_appears(app, document):
         if method != "OPTIONS" and not route.path.startswith("/schema")
     }
     assert {(p, m) for p, m, _ in _operations(document)} == routes
-    assert len(routes) >= 23
+    assert len(routes) >= 28
 
 
 def test_every_operation_is_described_and_named_once(document):
@@ -85,6 +85,8 @@ def test_every_error_is_a_problem(document):
         (schemas.NewWebsite, validation.WebsiteFields),
         (schemas.WebsiteChange, validation.WebsiteFields),
         (schemas.NewRegion, validation.RegionFields),
+        (schemas_keys.NewKey, key_fields.NewKey),
+        (schemas_keys.Rotation, key_fields.Rotation),
     ],
 )
 def test_what_is_described_is_what_is_checked(described, checked):

@@ -9,7 +9,8 @@ import pytest
 from monitor.domain.access import Role
 from monitor.local.processes import Locations, commands, environment
 from monitor.local.stack import KEY_NAME, _region_and_key
-from monitor.services.keys import KeyRing, list_keys, revoke_key
+from monitor.services.key_ring import KeyRing
+from monitor.services.keys import list_keys, revoke_key
 from monitor.settings import TABLE, load
 from monitor.storage.postgres.pool import make_pool
 
@@ -106,7 +107,7 @@ def test_a_key_that_works_is_kept(database_url, key_file):
     # then
     assert first == second == key_file.read_text().strip()
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
-    assert in_pool(database_url, lambda pool: KeyRing(pool).role_of(first)) is Role.ADMIN
+    assert in_pool(database_url, lambda pool: KeyRing(pool).identify(first)).role is Role.ADMIN
 
 
 def test_a_key_that_was_revoked_is_replaced(database_url, key_file):
@@ -119,4 +120,4 @@ def test_a_key_that_was_revoked_is_replaced(database_url, key_file):
     # then
     assert info.name == KEY_NAME
     assert second != first
-    assert in_pool(database_url, lambda pool: KeyRing(pool).role_of(second)) is Role.ADMIN
+    assert in_pool(database_url, lambda pool: KeyRing(pool).identify(second)).role is Role.ADMIN

@@ -34,6 +34,7 @@ def run(*words, env=None, cwd="/"):
         ("settings", "--help"),
         ("keys", "--help"),
         ("keys", "create", "--help"),
+        ("keys", "rotate", "--help"),
         ("import", "--help"),
         ("export", "--help"),
     ],
@@ -94,6 +95,12 @@ def test_wrong_usage_ends_with_2(words, capsys):
         (("keys", "list"), {"DATABASE_URL": "mysql://x"}, "monitor: DATABASE_URL must start with"),
         (("settings",), {"SMTP_PORT": "x"}, "monitor: SMTP_PORT must be a whole number"),
         (("keys", "revoke", "1"), {"DATABASE_URL": "postgresql://127.0.0.1/x"}, "monitor: ID: is"),
+        (("keys", "rotate", "1"), {"DATABASE_URL": "postgresql://127.0.0.1/x"}, "monitor: ID: is"),
+        (
+            ("keys", "create", "--name", "n", "--role", "read", "--expires-in", "90 days"),
+            {"DATABASE_URL": "postgresql://127.0.0.1/x"},
+            "monitor: --expires-in: must be a number and s, m, h, d or w",
+        ),
         (
             ("migrate",),
             {"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/x"},

@@ -8,8 +8,8 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from monitor.api.problems import RequestError
-from monitor.domain.access import Role
-from monitor.services.keys import KeyRing
+from monitor.domain.access import Identity, Refusal, Role
+from monitor.services.key_ring import KeyRing
 
 READ: dict[str, Any] = {"role": Role.READ}
 WRITE: dict[str, Any] = {"role": Role.WRITE}
@@ -25,22 +25,34 @@ async def authorise(
     if handler.opt.get("public"):
         return
     needed: Role = handler.opt.get("role", Role.ADMIN)
-    ring: KeyRing = connection.app.state.key_ring
-    role = await ring.role_of(_token(connection))
-    if role is None:
-        raise _unauthenticated("This API key is not valid.", 'Bearer error="invalid_token"')
-    if not role.covers(needed):
+    who = await _identified(connection)
+    if not who.role.covers(needed):
         raise RequestError.of(
-            403, "forbidden", f"This needs an API key of the role {needed}; yours is {role}."
+            403, "forbidden", f"This needs an API key of the role {needed}; yours is {who.role}."
         )
 
 
+async def _identified(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity:
+    ring: KeyRing = connection.app.state.key_ring
+    token = _token(connection)
+    found = await ring.identify(token) if token else Refusal.MISSING
+    if isinstance(found, Identity):
+        return found
+    raise RequestError.of(401, "unauthenticated", _SAYINGS[found], _CHALLENGES[found])
+
+
 def _token(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The key as it was sent; empty where none was."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise _unauthenticated("Send an API key as `Authorization: Bearer ...`.", "Bearer")
-    return token.strip()
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _unauthenticated(detail: str, challenge: str) -> RequestError:
-    return RequestError.of(401, "unauthenticated", detail, {"WWW-Authenticate": challenge})
+_INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+_CHALLENGES = dict.fromkeys(Refusal, _INVALID) | {Refusal.MISSING: {"WWW-Authenticate": "Bearer"}}
+_SAYINGS = {
+    Refusal.MISSING: "Send an API key as `Authorization: Bearer ...`.",
+    Refusal.UNKNOWN: "This API key is not valid.",
+    Refusal.EXPIRED: "This API key has expired.",
+    Refusal.REVOKED: "This API key was revoked.",
+}
+"""What is told of an ended key is told to whoever holds it alone."""

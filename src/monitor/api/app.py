@@ -20,6 +20,7 @@ from monitor.api.routes import (
     bulk,
     export,
     health,
+    keys,
     metrics,
     monitor,
     regions,
@@ -27,7 +28,7 @@ from monitor.api.routes import (
 )
 from monitor.exposition import process_registry
 from monitor.services.installation import Observatory
-from monitor.services.keys import KeyRing
+from monitor.services.key_ring import KeyRing
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -46,6 +47,7 @@ def create_app(deps: Dependencies, lifespan: Sequence[Lifespan] = ()) -> Litesta
             bulk.router,
             export.router,
             regions.router,
+            keys.router,
             monitor.router,
             health.router,
             metrics.router,

@@ -10,9 +10,9 @@ from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
-from monitor.api import schemas
+from monitor.api import schemas, schemas_keys
 from monitor.api.requests import decode_json
-from monitor.domain import bulk_change, validation
+from monitor.domain import bulk_change, key_fields, validation
 
 
 class CheckedBody(AbstractDTO[Any]):
@@ -84,3 +84,13 @@ class NewRegionBody(CheckedBody):
 class RegionChangeBody(CheckedBody):
     check = staticmethod(validation.changed_region)
     documented_as = schemas.RegionChange
+
+
+class NewKeyBody(CheckedBody):
+    check = staticmethod(key_fields.new_key)
+    documented_as = schemas_keys.NewKey
+
+
+class RotationBody(CheckedBody):
+    check = staticmethod(key_fields.rotation)
+    documented_as = schemas_keys.Rotation

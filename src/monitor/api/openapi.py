@@ -29,8 +29,8 @@ DESCRIPTION = """
 Watches websites from several regions, says what is down, and says what it did not measure.
 
 **Keys.** Send `Authorization: Bearer mon_...`. A key of the role `read` may GET, `write` may also
-change websites, `admin` may also change regions. Without a valid key the answer is 401, with one
-of too low a role 403.
+change websites, `admin` may also change regions and keys. Without a valid key the answer is 401,
+with one of too low a role 403.
 
 **Errors** are problem details (RFC 9457, `application/problem+json`) with a stable `code`. 400: the
 request cannot be read (broken JSON, a bad query parameter or cursor). 422: the JSON is fine, but
@@ -151,6 +151,7 @@ def config() -> OpenAPIConfig:
         tags=[
             Tag("websites", "What is watched, and how."),
             Tag("regions", "Places that checks run from."),
+            Tag("keys", "Who may ask."),
             Tag("monitor", "What was measured: latest statuses, series, downtimes."),
             Tag("health", "Whether this process is there, and what it stands on."),
         ],

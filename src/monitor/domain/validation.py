@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -69,14 +69,15 @@ class Draft(Struct, frozen=True, kw_only=True):
     external_id: str | None
 
 
-def _or_null(check: Check) -> Check:
+def or_null(check: Check) -> Check:
+    """The same check, which null passes."""
     return lambda value: None if value is None else check(value)
 
 
 _WEBSITE_CHECKS: Mapping[str, Check] = {
     "url": formats.url,
-    "name": _or_null(partial(formats.text, most=255)),
-    "regions": _or_null(formats.region_names),
+    "name": or_null(partial(formats.text, most=255)),
+    "regions": or_null(formats.region_names),
     "check_frequency": partial(
         formats.integer, least=MIN_CHECK_FREQUENCY_S, most=MAX_CHECK_FREQUENCY_S
     ),
@@ -91,7 +92,7 @@ _WEBSITE_CHECKS: Mapping[str, Check] = {
     "verify_ssl": formats.boolean,
     "paused": formats.boolean,
     "alert_emails": formats.emails,
-    "external_id": _or_null(partial(formats.text, most=255)),
+    "external_id": or_null(partial(formats.text, most=255)),
 }
 _WEBSITE_READ_ONLY = frozenset({"id", "status", "created_at", "updated_at"})
 
@@ -104,31 +105,32 @@ _REGION_READ_ONLY = frozenset({"created_at", "updated_at", "last_seen_at", "netw
 
 def new_website(body: object) -> WebsiteFields:
     """Check what was sent to make a website. Raises InvalidInput."""
-    return WebsiteFields(**_checked(body, _WEBSITE_CHECKS, _WEBSITE_READ_ONLY, required="url"))
+    return WebsiteFields(**checked(body, _WEBSITE_CHECKS, _WEBSITE_READ_ONLY, required=("url",)))
 
 
 def changed_website(body: object) -> WebsiteFields:
     """Check what was sent to change a website. Raises InvalidInput."""
-    return WebsiteFields(**_checked(body, _WEBSITE_CHECKS, _WEBSITE_READ_ONLY))
+    return WebsiteFields(**checked(body, _WEBSITE_CHECKS, _WEBSITE_READ_ONLY))
 
 
 def new_region(body: object) -> RegionFields:
     """Check what was sent to make a region. Raises InvalidInput."""
-    return RegionFields(**_checked(body, _REGION_CHECKS, _REGION_READ_ONLY, required="name"))
+    return RegionFields(**checked(body, _REGION_CHECKS, _REGION_READ_ONLY, required=("name",)))
 
 
 def changed_region(body: object) -> RegionFields:
     """Check what was sent to change a region; its name stays. Raises InvalidInput."""
     checks = {"description": _REGION_CHECKS["description"]}
-    return RegionFields(**_checked(body, checks, _REGION_READ_ONLY | {"name"}))
+    return RegionFields(**checked(body, checks, _REGION_READ_ONLY | {"name"}))
 
 
-def _checked(
+def checked(
     body: object,
     checks: Mapping[str, Check],
     read_only: frozenset[str],
-    required: str | None = None,
+    required: Sequence[str] = (),
 ) -> dict[str, Any]:
+    """The values of a body's fields, each as its check returns it. Raises InvalidInput."""
     if not isinstance(body, dict):
         raise InvalidInput.of("body", "must be a JSON object")
     values: dict[str, Any] = {}
@@ -138,8 +140,7 @@ def _checked(
             values[name] = _check_of(name, checks, read_only)(value)
         except Refused as refused:
             problems.append(FieldProblem(printable(name) or "(no name)", str(refused)))
-    if required is not None and required not in body:
-        problems.append(FieldProblem(required, "is required"))
+    problems += [FieldProblem(name, "is required") for name in required if name not in body]
     if problems:
         raise InvalidInput(problems[:_MAX_PROBLEMS])
     return values

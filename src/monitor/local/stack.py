@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from monitor.domain.access import Role
+from monitor.domain.access import Identity, Role
 from monitor.domain.errors import Conflict, MonitorError
 from monitor.domain.validation import RegionFields
 from monitor.local.console import Console
@@ -19,7 +19,7 @@ from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.processes import REGION
 from monitor.local.redis import EmbeddedRedis
 from monitor.local.supervisor import Servers, Supervisor
-from monitor.services import keys, regions
+from monitor.services import key_ring, keys, regions
 from monitor.settings import Settings
 from monitor.storage.postgres.migrations import migrate
 from monitor.storage.postgres.pool import Pool, make_pool
@@ -120,8 +120,8 @@ async def _region_and_key(database_url: str, key_file: Path) -> str:
 
 async def _working_key(pool: Pool, key_file: Path) -> str:
     if key := _text_of(key_file):
-        role = await keys.KeyRing(pool).role_of(key)
-        if role is Role.ADMIN:
+        found = await key_ring.KeyRing(pool).identify(key)
+        if isinstance(found, Identity) and found.role is Role.ADMIN:
             return key
     key = await keys.create_key(pool, KEY_NAME, Role.ADMIN)
     write_private(key_file, f"{key}\n")

@@ -7,92 +7,162 @@ random bits, so its plain SHA-256 is as good as any slow hash.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
-import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from uuid import UUID
 
-from monitor.domain.access import Role
-from monitor.domain.errors import InvalidInput, NotFound
+from msgspec import UNSET, Struct
+
+from monitor.domain import paging
+from monitor.domain.access import KeyState, Role
+from monitor.domain.errors import Conflict, InvalidInput, NotFound
 from monitor.domain.formats import Refused, text
 from monitor.domain.ids import uuid7
+from monitor.domain.key_fields import NewKey, Rotation
 from monitor.storage.postgres import keys
 from monitor.storage.postgres.keys import KeyHash, KeyInfo
-from monitor.storage.postgres.pool import Pool, transaction
+from monitor.storage.postgres.pool import Connection, Pool, transaction
 
-CACHE_S = 5.0
-"""A revoked key may still work this long in a process that has just seen it."""
-
-_MAX_CACHED = 10_000
-_SHAPE = re.compile(r"mon_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
-_NOBODY = KeyHash(Role.READ, bytes(32))
+_FINGERPRINT = paging.fingerprint("keys")
+_PAGE = 500
 
 
-async def create_key(pool: Pool, name: str, role: Role) -> str:
-    """Make a key and return its text, which is not kept. Raises InvalidInput for a bad name."""
+class MadeKey(Struct, frozen=True):
+    """A new key and its text, which is not kept."""
+
+    info: KeyInfo
+    text: str
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"MadeKey({self.info.id})"
+
+
+async def create(pool: Pool, wanted: NewKey) -> MadeKey:
+    """Make a key."""
+    async with transaction(pool) as connection:
+        return await _make(connection, wanted)
+
+
+async def create_key(pool: Pool, name: str, role: Role, expires_in: int | None = None) -> str:
+    """Make a key and return its text. Raises InvalidInput for a bad name."""
     try:
         checked = text(name, 255)
     except Refused as refused:
         raise InvalidInput.of("name", str(refused)) from None
+    made = await create(pool, NewKey(name=checked, role=Role(role), expires_in=expires_in))
+    return made.text
+
+
+async def _make(connection: Connection, wanted: NewKey) -> MadeKey:
     key_id = uuid7(time.time_ns() // 1_000_000, os.urandom(10))
     secret = secrets.token_urlsafe(32)
+    stored = KeyHash(wanted.name, wanted.role, hash_of(secret))
+    await keys.insert(connection, key_id, stored, wanted.expires_in)
+    info = await keys.fetch(connection, key_id)
+    assert info is not None
+    return MadeKey(info, f"mon_{key_id.hex}_{secret}")
+
+
+async def get(pool: Pool, key_id: UUID) -> KeyInfo:
+    """One key without its secret. Raises NotFound."""
     async with transaction(pool) as connection:
-        await keys.insert(connection, key_id, checked, KeyHash(Role(role), _hash(secret)))
-    return f"mon_{key_id.hex}_{secret}"
+        found = await keys.fetch(connection, key_id)
+    if found is None:
+        raise NotFound("key_not_found", "There is no key with this id.")
+    return found
+
+
+async def page(pool: Pool, limit: int, cursor: str | None) -> tuple[list[KeyInfo], str | None]:
+    """The next keys, oldest first, and the cursor of those after them. Raises BadQuery."""
+    after = None if cursor is None else _position(paging.decode(cursor, _FINGERPRINT))
+    async with transaction(pool) as connection:
+        found = await keys.fetch_page(connection, after, limit + 1)
+    more = len(found) > limit
+    return found[:limit], paging.encode(found[limit - 1].id.bytes, _FINGERPRINT) if more else None
+
+
+def _position(raw: bytes) -> UUID:
+    if len(raw) != 16:
+        raise paging.not_a_cursor()
+    return UUID(bytes=raw)
 
 
 async def list_keys(pool: Pool) -> list[KeyInfo]:
     """All keys without their secrets, oldest first."""
+    return [info async for info in _all(pool)]
+
+
+async def _all(pool: Pool) -> AsyncIterator[KeyInfo]:
+    after = None
+    while True:
+        async with transaction(pool) as connection:
+            found = await keys.fetch_page(connection, after, _PAGE)
+        for info in found:
+            yield info
+        if len(found) < _PAGE:
+            return
+        after = found[-1].id
+
+
+async def rotate_key(pool: Pool, key_id: UUID, wanted: Rotation) -> MadeKey:
+    """Make a successor of the same name and role; the key itself goes on for the overlap.
+
+    Raises NotFound where there is no such key or it has ended, Conflict where it has a successor
+    that works.
+    """
     async with transaction(pool) as connection:
-        return await keys.fetch_all(connection)
+        old = await _active(connection, key_id)
+        like = await _ended_successor(connection, old) or old
+        made = await _make(
+            connection, NewKey(name=old.name, role=old.role, expires_in=_lifetime(like, wanted))
+        )
+        await keys.replace(connection, key_id, made.info.id, wanted.overlap)
+        info = await keys.fetch(connection, made.info.id)
+        assert info is not None
+        return MadeKey(info, made.text)
+
+
+async def _ended_successor(connection: Connection, old: KeyInfo) -> KeyInfo | None:
+    """What the key was rotated into before, if it was. Raises Conflict where that works."""
+    if old.replaced_by is None:
+        return None
+    successor = await keys.fetch(connection, old.replaced_by)
+    if successor is not None and successor.state is KeyState.ACTIVE:
+        raise Conflict(
+            "key_rotated",
+            f"This key was rotated already; its successor is {successor.id}. Rotate that one, or "
+            "revoke it first.",
+        )
+    return successor
+
+
+def _lifetime(like: KeyInfo, wanted: Rotation) -> int | None:
+    """How many seconds a successor is made for: unless said, as many as this key was."""
+    if wanted.expires_in is not UNSET:
+        return wanted.expires_in
+    if like.expires_at is None:
+        return None
+    return max(int((like.expires_at - like.created_at).total_seconds()), 1)
 
 
 async def revoke_key(pool: Pool, key_id: UUID) -> None:
     """End a key for good. Raises NotFound where there is none or it has ended already."""
     async with transaction(pool) as connection:
-        if not await keys.revoke(connection, key_id):
-            raise NotFound("key_not_found", "There is no valid key with this id.")
+        await _active(connection, key_id)
+        await keys.revoke(connection, key_id)
 
 
-def _hash(secret: str) -> bytes:
+async def _active(connection: Connection, key_id: UUID) -> KeyInfo:
+    """A key that works, held. Raises NotFound."""
+    found = await keys.lock(connection, key_id)
+    if found is None or found.state is not KeyState.ACTIVE:
+        raise NotFound("key_not_found", "There is no valid key with this id.")
+    return found
+
+
+def hash_of(secret: str) -> bytes:
+    """What is stored of a secret."""
     return hashlib.sha256(secret.encode()).digest()
-
-
-class KeyRing:
-    """Checks keys, and remembers good ones for five seconds. ``now_s`` is a monotonic clock."""
-
-    def __init__(self, pool: Pool, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._pool = pool
-        self._now_s = now_s
-        self._known: dict[bytes, tuple[Role, float]] = {}
-
-    async def role_of(self, key: str) -> Role | None:
-        """What this key allows; None where it is no valid key. Raises Unavailable."""
-        match = _SHAPE.fullmatch(key)
-        if match is None:
-            return None
-        digest = _hash(key)
-        known = self._known.get(digest)
-        if known is not None and self._now_s() < known[1]:
-            return known[0]
-        role = await self._look_up(UUID(match[1]), match[2])
-        self._remember(digest, role)
-        return role
-
-    async def _look_up(self, key_id: UUID, secret: str) -> Role | None:
-        async with transaction(self._pool) as connection:
-            found = await keys.valid(connection, key_id)
-        # An id that is not there costs what a wrong secret costs.
-        same = hmac.compare_digest((found or _NOBODY).hash, _hash(secret))
-        return found.role if found is not None and same else None
-
-    def _remember(self, digest: bytes, role: Role | None) -> None:
-        self._known.pop(digest, None)
-        if role is None:
-            return
-        if len(self._known) >= _MAX_CACHED:
-            self._known.clear()
-        self._known[digest] = (role, self._now_s() + CACHE_S)

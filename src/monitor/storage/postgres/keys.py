@@ -6,55 +6,140 @@ import datetime as dt
 from uuid import UUID
 
 from msgspec import Struct
+from psycopg.rows import TupleRow
 
-from monitor.domain.access import Role
+from monitor.domain.access import KeyState, Role
 from monitor.storage.postgres.pool import Connection
 
 
-class KeyInfo(Struct, frozen=True):
-    """What may be shown of a key."""
+class KeyInfo(Struct, frozen=True, kw_only=True):
+    """What may be shown of a key. ``last_used_at`` is right to the minute; ``replaces`` and
+    ``replaced_by`` name the keys that were rotated into it, or that it was rotated into."""
 
     id: UUID
     name: str
     role: Role
+    state: KeyState
     created_at: dt.datetime
+    expires_at: dt.datetime | None
+    last_used_at: dt.datetime | None
     revoked_at: dt.datetime | None
+    replaces: UUID | None
+    replaced_by: UUID | None
 
 
 class KeyHash(Struct, frozen=True):
-    """What checking a key needs: the SHA-256 of its secret."""
+    """What checking a key needs: the SHA-256 of its secret, and how many seconds it has left."""
 
+    name: str
     role: Role
     hash: bytes
+    state: KeyState = KeyState.ACTIVE
+    left_s: float | None = None
+    used_lately: bool = False
 
 
-async def insert(connection: Connection, key_id: UUID, name: str, key: KeyHash) -> None:
+_STATE = """
+    CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'
+         WHEN k.expires_at <= now() THEN 'expired' ELSE 'active' END
+"""
+_SELECT = f"""
+    SELECT k.id, k.name, k.role, {_STATE}, k.created_at, k.expires_at, k.last_used_at,
+           k.revoked_at, (SELECT r.id FROM api_keys r WHERE r.replaced_by = k.id LIMIT 1),
+           k.replaced_by
+      FROM api_keys k
+"""  # noqa: S608 - constants of this module
+
+
+async def insert(
+    connection: Connection, key_id: UUID, key: KeyHash, expires_in: float | None
+) -> None:
+    """Store a key that ends in so many seconds, or not by itself."""
     await connection.execute(
-        "INSERT INTO api_keys (id, name, role, hash) VALUES (%s, %s, %s, %s)",
-        [key_id, name, key.role.value, key.hash],
+        """
+        INSERT INTO api_keys (id, name, role, hash, expires_at)
+        VALUES (%s, %s, %s, %s, now() + make_interval(secs => %s))
+        """,
+        [key_id, key.name, key.role.value, key.hash, expires_in],
     )
 
 
-async def valid(connection: Connection, key_id: UUID) -> KeyHash | None:
-    """What is stored of a key that exists and is not revoked."""
-    cursor = await connection.execute(
-        "SELECT role, hash FROM api_keys WHERE id = %s AND revoked_at IS NULL", [key_id]
-    )
+async def hash_of(connection: Connection, key_id: UUID) -> KeyHash | None:
+    """What is stored of a key, whether it still works or not; None where there is none."""
+    query = f"""
+        SELECT k.name, k.role, k.hash, {_STATE}, extract(epoch FROM k.expires_at - now())::float8,
+               coalesce(k.last_used_at > now() - interval '1 minute', false)
+          FROM api_keys k WHERE k.id = %s
+    """  # noqa: S608 - constants of this module
+    cursor = await connection.execute(query.encode(), [key_id])
     row = await cursor.fetchone()
-    return None if row is None else KeyHash(Role(row[0]), row[1])
+    if row is None:
+        return None
+    return KeyHash(row[0], Role(row[1]), row[2], KeyState(row[3]), row[4], row[5])
 
 
-async def fetch_all(connection: Connection) -> list[KeyInfo]:
-    """All keys, revoked ones among them, oldest first."""
-    cursor = await connection.execute(
-        "SELECT id, name, role, created_at, revoked_at FROM api_keys ORDER BY created_at, id"
+async def note_use(connection: Connection, key_id: UUID) -> None:
+    """Say that the key was used just now, unless somebody else is writing to its row: nobody waits
+    for that, on a disk neither."""
+    await connection.execute("SET LOCAL synchronous_commit = off")
+    await connection.execute(
+        """
+        UPDATE api_keys SET last_used_at = now()
+         WHERE id = (SELECT id FROM api_keys WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED)
+        """,
+        [key_id],
     )
-    return [KeyInfo(r[0], r[1], Role(r[2]), r[3], r[4]) for r in await cursor.fetchall()]
 
 
-async def revoke(connection: Connection, key_id: UUID) -> bool:
-    """End a key; False where there is none or it has ended."""
-    cursor = await connection.execute(
-        "UPDATE api_keys SET revoked_at = now() WHERE id = %s AND revoked_at IS NULL", [key_id]
+async def fetch(connection: Connection, key_id: UUID) -> KeyInfo | None:
+    """One key, or None."""
+    cursor = await connection.execute(_SELECT.encode() + b" WHERE k.id = %s", [key_id])
+    row = await cursor.fetchone()
+    return None if row is None else _info(row)
+
+
+async def fetch_page(connection: Connection, after: UUID | None, size: int) -> list[KeyInfo]:
+    """The next keys in the order of their making, those that have ended among them."""
+    query = _SELECT.encode() + (
+        b" WHERE %(after)s::uuid IS NULL OR k.id > %(after)s ORDER BY k.id LIMIT %(size)s"
     )
-    return cursor.rowcount == 1
+    cursor = await connection.execute(query, {"after": after, "size": size})
+    return [_info(row) for row in await cursor.fetchall()]
+
+
+def _info(row: TupleRow) -> KeyInfo:
+    return KeyInfo(
+        id=row[0],
+        name=row[1],
+        role=Role(row[2]),
+        state=KeyState(row[3]),
+        created_at=row[4],
+        expires_at=row[5],
+        last_used_at=row[6],
+        revoked_at=row[7],
+        replaces=row[8],
+        replaced_by=row[9],
+    )
+
+
+async def lock(connection: Connection, key_id: UUID) -> KeyInfo | None:
+    """The key, unchangeable by others until the transaction ends."""
+    await connection.execute("SELECT 1 FROM api_keys WHERE id = %s FOR UPDATE", [key_id])
+    return await fetch(connection, key_id)
+
+
+async def revoke(connection: Connection, key_id: UUID) -> None:
+    """End a key."""
+    await connection.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s", [key_id])
+
+
+async def replace(connection: Connection, key_id: UUID, by: UUID, overlap_s: int) -> None:
+    """Let a key end after so many seconds, or when it would have ended, for another."""
+    await connection.execute(
+        """
+        UPDATE api_keys SET replaced_by = %s,
+               expires_at = least(expires_at, now() + make_interval(secs => %s))
+         WHERE id = %s
+        """,
+        [by, overlap_s, key_id],
+    )

@@ -1,0 +1,79 @@
+"""/keys."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from litestar import Response, Router, delete, get, post
+from litestar.params import FromPath, JSONBody
+from msgspec.structs import asdict
+
+from monitor.api import schemas_keys
+from monitor.api.access import ADMIN
+from monitor.api.bodies import NewKeyBody, RotationBody
+from monitor.api.dependencies import Deps
+from monitor.api.openapi import LOCATION, problems
+from monitor.api.parameters import Cursor, Limit
+from monitor.domain.key_fields import NewKey, Rotation
+from monitor.services import keys
+
+
+@post(
+    "/",
+    opt=ADMIN,
+    dto=NewKeyBody,
+    response_headers=[LOCATION],
+    responses=problems(400, 413, 415, 422),
+)
+async def create_key(data: JSONBody[NewKey], deps: Deps) -> Response[schemas_keys.MadeKey]:
+    """Make a key. The answer is the only place where `key` is ever shown."""
+    return _made(await keys.create(deps.pool, data))
+
+
+@get("/", opt=ADMIN, responses=problems(400))
+async def list_keys(deps: Deps, limit: Limit = 100, cursor: Cursor = None) -> schemas_keys.KeyPage:
+    """Keys, oldest first, those that have ended among them."""
+    found, following = await keys.page(deps.pool, limit, cursor)
+    return schemas_keys.KeyPage([schemas_keys.Key(**asdict(k)) for k in found], following)
+
+
+@get("/{key_id:uuid}", opt=ADMIN, responses=problems(400, 404))
+async def read_key(key_id: FromPath[UUID], deps: Deps) -> schemas_keys.Key:
+    """One key."""
+    return schemas_keys.Key(**asdict(await keys.get(deps.pool, key_id)))
+
+
+@post(
+    "/{key_id:uuid}/rotate",
+    opt=ADMIN,
+    dto=RotationBody,
+    response_headers=[LOCATION],
+    responses=problems(400, 404, 409, 413, 415, 422),
+)
+async def rotate_key(
+    key_id: FromPath[UUID], data: JSONBody[Rotation], deps: Deps
+) -> Response[schemas_keys.MadeKey]:
+    """Make a successor of the same name and role, which works at once.
+
+    The key itself goes on for `overlap` seconds, and then ends: time to put the new one in place.
+    The answer is the only place where `key` is ever shown.
+    """
+    return _made(await keys.rotate_key(deps.pool, key_id, data))
+
+
+@delete("/{key_id:uuid}", opt=ADMIN, responses=problems(400, 404))
+async def revoke_key(key_id: FromPath[UUID], deps: Deps) -> None:
+    """End a key for good; it may work for another 5 seconds."""
+    await keys.revoke_key(deps.pool, key_id)
+
+
+def _made(made: keys.MadeKey) -> Response[schemas_keys.MadeKey]:
+    shown = schemas_keys.MadeKey(**asdict(made.info), key=made.text)
+    return Response(shown, headers={"Location": f"/keys/{made.info.id}"})
+
+
+router = Router(
+    "/keys",
+    route_handlers=[create_key, list_keys, read_key, rotate_key, revoke_key],
+    tags=["keys"],
+)
