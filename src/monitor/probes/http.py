@@ -16,6 +16,7 @@ from monitor.logs import get_logger
 from monitor.probes import reasons, request_head, tls
 from monitor.probes.address_policy import AddressPolicy
 from monitor.probes.connector import Connector
+from monitor.probes.deadlines import Deadlines, timed_out
 from monitor.probes.exchange import Exchange
 from monitor.probes.phases import Progress
 from monitor.probes.reasons import CheckFailed, Finding, down, not_measured
@@ -51,6 +52,7 @@ class HttpProber:
         self._loop = asyncio.get_running_loop()
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
+        self._deadlines = Deadlines(self._loop)
         self._verified = trust or tls.verified()
         self._unverified = tls.unverified()
         self._resolver = Resolver(dns_servers)
@@ -70,19 +72,30 @@ class HttpProber:
         raises but for cancellation: every failure is an outcome, and one of our own making
         says that nothing was measured.
         """
-        async with self._slots:
-            progress = Progress(self._loop.time() + options.request_timeout)
-            try:
-                async with asyncio.timeout_at(progress.deadline_s) as deadline:
-                    return await self._follow(options, progress)
-            except CheckFailed as failed:
-                finding = failed.finding
-            except Exception as error:  # noqa: BLE001  # a check says what it found, always
-                if deadline.expired():
-                    finding = reasons.of_deadline(progress, options.request_timeout)
-                else:
-                    finding = self._finding_of(error)
-            return _failed(finding, progress)
+        await self._slots.acquire()
+        try:
+            return await self._measured(options)
+        finally:
+            self._slots.release()
+
+    async def _measured(self, options: CheckOptions) -> Outcome:
+        progress = Progress(self._loop.time() + options.request_timeout)
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        group = self._deadlines.watch(progress.deadline_s, task)
+        try:
+            return await self._follow(options, progress)
+        except CheckFailed as failed:
+            finding = failed.finding
+        except asyncio.CancelledError:
+            if not timed_out(group, task):
+                raise
+            finding = reasons.of_deadline(progress, options.request_timeout)
+        except Exception as error:  # noqa: BLE001  # a check says what it found, always
+            finding = self._finding_of(error)
+        finally:
+            group.tasks.discard(task)
+        return _failed(finding, progress)
 
     async def close(self) -> None:
         """Give everything back. Checks still under way end as not measured."""
@@ -112,8 +125,8 @@ class HttpProber:
         head_suffices: Container[int],
     ) -> RawResponseMessage:
         """The head of the answer to one request, whose body was read as far as it matters."""
-        url = request.url
-        progress.status_code, progress.host = 0, url.raw_host or ""
+        target = request.target
+        progress.status_code, progress.host = 0, target.host
         make = partial(
             Exchange,
             self._loop,
@@ -122,8 +135,8 @@ class HttpProber:
             bodiless=request.method == "HEAD",
             head_suffices=head_suffices,
         )
-        secured = context if url.scheme == "https" else None
-        exchange = await self._connector.connect(url.port or 0, secured, make, progress)
+        secured = context if target.secure else None
+        exchange = await self._connector.connect(target.port, secured, make, progress)
         self._under_way.add(exchange)
         try:
             if self._closed:

@@ -5,29 +5,26 @@ RFC 9110, section 15.4, with the limits of a program that follows strangers' dir
 
 from __future__ import annotations
 
-import re
-
 from aiohttp import encode_basic_auth
 from msgspec import Struct, structs
 from yarl import URL
 
 from monitor.domain.outcome import Reason
 from monitor.domain.website import CheckOptions
+from monitor.probes import target
 from monitor.probes.reasons import CheckFailed, down
+from monitor.probes.target import Target
 
 MAX_REDIRECTS = 10
 MAX_LOCATION_CHARS = 2048
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
-
-_LEGAL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
-"""What may stand in a URL (RFC 3986, section 2); anything else has to be encoded first."""
 
 
 class Request(Struct, frozen=True):
     """One request of a check. ``headers`` are those its owner gave, no defaults among them."""
 
     method: str
-    url: URL
+    target: Target
     headers: dict[str, str]
     body: bytes | None = None
 
@@ -38,15 +35,22 @@ def first_request(options: CheckOptions) -> Request:
     A path that is already encoded is sent as it was typed. User and password in the URL
     become an Authorization header, where none is given.
     """
-    url = _url(options.url)
     headers = options.request_headers
-    if url.user is not None or url.password is not None:
-        if not any(name.lower() == "authorization" for name in headers):
-            credentials = encode_basic_auth(url.user or "", url.password or "")
-            headers = {**headers, "Authorization": credentials}
-        url = url.with_user(None)
+    to = target.plain(options.url)
+    if to is None:
+        url = target.parse(options.url)
+        headers = _with_credentials(headers, url)
+        to = target.of_url(url)
     body = options.request_body.encode() if options.request_body else None
-    return Request(options.http_method, url, headers, body)
+    return Request(options.http_method, to, headers, body)
+
+
+def _with_credentials(headers: dict[str, str], url: URL) -> dict[str, str]:
+    if url.user is None and url.password is None:
+        return headers
+    if any(name.lower() == "authorization" for name in headers):
+        return headers
+    return {**headers, "Authorization": encode_basic_auth(url.user or "", url.password or "")}
 
 
 def next_request(request: Request, status: int, location: str | None) -> Request:
@@ -56,43 +60,38 @@ def next_request(request: Request, status: int, location: str | None) -> Request
     What may be a secret stays with the origin it was meant for: on the way to another one
     the body and all headers but Accept* and User-Agent are left behind.
     """
-    url = _target(request.url, location)
+    to = _followed(request.target, location)
     if request.method != "HEAD" and (
         status == 303 or (status in (301, 302) and request.method == "POST")
     ):
         headers = {k: v for k, v in request.headers.items() if not _describes_body(k)}
-        request = Request("GET", request.url, headers)
-    if _origin(url) != _origin(request.url):
+        request = Request("GET", request.target, headers)
+    if _origin(to) != _origin(request.target):
         headers = {k: v for k, v in request.headers.items() if _safe_elsewhere(k)}
-        request = Request(request.method, request.url, headers)
-    return structs.replace(request, url=url)
+        request = Request(request.method, request.target, headers)
+    return structs.replace(request, target=to)
 
 
-def _url(text: str) -> URL:
-    return URL(text, encoded=_LEGAL.fullmatch(text) is not None)
-
-
-def _target(base: URL, location: str | None) -> URL:
+def _followed(base: Target, location: str | None) -> Target:
     if not location:
         raise CheckFailed(down(Reason.INVALID_REDIRECT, "redirect without a Location"))
     if len(location) > MAX_LOCATION_CHARS:
         raise CheckFailed(down(Reason.INVALID_REDIRECT, "redirect to a URL that is too long"))
     try:
-        given = _url(location)
-        url = base.join(given).with_fragment(None)
+        given = target.parse(location)
+        url = target.parse(base.url).join(given)
         complete = bool(given.raw_host) or not given.scheme
         usable = complete and url.scheme in ("http", "https") and url.raw_host and url.port
-        url = url.with_user(None) if usable else url
+        if usable:
+            return target.of_url(url)
     except ValueError:
-        usable = False
-    if not usable:
-        text = "redirect to something that is not an http or https URL"
-        raise CheckFailed(down(Reason.INVALID_REDIRECT, text))
-    return url
+        pass
+    text = "redirect to something that is not an http or https URL"
+    raise CheckFailed(down(Reason.INVALID_REDIRECT, text))
 
 
-def _origin(url: URL) -> tuple[str, str, int | None]:
-    return url.scheme, (url.raw_host or "").lower(), url.port
+def _origin(to: Target) -> tuple[str, str, int]:
+    return to.scheme, to.host.lower(), to.port
 
 
 def _describes_body(header: str) -> bool:

@@ -23,10 +23,10 @@ def encode(request: Request) -> bytes:
 
     Raises ValueError for a header that would break the line it stands on.
     """
-    url = request.url
-    first = f"{request.method} {url.raw_path_qs} HTTP/1.1\r\n"
+    to = request.target
+    first = f"{request.method} {to.path} HTTP/1.1\r\n"
     if not request.headers and request.body is None and request.method not in _EXPECT_BODY:
-        return f"{first}Host: {url.host_port_subcomponent}\r\n{_PLAIN}".encode()
+        return f"{first}Host: {to.authority}\r\n{_PLAIN}".encode()
     lines = [f"{name}: {value}\r\n" for name, value in _headers(request).items()]
     if any(_FORBIDDEN & set(line[:-2]) for line in lines):
         raise ValueError("a header of the request has a line break in it")
@@ -36,7 +36,7 @@ def encode(request: Request) -> bytes:
 
 def _headers(request: Request) -> dict[str, str]:
     given = {name.lower() for name in request.headers}
-    defaults = {"Host": request.url.host_port_subcomponent or "", **_DEFAULTS}
+    defaults = {"Host": request.target.authority, **_DEFAULTS}
     if request.body is not None:
         # What it is only its owner knows (RFC 9110, section 8.3).
         defaults["Content-Type"] = "application/octet-stream"

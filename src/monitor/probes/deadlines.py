@@ -1,0 +1,56 @@
+"""The deadlines of checks: one timer for all that end at about the same moment.
+
+``asyncio.timeout`` would do, but makes a timer and asks for the running loop three times a check,
+which is a system call each. Thousands of checks are under way at once, and nearly all of them end
+long before their deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+GRAIN_S = 0.05
+"""A deadline strikes this much late at the most."""
+
+
+class Group:
+    """The tasks whose deadline strikes with one timer. ``struck``: it has."""
+
+    __slots__ = ("struck", "tasks")
+
+    def __init__(self) -> None:
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.struck = False
+
+
+class Deadlines:
+    """Cancels tasks at their deadlines. One per event loop; made inside it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._groups: dict[int, Group] = {}
+
+    def watch(self, deadline_s: float, task: asyncio.Task[Any]) -> Group:
+        """Cancel this task at ``deadline_s`` on the loop's clock, unless ``Group.tasks`` has lost
+        it by then. Whoever is cancelled asks ``timed_out`` whether it was for that.
+        """
+        number = math.ceil(deadline_s / GRAIN_S)
+        group = self._groups.get(number)
+        if group is None:
+            group = self._groups[number] = Group()
+            self._loop.call_at(number * GRAIN_S, self._strike, number)
+        group.tasks.add(task)
+        return group
+
+    def _strike(self, number: int) -> None:
+        group = self._groups.pop(number)
+        group.struck = True
+        for task in group.tasks:
+            task.cancel()
+
+
+def timed_out(group: Group, task: asyncio.Task[Any]) -> bool:
+    """Whether a cancellation of this task is its deadline's and nobody else's; takes it back."""
+    return group.struck and task.uncancel() == 0

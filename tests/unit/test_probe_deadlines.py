@@ -1,0 +1,82 @@
+"""Deadlines of checks: they strike whom they are for, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from monitor.probes.deadlines import GRAIN_S, Deadlines, timed_out
+
+
+async def _watched(deadlines, after_s, found):
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    deadline_s = loop.time() + after_s
+    group = deadlines.watch(deadline_s, task)
+    try:
+        await loop.create_future()
+    except asyncio.CancelledError:
+        if not timed_out(group, task):
+            raise
+        found.append(loop.time() - deadline_s)
+    finally:
+        group.tasks.discard(task)
+
+
+def test_a_task_that_waits_is_struck_at_its_deadline_and_not_before():
+    async def main():
+        deadlines, late = Deadlines(asyncio.get_running_loop()), []
+        await asyncio.gather(*(_watched(deadlines, n / 100, late) for n in range(20)))
+        return late
+
+    late = asyncio.run(main())
+    assert len(late) == 20
+    # the loop's clock may be read a little early; that it is not late is for no busy machine
+    assert min(late) >= -0.001
+
+
+def test_a_task_that_ended_in_time_is_left_alone():
+    async def main():
+        loop, found = asyncio.get_running_loop(), []
+        deadlines, task = Deadlines(loop), asyncio.current_task()
+        group = deadlines.watch(loop.time() + 0.01, task)
+        group.tasks.discard(task)
+        # when the deadlines around it strike
+        await _watched(deadlines, 0.02 + 2 * GRAIN_S, found)
+        return found, task.cancelling()
+
+    found, cancelling = asyncio.run(main())
+    assert len(found) == 1
+    assert cancelling == 0
+
+
+def test_who_is_cancelled_by_somebody_else_is_not_told_of_a_deadline():
+    async def main():
+        found = []
+        task = asyncio.create_task(_watched(Deadlines(asyncio.get_running_loop()), 60, found))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return found
+
+    assert asyncio.run(main()) == []
+
+
+def test_a_cancellation_beside_the_deadline_wins():
+    async def main():
+        loop, found = asyncio.get_running_loop(), []
+        deadlines = Deadlines(loop)
+        task = asyncio.create_task(_watched(deadlines, 0.01, found))
+        await asyncio.sleep(0)
+        # given that both come in the same turn of the loop
+        (group,) = deadlines._groups.values()
+        group.struck = True
+        task.cancel()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return found
+
+    assert asyncio.run(main()) == []
