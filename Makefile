@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 TESTS_AT_ONCE ?= 2
+FAULTS_AT_ONCE ?= 6
 PROCESSES ?= 1
 THREADS ?= 8
 
@@ -12,7 +13,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal
 	--python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml requirements/build.in
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-hostile test-e2e lint fmt migrate api worker scheduler stack lock bench bench-million
+.PHONY: help up down test test-hostile test-faults test-e2e lint fmt migrate api worker scheduler stack lock bench bench-million
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +30,9 @@ test: .venv/.dev ## unit, contract and integration tests, against real servers
 test-hostile: .venv/.dev ## checks of websites that mean harm, and of their neighbours (two minutes, on a quiet machine)
 	@$(BIN)/python -m pytest -o addopts="-ra --strict-markers --import-mode=importlib" \
 		-n $(TESTS_AT_ONCE) tests/integration/hostile $(ARGS)
+
+test-faults: .venv/.dev ## whole systems, broken on purpose, against a scripted truth (about twelve minutes)
+	@$(BIN)/python -m pytest -n $(FAULTS_AT_ONCE) --dist worksteal tests/faults $(ARGS)
 
 test-e2e: .venv/.dev ## a newcomer's walk in a fresh copy: make up, curl, Ctrl-C (a few minutes)
 	@$(BIN)/python -m pytest tests/e2e $(ARGS)

@@ -54,8 +54,15 @@ class InfluxServer:
             "INFLUXDB_HTTP_BIND_ADDRESS": f"127.0.0.1:{self.port}",
         }
 
+    @property
+    def child(self):
+        """The server's process while it runs."""
+        return self._child
+
     def stop(self):
-        process.stop(self._child, within_s=5.0)
+        if self._child is not None:
+            process.stop(self._child, within_s=5.0)
+            self._child = None
 
     def _answers(self):
         deadline = time.monotonic() + 30

@@ -1,80 +1,28 @@
 """The whole product as real processes, each of which can be stopped, killed and started again."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
 import sysconfig
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email import message_from_bytes, policy
 from pathlib import Path
 
 import httpx
-from aiosmtpd.smtp import SMTP
 
 from monitor.domain.access import Role
 from monitor.local import process
-from monitor.local.redis import free_port
 from monitor.services.keys import create_key
 from monitor.settings import TABLE
 from monitor.storage.postgres.pool import make_pool
+from support.mailbox import Mailbox
+from support.ports import free_ports
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
 _WORKER = ["dramatiq", "monitor.actors", "--skip-logging", "--processes", "1", "--threads", "8"]
-
-
-class Mailbox:
-    """A real SMTP server that keeps what it is sent; whoever waits is woken by each mail."""
-
-    def __init__(self):
-        self.mails = []
-        self._arrived = threading.Condition()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self.port = 0
-
-    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
-        with self._arrived:
-            self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
-            self._arrived.notify_all()
-        return "250 OK"
-
-    def about(self, text):
-        """The subjects of the mails whose text mentions this, in the order they came."""
-        with self._arrived:
-            return [m["Subject"] for m in self.mails if text in _text(m)]
-
-    def wait_for(self, text, count, within_s):
-        """Until so many mails mention this; returns their subjects."""
-        deadline = time.monotonic() + within_s
-        with self._arrived:
-            while True:
-                found = [m["Subject"] for m in self.mails if text in _text(m)]
-                left = deadline - time.monotonic()
-                if len(found) >= count or left <= 0:
-                    assert len(found) >= count, f"{len(found)} mails about {text}: {found}"
-                    return found
-                self._arrived.wait(left)
-
-    def __enter__(self):
-        self._thread.start()
-        serving = self._loop.create_server(lambda: SMTP(self, loop=self._loop), "127.0.0.1", 0)
-        self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result(10)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    def __exit__(self, *_):
-        self._loop.call_soon_threadsafe(self._server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-
-def _text(mail):
-    return mail.get_body(("plain",)).get_content()
 
 
 @dataclass
@@ -108,6 +56,18 @@ class System:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
+    def pause(self, name):
+        """Stop a process and all of its group in the middle of whatever they do."""
+        os.killpg(self.children[name].pid, signal.SIGSTOP)
+
+    def resume(self, name):
+        os.killpg(self.children[name].pid, signal.SIGCONT)
+
+    def events(self, name):
+        """What a process has logged so far, each line as it was meant."""
+        lines = self.log(name).read_text(encoding="utf-8", errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
     def stop(self, name, within_s=10):
         """Ask a process to end; returns how long it took."""
         began = time.monotonic()
@@ -117,7 +77,8 @@ class System:
         return time.monotonic() - began
 
     def close(self):
-        for child in self.children.values():
+        for name, child in self.children.items():
+            self.resume(name)  # one that a test has paused would hear nothing
             child.send_signal(signal.SIGTERM)
         for child in self.children.values():
             process.finish(child, within_s=8)
@@ -168,50 +129,65 @@ def _admin_key(database_url):
 
 
 @contextmanager
-def running_system(directory, database_url, redis_url, influx=None):
-    """API, two schedulers, two central workers and a worker of the region ``europe``.
+def running_system(
+    directory, database_url, redis_url, influx=None, *, workers=None, settings=None, of=None
+):
+    """API, two schedulers, two central workers and the region workers: all that there is.
 
-    ``influx``: (URL, database) of an InfluxDB; the region worker then has no Postgres at all.
+    ``influx``: (URL, database) of an InfluxDB; region workers then have no Postgres at all.
+    ``workers``: {process: region}; one of the region ``europe`` where nothing is said.
+    ``settings``: more of them, for every process; ``of``: {process: settings of its own}.
     """
-    port, key = free_port(), _admin_key(database_url)
-    with Mailbox() as mailbox:
-        environment = dict(os.environ) | {s.name: "" for s in TABLE}
-        environment |= {
-            "REDIS_URL": redis_url,
-            "SMTP_HOST": "127.0.0.1",
-            "SMTP_PORT": str(mailbox.port),
-            "SMTP_TLS": "none",
-            "SMTP_FROM": "monitor@example.com",
-            "ALERT_EMAIL_TO": "ops@example.com",
-            "MONITOR_ALLOW_NETWORKS": "127.0.0.0/8",
-            "MONITOR_API_PORT": str(port),
-        }
-        if influx is not None:
-            environment |= {"INFLUXDB_URL": influx[0], "INFLUXDB_BUCKET": influx[1]}
-        central = {"DATABASE_URL": database_url}
-        client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}",
-            headers={"Authorization": f"Bearer {key}"},
-            timeout=10,
-        )
+    workers, of = workers or {"europe": "europe"}, of or {}
+    port, key = free_ports(1), _admin_key(database_url)
+    client = httpx.Client(
+        base_url=f"http://127.0.0.1:{port}",
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=10,
+    )
+    with client, Mailbox() as mailbox:
+        environment = _environment(redis_url, mailbox.port, port, influx) | (settings or {})
         system = System(directory, environment, client, mailbox)
-        system.define("api", ["monitor", "api"], **central)
-        system.define("scheduler-1", ["periodiq", "monitor.actors"])
-        system.define("scheduler-2", ["periodiq", "monitor.actors"])
-        system.define("central-1", _WORKER, **central)
-        system.define("central-2", _WORKER, **central)
-        region = {"MONITOR_REGION": "europe"} | ({} if influx else central)
-        system.define("europe", _WORKER, **region)
-        with client:
-            try:
-                for name in system.commands:
-                    system.start(name)
-                eventually(lambda: _ready(client), within_s=30)
-                answer = client.post("/regions", json={"name": "europe"})
+        central = {"DATABASE_URL": database_url}
+        for name, words, own in _processes(workers, central, {} if influx else central):
+            system.define(name, words, **own | of.get(name, {}))
+        try:
+            for name in system.commands:
+                system.start(name)
+            eventually(lambda: _ready(client), within_s=60)
+            for region in sorted(set(workers.values())):
+                answer = client.post("/regions", json={"name": region})
                 assert answer.status_code == 201, answer.text
-                yield system
-            finally:
-                system.close()
+            yield system
+        finally:
+            system.close()
+
+
+def _environment(redis_url, smtp_port, api_port, influx):
+    """Ours, with every setting of the product said."""
+    environment = dict(os.environ) | {s.name: "" for s in TABLE}
+    if influx is not None:
+        environment |= {"INFLUXDB_URL": influx[0], "INFLUXDB_BUCKET": influx[1]}
+    return environment | {
+        "REDIS_URL": redis_url,
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(smtp_port),
+        "SMTP_TLS": "none",
+        "SMTP_FROM": "monitor@example.com",
+        "ALERT_EMAIL_TO": "ops@example.com",
+        "MONITOR_ALLOW_NETWORKS": "127.0.0.0/8",
+        "MONITOR_API_PORT": str(api_port),
+    }
+
+
+def _processes(workers, central, regional):
+    """(name, command, its own settings) of each process."""
+    yield "api", ["monitor", "api"], central
+    for number in (1, 2):
+        yield f"scheduler-{number}", ["periodiq", "monitor.actors"], {}
+        yield f"central-{number}", _WORKER, central
+    for name, region in workers.items():
+        yield name, _WORKER, {"MONITOR_REGION": region} | regional
 
 
 def _ready(client):
