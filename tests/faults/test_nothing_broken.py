@@ -2,7 +2,8 @@
 
 import pytest
 
-from support.truth import judge, scripted
+from support.judge import judge
+from support.truth import scripted
 
 
 @pytest.mark.parametrize(

@@ -23,17 +23,10 @@ from monitor.storage.postgres.pool import make_pool
 from monitor.storage.ticks.open import make_tick_store
 from support import breakable
 from support.influx import find_influxd
+from support.judge import Incident, Record, SeenTick, SentMail, judge
 from support.mailbox import text_of
 from support.system import eventually, running_system
-from support.truth import (
-    INTERVAL_S,
-    Incident,
-    Record,
-    SeenTick,
-    SentMail,
-    Truth,
-    judge,
-)
+from support.truth import INTERVAL_S, Truth
 from support.truth_sites import scripted_sites
 
 _BUCKET = "website_ticks"

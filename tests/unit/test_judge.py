@@ -4,19 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from support.judge import Allowance, Incident, Record, SeenTick, SentMail, judge
 from support.truth import (
     INTERVAL_S,
     OPERATORS,
     RECHECK_S,
-    Allowance,
-    Incident,
     Outage,
-    Record,
     Script,
-    SeenTick,
-    SentMail,
     Truth,
-    judge,
     scripted,
 )
 
