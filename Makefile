@@ -27,9 +27,8 @@ down: ## stop the stack that `make up` runs on this MONITOR_DATA_DIR in another 
 test: .venv/.dev ## unit, contract and integration tests, against real servers
 	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) $(ARGS)
 
-test-hostile: .venv/.dev ## checks of websites that mean harm, and of their neighbours (two minutes, on a quiet machine)
-	@$(BIN)/python -m pytest -o addopts="-ra --strict-markers --import-mode=importlib" \
-		-n $(TESTS_AT_ONCE) tests/integration/hostile $(ARGS)
+test-hostile: .venv/.dev ## are neighbours of websites that mean harm as quick as without (a minute, on a quiet machine)
+	@$(BIN)/python -m pytest tests/quiet $(ARGS)
 
 test-faults: .venv/.dev ## whole systems, broken on purpose, against a scripted truth (about twelve minutes)
 	@$(BIN)/python -m pytest -n $(FAULTS_AT_ONCE) --dist worksteal tests/faults $(ARGS)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from monitor.domain.access import Role
+from monitor.local.banner import Facts, banner
+from monitor.local.directory import DataDirectory
 from monitor.local.processes import Locations, commands, environment
 from monitor.local.stack import KEY_NAME, _region_and_key
 from monitor.services.key_ring import KeyRing
@@ -72,6 +74,19 @@ def test_loopback_may_be_checked_beside_what_the_user_allows():
         "::1/128",
         "10.0.0.0/8",
     ]
+
+
+@pytest.mark.parametrize("given", [{}, {"MONITOR_ALLOW_NETWORKS": "10.0.0.0/8"}])
+def test_a_newcomer_is_told_which_networks_may_be_checked(given, tmp_path):
+    # given what the processes of the stack are told
+    allowed = [str(network) for network in told(given).monitor_allow_networks]
+    # when
+    facts = Facts("http://x", "mon_key", DataDirectory(tmp_path), load(given, tmp_path / ".env"))
+    # then
+    assert (
+        f"\n  Websites at {', '.join(allowed)} may be watched here; "
+        "other private addresses are refused.\n"
+    ) in banner(facts)
 
 
 def test_every_setting_is_named_so_that_no_file_is_read_twice():

@@ -61,6 +61,7 @@ def test_it_tells_where_it_is_stops_in_time_and_comes_back_with_its_data(start):
     # then
     assert f"The API is at {first.url}" in first.text
     assert key in first.text
+    assert "Websites at 127.0.0.0/8, ::1/128 may be watched here" in first.text
     assert stat.S_IMODE((first.data_dir / "api_key").stat().st_mode) == 0o600
     assert first.data_dir.stat().st_mode & 0o066 == 0
     assert first.request("GET", "/regions")[1]["items"][0]["name"] == "local"

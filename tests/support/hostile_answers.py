@@ -21,7 +21,6 @@ from support.targets import hangs_up, repeats, sends, sends_and_stays
 _BLOCK = b"x" * 65_536
 _INVALID, _LATE = Reason.INVALID_RESPONSE, Reason.RESPONSE_TIMEOUT
 _RESET, _STATUS = Reason.CONNECTION_RESET, Reason.HTTP_STATUS
-_DEAR = "parsed in pieces of a few bytes, as many as there are within 1 MiB: 45 to 140 ms of CPU"
 _WAITING, _READING = "waiting for the response", "reading the response"
 
 
@@ -36,13 +35,13 @@ def _lengths(*values: str) -> bytes:
 SLOW = [
     down("never-answers", _LATE, _WAITING, behaviour=sends_and_stays(b"")),
     down("reads-nothing", _LATE, _WAITING, behaviour=reads_nothing),
-    down("drips-head", _LATE, _READING, wait_s=2, behaviour=drips(FINE)),
+    down("drips-head", _LATE, _READING, wait_s=3, behaviour=drips(FINE)),
     down(
         "drips-body",
         _LATE,
         _READING,
         status=200,
-        wait_s=2,
+        wait_s=3,
         behaviour=repeats(_length("1000", b""), b"x", 1.0),
     ),
     down(
@@ -50,7 +49,7 @@ SLOW = [
         _LATE,
         _READING,
         status=200,
-        wait_s=2,
+        wait_s=3,
         behaviour=repeats(CHUNKED, b"1\r\nx\r\n", 1.0),
     ),
     down("headers-dripping-for-ever", _LATE, _READING, behaviour=repeats(OK, b"X: y\r\n", 0.05)),
@@ -82,12 +81,17 @@ ENDLESS = [
     down("one-header-line-for-ever", _INVALID, behaviour=repeats(OK + b"X: ", _BLOCK)),
     down("one-header-name-for-ever", _INVALID, behaviour=repeats(OK, _BLOCK)),
     down("status-line-for-ever", _INVALID, behaviour=repeats(b"HTTP/1.1 200 ", _BLOCK)),
-    down("empty-lines-for-ever", _INVALID, disturbs=_DEAR, behaviour=repeats(b"", b"\r\n" * 4096)),
+    down("empty-lines-for-ever", _INVALID, behaviour=repeats(b"", b"\r\n" * 4096)),
     down(
         "interim-answers-for-ever",
         _INVALID,
-        disturbs=_DEAR,
         behaviour=repeats(b"", b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n" * 200),
+    ),
+    down("line-feeds-for-ever", _INVALID, behaviour=repeats(b"", b"\n" * 8192)),
+    down(
+        "interim-answers-in-line-feeds-for-ever",
+        _INVALID,
+        behaviour=repeats(b"", b"HTTP/1.1 103 E\nLink: <a>\n\n" * 400),
     ),
     down(
         "chunk-extension-for-ever",
@@ -106,7 +110,6 @@ ENDLESS = [
     up("chunks-for-ever", behaviour=repeats(CHUNKED, b"ffff\r\n" + b"x" * 0xFFFF + b"\r\n")),
     up(
         "chunks-of-one-byte-for-ever",
-        disturbs=_DEAR,
         behaviour=repeats(CHUNKED, b"1\r\nx\r\n" * 5000),
     ),
     up("ten-gigabytes", behaviour=repeats(_length("10000000000", b""), _BLOCK)),

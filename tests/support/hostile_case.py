@@ -19,9 +19,7 @@ class Case:
     whether the head was seen; ``says`` is a part of its evidence. ``host`` stands in the URL in
     place of the address listened on. ``tls`` makes the server's context; with ``scheme`` "https"
     alone the behaviour speaks instead of a TLS server. ``port`` replaces the server: a port where
-    nobody serves. ``defect`` says what is wrong with our outcome as long as it is.
-    ``disturbs`` likewise, where the outcome is right and the neighbours pay for it, and
-    ``spoils_lookups``, where its DNS answer ends the lookups of others.
+    nobody serves.
     """
 
     name: str
@@ -35,11 +33,8 @@ class Case:
     host: str = ""
     path: str = "/"
     port: Callable[[], AbstractContextManager[int]] | None = None
-    wait_s: int = 1
+    wait_s: int = 2
     verify_ssl: bool = True
-    defect: str = ""
-    disturbs: str = ""
-    spoils_lookups: bool = False
 
     @property
     def waits(self) -> bool:
@@ -49,7 +44,7 @@ class Case:
     @property
     def timeout_s(self) -> int:
         """``wait_s`` where that is waited for, and else enough for a busy machine."""
-        return self.wait_s if self.waits else 5
+        return self.wait_s if self.waits else 20
 
 
 def up(name: str, status: int | None = 200, **rest: object) -> Case:

@@ -59,20 +59,11 @@ async def find(prober: HttpProber, case: Case, farms: Farms) -> Found:
 
 
 async def find_all(cases: Iterable[Case], farms: Farms) -> dict[str, Found]:
-    """All at once; those whose DNS answer ends the lookups of others have a prober each."""
-    shared = hostile_prober(farms)
-
-    async def one(case: Case) -> Found:
-        prober = hostile_prober(farms) if case.spoils_lookups else shared
-        try:
-            return await find(prober, case, farms)
-        finally:
-            if prober is not shared:
-                await prober.close()
-
+    """What is found of each by its name; all at once."""
     listed = list(cases)
+    prober = hostile_prober(farms)
     try:
-        found = await asyncio.gather(*map(one, listed))
+        found = await asyncio.gather(*(find(prober, case, farms) for case in listed))
     finally:
-        await shared.close()
+        await prober.close()
     return dict(zip((case.name for case in listed), found, strict=True))

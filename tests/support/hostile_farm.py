@@ -1,6 +1,6 @@
 """A process beside the test: hostile websites, or good neighbours and the DNS server of both.
 
-``farm("hostile")`` and ``farm("neighbours")`` start ``python -m support.hostile_farm ROLE``,
+``farm("hostile")`` and ``farm("neighbours")`` start ``python -m support.hostile_farm ROLE NICE``,
 which says on one line of JSON where everything is, and ends with its standard input.
 """
 
@@ -49,10 +49,10 @@ def environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def farm(role: str) -> Iterator[Farm]:
-    """The process for the length of a block."""
+def farm(role: str, nice: int = 0) -> Iterator[Farm]:
+    """The process for the length of a block. ``nice``: what it leaves to others (nice(2))."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "support.hostile_farm", role],
+        [sys.executable, "-m", "support.hostile_farm", role, str(nice)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment(),
@@ -109,6 +109,5 @@ async def _serve(role: str) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "hostile":
-        os.nice(10)  # what it spends is its own, and on a website's machine, not on ours
+    os.nice(int(sys.argv[2]))
     uvloop.run(_serve(sys.argv[1]))

@@ -11,6 +11,7 @@ from ipaddress import IPv6Address
 from typing import Any, TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
+from monitor.domain import hosts
 from monitor.domain.website import HTTP_METHODS, StatusRanges
 
 MAX_URL_LENGTH = 2048
@@ -120,6 +121,8 @@ def _check_host_name(host: str) -> None:
     labels = host.removesuffix(".").split(".")
     if not host or len(host) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
         raise Refused("must name a host")
+    if hosts.is_odd_address(hosts.plain(host)):
+        raise Refused("must write an IPv4 address as four decimal numbers without leading zeros")
 
 
 def _port_ok(port: str) -> bool:

@@ -1,8 +1,8 @@
 """Which addresses a check may connect to. Decided on the resolved address, never on the name.
 
-Everything that is not globally routable is refused, as are the metadata services of clouds:
-a website's owner could otherwise make a region look into its own network. The tables are
-written out, after the IANA special-purpose address registries (RFC 6890), because what
+Refused is what is no unicast address of the internet, whatever the IANA special-purpose address
+registries (RFC 6890) list, and what clouds tell their own machines by: a website's owner could
+otherwise make a region look into its own network. The tables are written out because what
 ``ipaddress.is_global`` means has changed between Python releases.
 """
 
@@ -30,8 +30,11 @@ _REFUSED_4 = (
     "172.16.0.0/12",  # private, RFC 1918
     "192.0.0.0/24",  # protocol assignments, RFC 6890
     "192.0.2.0/24",  # documentation, RFC 5737
+    "192.31.196.0/24",  # AS112, RFC 7535
+    "192.52.193.0/24",  # AMT relays, RFC 7450
     "192.88.99.0/24",  # 6to4 relays, withdrawn by RFC 7526
     "192.168.0.0/16",  # private, RFC 1918
+    "192.175.48.0/24",  # AS112, RFC 7534
     "198.18.0.0/15",  # benchmarks, RFC 2544
     "198.51.100.0/24",  # documentation, RFC 5737
     "203.0.113.0/24",  # documentation, RFC 5737
@@ -39,16 +42,16 @@ _REFUSED_4 = (
     "240.0.0.0/4",  # reserved, RFC 1112; broadcast
 )
 _REFUSED_6 = (
-    "::/3",  # unspecified, loopback, wrappers of IPv4, local NAT64 (RFC 8215), discard
+    "::/3",  # unspecified, loopback, mapped and other IPv4, local NAT64 (RFC 8215), discard
     "2001::/23",  # protocol assignments, RFC 2928: Teredo, ORCHID, benchmarks
     "2001:db8::/32",  # documentation, RFC 3849
+    "2002::/16",  # 6to4, RFC 3056: leads to the IPv4 address within, and nobody serves there
+    "2620:4f:8000::/48",  # AS112, RFC 7534
     "3fff::/20",  # documentation, RFC 9637
     "4000::/2",  # not assigned, segment routing (RFC 9602)
     "8000::/1",  # not assigned, unique local (RFC 4193), link-local, multicast
 )
-_MAPPED = IPv6Network("::ffff:0:0/96")  # RFC 4291, section 2.5.5.2
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052, section 2.1
-_SIX_TO_FOUR = IPv6Network("2002::/16")  # RFC 3056, section 2
 
 
 class _Ranges:
@@ -71,8 +74,7 @@ _REFUSED = {
 
 
 class AddressPolicy:
-    """Refuses what is not globally routable, except ``allowed_networks``; or, with
-    ``allow_all``, nothing."""
+    """Refuses what is not public, except ``allowed_networks``; or, with ``allow_all``, nothing."""
 
     def __init__(
         self, allowed_networks: Sequence[Network] = (), *, allow_all: bool = False
@@ -86,9 +88,8 @@ class AddressPolicy:
     def refuses(self, address: str) -> bool:
         """Whether no connection may be made to this address.
 
-        An IPv6 address that stands for an IPv4 one is judged as that one. An address with a
-        zone names an interface of ours and is refused. Raises ValueError where the text is
-        not an IP address.
+        A NAT64 address is judged by the IPv4 one within. An address with a zone names an
+        interface of ours and is refused. Raises ValueError where the text is not an IP address.
         """
         if ":" not in address:
             return not self._allow_all and self._refuses(4, _number_4(address))
@@ -97,7 +98,7 @@ class AddressPolicy:
             return False
         if parsed.scope_id:
             return True
-        return self._refuses(*_unwrapped(parsed))
+        return self._refuses(*_judged(parsed))
 
     def _refuses(self, version: int, number: int) -> bool:
         return number in _REFUSED[version] and number not in self._allowed[version]
@@ -132,11 +133,12 @@ def _number_4(address: str) -> int:
     return int.from_bytes(packed)
 
 
-def _unwrapped(address: IPv6Address) -> tuple[int, int]:
-    """Version and number of the IPv4 address that a mapped, NAT64 or 6to4 address leads to, else
-    of the address itself."""
-    if address in _MAPPED or address in _NAT64:
+def _judged(address: IPv6Address) -> tuple[int, int]:
+    """Version and number to judge by: of a NAT64 address, those of the IPv4 address within.
+
+    Of all that wrap IPv4 only this one is of use: a region that has no IPv4 reaches through it,
+    by names that its DNS64 answers, every website that has nothing else.
+    """
+    if address in _NAT64:
         return 4, int(address) & 0xFFFF_FFFF
-    if address in _SIX_TO_FOUR:
-        return 4, int(address) >> 80 & 0xFFFF_FFFF
     return 6, int(address)

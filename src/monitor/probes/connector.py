@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
+from monitor.domain.hosts import is_odd_address
 from monitor.domain.outcome import Reason
 from monitor.probes import reasons, tls
 from monitor.probes.address_policy import AddressPolicy, is_address
@@ -53,13 +54,15 @@ class Connector:
         host = progress.host
         if is_address(host):
             found = [host]
+        elif is_odd_address(host):
+            # c-ares would read 0177.0.0.1 as 177.0.0.1, and libc as 127.0.0.1.
+            raise _blocked(f"{host} is an IP address in a form that programs read differently")
         else:
             progress.enter(Phase.DNS)
             found = await self._resolver.lookup(host)
         allowed = [address for address in found if not self._policy.refuses(address)]
         if not allowed:
-            text = f"{found[0]} is not a public address, and checks may not connect to it"
-            raise CheckFailed(down(Reason.BLOCKED_TARGET, text))
+            raise _blocked(f"{found[0]} is not a public address")
         return allowed
 
     async def _first_of(
@@ -124,3 +127,8 @@ class Connector:
             exchange.close()
             raise
         return exchange
+
+
+def _blocked(why: str) -> CheckFailed:
+    text = f"{why}, and checks may not connect to it"
+    return CheckFailed(down(Reason.BLOCKED_TARGET, text))

@@ -44,8 +44,15 @@ class Deadlines:
         group.tasks.add(task)
         return group
 
+    def strike_all(self) -> None:
+        """Cancel all tasks now, as if the deadline of each had come."""
+        for number in list(self._groups):
+            self._strike(number)
+
     def _strike(self, number: int) -> None:
-        group = self._groups.pop(number)
+        group = self._groups.pop(number, None)
+        if group is None:
+            return  # struck before its time
         group.struck = True
         for task in group.tasks:
             task.cancel()

@@ -19,19 +19,25 @@ from aiohttp.streams import StreamReader
 from monitor.domain.outcome import Reason
 from monitor.probes import reasons
 from monitor.probes.phases import Phase, Progress
-from monitor.probes.reasons import CheckFailed, Finding, down
+from monitor.probes.reasons import CheckFailed, down
 
 MAX_BODY_BYTES = 64 * 1024
-"""How much of an answer's body is read."""
+"""How much of an answer's body is read, the framing of chunks counted: a chunk of one byte takes
+six, and as much CPU as a large one."""
+
+LEAST_BODY_BYTES = 1024
+"""If so much of that is body. Framing alone goes on to MAX_RECEIVED_BYTES."""
 
 MAX_RECEIVED_BYTES = 1024 * 1024
-"""What one connection may deliver in all: head, chunk framing, interim answers. A body that
-is read to its limit of 64 KiB in chunks of one byte stays below half of it."""
+"""What one connection may deliver in all."""
+
+MAX_INTERIM_ANSWERS = 100
+"""And empty lines before them: each costs as much as an answer does. A server that says it is
+still at work does so about every 20 s (RFC 2518, section 10.1)."""
 
 _HEAD_ENDS = b"\r\n\r\n"
-_PARSED_AT_ONCE = 32 * 1024
-"""Of what came, in bytes. Chunks of one byte and interim answers become objects a hundred times
-their size."""
+_PARSED_AT_ONCE = 16 * 1024
+"""Of what came, in bytes. Chunks of one byte become objects a hundred times their size."""
 
 _MAX_LINE_BYTES = 8190
 _MAX_FIELDS = 128
@@ -77,15 +83,12 @@ class Exchange(BaseProtocol):
         self._head: RawResponseMessage | None = None
         self._body: StreamReader | None = None
         self._received = 0
+        self._framed = 0
+        self._interim = 0
 
     async def answer(self) -> RawResponseMessage:
         """The head of the answer, once its body was read. Raises CheckFailed."""
         return await self._answered
-
-    def give_up(self, finding: Finding) -> None:
-        """End a check that is under way, with this for its finding."""
-        if not self._answered.done():
-            self._fail(CheckFailed(finding))
 
     def close(self) -> None:
         """Give the connection up at once.
@@ -121,6 +124,9 @@ class Exchange(BaseProtocol):
             end = self._end_of_part(data, begin)
             self._parse(data[begin:end])
             begin = end
+            if self._interim > MAX_INTERIM_ANSWERS and not self._answered.done():
+                text = f"more than {MAX_INTERIM_ANSWERS} interim answers or empty lines came first"
+                self._fail(CheckFailed(down(Reason.INVALID_RESPONSE, text)))
 
     def _end_of_part(self, data: bytes, begin: int) -> int:
         """Where to stop parsing for a look: after each head, until the final one is there.
@@ -130,6 +136,7 @@ class Exchange(BaseProtocol):
         """
         most = min(begin + _PARSED_AT_ONCE, len(data))
         end = -1 if self._head is not None else data.find(_HEAD_ENDS, begin, most)
+        self._interim += end == begin  # empty lines, which are passed over, too
         return most if end < 0 else end + len(_HEAD_ENDS)
 
     def _parse(self, data: bytes) -> None:
@@ -141,6 +148,8 @@ class Exchange(BaseProtocol):
                 self._fail(CheckFailed(reasons.of_malformed(error)))
                 return
             messages = []  # the answer was complete before that
+        if self._head is not None:
+            self._framed += len(data)
         for head, body in messages:
             if self._head is None and self._take(head, body):
                 return
@@ -149,6 +158,7 @@ class Exchange(BaseProtocol):
     def _take(self, head: RawResponseMessage, body: StreamReader) -> bool:
         """Note a head; True where the answer ends with it. Interim ones are passed over."""
         if 100 <= head.code < 200 and head.code != _SWITCHING:
+            self._interim += 1
             return False
         self._progress.status_code = head.code
         self._head = head
@@ -162,10 +172,13 @@ class Exchange(BaseProtocol):
         body = self._body
         if body is None or self._head is None:
             return
-        if not body.is_eof() and body.total_bytes < MAX_BODY_BYTES:
+        if not body.is_eof() and not self._suffices(body.total_bytes):
             body.read_nowait(-1)
             return
         self._answered.set_result(self._head)
+
+    def _suffices(self, body_bytes: int) -> bool:
+        return self._framed >= MAX_BODY_BYTES and body_bytes >= LEAST_BODY_BYTES
 
     def pause_reading(self) -> None:
         """The body is emptied as it comes, so there is nothing to pause for."""

@@ -57,7 +57,6 @@ class HttpProber:
         self._unverified = tls.unverified()
         self._resolver = Resolver(dns_servers)
         self._connector = Connector(self._resolver, policy)
-        self._under_way: set[Exchange] = set()
         self._closed = False
 
     @property
@@ -90,7 +89,7 @@ class HttpProber:
         except asyncio.CancelledError:
             if not timed_out(group, task):
                 raise
-            finding = reasons.of_deadline(progress, options.request_timeout)
+            finding = self._struck(progress, options.request_timeout)
         except Exception as error:  # noqa: BLE001  # a check says what it found, always
             finding = self._finding_of(error)
         finally:
@@ -100,12 +99,13 @@ class HttpProber:
     async def close(self) -> None:
         """Give everything back. Checks still under way end as not measured."""
         self._closed = True
-        for exchange in list(self._under_way):
-            exchange.give_up(_CLOSED)
+        self._deadlines.strike_all()
         await self._resolver.close()
 
     async def _follow(self, options: CheckOptions, progress: Progress) -> Outcome:
         """Send the request, and the next ones as redirects say, until an answer is final."""
+        if self._closed:
+            raise CheckFailed(_CLOSED)
         context = self._verified if options.verify_ssl else self._unverified
         follows = REDIRECT_STATUSES if options.follow_redirects else ()
         request = first_request(options)
@@ -137,14 +137,13 @@ class HttpProber:
         )
         secured = context if target.secure else None
         exchange = await self._connector.connect(target.port, secured, make, progress)
-        self._under_way.add(exchange)
         try:
-            if self._closed:
-                raise CheckFailed(_CLOSED)
             return await exchange.answer()
         finally:
-            self._under_way.discard(exchange)
             exchange.close()
+
+    def _struck(self, progress: Progress, timeout_s: int) -> Finding:
+        return _CLOSED if self._closed else reasons.of_deadline(progress, timeout_s)
 
     def _finding_of(self, error: Exception) -> Finding:
         if self._closed:

@@ -30,7 +30,8 @@ class Request(Struct, frozen=True):
 
 
 def first_request(options: CheckOptions) -> Request:
-    """The request that the owner of a website described. Raises ValueError on a malformed URL.
+    """The request that the owner of a website described. Raises CheckFailed where the URL's host
+    cannot be a name: whether it can be encoded is found here (RFC 5891, section 4).
 
     A path that is already encoded is sent as it was typed. User and password in the URL
     become an Authorization header, where none is given.
@@ -38,11 +39,19 @@ def first_request(options: CheckOptions) -> Request:
     headers = options.request_headers
     to = target.plain(options.url)
     if to is None:
-        url = target.parse(options.url)
+        url = _parsed(options.url)
         headers = _with_credentials(headers, url)
         to = target.of_url(url)
     body = options.request_body.encode() if options.request_body else None
     return Request(options.http_method, to, headers, body)
+
+
+def _parsed(text: str) -> URL:
+    try:
+        return target.parse(text)
+    except ValueError:
+        said = "the host of the URL is not a valid name"
+        raise CheckFailed(down(Reason.DNS_ERROR, said)) from None
 
 
 def _with_credentials(headers: dict[str, str], url: URL) -> dict[str, str]:

@@ -16,6 +16,7 @@ MAX_ADDRESSES = 4
 QUERY_TIMEOUT_S = 2.0
 QUERY_TRIES = 3
 MAX_AGE_S = 1.0
+MAX_ALONE = 64
 
 _FLAGS = pycares.ARES_FLAG_EDNS | pycares.ARES_FLAG_NOSEARCH | pycares.ARES_FLAG_NOALIASES
 """A website's name is complete: the search domains of the host we run on do not apply to it."""
@@ -34,18 +35,19 @@ class Resolver:
     Whether the hosts file comes before the DNS is the system's choice (nsswitch.conf). It
     cannot be ours: pycares 5.2 frees the text of its ``lookups`` option before c-ares reads
     it, and now and then a resolver then looks nowhere.
+
+    An answer that cannot be read makes c-ares give up all that was asked over the same socket,
+    other websites' names among them. So whatever failed that way is asked for once more, each
+    name over a socket of its own, ``MAX_ALONE`` at once and without retries, so that names whose
+    servers fall silent then do not keep the others waiting.
     """
 
     def __init__(self, servers: Sequence[str] = ()) -> None:
         """``servers`` are "address" or "address:port"; none means those of the system."""
         self._loop = asyncio.get_running_loop()
-        self._dns = aiodns.DNSResolver(
-            nameservers=list(servers) or None,
-            loop=self._loop,
-            flags=_FLAGS,
-            timeout=QUERY_TIMEOUT_S,
-            tries=QUERY_TRIES,
-        )
+        self._servers = list(servers) or None
+        self._dns = self._opened(QUERY_TRIES)
+        self._alone = asyncio.Semaphore(MAX_ALONE)
         self._emptying: asyncio.TimerHandle | None = None
 
     async def lookup(self, host: str) -> list[str]:
@@ -57,12 +59,34 @@ class Resolver:
         if self._emptying is None:
             self._emptying = self._loop.call_later(MAX_AGE_S, self._empty)
         try:
-            found = await self._dns.getaddrinfo(host, type=socket.SOCK_STREAM, flags=_AI_NOSORT)
+            found = await self._ask(host)
         except aiodns.error.DNSError as error:
             raise CheckFailed(of_dns_error(error.args[0], host)) from error
         return interleaved(
             (node.addr[0].decode() for node in found.nodes if node.family == socket.AF_INET),
             (node.addr[0].decode() for node in found.nodes if node.family == socket.AF_INET6),
+        )
+
+    async def _ask(self, host: str) -> pycares.AddrInfoResult:
+        try:
+            return await self._dns.getaddrinfo(host, type=socket.SOCK_STREAM, flags=_AI_NOSORT)
+        except aiodns.error.DNSError as error:
+            if error.args[0] != pycares.errno.ARES_EBADRESP:
+                raise
+        async with self._alone:
+            dns = self._opened(tries=1)
+            try:
+                return await dns.getaddrinfo(host, type=socket.SOCK_STREAM, flags=_AI_NOSORT)
+            finally:
+                await dns.close()
+
+    def _opened(self, tries: int) -> aiodns.DNSResolver:
+        return aiodns.DNSResolver(
+            nameservers=self._servers,
+            loop=self._loop,
+            flags=_FLAGS,
+            timeout=QUERY_TIMEOUT_S,
+            tries=tries,
         )
 
     def _empty(self) -> None:

@@ -15,7 +15,8 @@ from monitor.probes.resolver import MAX_AGE_S
 from support import targets_tls
 from support.blocked import INSIDE, NotedPolicy, listeners, nobody_came
 from support.dns import DnsServer
-from support.targets import TargetServer, redirects
+from support.special_addresses import BESIDE, REGISTRY
+from support.targets import TargetServer, answers, by_path, redirects
 from support.targets_checks import prober
 from support.targets_loops import on_both_loops
 
@@ -77,6 +78,54 @@ async def test_a_redirect_in_any_words_is_held_against_the_policy(location):
     assert set(policy.passed) == {OUTSIDE}
 
 
+NOT_FOLLOWED = {
+    "a Refresh header": (200, {"Refresh": "0; url={url}"}),
+    "a meta refresh": (200, {"Content-Type": "text/html"}),
+    "a Location of what was made": (201, {"Location": "{url}"}),
+    "a choice": (300, {"Location": "{url}"}),
+    "what was not modified": (304, {"Location": "{url}"}),
+    "a proxy to use": (305, {"Location": "{url}"}),
+    "another proxy": (306, {"Location": "{url}"}),
+    "an alternative service": (200, {"Alt-Svc": 'h2="127.0.0.1:{port}"; ma=60'}),
+    "a link": (200, {"Link": "<{url}>; rel=preload", "Content-Location": "{url}"}),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_FOLLOWED)
+@on_both_loops
+async def test_what_only_browsers_follow_is_not_followed(kind):
+    status, given = NOT_FOLLOWED[kind]
+    policy = NotedPolicy(OUTSIDE)
+    async with listeners() as servers:
+        url, port = servers[0].url, servers[0].port
+        headers = {name: value.format(url=url, port=port) for name, value in given.items()}
+        page = f'<meta http-equiv="refresh" content="0;url={url}"><script src="{url}"></script>'
+        async with (
+            TargetServer(answers(status, page.encode(), headers), host=OUTSIDE) as first,
+            prober(policy=policy) as made,
+        ):
+            outcome = await made.check(CheckOptions(url=first.url))
+            await nobody_came(*servers)
+
+    assert outcome.status_code == status
+    assert policy.passed == [OUTSIDE]
+
+
+@on_both_loops
+async def test_a_name_may_answer_with_any_special_address_and_none_is_connected_to():
+    lines = [line[0].split("/")[0] for line in (*REGISTRY, *BESIDE)]
+    names = {f"line-{n}.test": [address] for n, address in enumerate(lines)}
+    policy = NotedPolicy()
+    async with DnsServer(names) as dns, prober(policy=policy, dns_servers=[dns.address]) as made:
+        outcomes = await asyncio.gather(
+            *(made.check(CheckOptions(url=f"http://{name}/", request_timeout=20)) for name in names)
+        )
+
+    found = {line: o.reason for line, o in zip(lines, outcomes, strict=True)}
+    assert {line for line, reason in found.items() if reason is not Reason.BLOCKED_TARGET} == set()
+    assert policy.passed == []
+
+
 class RebindingDns(DnsServer):
     """``rebind.test`` leads outside when it is first asked for, and inside from then on."""
 
@@ -113,6 +162,31 @@ async def test_what_was_looked_up_is_what_is_connected_to():
     assert sorted(asked) == [("rebind.test", 1), ("rebind.test", 28)]
     assert later.reason is Reason.BLOCKED_TARGET
     assert set(policy.passed) == {OUTSIDE}
+
+
+@on_both_loops
+async def test_a_name_that_turns_inside_between_two_hops_is_judged_anew():
+    # given a redirect within a website, which comes when its name leads inside
+    policy = NotedPolicy(OUTSIDE)
+
+    async def late(exchange):
+        await exchange.request()
+        await asyncio.sleep(MAX_AGE_S + 0.5)  # what was looked up is kept for so long
+        await redirects("/next")(exchange)
+
+    async with (
+        listeners() as servers,
+        TargetServer(by_path({"/": late}), host=OUTSIDE, port=servers[0].port) as outside,
+        RebindingDns({}) as dns,
+        prober(policy=policy, dns_servers=[dns.address]) as made,
+    ):
+        outcome = await made.check(CheckOptions(url=outside.url_of(host="rebind.test")))
+        await nobody_came(*servers)
+        assert outside.accepted == 1
+
+    # then
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.BLOCKED_TARGET)
+    assert policy.passed == [OUTSIDE]
 
 
 @pytest.mark.parametrize(

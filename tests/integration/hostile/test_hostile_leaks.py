@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from msgspec import structs
 
 from monitor.domain.outcome import Reason, Result
 from support.hostile_checks import find, find_all, hostile_prober, options_of
 from support.hostile_farm import CASES
 from support.targets_loops import on_both_loops
 
-SOUND = [case for case in CASES if not case.defect]
 UNCONNECTED = (Reason.CONNECT_TIMEOUT, Reason.TLS_TIMEOUT)
-FAILED_HANDSHAKES = [case for case in SOUND if case.reason and case.reason.startswith("tls_")]
+FAILED_HANDSHAKES = [case for case in CASES if case.reason and case.reason.startswith("tls_")]
 
 
 def open_files():
@@ -30,7 +30,7 @@ def _held():
 
 async def _warm(farms):
     """What is held once all that is made once in a loop was made, and all else has gone."""
-    await find_all([case for case in SOUND if not case.waits], farms)
+    await find_all([case for case in CASES if not case.waits], farms)
     held = [_held()]
     while len(held) < 5 or len(set(held[-5:])) > 1:
         await asyncio.sleep(0.02)  # an aborted transport closes its socket a few turns later
@@ -39,21 +39,25 @@ async def _warm(farms):
 
 
 async def _left(before):
-    """What is held as soon as that is what it was, or after 5 s."""
+    """What is held beyond that, as (files, tasks), as soon as it is nothing, or after 10 s."""
     loop = asyncio.get_running_loop()
-    deadline_s = loop.time() + 5
-    while (held := _held()) != before and loop.time() < deadline_s:  # noqa: ASYNC110
+    deadline_s = loop.time() + 10
+    while any(more := _more(before)) and loop.time() < deadline_s:  # noqa: ASYNC110
         await asyncio.sleep(0.02)  # as above
-    return held
+    return more
+
+
+def _more(before):
+    return tuple(max(now - was, 0) for now, was in zip(_held(), before, strict=True))
 
 
 @on_both_loops
 async def test_checks_that_ended_leave_nothing(farms):
     before = await _warm(farms)
 
-    await find_all(SOUND, farms)
+    await find_all(CASES, farms)
 
-    assert await _left(before) == before
+    assert await _left(before) == (0, 0)
 
 
 async def _cancelled(prober, cases, farms, within_s):
@@ -70,14 +74,14 @@ async def test_checks_that_were_cancelled_leave_nothing(farms):
     prober = hostile_prober(farms)
 
     # when each is cancelled at another stage of its way
-    cases = [case for case in SOUND if case not in FAILED_HANDSHAKES]
+    cases = [case for case in CASES if case not in FAILED_HANDSHAKES]
     ended = await _cancelled(prober, cases * 2, farms, within_s=0.4)
     await prober.close()
 
     # then
     assert any(isinstance(end, asyncio.CancelledError) for end in ended)
     assert not [e for e in ended if isinstance(e, Exception)]
-    assert await _left(before) == before
+    assert await _left(before) == (0, 0)
 
 
 def _complaints(loop_factory, farms):
@@ -107,7 +111,7 @@ def _complaints(loop_factory, farms):
             uvloop.new_event_loop,
             id="uvloop",
             marks=pytest.mark.xfail(
-                strict=True,
+                strict=False,  # the failure has to come in the same turn as the cancellation
                 reason="uvloop's create_connection, cancelled before it waits for the handshake, "
                 "leaves the handshake's failure to nobody: 'never retrieved' in the log",
             ),
@@ -121,7 +125,11 @@ def test_cancelling_handshakes_that_fail_leaves_no_complaint(farms, loop_factory
 async def _closed_after_a_while(cases, farms):
     """By name, the outcomes of checks that were under way when their prober was closed."""
     prober = hostile_prober(farms)
-    tasks = {c.name: asyncio.create_task(prober.check(options_of(c, farms))) for c in cases}
+    patient = [structs.replace(options_of(c, farms), request_timeout=60) for c in cases]
+    tasks = {
+        case.name: asyncio.create_task(prober.check(options))
+        for case, options in zip(cases, patient, strict=True)
+    }
     await asyncio.wait(tasks.values(), timeout=0.3)
     under_way = {name: task for name, task in tasks.items() if not task.done()}
     await prober.close()
@@ -140,23 +148,18 @@ def _misjudged(outcomes):
 @on_both_loops
 async def test_closing_in_the_middle_ends_all_and_turns_none_of_them_down(farms):
     before = await _warm(farms)
-    waiting = [c for c in SOUND if c.waits and c.reason not in UNCONNECTED]
+    waiting = [c for c in CASES if c.waits]
 
     outcomes = await _closed_after_a_while(waiting, farms)
 
     assert len(outcomes) > len(waiting) // 2
     assert _misjudged(outcomes) == {}
-    assert await _left(before) == before
+    assert await _left(before) == (0, 0)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="close() knows only the connections that stand: until then a check goes on to its "
-    "deadline and turns the website down",
-)
 @on_both_loops
 async def test_closing_before_the_connection_stands_turns_no_website_down(farms):
-    waiting = [c for c in SOUND if c.reason in UNCONNECTED]
+    waiting = [c for c in CASES if c.reason in UNCONNECTED]
 
     outcomes = await _closed_after_a_while(waiting, farms)
 
