@@ -9,11 +9,12 @@ THREADS ?= 8
 BIN := .venv/bin
 PIP := umask 022 && PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 DRAMATIQ := $(BIN)/dramatiq monitor.actors --skip-logging --worker-shutdown-timeout 3000
-LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal \
-	--python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml requirements/build.in
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url
+LOCK := $(COMPILE) pyproject.toml requirements/build.in
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-hostile test-faults test-e2e lint fmt migrate api worker scheduler stack lock bench bench-million
+.PHONY: help up down test test-hostile test-faults test-e2e lint fmt migrate api worker scheduler stack audit lock bench bench-million
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,13 +62,18 @@ worker: .venv/.local ## run a worker of REGION=name, or without REGION the centr
 
 stack: ## run it with Docker Compose and the real servers (deploy/compose.yaml)
 	@docker compose version >/dev/null 2>&1 || { echo "Docker Compose is not installed."; exit 1; }
+	@deploy/make-secrets.sh
 	@exec docker compose -f deploy/compose.yaml up --build
+
+audit: .venv-audit/.done ## are there known vulnerabilities in the pinned packages (asks the package registry)
+	@exec .venv-audit/bin/python requirements/audit.py
 
 lock: ## pin all dependencies again, with hashes (needs uv)
 	@command -v uv >/dev/null || { echo "uv is not installed: $(PYTHON) -m pip install uv"; exit 1; }
 	$(LOCK) --upgrade --extra local --extra dev -o requirements/dev.txt
 	$(LOCK) --extra local -c requirements/dev.txt -o requirements/local.txt
 	$(LOCK) -c requirements/dev.txt -o requirements/prod.txt
+	$(COMPILE) requirements/audit.in -c requirements/dev.txt -o requirements/audit.txt
 
 bench: .venv/.dev ## CPU, lag and memory under load, for SITES=20000 websites (docs/performance.md)
 	@exec $(BIN)/python -m bench
@@ -88,6 +94,12 @@ bench-million: .venv/.dev ## the promises at SITES=1000000 websites, pass or fai
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@$(PIP) --no-build-isolation --no-deps -e .
 	@touch .venv/.local $@
+
+# pip-audit brings thirty packages along; what is audited does not share a place with them.
+.venv-audit/.done: requirements/audit.txt
+	@$(PYTHON) -m venv --clear .venv-audit
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-audit/bin/python -m pip install -qq --require-hashes -r requirements/audit.txt
+	@touch $@
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

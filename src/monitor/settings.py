@@ -205,10 +205,26 @@ def raw_values(
 ) -> dict[str, str]:
     """The settings that are set, as text by name. The environment wins over ``env_file``.
 
-    An empty value counts as unset; one in the environment hides what ``env_file`` says.
+    An empty value counts as unset; one in the environment hides what ``env_file`` says. A secret
+    may stand in a file that NAME_FILE names, as containers are given theirs. Raises SettingsError
+    where that cannot be read.
     """
     found = _read_file(env_file) | dict(os.environ if environ is None else environ)
-    return {s.name: value for s in TABLE if (value := found.get(s.name))}
+    return {s.name: value for s in TABLE if (value := _given(s, found))}
+
+
+def _given(setting: Setting, found: Mapping[str, str | None]) -> str | None:
+    name, value = f"{setting.name}_FILE", found.get(setting.name)
+    path = found.get(name) if setting.secret else None
+    if not path:
+        return value
+    if value:
+        raise SettingsError(f"{setting.name} and {name} are both set: set one of them.")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise SettingsError(f"{name} names {path}, which cannot be read: {why}.") from None
 
 
 def _read_file(path: Path) -> dict[str, str | None]:

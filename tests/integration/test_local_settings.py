@@ -93,6 +93,13 @@ def test_every_setting_is_named_so_that_no_file_is_read_twice():
     assert {s.name for s in TABLE} <= environment({}, SERVERS, Path("/data")).keys()
 
 
+def test_a_secret_that_the_user_has_in_a_file_does_not_contradict_the_stacks_own(monkeypatch):
+    # given
+    monkeypatch.setenv("REDIS_URL_FILE", "/run/secrets/redis_url")
+    # then
+    assert told({}).redis_url == SERVERS.redis_url
+
+
 def test_each_process_has_its_region():
     assert {c.name: told({}, c).monitor_region for c in commands()} == {
         "api": None,

@@ -67,6 +67,7 @@ def environment(given: Mapping[str, str], servers: Locations, data_dir: Path) ->
     goes to the mailbox unless SMTP_HOST is set.
     """
     found = {setting.name: given.get(setting.name, "") for setting in TABLE}
+    found |= {f"{setting.name}_FILE": "" for setting in TABLE if setting.secret}
     found |= {
         **servers.settings(),
         "MONITOR_REGION": "",
