@@ -23,16 +23,27 @@ _ENDINGS = "0123456789abcdef"
 
 
 def series_with(stack: Stack, window: Window) -> dict[int, int]:
-    """How many series (website and region) have n ticks among the window's slots, by n."""
+    """How many series (website and region) have n ticks among the window's slots, by n.
+
+    Websites that were added after the window began are left out: a batch that comes late checks
+    them for a slot before they were there.
+    """
     if stack.influx_url is None:
         return _series_in_postgres(stack.database_url, window)
     found: Counter[int] = Counter()
+    added = _added_since(stack.database_url, window)
     for ending in _ENDINGS:
-        found += _series_in_influx(stack.influx_url, window, ending)
+        found += _series_in_influx(stack.influx_url, window, ending, added)
     return dict(found)
 
 
-def _series_in_influx(url: str, window: Window, ending: str) -> Counter[int]:
+def _added_since(database_url: str, window: Window) -> set[str]:
+    with psycopg.connect(database_url) as connection:
+        question = "SELECT id::text FROM websites WHERE created_at >= to_timestamp(%s)"
+        return {row[0] for row in connection.execute(question, [window.from_s]).fetchall()}
+
+
+def _series_in_influx(url: str, window: Window, ending: str, but: set[str]) -> Counter[int]:
     """Of the websites whose id ends so: InfluxDB holds some kB a series until it has answered.
 
     The answer comes in pieces, an object of JSON a line.
@@ -46,7 +57,11 @@ def _series_in_influx(url: str, window: Window, ending: str) -> Counter[int]:
         for line in answer:
             if line.strip():
                 series = _result(json.loads(line)).get("series", ())
-                found.update(int(each["values"][0][1]) for each in series)
+                found.update(
+                    int(each["values"][0][1])
+                    for each in series
+                    if each["tags"]["website_id"] not in but
+                )
     return found
 
 
@@ -54,11 +69,14 @@ def _series_in_postgres(url: str, window: Window) -> dict[int, int]:
     question = """
         SELECT n, count(*) FROM (
             SELECT count(*) AS n FROM ticks
-             WHERE slot >= to_timestamp(%s) AND slot < to_timestamp(%s)
+             WHERE slot >= to_timestamp(%(from)s) AND slot < to_timestamp(%(until)s)
+               AND website_id NOT IN (
+                   SELECT id FROM websites WHERE created_at >= to_timestamp(%(from)s))
              GROUP BY website_id, region) AS each
          GROUP BY n"""
+    bounds = {"from": window.from_s, "until": window.until_s}
     with psycopg.connect(url) as connection:
-        return dict(connection.execute(question, [window.from_s, window.until_s]).fetchall())
+        return dict(connection.execute(question, bounds).fetchall())
 
 
 def ticks(stack: Stack) -> int:

@@ -35,7 +35,8 @@ http {{
 """
 _SERVER = """
   server {{
-    listen {address}:{port}{tls};
+    # deferred: a connection wakes the website when its request is there, not before
+    listen {address}:{port} deferred backlog=4096{tls};
     location / {{ return 200 '{body}'; }}
     location /flaky/ {{
       if (-f {directory}/failing) {{ return 503; }}

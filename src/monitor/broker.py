@@ -47,6 +47,14 @@ somebody waits for it, and what these queues delay (retries) once a second."""
 
 _RETRIES_EVERY_MS = 1_000
 
+FIRST_PRIORITY = -1
+"""Of the actors below, among the messages that a worker has fetched: less is sooner."""
+
+_FIRST = frozenset({"check_websites"})
+"""Actors whose messages go to the front of their queue. Where a region has more to do than it can,
+its batches wait; a suspect must not wait behind them, or an outage is told when the overload is
+over: with 80 s of batches waiting, 10,000 outages took 285 s."""
+
 
 class Broker(RedisBroker):
     """Dramatiq's Redis broker with a pipeline in front.
@@ -92,6 +100,21 @@ class Broker(RedisBroker):
                 self.do_nack(queue_name, message_id)
         return False
 
+    def enqueue(
+        self, message: dramatiq.Message[Any], *, delay: int | None = None
+    ) -> dramatiq.Message[Any]:
+        """Queue a message of Dramatiq's own: a retry, or a delayed one whose time has come."""
+        if delay is not None or message.actor_name not in _FIRST:
+            queued: dramatiq.Message[Any] = super().enqueue(message, delay=delay)
+            return queued
+        message = message.copy(options={"redis_message_id": str(uuid4())})
+        self.emit_before("enqueue", message, delay)
+        with self.client.pipeline(transaction=True) as pipe:
+            self._put_first(pipe, message)
+            pipe.execute()
+        self.emit_after("enqueue", message, delay)
+        return message
+
     def send(self, outgoing: Sequence[Outgoing]) -> None:
         """Queue messages, all or none. Raises Unavailable without Redis."""
         if not outgoing:
@@ -135,6 +158,9 @@ class Broker(RedisBroker):
         unpack = self._max_unpack_size()  # type: ignore[no-untyped-call] # Dramatiq's
         for item in outgoing:
             message = _message(item, now_ms)
+            if message.queue_name == item.queue and item.actor in _FIRST:
+                self._put_first(pipe, message)
+                continue
             # The arguments that RedisBroker gives its dispatch script, without maintenance.
             arguments = (
                 "enqueue", now_ms, message.queue_name, self.broker_id, self.heartbeat_timeout,
@@ -142,6 +168,15 @@ class Broker(RedisBroker):
                 message.options["redis_message_id"], message.encode(),
             )  # fmt: skip
             self.scripts["dispatch"](keys=[self.namespace], args=arguments, client=pipe)
+
+    def _put_first(self, pipe: Any, message: dramatiq.Message[Any]) -> None:
+        """What the enqueue of Dramatiq's dispatch script does, at the other end of the list."""
+        name, message_id = (
+            f"{self.namespace}:{message.queue_name}",
+            message.options["redis_message_id"],
+        )
+        pipe.hset(f"{name}.msgs", message_id, message.encode())
+        pipe.lpush(name, message_id)
 
 
 def _readable(data: bytes) -> bool:

@@ -9,7 +9,7 @@ import dramatiq
 from monitor.actors.handing_back import handed_back
 from monitor.actors.reading import read
 from monitor.actors.resources import RegionResources
-from monitor.broker import Broker, send_all
+from monitor.broker import FIRST_PRIORITY, Broker, send_all
 from monitor.domain.errors import BadMessage
 from monitor.domain.messages import CheckBatch, CheckWebsites, checks_queue
 from monitor.services import check
@@ -35,7 +35,7 @@ def declare(broker: Broker, resources: RegionResources) -> None:
         batch = read(payload, CheckBatch)
         await send_all(await check.check_batch(resources.worker, batch))
 
-    @dramatiq.actor(broker=broker, queue_name=queue, **options)
+    @dramatiq.actor(broker=broker, queue_name=queue, priority=FIRST_PRIORITY, **options)
     @handed_back
     async def check_websites(payload: Any) -> None:
         message = read(payload, CheckWebsites)
