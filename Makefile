@@ -25,8 +25,8 @@ up: .venv/.local ## set up and run everything here, in the foreground; DEMO=1 ad
 down: ## stop the stack that `make up` runs on this MONITOR_DATA_DIR in another terminal
 	@if test -x $(BIN)/monitor; then exec $(BIN)/monitor down; else echo "Nothing to stop."; fi
 
-test: .venv/.dev ## unit, contract and integration tests, against real servers
-	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) $(ARGS)
+test: .venv/.dev ## unit, contract and integration tests, against real servers; SEED=7 tries other cases
+	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) $(if $(SEED),--hypothesis-seed=$(SEED)) $(ARGS)
 
 test-hostile: .venv/.dev ## are neighbours of websites that mean harm as quick as without (a minute, on a quiet machine)
 	@$(BIN)/python -m pytest tests/quiet $(ARGS)

@@ -14,6 +14,7 @@ from monitor import cli_keys as key_commands
 from monitor import cli_transfer as transfer
 from monitor.domain.access import Role
 from monitor.domain.errors import MonitorError
+from monitor.foreign_text import harmless
 
 _EXAMPLES = """\
 examples:
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return int(code)
     except MonitorError as error:
-        print(f"monitor: {error}", file=sys.stderr)
+        print(f"monitor: {harmless(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python must not try to flush it at exit.

@@ -13,6 +13,7 @@ import msgspec
 
 from monitor.domain.backoff import retry_after
 from monitor.domain.errors import MonitorError
+from monitor.foreign_text import one_line
 
 _NDJSON = "application/x-ndjson"
 _BLOCK_BYTES = 64 * 1024
@@ -24,6 +25,7 @@ _TRIES = 5
 _PASSING = frozenset({408, 429, 502, 503, 504})
 _ASK_EVERY_S = 0.2
 _SETTLES_WITHIN_S = 15.0
+_SAID_CHARS = 2000
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -190,7 +192,7 @@ async def _refusal(answer: aiohttp.ClientResponse) -> MonitorError:
     said = problem.get("detail") or f"{answer.status} {answer.reason}"
     if 300 <= answer.status < 400:
         said = f"it redirects to {answer.headers.get('Location', 'nowhere')}; give that URL"
-    message = f"{answer.url.origin()} answers: {said}"
+    message = f"{answer.url.origin()} answers: {one_line(str(said))[:_SAID_CHARS]}"
     if answer.status in _PASSING or problem.get("code") == "import_running":
         return Broken(message)
     return MonitorError(message)

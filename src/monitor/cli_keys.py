@@ -11,6 +11,7 @@ from uuid import UUID
 
 from monitor.cli_commands import with_pool
 from monitor.domain.errors import InvalidInput
+from monitor.foreign_text import one_line
 
 if TYPE_CHECKING:
     from monitor.storage.postgres.keys import KeyInfo
@@ -33,7 +34,11 @@ def list_keys(_: Namespace) -> None:
     print(row.format("ID", "ROLE", "STATE", "MADE", "EXPIRES", "LAST USED", "NAME"))
     for key in with_pool(keys.list_keys):
         times = map(_time, (key.created_at, key.expires_at, key.last_used_at))
-        print(row.format(str(key.id), key.role, key.state, *times, f"{key.name}{_relations(key)}"))
+        print(
+            row.format(
+                str(key.id), key.role, key.state, *times, f"{one_line(key.name)}{_relations(key)}"
+            )
+        )
 
 
 def _time(at: dt.datetime | None) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from monitor.domain.errors import MonitorError, SettingsError
+from monitor.foreign_text import TerminalBytes, one_line
 from monitor.settings import load
 from monitor.settings_parsers import plain_url
 
@@ -183,7 +184,7 @@ def _upload(file: BinaryIO, key: str, arguments: Namespace, bar: tqdm[Any]) -> U
 
     def waiting(reason: str, wait_s: int) -> None:
         bar.clear()
-        print(f"monitor: {reason} Resuming in {wait_s} s.", file=sys.stderr)
+        print(f"monitor: {one_line(reason)} Resuming in {wait_s} s.", file=sys.stderr)
 
     return Upload(file, key, dry_run=arguments.dry_run, at=at, waiting=waiting)
 
@@ -217,7 +218,8 @@ def _tell_how_far(access: Access, key: str, arguments: Namespace) -> None:
 def _tell_failures(done: dict[str, Any], path: str | None) -> None:
     for failed in done["failures"][:_SHOWN]:
         for error in failed["errors"]:
-            print(f"line {failed['line']}: {error['field']}: {error['message']}", file=sys.stderr)
+            problem = one_line(f"{error['field']}: {error['message']}")
+            print(f"line {failed['line']}: {problem}", file=sys.stderr)
     if done["failed"] > _SHOWN:
         where = f"all are in {path}" if path else "--failures FILE writes all"
         print(f"... and {done['failed'] - _SHOWN} more lines; {where}", file=sys.stderr)
@@ -234,14 +236,19 @@ def export_websites(arguments: Namespace) -> None:
     access = _access(arguments)
     began = time.monotonic()
     if arguments.file in (None, "-"):
-        _run(_export(access, arguments, sys.stdout.buffer))
+        _run(_export(access, arguments, _standard_output()))
         return
     with _written(Path(arguments.file)) as file:
         size = _run(_export(access, arguments, file))
     print(f"Exported {size} bytes to {arguments.file} in {time.monotonic() - began:.1f} s.")
 
 
-async def _export(access: Access, arguments: Namespace, out: BinaryIO) -> int:
+def _standard_output() -> BinaryIO | TerminalBytes:
+    """Websites as they are, or on a terminal so that their text does not steer it."""
+    return TerminalBytes(sys.stdout) if sys.stdout.isatty() else sys.stdout.buffer
+
+
+async def _export(access: Access, arguments: Namespace, out: BinaryIO | TerminalBytes) -> int:
     from monitor.cli_client import client
 
     chosen = {name: getattr(arguments, name) for name in ("region", "paused", "q")}

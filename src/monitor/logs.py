@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from typing import Any, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+
+from monitor.foreign_text import harmless, one_line
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -69,9 +72,24 @@ def _is_terminal(stream: Any) -> bool:
 def _formatter(*, terminal: bool) -> logging.Formatter:
     last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if terminal:
-        # Plain: the rich kind prints local variables, and those may hold secrets.
-        plain = structlog.dev.plain_traceback
-        last.append(structlog.dev.ConsoleRenderer(exception_formatter=plain))
+        last += [_on_one_line, structlog.dev.ConsoleRenderer(exception_formatter=_traceback)]
     else:
         last += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=last)
+
+
+def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What JSON does by itself: text of strangers neither ends the line nor steers the terminal."""
+    return {
+        one_line(name): one_line(value) if isinstance(value, str) else value
+        for name, value in event.items()
+    }
+
+
+def _traceback(out: TextIO, error: ExcInfo) -> None:
+    """Plain, as the rich kind prints local variables, and those may hold secrets; indented, so
+    that no line of a message can pass for one of the log."""
+    whole = io.StringIO()
+    structlog.dev.plain_traceback(whole, error)
+    for line in whole.getvalue().strip("\n").split("\n"):
+        out.write(f"\n  | {harmless(line)}")

@@ -81,6 +81,12 @@ TABLE: Final = (
     Setting("MONITOR_API_HOST", read.text, "127.0.0.1", "address the API listens on"),
     Setting("MONITOR_API_PORT", read.integer(1, 65_535), 8000, "port the API listens on"),
     Setting(
+        "MONITOR_CORS_ORIGINS",
+        read.origins,
+        (),
+        "origins whose pages may ask the API, like `https://status.example.com`, with commas",
+    ),
+    Setting(
         "MONITOR_METRICS_PORT",
         read.integer(1, 65_472),
         None,
@@ -157,6 +163,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     monitor_region: str | None
     monitor_api_host: str
     monitor_api_port: int
+    monitor_cors_origins: tuple[str, ...]
     monitor_metrics_port: int | None
     monitor_metrics_host: str
     monitor_url: str | None

@@ -5,6 +5,7 @@ The message never quotes the text: it may be a secret.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
@@ -12,6 +13,8 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 Parser = Callable[[str], Any]
 Network = IPv4Network | IPv6Network
+
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 def text(value: str) -> str:
@@ -144,6 +147,23 @@ def _address(value: str) -> tuple[str, int]:
     if not host or not digits or not 0 < int(port) < 65_536:
         raise ValueError("must be host:port, several of them with commas")
     return host.strip("[]"), int(port)
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """``https://a.example,http://localhost:3000``, as browsers write them (RFC 6454, 6.2)."""
+    return tuple(_origin(word) for word in _words(value))
+
+
+def _origin(word: str) -> str:
+    parts = _split(word)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    plain = _ORIGIN.fullmatch(word) is not None
+    if not plain or default is None or parts.port == default:
+        raise ValueError(
+            "must be origins like https://status.example.com, in full: no *, no path, and no port "
+            "that is the scheme's own"
+        )
+    return word
 
 
 def networks(value: str) -> tuple[Network, ...]:

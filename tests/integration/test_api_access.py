@@ -1,4 +1,4 @@
-"""Who may do what: every route of the OpenAPI document, with every kind of key."""
+"""API keys: which are valid, and what is kept of them. Who may do what: test_api_walk.py."""
 
 import asyncio
 from uuid import uuid4
@@ -9,74 +9,7 @@ from monitor.domain.access import KeyState, Refusal, Role
 from monitor.domain.errors import InvalidInput, NotFound
 from monitor.services import keys
 from monitor.services.key_ring import CACHE_S, KeyRing
-from support.api import assert_problem, with_api
-
-UNFILTERED = {("patch", "/websites"), ("delete", "/websites")}
-"""What changes many websites, and none that nobody named."""
-PUBLIC = {"/healthz", "/readyz"}
-
-
-def _needed(method, path):
-    if path.startswith("/keys"):
-        return Role.ADMIN
-    if method == "get":
-        return Role.READ
-    return Role.ADMIN if path.startswith("/regions") else Role.WRITE
-
-
-async def _operations(api):
-    document = (await api.client(None).get("/schema/openapi.json")).json()
-    return [(m, p) for p, item in document["paths"].items() for m in item]
-
-
-def test_every_route_asks_for_its_role(postgres_server, redis_url):
-    async def scenario(api):
-        operations = await _operations(api)
-        assert len(operations) >= 16
-        for method, path in operations:
-            real = path.format(
-                website_id=uuid4(), import_id=uuid4(), key_id=uuid4(), name="nowhere"
-            )
-            for role in [None, *Role]:
-                # when
-                answer = await api.client(role).request(method, real, json={})
-                # then
-                needed = _needed(method, path)
-                if path in PUBLIC:
-                    assert answer.status_code == 200
-                elif role is None:
-                    assert answer.status_code == 401, (method, path)
-                    assert answer.headers["www-authenticate"] == "Bearer"
-                    assert assert_problem(answer)["code"] == "unauthenticated"
-                elif not role.covers(needed):
-                    assert answer.status_code == 403, (method, path, role)
-                    assert assert_problem(answer)["code"] == "forbidden"
-                    assert "www-authenticate" not in answer.headers
-                else:
-                    fine = {200, 404, 415, 422}
-                    if (method, path) in UNFILTERED:
-                        fine = {400}
-                    assert answer.status_code in fine, (method, path, role)
-
-    with_api(postgres_server, redis_url, scenario)
-
-
-def test_nothing_is_changed_by_a_key_that_may_not(postgres_server, redis_url):
-    async def scenario(api):
-        await api.add_regions("europe")
-        website = await api.add_website()
-        await api.take_changes()
-        for role in (None, Role.READ):
-            client = api.client(role)
-            await client.delete(f"/websites/{website['id']}")
-            await client.patch(f"/websites/{website['id']}", json={"paused": True})
-            await client.delete("/regions/europe?force=true")
-        await api.client(Role.WRITE).delete("/regions/europe?force=true")
-        # then
-        assert await api.take_changes() == []
-        assert await api.get(f"/websites/{website['id']}") == website
-
-    with_api(postgres_server, redis_url, scenario)
+from support.api import with_api
 
 
 def test_keys_that_are_none_are_unauthenticated(postgres_server, redis_url):

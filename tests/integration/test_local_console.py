@@ -6,6 +6,7 @@ import json
 import pytest
 
 from monitor.local.console import Console, summary
+from support.hostile_text import HOSTILE
 
 
 def line(**fields):
@@ -48,6 +49,19 @@ def test_what_is_shown_is_one_bounded_printable_line():
     # then
     assert text.isprintable()
     assert len(text) <= 300
+
+
+@pytest.mark.parametrize("evil", HOSTILE)
+def test_what_is_said_is_one_line_that_steers_nothing(evil):
+    # given
+    out = io.StringIO()
+    # when
+    Console(out).say("demo", f"before {evil} after")
+    Console(out).heard("api", line(event="e", level="error", **{evil: evil}))
+    # then
+    said = out.getvalue()
+    assert said.count("\n") == 2
+    assert all(text.isprintable() for text in said.splitlines())
 
 
 def test_a_reader_that_is_gone_does_not_end_the_stack():

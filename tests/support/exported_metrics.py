@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from monitor.actors.message_metrics import MessageMetrics
 from monitor.actors.resources import CentralResources
 from monitor.actors.worker_metrics import WorkerMetrics
+from monitor.api.connections import Connections
 from monitor.api.installation_metrics import InstallationMetrics
 from monitor.api.request_metrics import RequestMetrics
 from monitor.domain.capacity import Limits, Load, add_up
@@ -42,6 +43,7 @@ def _families():
     messages._seconds.labels("a")
     messages._in_progress.labels("a")
     messages._queued.labels("a")
+    Connections(requests)
     RequestMetrics(requests)._seconds.labels("/", "GET", "2xx")
     central = CentralResources(load({}, Path("/nonexistent")), "central").registry
     yield from InstallationMetrics(_installation()).collect()

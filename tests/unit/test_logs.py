@@ -3,11 +3,13 @@
 import io
 import json
 import logging
+import re
 
 import pytest
 import structlog
 
 from monitor import logs
+from support.hostile_text import HOSTILE
 
 
 class Terminal(io.StringIO):
@@ -88,3 +90,38 @@ def test_others_may_say_more(configured):
     stream = configured(io.StringIO())
     logging.getLogger("dramatiqish").error("m" * 9000)
     assert json.loads(stream.getvalue())["event"] == "m" * 9000
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+@pytest.mark.parametrize("evil", HOSTILE)
+def test_text_of_strangers_is_part_of_one_line(configured, stream, evil):
+    # given
+    stream = configured(stream())
+    # when: as a value, a name, an event of a library, and in an exception
+    logs.get_logger("monitor.a").info("b.happened", evidence=evil, many=[evil], **{evil: 1})
+    logging.getLogger("library").warning("Invalid request: %s", evil)
+    # then
+    said = stream.getvalue()
+    assert said.count("\n") == 2
+    assert all(_harmless(line) for line in said.split("\n"))
+
+
+@pytest.mark.parametrize("evil", HOSTILE)
+def test_no_line_of_an_exception_passes_for_one_of_the_log(configured, evil):
+    # given
+    stream = configured(Terminal())
+    # when
+    try:
+        raise ValueError(evil)  # noqa: TRY301
+    except ValueError:
+        logs.get_logger("monitor.a").exception("b.failed")
+    # then
+    first, *traceback = stream.getvalue().removesuffix("\n").split("\n")
+    assert "b.failed" in first
+    assert all(line.startswith("  | ") for line in traceback)
+    assert all(_harmless(line) for line in [first, *traceback])
+
+
+def _harmless(line):
+    """Nothing but what is shown; the colours are the renderer's own."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", line).isprintable()

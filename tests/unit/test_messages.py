@@ -3,11 +3,21 @@
 import json
 from uuid import UUID
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.domain import messages
 from monitor.domain.errors import BadMessage
-from monitor.domain.messages import CheckBatch, CheckWebsites, RecordFlips, decode
+from monitor.domain.messages import (
+    CheckBatch,
+    CheckWebsites,
+    Deliver,
+    RecordFlips,
+    SyncChanges,
+    decode,
+)
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Flip, Verdict
 
@@ -55,3 +65,53 @@ def test_a_message_from_a_newer_version_is_refused():
 def test_fields_that_a_newer_minor_version_added_are_passed_over():
     payload = _through_json(messages.check_batch(BATCH)) | {"hint": "new"}
     assert decode(payload, CheckBatch) == BATCH
+
+
+KINDS = (CheckBatch, CheckWebsites, RecordFlips, SyncChanges, Deliver)
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=15,
+)
+likely_values = json_values | st.sampled_from(
+    ["europe", "0197a000-0000-7000-8000-00000000000a", "down", 1, 2**63, -1, "tls_expired"]
+)
+
+
+@st.composite
+def nearly_messages(draw):
+    """Objects that have a message's fields, and most of the time the wrong things in them."""
+    kind = draw(st.sampled_from(KINDS))
+    flip = st.fixed_dictionaries({}, optional=dict.fromkeys(Flip.__struct_fields__, likely_values))
+    values = likely_values | st.lists(flip | likely_values, max_size=3)
+    fields = dict.fromkeys(kind.__struct_fields__, values)
+    return kind, draw(st.fixed_dictionaries({}, optional=fields))
+
+
+@given(json_values, st.sampled_from(KINDS))
+def test_whatever_json_comes_is_a_message_or_refused(payload, kind):
+    _decodes_or_is_refused(payload, kind)
+
+
+@given(nearly_messages())
+def test_what_is_nearly_a_message_is_a_message_or_refused(nearly):
+    kind, payload = nearly
+    _decodes_or_is_refused(payload, kind)
+
+
+def _decodes_or_is_refused(payload, kind):
+    message, refused = _decoded(payload, kind)
+    if refused is not None:
+        assert refused.startswith(kind.__name__)
+        return
+    # what was understood says the same when it is sent on
+    assert type(message) is kind
+    assert decode(json.loads(json.dumps(msgspec.to_builtins(message))), kind) == message
+
+
+def _decoded(payload, kind):
+    try:
+        return decode(payload, kind), None
+    except BadMessage as refused:
+        return None, str(refused)

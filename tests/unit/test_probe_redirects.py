@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urlsplit
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from monitor.domain import formats
 from monitor.domain.outcome import Reason
 from monitor.domain.website import CheckOptions
+from monitor.probes import request_head
 from monitor.probes.reasons import CheckFailed
-from monitor.probes.redirects import Request, first_request, next_request
+from monitor.probes.redirects import (
+    REDIRECT_STATUSES,
+    Request,
+    first_request,
+    next_request,
+)
 from monitor.probes.target import of_url, parse
 
 BASE = "https://shop.example/a/b?c=d"
@@ -113,3 +123,73 @@ def test_a_header_of_the_owner_wins_over_credentials_in_the_url():
 
     assert first.headers == {"authorization": "Bearer t"}
     assert first.target.url == "https://shop.example/"
+
+
+HOSTS = st.sampled_from(
+    ["a.example", "127.0.0.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]",
+     "\uff11\uff12\uff17.0.0.1",
+     "grün.example", "a.example.", "xn--a", "", "a..b", "%31", "a.example:0", "a:99999", "u:p@h"]
+)  # fmt: skip
+TARGETS = st.text(max_size=40) | st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(
+        ["http://", "https://", "HTTP://", "//", "javascript:", "file://", "http:", ""]
+    ),
+    HOSTS,
+    st.sampled_from(["", "/", "?", "#", "/..", "\\", "/\r\nX: y", "/\x00", "/\ud800", "/ü"]),
+    st.text(max_size=15),
+)
+
+
+@example("http://a.example\x00b/", 301, "GET")
+@example("http://a.example\r\nX: y/", 307, "POST")
+@given(TARGETS, st.sampled_from(sorted(REDIRECT_STATUSES)), st.sampled_from(["GET", "POST"]))
+def test_a_redirect_leads_to_one_plain_request_or_nowhere(location, status, method):
+    # when
+    try:
+        following = next_request(request(method, b"x"), status, location)
+    except CheckFailed as failed:
+        following, finding = None, failed.finding
+    # then
+    if following is None:
+        assert finding.reason is Reason.INVALID_REDIRECT
+        assert finding.evidence.isprintable()
+        return
+    to = following.target
+    assert to.scheme in {"http", "https"}
+    assert to.host
+    assert 0 < to.port < 65_536
+    assert "@" not in to.authority
+    if (to.scheme, to.host, to.port) != ("https", "shop.example", 443):
+        assert following.body is None
+        assert {n.lower() for n in following.headers} <= {"accept", "user-agent"}
+    _is_one_request(following)
+
+
+@given(TARGETS)
+def test_a_url_that_is_taken_makes_one_plain_request(url):
+    # when
+    taken = _taken(url)
+    # then
+    if taken is not None:
+        assert urlsplit(taken).hostname
+        _is_one_request(first_request(CheckOptions(taken, 60, 10)))
+
+
+def _taken(url):
+    try:
+        return formats.url(url)
+    except formats.Refused:
+        return None
+
+
+def _is_one_request(sent):
+    """Its head is one request line and the headers that are meant, and nothing smuggled."""
+    head, _, body = request_head.encode(sent).partition(b"\r\n\r\n")
+    first, *headers = head.split(b"\r\n")
+    assert re.fullmatch(rb"[A-Z]+ [\x21-\x7e]+ HTTP/1\.1", first)
+    names = [line.partition(b": ")[0].decode() for line in headers]
+    ours = {"Host", "User-Agent", "Accept", "Accept-Encoding", "Content-Type", "Content-Length"}
+    assert {n.lower() for n in names} <= {n.lower() for n in ours | {"Connection"} | set(HEADERS)}
+    assert len(names) == len({n.lower() for n in names})
+    assert body == (sent.body or b"")

@@ -64,6 +64,7 @@ def test_values_take_their_types():
     settings = load(
         {
             "MONITOR_ALLOW_NETWORKS": "10.0.0.0/8, ::1/128",
+            "MONITOR_CORS_ORIGINS": "https://status.example, http://localhost:3000",
             "MONITOR_REFERENCES": "192.0.2.1:443,[2001:db8::1]:53",
             "MONITOR_DNS_SERVERS": "192.0.2.53, 192.0.2.53:5353, 2001:db8::53, [2001:db8::53]:53",
             "ALERT_EMAIL_TO": "a@example.org, b@example.org",
@@ -72,6 +73,7 @@ def test_values_take_their_types():
         NO_FILE,
     )
     # then
+    assert settings.monitor_cors_origins == ("https://status.example", "http://localhost:3000")
     assert settings.monitor_allow_networks == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
     assert settings.monitor_references == (("192.0.2.1", 443), ("2001:db8::1", 53))
     assert settings.monitor_dns_servers[2:] == ("2001:db8::53", "[2001:db8::53]:53")
@@ -104,6 +106,16 @@ def test_values_take_their_types():
         ("MONITOR_REFERENCES", ":443"),
         ("MONITOR_ALLOW_NETWORKS", "10.0.0.1/8"),
         ("MONITOR_ALLOW_NETWORKS", "intranet"),
+        ("MONITOR_CORS_ORIGINS", "*"),
+        ("MONITOR_CORS_ORIGINS", "null"),
+        ("MONITOR_CORS_ORIGINS", "status.example"),
+        ("MONITOR_CORS_ORIGINS", "https://*.example"),
+        ("MONITOR_CORS_ORIGINS", "https://status.example/"),
+        ("MONITOR_CORS_ORIGINS", "https://status.example:443"),
+        ("MONITOR_CORS_ORIGINS", "https://u:p@status.example"),
+        ("MONITOR_CORS_ORIGINS", "HTTPS://STATUS.example"),
+        ("MONITOR_CORS_ORIGINS", "https://ä.example"),
+        ("MONITOR_CORS_ORIGINS", "https://a.example,ftp://b.example"),
         ("MONITOR_LOG_LEVEL", "loud"),
     ],
 )

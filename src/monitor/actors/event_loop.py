@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import resource
 from typing import Any
 
 import uvloop
 from dramatiq.asyncio import EventLoopThread, get_event_loop_thread, set_event_loop_thread
 from dramatiq.middleware import Middleware
 
-from monitor import garbage
+from monitor import garbage, open_files
 
 _POLL_MS = 200
 """How long an idle region worker may take to see a new message."""
@@ -31,7 +30,7 @@ class EventLoop(Middleware):
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
         worker.worker_timeout = _POLL_MS
-        _allow_many_sockets()
+        open_files.allow_many()
         garbage.collect_rarely()
         thread = _Thread()
         thread.start(timeout=5.0)
@@ -42,10 +41,3 @@ class EventLoop(Middleware):
         if thread is not None:
             thread.stop()  # type: ignore[no-untyped-call] # Dramatiq's
             set_event_loop_thread(None)
-
-
-def _allow_many_sockets() -> None:
-    """Raise the soft limit of open files to the hard one: each check under way is a socket."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

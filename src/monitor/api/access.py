@@ -18,13 +18,18 @@ PUBLIC: dict[str, Any] = {"public": True}
 """What a route is given as ``opt``. A route without any of them needs the highest role."""
 
 
+def needed_role(handler: BaseRouteHandler) -> Role | None:
+    """The least role whose keys may use this route; None: whoever asks may."""
+    return None if handler.opt.get("public") else handler.opt.get("role", Role.ADMIN)
+
+
 async def authorise(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
     """The guard before every route. Raises RequestError 401 or 403, or Unavailable."""
-    if handler.opt.get("public"):
+    needed = needed_role(handler)
+    if needed is None:
         return
-    needed: Role = handler.opt.get("role", Role.ADMIN)
     who = await _identified(connection)
     if not who.role.covers(needed):
         raise RequestError.of(

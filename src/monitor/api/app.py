@@ -8,11 +8,12 @@ from contextlib import AbstractAsyncContextManager
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.types import Message, Scope
 
 from monitor.api import openapi
 from monitor.api.access import authorise
+from monitor.api.connections import Connections, Limits
 from monitor.api.dependencies import Dependencies
+from monitor.api.headers import Cors
 from monitor.api.problems import to_response
 from monitor.api.request_metrics import RequestMetrics
 from monitor.api.requests import MAX_BODY_BYTES, check_request
@@ -26,21 +27,28 @@ from monitor.api.routes import (
     regions,
     websites,
 )
+from monitor.api.schema_page import SchemaPage
+from monitor.api.surface import Surface
 from monitor.exposition import process_registry
 from monitor.services.installation import Observatory
 from monitor.services.key_ring import KeyRing
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
-_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
-
-def create_app(deps: Dependencies, lifespan: Sequence[Lifespan] = ()) -> Litestar:
+def create_app(
+    deps: Dependencies,
+    lifespan: Sequence[Lifespan] = (),
+    cors_origins: Sequence[str] = (),
+    limits: Limits | None = None,
+) -> Litestar:
     """The API over these dependencies, which the caller opens and closes.
 
-    ``lifespan``: context managers to hold open while the app is served.
+    ``lifespan``: context managers to hold open while the app is served. ``cors_origins``: whose
+    pages may ask. ``limits``: of connections, where it is served over ``state.connections``.
     """
-    registry = process_registry()
+    registry, page = process_registry(), SchemaPage()
+    connections = Connections(registry, limits)
     app = Litestar(
         route_handlers=[
             websites.router,
@@ -58,23 +66,19 @@ def create_app(deps: Dependencies, lifespan: Sequence[Lifespan] = ()) -> Litesta
                 "key_ring": KeyRing(deps.pool),
                 "observatory": Observatory(deps.pool, deps.redis, deps.clock),
                 "metrics": registry,
+                "connections": connections,
             }
         ),
         guards=[authorise],
         before_request=check_request,
-        before_send=[_add_headers],
         exception_handlers={Exception: to_response},
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=openapi.config(),
+        openapi_config=openapi.config(page),
         logging_config=None,
-        lifespan=list(lifespan),
+        lifespan=[connections.watched, *lifespan],
         debug=False,
     )
-    app.asgi_handler = RequestMetrics(registry).around(app.asgi_handler)
+    openapi.name_roles(app)
+    surface = Surface(Cors(cors_origins), page.policy)
+    app.asgi_handler = RequestMetrics(registry).around(surface.around(app.asgi_handler))
     return app
-
-
-async def _add_headers(message: Message, _scope: Scope) -> None:
-    """On every answer, the framework's own among them: not to be guessed at, not to be stored."""
-    if message["type"] == "http.response.start":
-        message["headers"] = [*message.get("headers", ()), *_HEADERS]

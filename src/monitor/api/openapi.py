@@ -7,10 +7,10 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
-from litestar import Response, Router
+from litestar import Litestar, Response, Router
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig, ResponseSpec
-from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin, YamlRenderPlugin
+from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import (
     Components,
     Example,
@@ -20,9 +20,11 @@ from litestar.openapi.spec import (
     SecurityScheme,
     Tag,
 )
+from litestar.routes import HTTPRoute
 
-from monitor.api.access import PUBLIC
+from monitor.api.access import PUBLIC, needed_role
 from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, problem_of
+from monitor.api.schema_page import SchemaPage
 from monitor.domain.errors import FieldProblem
 
 DESCRIPTION = """
@@ -42,6 +44,7 @@ null.
 **Times** are RFC 3339 in UTC; durations are in seconds, response times in milliseconds.
 """
 
+SCHEME = "bearer"
 NO_KEY: list[SecurityRequirement] = [{}]
 """The security of a route that needs no key."""
 
@@ -88,12 +91,16 @@ _EXAMPLES: dict[int, Problem] = {
         [FieldProblem("external_id", "Another website has this external_id.")],
     ),
     413: problem_of(413, "body_too_large", "Entity is too large."),
+    414: problem_of(414, "query_too_long", "The query string is longer than 4096 bytes."),
     415: problem_of(415, "unsupported_media_type", "Send the body as `application/json`."),
     422: problem_of(
         422,
         "invalid_fields",
         "check_frequency: must be a whole number from 30 to 86400",
         [FieldProblem("check_frequency", "must be a whole number from 30 to 86400")],
+    ),
+    431: problem_of(
+        431, "headers_too_large", "At most 100 headers and 16384 bytes of them are read."
     ),
     503: problem_of(503, "unavailable", "postgres does not answer at the moment; try again soon."),
 }
@@ -109,8 +116,17 @@ class NewWebsiteOperation(Operation):
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """The problems a route may answer with, those of every route with a key among them."""
-    return {status: _problem(status) for status in sorted({*statuses, 401, 403, 503})}
+    """The problems a route may answer with, those of every route with a key among them.
+
+    One that reads a whole body refuses what is too large, and what does not come in time.
+    """
+    every = {*statuses, 401, 403, 503} | ({408} if 413 in statuses else set())
+    return every_ones(*every)
+
+
+def every_ones(*statuses: int) -> dict[int, ResponseSpec]:
+    """These, and the problems that any request may meet."""
+    return {status: _problem(status) for status in sorted({*statuses, 414, 431})}
 
 
 def _problem(status: int) -> ResponseSpec:
@@ -130,7 +146,7 @@ async def _no_pages_of_its_own(response: Response[Any]) -> Response[Any]:
     return response
 
 
-def config() -> OpenAPIConfig:
+def config(page: SchemaPage) -> OpenAPIConfig:
     """The document as JSON and YAML, and a page at /schema that draws it.
 
     The page loads its script from a public server; the document itself needs nobody.
@@ -140,11 +156,13 @@ def config() -> OpenAPIConfig:
         version=version("monitor"),
         description=DESCRIPTION,
         use_handler_docstrings=True,
-        security=[{"bearer": []}],
         components=Components(
             security_schemes={
-                "bearer": SecurityScheme(
-                    type="http", scheme="bearer", description="An API key, `mon_...`."
+                SCHEME: SecurityScheme(
+                    type="http",
+                    scheme="bearer",
+                    description="An API key, `mon_...`, of the role that the route names or one "
+                    "above it: `read`, `write`, `admin`.",
                 )
             }
         ),
@@ -163,8 +181,21 @@ def config() -> OpenAPIConfig:
             after_request=_no_pages_of_its_own,
         ),
         render_plugins=[
-            SwaggerRenderPlugin(path="/", favicon=""),
+            page,
             JsonRenderPlugin(),
             YamlRenderPlugin(path=["/openapi.yml", "/openapi.yaml"]),
         ],
     )
+
+
+def name_roles(app: Litestar) -> None:
+    """Have the document say for every route which role its key needs.
+
+    As OpenAPI 3.1 has it ("Security Requirement Object"): the names beside a scheme that is not
+    OAuth2 are roles. They come from what the guard reads, so the two cannot differ.
+    """
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for handler in route.route_handlers:
+                role = needed_role(handler)
+                handler.security = NO_KEY if role is None else [{SCHEME: [role.value]}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
@@ -39,6 +40,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     ``code`` and ``errors`` are extension members (section 3.2). ``errors`` names the fields or
     query parameters at fault; ``checks`` the dependencies that do not answer, by /readyz alone;
     ``matched`` how many websites a change of many would be of, by ``count_not_confirmed`` alone.
+    ``instance``, by ``internal_error`` alone, is what the log calls this one.
     """
 
     type: str = "about:blank"
@@ -49,6 +51,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     errors: list[FieldProblem] | UnsetType = UNSET
     checks: dict[str, str] | UnsetType = UNSET
     matched: int | UnsetType = UNSET
+    instance: str | UnsetType = UNSET
 
 
 class RequestError(MonitorError):
@@ -110,9 +113,16 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[P
     for kind, status, code in TABLE:
         if isinstance(error, kind):
             return _ours(error, status, code)
-    log.error("api.internal_error", route=request.scope.get("path_template"), exc_info=error)
-    detail = "Something went wrong here. It has been logged."
-    return answer(problem_of(500, "internal_error", detail))
+    return answer(unforeseen(error, request.scope.get("path_template")))
+
+
+def unforeseen(error: Exception, route: str | None) -> Problem:
+    """The problem of what nobody foresaw: logged whole, and told by the id it is logged under."""
+    error_id = uuid4()
+    log.error("api.internal_error", error_id=str(error_id), route=route, exc_info=error)
+    detail = f"Something went wrong here. It has been logged as {error_id}."
+    problem = problem_of(500, "internal_error", detail)
+    return replace(problem, instance=f"urn:uuid:{error_id}")
 
 
 def _is_disconnect(error: Exception) -> bool:

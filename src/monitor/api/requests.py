@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -10,12 +11,14 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from monitor.api.problems import RequestError
-from monitor.domain.errors import FieldProblem
+from monitor.domain.errors import BodyStalled, FieldProblem
 from monitor.domain.outcome import printable
 from monitor.domain.validation import BadQuery
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_QUERY_BYTES = 4096
+BODY_S = 30.0
+"""How long a body may take that is read whole. Streams have a limit of their own."""
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -28,8 +31,16 @@ async def check_request(request: AnyRequest) -> None:
         _check_media_type(request, streamed)
     if "data" in request.route_handler.parsed_fn_signature.parameters:
         _check_media_type(request, "application/json")
-        if not await request.body():
+        if not await _whole_body(request):
             raise RequestError.of(400, "invalid_json", "The body is empty; send a JSON object.")
+
+
+async def _whole_body(request: AnyRequest) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.body()
+    except TimeoutError:
+        raise BodyStalled(f"The body did not come within {BODY_S:g} s.") from None
 
 
 def _check_query(request: AnyRequest) -> None:

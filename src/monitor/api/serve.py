@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,8 +13,9 @@ import uvicorn
 import uvloop
 from litestar import Litestar
 
-from monitor import garbage, logs
+from monitor import garbage, logs, open_files
 from monitor.api.app import Lifespan, create_app
+from monitor.api.connections import MAX_HEAD_BYTES, Connections
 from monitor.api.dependencies import Dependencies
 from monitor.broker import Broker, send_all
 from monitor.settings import Settings
@@ -36,6 +39,8 @@ def serve(settings: Settings) -> None:
     settings.need("DATABASE_URL")
     settings.need("REDIS_URL")
     logs.configure("api", settings.monitor_log_level)
+    logging.getLogger("uvicorn.error").setLevel("ERROR")  # strangers could fill the log below it
+    open_files.allow_many()
     uvloop.run(_serve(settings))
 
 
@@ -49,18 +54,23 @@ async def _serve(settings: Settings) -> None:
         send=send_all,
         clock=time.time,
     )
-    app = create_app(deps, [_held_open(deps)])
+    app = create_app(deps, [_held_open(deps)], settings.monitor_cors_origins)
     log.info("api.starting", host=settings.monitor_api_host, port=settings.monitor_api_port)
     garbage.collect_rarely()
-    await uvicorn.Server(_config(app, settings)).serve()
+    host, port = settings.monitor_api_host, settings.monitor_api_port
+    await uvicorn.Server(config(app, host, port)).serve()
 
 
-def _config(app: Litestar, settings: Settings) -> uvicorn.Config:
+def config(app: Litestar, host: str, port: int) -> uvicorn.Config:
+    """How uvicorn serves the API: over bounded connections, and without a word of its own."""
+    connections: Connections = app.state.connections
     return uvicorn.Config(
         app,
-        host=settings.monitor_api_host,
-        port=settings.monitor_api_port,
-        http="h11",
+        host=host,
+        port=port,
+        http=connections.make,  # type: ignore[arg-type] # it is called as a class is
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        timeout_keep_alive=math.ceil(connections.limits.keep_alive_s),
         ws="none",
         lifespan="on",
         log_config=None,

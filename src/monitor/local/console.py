@@ -8,6 +8,7 @@ import sys
 from typing import TextIO
 
 from monitor.domain.outcome import printable
+from monitor.foreign_text import one_line
 
 _LOUD = frozenset({"warning", "error", "critical"})
 _SHOWN = ("incident.",)
@@ -23,7 +24,7 @@ class Console:
 
     def say(self, who: str, text: str) -> None:
         """One line: the time, who speaks, and what."""
-        self.write(f"{dt.datetime.now().astimezone():%H:%M:%S} {who:<9} {text}")
+        self.write(f"{dt.datetime.now().astimezone():%H:%M:%S} {who:<9} {one_line(text)}")
 
     def write(self, text: str) -> None:
         """Text as it is."""

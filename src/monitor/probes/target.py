@@ -10,6 +10,10 @@ from yarl import URL
 _LEGAL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 """What may stand in a URL (RFC 3986, section 2); anything else has to be encoded first."""
 
+_SENDABLE = re.compile(r"[\x21-\x7e]*")
+"""What can stand in a request line or a Host header without ending it. The host of a redirect may
+hold anything: yarl lets control characters pass."""
+
 _PLAIN = re.compile(
     r"(https?)://"
     r"([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)"
@@ -47,14 +51,11 @@ def parse(text: str) -> URL:
 
 
 def of_url(url: URL) -> Target:
-    """The parts of an absolute URL."""
-    return _target(
-        url.scheme,
-        url.raw_host or "",
-        url.port or 0,
-        url.host_port_subcomponent or "",
-        url.raw_path_qs,
-    )
+    """The parts of an absolute URL. Raises ValueError where one of them cannot be sent."""
+    authority, path = url.host_port_subcomponent or "", url.raw_path_qs
+    if not _SENDABLE.fullmatch(authority + path):
+        raise ValueError("a URL with spaces or control characters in it")
+    return _target(url.scheme, url.raw_host or "", url.port or 0, authority, path)
 
 
 def plain(text: str) -> Target | None:

@@ -1,0 +1,243 @@
+"""The connections of the API: bounded in number, and in the time that a caller may take.
+
+uvicorn bounds neither a head that comes a byte at a time, nor a body that goes on after its
+answer, nor an answer that is never taken: each keeps its connection for good. So its protocol over
+h11 is held to limits here, which a caller meets only by not doing its part. Bodies that a route
+reads have theirs in ``requests.py`` and ``services/bulk_import.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from enum import StrEnum
+from typing import Any
+
+import h11
+import msgspec
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from monitor.api.headers import API_HEADERS
+from monitor.api.problems import MEDIA_TYPE, problem_of
+
+MAX_HEAD_BYTES = 16 * 1024
+
+
+class Limits(Struct, frozen=True):
+    """Seconds, and how many connections.
+
+    ``head_s``: from the first byte of a request, or the connection, to the end of its head.
+    ``rest_s``: for what is left of a body once its request is answered. ``answer_s``: without
+    any of an answer being taken. ``keep_alive_s``: between two requests.
+    """
+
+    head_s: float = 10.0
+    rest_s: float = 5.0
+    answer_s: float = 30.0
+    keep_alive_s: float = 5.0
+    connections: int = 2000
+
+
+class Ended(StrEnum):
+    """Why a connection was ended by us."""
+
+    HEAD = "head"
+    REST = "rest"
+    ANSWER = "answer"
+    CROWDED = "crowded"
+
+
+class Connections:
+    """All HTTP connections of this process; what uvicorn makes one with is ``make``.
+
+    Where there are too many, the one ends that has waited for its caller's next request longest:
+    those who ask find a place.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        limits: Limits | None = None,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.now_s = now_s
+        self.waiting: dict[BoundedConnection, None] = {}
+        self._open: set[BoundedConnection] = set()
+        gauge = Gauge("monitor_http_connections", "Connections to this process.", registry=registry)
+        gauge.set_function(lambda: len(self._open))
+        self._ended = Counter(
+            "monitor_http_connections_ended",
+            "Connections that were ended because their caller did not do its part.",
+            ("reason",),
+            registry=registry,
+        )
+        for reason in Ended:
+            self._ended.labels(reason.value)
+
+    def make(self, **of_uvicorn: Any) -> BoundedConnection:
+        """A connection, for uvicorn's ``http=``."""
+        return BoundedConnection(self, **of_uvicorn)
+
+    def opened(self, connection: BoundedConnection) -> None:
+        """Find a place for a new connection, or turn it away."""
+        self._open.add(connection)
+        if len(self._open) > self.limits.connections:
+            oldest = next(iter(self.waiting), None)
+            self._ended.labels(Ended.CROWDED.value).inc()
+            if oldest is None:
+                connection.refuse(503, "busy", "There are too many connections; try again later.")
+            else:
+                self.closed(oldest)
+                oldest.transport.abort()
+        self.waiting[connection] = None
+
+    def closed(self, connection: BoundedConnection) -> None:
+        self._open.discard(connection)
+        self.waiting.pop(connection, None)
+
+    @asynccontextmanager
+    async def watched(self, _app: Any) -> AsyncIterator[None]:
+        """End those that are overdue, for the length of a block: a lifespan of the app."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+
+    async def _watch(self) -> None:
+        limits = self.limits
+        pause_s = min(limits.head_s, limits.rest_s, limits.answer_s, 4.0) / 4
+        while True:
+            await asyncio.sleep(pause_s)
+            self.end_overdue()
+
+    def end_overdue(self) -> None:
+        """End every connection whose caller has let its time pass."""
+        now_s = self.now_s()
+        for connection in list(self._open):
+            reason = connection.overdue(now_s)
+            if reason is not None:
+                self._ended.labels(reason.value).inc()
+                connection.end(reason)
+
+
+class BoundedConnection(H11Protocol):
+    """One connection, and since when it has waited for its caller."""
+
+    def __init__(self, all_of_them: Connections, **of_uvicorn: Any) -> None:
+        super().__init__(**of_uvicorn)
+        self._all = all_of_them
+        self._head_since_s: float | None = None
+        self._answered_s = 0.0
+        self._unsent = (0, 0.0)
+
+    # What uvicorn and the event loop call.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        self._head_since_s = self._all.now_s()
+        super().connection_made(transport)
+        self._all.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._all.closed(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self._head_since_s is None and self.conn.their_state is h11.IDLE:
+            self._head_since_s = self._all.now_s()
+        super().data_received(data)
+
+    def handle_events(self) -> None:
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self._head_since_s = None
+            self._all.waiting.pop(self, None)
+
+    def on_response_complete(self) -> None:
+        answered = self.cycle
+        self._answered_s = self._all.now_s()
+        super().on_response_complete()
+        if self.cycle is answered:  # and not the next one, which had come already
+            self._all.waiting[self] = None
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's word for a request that is none (RFC 9112); h11 knows the better status."""
+        hint = getattr(sys.exception(), "error_status_hint", 400)
+        if hint == 431:
+            self.refuse(431, "headers_too_large", f"The head is over {MAX_HEAD_BYTES} bytes.")
+        else:
+            self.refuse(400, "bad_request", msg)
+
+    # The limits.
+
+    def overdue(self, now_s: float) -> Ended | None:
+        """What the caller has not done in time."""
+        limits = self._all.limits
+        if self._stuck_for_s(now_s) > limits.answer_s:
+            return Ended.ANSWER
+        if self.transport.is_closing():
+            return None
+        if now_s - self._waits_for_head_since_s(now_s) > limits.head_s:
+            return Ended.HEAD
+        if self._has_rest() and now_s - self._answered_s > limits.rest_s:
+            return Ended.REST
+        return None
+
+    def _waits_for_head_since_s(self, now_s: float) -> float:
+        """Now, where it does not wait for one. Between requests uvicorn's own timer is quicker,
+        but for one that was stopped by the last bytes of a body that nobody read."""
+        if self._head_since_s is not None:
+            return self._head_since_s
+        return self._answered_s if self.conn.their_state is h11.IDLE else now_s
+
+    def _stuck_for_s(self, now_s: float) -> float:
+        """For how long the same of an answer has waited to be taken."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent != self._unsent[0] or unsent == 0:
+            self._unsent = (unsent, now_s)
+        return now_s - self._unsent[1]
+
+    def _has_rest(self) -> bool:
+        """Whether there is more to a body whose request is answered."""
+        answered = self.cycle is not None and self.cycle.response_complete
+        return answered and self.conn.their_state is h11.SEND_BODY
+
+    def end(self, reason: Ended) -> None:
+        """End it, with a word to a caller that began a request."""
+        begun = bool(self.conn.trailing_data[0])
+        if reason is Ended.HEAD and begun and self.conn.our_state is h11.IDLE:
+            self.refuse(408, "head_stalled", "The head of the request did not come in time.")
+        elif reason is Ended.ANSWER:
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def refuse(self, status: int, code: str, detail: str) -> None:
+        """Answer with a problem, whatever was or was not asked, and close."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.close()
+            return
+        body = msgspec.json.encode(problem_of(status, code, detail))
+        headers = [
+            *API_HEADERS,
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        answer = h11.Response(status_code=status, headers=headers)
+        with suppress(h11.LocalProtocolError):  # to HEAD no body can be sent
+            for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
