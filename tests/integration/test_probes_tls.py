@@ -193,7 +193,7 @@ async def test_a_peer_that_never_says_goodbye_is_left_at_once():
             secure.settimeout(5)
             with socket.socket(fileno=os.dup(secure.fileno())) as raw:
                 raw.settimeout(5)
-                with contextlib.suppress(ConnectionError):
+                with contextlib.suppress(ConnectionError, ssl.SSLError):
                     secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + body)
                 with contextlib.suppress(ConnectionError):
                     while raw.recv(65536):

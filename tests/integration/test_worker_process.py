@@ -44,7 +44,7 @@ def _running(words, log, **settings):
         process.stop(child, within_s=10)
 
 
-def _until(condition, within_s=20):
+def _until(condition, within_s=90):
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline

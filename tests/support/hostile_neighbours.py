@@ -20,7 +20,7 @@ its first half."""
 
 
 async def run(
-    prober: HttpProber, farms: Farms, hostile: Sequence[Case], timeout_s: int = 5
+    prober: HttpProber, farms: Farms, hostile: Sequence[Case], timeout_s: int = 30
 ) -> list[Outcome]:
     """The outcomes of the neighbours, checked beside these."""
     urls = [farms.neighbours.urls[kind] for kind in ("address", "name")]

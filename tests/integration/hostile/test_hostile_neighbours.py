@@ -16,7 +16,7 @@ from support.targets_loops import on_both_loops
 async def test_good_neighbours_are_all_up(farms):
     prober = hostile_prober(farms)
     try:
-        outcomes = await run(prober, farms, CASES, timeout_s=30)
+        outcomes = await run(prober, farms, CASES)
     finally:
         await prober.close()
 
