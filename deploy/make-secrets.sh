@@ -21,3 +21,5 @@ secret postgres_password "$(random)"
 secret database_url "postgresql://monitor:$(cat secrets/postgres_password)@postgres/monitor"
 secret influxdb_password "$(random)"
 secret influxdb_token "$(random)"
+# As `monitor secrets key` makes them: 32 bytes in URL-safe base64.
+secret encryption_keys "$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"

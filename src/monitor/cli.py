@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from monitor import cli_commands as commands
 from monitor import cli_keys as key_commands
+from monitor import cli_secrets as secret_commands
 from monitor import cli_transfer as transfer
 from monitor.domain.access import Role
 from monitor.domain.errors import MonitorError
@@ -25,6 +26,7 @@ examples:
   monitor api                   serve the API
   monitor sync                  make what Redis shows anew from Postgres
   monitor keys create --name deploy --role write
+  monitor secrets key           print a key that encrypts request headers and bodies
   monitor import websites.csv   make and change the websites of a file, through the API
   monitor export websites.csv   write all websites to a file
   monitor settings              show every setting and its value
@@ -46,6 +48,15 @@ examples:
   monitor keys revoke 0190a8e2-7b1c-7d3e-9f00-3c5d2a1b4e6f
 
 A rotated key goes on for the overlap, and the new one works at once: put it in place meanwhile.
+"""
+
+_SECRETS_EXAMPLES = """\
+to change the key:
+  1. put a new one, of `monitor secrets key`, behind the old one: MONITOR_ENCRYPTION_KEYS=OLD,NEW
+     and restart the API and the workers of all regions: all of them can read what it encrypts
+  2. put it first, MONITOR_ENCRYPTION_KEYS=NEW,OLD, and restart the API
+  3. monitor secrets rotate, which may be broken off and run again; checks go on
+  4. take the old one out, and restart them
 """
 
 _IMPORT_EXAMPLES = """\
@@ -100,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_local(names)
     _add_serving(names)
     _add_keys(names)
+    _add_secrets(names)
     _add_import(names)
     _add_export(names)
     return parser
@@ -150,6 +162,20 @@ def _add_keys(names: _Names) -> None:
     revoke = actions.add_parser("revoke", help="end a key for good")
     revoke.add_argument("id", metavar="ID", help="as `monitor keys list` shows it")
     revoke.set_defaults(run=key_commands.revoke_key)
+
+
+def _add_secrets(names: _Names) -> None:
+    parser = names.add_parser(
+        "secrets",
+        help="keys that encrypt request headers and bodies",
+        epilog=_SECRETS_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    key = actions.add_parser("key", help="print a new key for MONITOR_ENCRYPTION_KEYS")
+    key.set_defaults(run=secret_commands.new_key)
+    rotate = actions.add_parser("rotate", help="encrypt everything with the first key")
+    rotate.set_defaults(run=secret_commands.rotate)
 
 
 def _add_rotate(actions: _Names) -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -73,30 +74,46 @@ def sync(_: Namespace) -> None:
     import asyncio
     import time
 
-    from tqdm import tqdm
-
     from monitor import logs
-    from monitor.services.sync import Syncer, full_sync
     from monitor.storage.postgres.pool import make_pool
-    from monitor.storage.redis.client import client
 
     logs.configure("sync", "warning")
     found = given_or_stacks("DATABASE_URL", "REDIS_URL")
     database_url, redis_url = found.need("DATABASE_URL"), found.need("REDIS_URL")
 
     async def run() -> int:
-        with tqdm(desc="Syncing", unit=" websites", disable=None) as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
-            async with make_pool(database_url, max_size=1) as pool, client(redis_url) as redis:
-                return await full_sync(Syncer(pool, redis, time.time), progress)
+        async with make_pool(database_url, max_size=1) as pool:
+            return await sync_all(pool, redis_url)
 
     began = time.monotonic()
     websites = asyncio.run(run())
     print(f"Synced {websites} websites to Redis in {time.monotonic() - began:.1f} s.")
+
+
+async def sync_all(pool: Pool, redis_url: str) -> int:
+    """Make the projection anew, with a bar; returns how many websites are in it."""
+    import time
+
+    from monitor.services.sync import Syncer, full_sync
+    from monitor.storage.redis.client import client
+
+    with bar("Syncing") as progress:
+        async with client(redis_url) as redis:
+            return await full_sync(Syncer(pool, redis, time.time), progress)
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, and what tells it (done, total) websites."""
+    from tqdm import tqdm
+
+    with tqdm(desc=title, unit=" websites", disable=None) as shown:
+
+        def progress(done: int, total: int) -> None:
+            shown.total = total
+            shown.update(done - shown.n)
+
+        yield progress
 
 
 def settings(_: Namespace) -> None:

@@ -77,6 +77,14 @@ TABLE: Final = (
         (),
         "recipients where a website names none, with commas",
     ),
+    Setting(
+        "MONITOR_ENCRYPTION_KEYS",
+        read.fernet_keys,
+        (),
+        "encrypts request headers and bodies at rest: API and region workers; the first key "
+        "encrypts, all decrypt, with commas; `monitor secrets key` makes one",
+        secret=True,
+    ),
     Setting("MONITOR_REGION", read.region, None, "serve only this region's checks"),
     Setting("MONITOR_API_HOST", read.text, "127.0.0.1", "address the API listens on"),
     Setting("MONITOR_API_PORT", read.integer(1, 65_535), 8000, "port the API listens on"),
@@ -160,6 +168,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     smtp_tls: str
     smtp_from: str
     alert_email_to: tuple[str, ...]
+    monitor_encryption_keys: tuple[str, ...]
     monitor_region: str | None
     monitor_api_host: str
     monitor_api_port: int

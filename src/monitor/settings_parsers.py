@@ -11,6 +11,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+_FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=")
+
 Parser = Callable[[str], Any]
 Network = IPv4Network | IPv6Network
 
@@ -164,6 +166,14 @@ def _origin(word: str) -> str:
             "that is the scheme's own"
         )
     return word
+
+
+def fernet_keys(value: str) -> tuple[str, ...]:
+    """Keys of 32 bytes in URL-safe base64, with commas."""
+    words = _words(value)
+    if not words or not all(_FERNET_KEY.fullmatch(word) for word in words):
+        raise ValueError("must be keys as `monitor secrets key` makes them, with commas")
+    return words
 
 
 def networks(value: str) -> tuple[Network, ...]:

@@ -76,6 +76,8 @@ def test_every_option_is_kept_and_answered_normalised(postgres_server, redis_url
         made = await api.post("/websites", EVERYTHING)
         # then
         normalised = {"http_method": "POST", "expected_status_codes": ["200-210", 301]}
+        hidden = {"X-Token": "********", "Accept": "*/*"}
+        normalised |= {"request_headers": hidden, "request_body": "********"}
         wanted = EVERYTHING | normalised | {"status": "paused"}
         assert {k: made[k] for k in wanted} == wanted
         assert await api.take_changes() == [(made["id"], False)]

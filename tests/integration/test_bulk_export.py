@@ -58,7 +58,15 @@ def test_an_emptied_installation_is_made_again_from_its_export(postgres_server, 
         before = await _export(api)
         await api.rows("DELETE FROM websites")
         # when
-        done = await send(api, before.content)
+        refused = await send(api, before.content, dry_run="true")
+        # then those whose secrets were not exported are told
+        told = [[e["field"] for e in f["errors"]] for f in refused["failures"]]
+        assert (refused["created"], told) == (1, [["request_headers"], ["request_body"]])
+        # when they are put in
+        filled = [json.loads(line) for line in before.text.splitlines()]
+        filled[1] |= {n: EVERYTHING[n] for n in ("request_headers", "request_body")}
+        filled[2]["request_body"] = "ü"
+        done = await send(api, ndjson(*filled))
         # then: with their ids
         assert done["created"] == 3
         assert (await _export(api)).content == before.content

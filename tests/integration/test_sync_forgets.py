@@ -10,6 +10,7 @@ from monitor.services import regions, websites
 from monitor.services.check import check_websites
 from monitor.services.record import record_flips
 from monitor.services.sync import full_sync
+from monitor.services.vault import Vault
 from monitor.storage.redis.regions import RegionReport, Regions
 from monitor.storage.redis.states import StateChange
 from support.world import run
@@ -62,8 +63,8 @@ def test_a_pause_that_no_sync_saw_makes_regions_start_anew(play):
         # given a website that is down
         website = await _given_down(world)
         # when it is paused and goes on before Redis was told
-        await websites.change(world.pool, website, WebsiteFields(paused=True))
-        await websites.change(world.pool, website, WebsiteFields(paused=False))
+        await websites.change(world.pool, Vault(), website, WebsiteFields(paused=True))
+        await websites.change(world.pool, Vault(), website, WebsiteFields(paused=False))
         await world.sync()
         # then nothing is held of before, and the next two failures are a new incident
         assert await _held(world, website, "europe", "asia") == set()
@@ -81,8 +82,8 @@ def test_a_pause_is_not_lost_on_a_full_sync_of_the_same_moment(play):
         # given
         website = await _given_down(world)
         # when a region comes and everything is shown anew between pause and sync
-        await websites.change(world.pool, website, WebsiteFields(paused=True))
-        await websites.change(world.pool, website, WebsiteFields(paused=False))
+        await websites.change(world.pool, Vault(), website, WebsiteFields(paused=True))
+        await websites.change(world.pool, Vault(), website, WebsiteFields(paused=False))
         await regions.create(world.pool, RegionFields(name="africa"))
         await full_sync(world.syncer)
         assert await _held(world, website, "europe") == {"europe"}
@@ -98,8 +99,10 @@ def test_a_region_that_was_taken_off_and_given_back_starts_anew(play):
         # given
         website = await _given_down(world, regions=["europe", "asia"])
         # when
-        await websites.change(world.pool, website, WebsiteFields(regions=("asia",)))
-        await websites.change(world.pool, website, WebsiteFields(regions=("asia", "europe")))
+        await websites.change(world.pool, Vault(), website, WebsiteFields(regions=("asia",)))
+        await websites.change(
+            world.pool, Vault(), website, WebsiteFields(regions=("asia", "europe"))
+        )
         await world.sync()
         # then
         assert await _held(world, website, "europe", "asia") == set()
@@ -119,7 +122,7 @@ def test_other_changes_leave_what_is_held(play, fields):
         website = await _given_down(world, regions=["europe", "asia"])
         await regions.create(world.pool, RegionFields(name="africa"))
         # when
-        await websites.change(world.pool, website, fields)
+        await websites.change(world.pool, Vault(), website, fields)
         await world.sync()
         # then
         assert await _held(world, website, "europe", "asia", "africa") == {"europe"}

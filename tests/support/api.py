@@ -14,11 +14,15 @@ from monitor.api.dependencies import Dependencies
 from monitor.domain.access import Role
 from monitor.domain.verdict import RegionState
 from monitor.services.keys import create_key
+from monitor.services.vault import Vault, new_key
 from monitor.storage.postgres.pool import make_pool
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.states import pack
 from monitor.storage.ticks.open import make_tick_store
+
+VAULT = Vault([new_key()])
+"""Secrets are sealed, as they are wherever this is run in earnest."""
 
 NOWHERE = "redis://127.0.0.1:1/0"
 """Where no Redis listens."""
@@ -140,7 +144,7 @@ def _empty_database(server):
 
 
 @asynccontextmanager
-async def running(database_url, redis_url):
+async def running(database_url, redis_url, vault=VAULT):
     """The API; its clock stands at the real time of the start."""
     redis = make_client(redis_url)
     async with make_pool(database_url, max_size=4) as pool:
@@ -150,7 +154,7 @@ async def running(database_url, redis_url):
         )  # fmt: skip
         api = Api(None, pool, redis, ticks, {}, {}, 0.0)
         api.now_s = (await api.rows("SELECT extract(epoch FROM now())::float8"))[0][0]
-        api.deps = Dependencies(pool, redis, ticks, api.send, lambda: api.now_s)
+        api.deps = Dependencies(pool, redis, ticks, api.send, lambda: api.now_s, vault)
         api.app = create_app(api.deps)
         for role in [None, *Role]:
             headers = {}
@@ -167,11 +171,11 @@ async def running(database_url, redis_url):
             await redis.aclose()
 
 
-def with_api(postgres_server, redis_url, scenario):
+def with_api(postgres_server, redis_url, scenario, vault=VAULT):
     """Run ``scenario(api)`` to its end, over an empty database that such tests share."""
 
     async def run():
-        async with running(_empty_database(postgres_server), redis_url) as api:
+        async with running(_empty_database(postgres_server), redis_url, vault) as api:
             return await scenario(api)
 
     return asyncio.run(run())

@@ -12,6 +12,7 @@ from monitor.services.record import Recorder
 from monitor.services.region_worker import RegionWorker
 from monitor.services.stragglers import Stragglers
 from monitor.services.sync import Syncer, sync_changes
+from monitor.services.vault import Vault
 from monitor.storage.postgres.pool import make_pool
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.projection import Projection
@@ -63,6 +64,7 @@ class World:
     witness: ScriptedWitness = field(default_factory=ScriptedWitness)
     stragglers: Stragglers = field(default_factory=lambda: Stragglers(100))
     sent: list = field(default_factory=list)
+    vault: Vault = field(default_factory=Vault)
 
     def now(self):
         return self.now_s
@@ -103,6 +105,7 @@ class World:
             send=self.send,
             now=self.now,
             patience_s=0.2,
+            vault=self.vault,
         )
 
     async def execute(self, sql, *args):

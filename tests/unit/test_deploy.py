@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from monitor.settings import load
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 
@@ -152,7 +154,7 @@ def test_a_regions_worker_knows_no_database_and_shares_no_network_with_it(servic
     for name, service in regional.items():
         assert not [k for k in service["environment"] if k.startswith(("DATABASE", "SMTP"))], name
         assert not set(service["networks"]) & set(services["postgres"]["networks"]), name
-        assert service["secrets"] == ["influxdb_token"], name
+        assert service["secrets"] == ["influxdb_token", "encryption_keys"], name
 
 
 def test_the_secrets_are_made_once_at_random_and_for_us_alone(tmp_path):
@@ -169,6 +171,8 @@ def test_the_secrets_are_made_once_at_random_and_for_us_alone(tmp_path):
     assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
     assert re.fullmatch(r"[0-9a-f]{48}", made[0]["postgres_password"])
     assert made[0]["postgres_password"] in made[0]["database_url"]
+    keys = {"MONITOR_ENCRYPTION_KEYS": made[0]["encryption_keys"]}
+    assert load(keys, tmp_path / "none").monitor_encryption_keys == (made[0]["encryption_keys"],)
     assert len(set(made[0].values())) == len(made[0])
     ignored = (DEPLOY.parent / ".gitignore").read_text().split()
     assert "deploy/secrets/" in ignored

@@ -34,6 +34,7 @@ from monitor.services.region_worker import RegionWorker
 from monitor.services.stragglers import Stragglers
 from monitor.services.sync import Syncer, SyncTurns
 from monitor.services.ticks import Keeper
+from monitor.services.vault import Vault
 from monitor.settings import Settings
 from monitor.storage.postgres.pool import Pool, make_pool
 from monitor.storage.redis.client import make_client
@@ -148,6 +149,7 @@ class RegionResources(Resources):
             send=send_all,
             now=time.time,
             meter=self.meter,
+            vault=Vault(self.settings.monitor_encryption_keys),
         )
         self._tell()
 

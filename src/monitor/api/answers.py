@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 
 from monitor.api import schemas
 from monitor.domain.formats import written_status_codes
+from monitor.domain.secrets import masked
 from monitor.domain.series import Bucket
 from monitor.services import downtime
 from monitor.services.monitor_series import RegionSeries, Series
@@ -19,7 +20,7 @@ from monitor.storage.postgres.history import Incident
 def website(view: View) -> schemas.Website:
     """A website with its options and status."""
     found = view.stored.website
-    check = asdict(found.check)
+    check = asdict(masked(found.check))
     check["expected_status_codes"] = written_status_codes(found.check.expected_status_codes)
     return schemas.Website(
         id=found.id,

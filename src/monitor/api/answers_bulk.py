@@ -14,6 +14,7 @@ from monitor.api import schemas_bulk
 from monitor.domain import bulk, website_csv
 from monitor.domain.bulk_plan import Known
 from monitor.domain.formats import written_status_codes
+from monitor.domain.secrets import masked
 
 _AT_ONCE = 20
 _json = msgspec.json.Encoder()
@@ -65,7 +66,7 @@ async def _parts(pages: AsyncGenerator[list[Known]]) -> AsyncIterator[list[Known
 
 def _fields(known: Known) -> dict[str, Any]:
     draft = known.draft
-    return asdict(draft.check) | {
+    return asdict(masked(draft.check)) | {
         "id": known.id,
         "name": draft.name,
         "regions": draft.regions,

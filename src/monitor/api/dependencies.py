@@ -18,6 +18,7 @@ from monitor.services.bulk_import import Importer
 from monitor.services.export import Exporter
 from monitor.services.monitor_view import Sources
 from monitor.services.turns import Slots
+from monitor.services.vault import Vault
 from monitor.storage.postgres.pool import Pool
 from monitor.storage.ticks.contract import TickStore
 
@@ -35,6 +36,7 @@ class Dependencies:
     tick_store: TickStore
     send: Callable[[list[Outgoing]], Awaitable[None]]
     clock: Callable[[], float]
+    vault: Vault = field(default_factory=Vault)
     imports: Slots = field(default_factory=lambda: Slots("imports", bulk_import.AT_ONCE))
     exports: Slots = field(default_factory=lambda: Slots("exports", export.AT_ONCE))
 
@@ -44,7 +46,7 @@ class Dependencies:
 
     def importer(self) -> Importer:
         """What a bulk import needs."""
-        return Importer(self.pool, self.clock, self.announce_changes, self.imports)
+        return Importer(self.pool, self.clock, self.announce_changes, self.imports, self.vault)
 
     def exporter(self) -> Exporter:
         """What an export needs."""

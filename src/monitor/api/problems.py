@@ -21,6 +21,7 @@ from monitor.domain.errors import (
     InvalidInput,
     MonitorError,
     NotFound,
+    SecretsUnreadable,
     Unavailable,
 )
 from monitor.domain.outcome import printable
@@ -78,6 +79,7 @@ TABLE: tuple[tuple[type[MonitorError], int, str], ...] = (
     (KeyReused, 422, "idempotency_key_reused"),
     (BodyStalled, 408, "body_stalled"),
     (Unavailable, 503, "unavailable"),
+    (SecretsUnreadable, 503, "secrets_unreadable"),
     (Busy, 503, "busy"),
 )
 """Our errors, the first that fits: the status and the code, empty where the error has its own."""
@@ -150,6 +152,8 @@ def _ours(error: MonitorError, status: int, code: str) -> Response[Problem]:
         log.warning("api.unavailable", dependency=error.dependency, error=str(error))
         detail = f"{error.dependency} does not answer at the moment; try again soon."
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    elif isinstance(error, SecretsUnreadable):
+        log.error("api.secrets_unreadable")
     elif isinstance(error, Busy):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     code = code or str(getattr(error, "code"))  # noqa: B009 - the table knows that it has one

@@ -43,10 +43,18 @@ RequestHeaders = Annotated[
     dict[str, str],
     Meta(
         description="Header names and values, at most 50. Headers that frame a message, such as "
-        "Content-Length and Connection, are refused."
+        "Content-Length and Connection, are refused. Values are write-only: they read back as "
+        "`********`, but for harmless headers such as Accept and Content-Type. Sent back, "
+        "`********` leaves the value as it is."
     ),
 ]
-RequestBody = Annotated[str, Meta(max_length=65_536, description="Sent with every check.")]
+RequestBody = Annotated[
+    str,
+    Meta(
+        max_length=65_536,
+        description="Sent with every check. Write-only, as the values of request_headers are.",
+    ),
+]
 StatusCodes = Annotated[
     list[int | str],
     Meta(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import dramatiq
 import uvicorn
@@ -18,8 +19,11 @@ from monitor.api.app import Lifespan, create_app
 from monitor.api.connections import MAX_HEAD_BYTES, Connections
 from monitor.api.dependencies import Dependencies
 from monitor.broker import Broker, send_all
+from monitor.domain.errors import Unavailable
+from monitor.services.vault import Vault
 from monitor.settings import Settings
-from monitor.storage.postgres.pool import Pool, make_pool
+from monitor.storage.postgres import secrets
+from monitor.storage.postgres.pool import Pool, make_pool, transaction
 from monitor.storage.redis.client import make_client
 from monitor.storage.ticks.contract import TickStore
 from monitor.storage.ticks.open import make_tick_store
@@ -53,6 +57,7 @@ async def _serve(settings: Settings) -> None:
         tick_store=_tick_store(settings, pool),
         send=send_all,
         clock=time.time,
+        vault=Vault(settings.monitor_encryption_keys),
     )
     app = create_app(deps, [_held_open(deps)], settings.monitor_cors_origins)
     log.info("api.starting", host=settings.monitor_api_host, port=settings.monitor_api_port)
@@ -92,6 +97,16 @@ def _tick_store(settings: Settings, pool: Pool) -> TickStore:
     )
 
 
+async def _warn_of_clear_secrets(deps: Dependencies) -> None:
+    """Where there is no key and something to seal, say so once; without Postgres it can wait."""
+    if deps.vault.seals:
+        return
+    with suppress(Unavailable):
+        async with transaction(deps.pool) as connection:
+            if await secrets.any_in_the_clear(connection):
+                deps.vault.warn_once()
+
+
 def _held_open(deps: Dependencies) -> Lifespan:
     """Open while the app is served: uvicorn ends the process right after the app's own end, so
     closing later would never happen."""
@@ -99,9 +114,11 @@ def _held_open(deps: Dependencies) -> Lifespan:
     @asynccontextmanager
     async def held(_app: Litestar) -> AsyncIterator[None]:
         await deps.pool.open()
+        warning = asyncio.create_task(_warn_of_clear_secrets(deps))
         try:
             yield
         finally:
+            warning.cancel()
             await deps.tick_store.close()
             await deps.redis.aclose()
             await deps.pool.close(timeout=1)

@@ -91,6 +91,10 @@ _WORDS: dict[Reason, Words] = {
         "region offline",
         "The region had lost its own network, which says nothing about the website.",
     ),
+    Reason.SECRETS_UNREADABLE: Words(
+        "secrets not readable",
+        "The region lacks the key to the request's headers, which says nothing about the website.",
+    ),
 }
 
 

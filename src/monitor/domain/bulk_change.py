@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec import UNSET, Struct
 
 from monitor.domain.errors import Conflict, FieldProblem, InvalidInput
+from monitor.domain.secrets import MASK, has_mask
 from monitor.domain.validation import Draft, WebsiteFields, changed_website, draft
 from monitor.domain.website import CheckOptions
 
@@ -31,18 +32,31 @@ class Timing(Struct, frozen=True):
 
 
 def changed_websites(body: object) -> WebsiteFields:
-    """Check what was sent to change many websites: external_id, which is unique, may not be in it.
+    """Check what was sent to change many websites: external_id, which is unique, may not be in it,
+    nor what stands for a hidden value, which each of them has its own.
 
     Raises InvalidInput.
     """
     if not isinstance(body, dict) or "external_id" not in body:
-        return changed_website(body)
+        return _without_masks(changed_website(body))
     problem = FieldProblem("external_id", "is unique, so it cannot be given to many websites")
     try:
         changed_website({name: value for name, value in body.items() if name != "external_id"})
     except InvalidInput as error:
         raise InvalidInput([problem, *error.problems]) from None
     raise InvalidInput([problem])
+
+
+def _without_masks(fields: WebsiteFields) -> WebsiteFields:
+    headers = fields.request_headers
+    hides = {
+        "request_headers": headers is not UNSET and has_mask(headers),
+        "request_body": fields.request_body == MASK,
+    }
+    message = f"holds {MASK}, which stands for each website's own hidden value: send the value"
+    if problems := [FieldProblem(name, message) for name, masked in hides.items() if masked]:
+        raise InvalidInput(problems)
+    return fields
 
 
 def check_timings(fields: WebsiteFields, timings: Sequence[Timing]) -> None:

@@ -65,6 +65,16 @@ class BodyStalled(MonitorError):
     """The caller stopped sending before the body was whole."""
 
 
+class SecretsUnreadable(MonitorError):
+    """Headers or a body are encrypted with a key that this process does not have."""
+
+    def __init__(self, of: str = "a website") -> None:
+        super().__init__(
+            f"The request headers or the body of {of} are encrypted with a key that is not in "
+            "MONITOR_ENCRYPTION_KEYS."
+        )
+
+
 class BadMessage(MonitorError):
     """A queue message cannot be understood; retrying it would not help."""
 

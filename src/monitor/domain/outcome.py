@@ -30,6 +30,7 @@ class Reason(StrEnum):
     INVALID_RESPONSE = "invalid_response"
     INTERNAL_ERROR = "internal_error"
     REGION_OFFLINE = "region_offline"
+    SECRETS_UNREADABLE = "secrets_unreadable"
 
 
 REASON_CODES: tuple[Reason, ...] = tuple(Reason)

@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
-from monitor.domain import formats
+from monitor.domain import formats, secrets
 from monitor.domain.errors import FieldProblem, InvalidInput
 from monitor.domain.formats import Refused
 from monitor.domain.outcome import printable
@@ -18,7 +19,9 @@ from monitor.domain.website import (
     MAX_REQUEST_TIMEOUT_S,
     MIN_CHECK_FREQUENCY_S,
     MIN_REQUEST_TIMEOUT_S,
+    NOTHING_SEALED,
     CheckOptions,
+    Sealed,
     StatusRanges,
     Website,
 )
@@ -59,7 +62,10 @@ class RegionFields(Struct, frozen=True, kw_only=True):
 
 
 class Draft(Struct, frozen=True, kw_only=True):
-    """A whole website as its owner wants it: what is stored, less ids and times."""
+    """A whole website as its owner wants it: what is stored, less ids and times.
+
+    Of what is ``sealed``, ``check`` holds what may be shown.
+    """
 
     name: str
     check: CheckOptions
@@ -67,6 +73,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     paused: bool
     alert_emails: tuple[str, ...]
     external_id: str | None
+    sealed: Sealed = NOTHING_SEALED
 
 
 def or_null(check: Check) -> Check:
@@ -163,14 +170,16 @@ def draft_of(website: Website) -> Draft:
         paused=website.paused_at is not None,
         alert_emails=website.alert_emails,
         external_id=website.external_id,
+        sealed=website.sealed,
     )
 
 
 def draft(fields: WebsiteFields, before: Draft | None = None) -> Draft:
     """The website that these fields make, alone or on top of what was.
 
-    A name that was never given follows the URL. Raises InvalidInput where fields contradict
-    each other.
+    A name that was never given follows the URL. Where headers or a body are sent, ``before`` must
+    not be sealed: a mask stands for what there was. Raises InvalidInput where fields contradict
+    each other, or would move secrets to another server.
     """
     check = _options(fields, None if before is None else before.check)
     return Draft(
@@ -180,6 +189,7 @@ def draft(fields: WebsiteFields, before: Draft | None = None) -> Draft:
         paused=_sent(fields.paused, before.paused if before else False),
         alert_emails=_sent(fields.alert_emails, before.alert_emails if before else ()),
         external_id=_sent(fields.external_id, before.external_id if before else None),
+        sealed=before.sealed if before else NOTHING_SEALED,
     )
 
 
@@ -188,6 +198,7 @@ def _options(fields: WebsiteFields, before: CheckOptions | None) -> CheckOptions
     old = before or CheckOptions(
         url=str(fields.url), request_headers={}, expected_status_codes=DEFAULT_STATUS_RANGES
     )
+    fields = _unmasked(fields, old)
     options = CheckOptions(
         **{n: _sent(getattr(fields, n), getattr(old, n)) for n in CheckOptions.__struct_fields__}
     )
@@ -199,6 +210,28 @@ def _options(fields: WebsiteFields, before: CheckOptions | None) -> CheckOptions
             f"check_frequency ({options.check_frequency} s)",
         )
     return options
+
+
+def _unmasked(fields: WebsiteFields, old: CheckOptions) -> WebsiteFields:
+    """The fields with the values that masks stand for."""
+    if fields.url is not UNSET:
+        secrets.refuse_moving(keeps_secrets(fields, old), old.url, fields.url)
+    headers, body = fields.request_headers, fields.request_body
+    if headers is not UNSET and secrets.has_mask(headers):
+        headers = secrets.unmasked_headers(headers, old.request_headers)
+    if body == secrets.MASK:
+        body = secrets.unmasked_body(secrets.MASK, old.request_body)
+    return replace(fields, request_headers=headers, request_body=body)
+
+
+def keeps_secrets(fields: WebsiteFields, old: CheckOptions) -> bool:
+    """Whether these fields leave a hidden value as it is."""
+    headers, body = fields.request_headers, fields.request_body
+    if headers is UNSET:
+        kept = any(secrets.hidden(*header) for header in old.request_headers.items())
+    else:
+        kept = secrets.has_mask(headers)
+    return kept or (bool(old.request_body) and body in (UNSET, secrets.MASK))
 
 
 def _name(fields: WebsiteFields, url: str, before: Draft | None) -> str:

@@ -32,11 +32,26 @@ class CheckOptions(Struct, frozen=True, omit_defaults=True):
     verify_ssl: bool = True
 
 
+class Sealed(Struct, frozen=True, omit_defaults=True):
+    """Request headers and body encrypted, each a Fernet token; empty: there is nothing to hide,
+    or it is stored in the clear."""
+
+    headers: str = ""
+    body: str = ""
+
+
+NOTHING_SEALED = Sealed()
+
+
 class Definition(Struct, frozen=True, omit_defaults=True):
-    """What region workers know of a website: how to check it, from which regions (None: all)."""
+    """What region workers know of a website: how to check it, from which regions (None: all).
+
+    What is ``sealed`` is left out of ``check``.
+    """
 
     check: CheckOptions
     regions: tuple[str, ...] | None = None
+    sealed: Sealed | None = None
 
 
 class Projected(Struct, frozen=True):
@@ -47,7 +62,10 @@ class Projected(Struct, frozen=True):
 
 
 class Website(Struct, frozen=True, kw_only=True):
-    """A website as stored. ``regions`` None means every region, those to come among them."""
+    """A website as stored. ``regions`` None means every region, those to come among them.
+
+    Of what is ``sealed``, ``check`` holds what may be shown.
+    """
 
     id: UUID
     name: str
@@ -58,6 +76,7 @@ class Website(Struct, frozen=True, kw_only=True):
     external_id: str | None
     created_at: dt.datetime
     updated_at: dt.datetime
+    sealed: Sealed = NOTHING_SEALED
 
 
 class Region(Struct, frozen=True):

@@ -28,6 +28,7 @@ class DataDirectory:
         self.mail = self.path / "mail"
         self.logs = self.path / "log"
         self.api_key = self.path / "api_key"
+        self.encryption_key = self.path / "encryption_key"
         self.environment = self.path / "environment"
         self.demo_port = self.path / "demo_port"
         self._lock = self.path / "stack.lock"

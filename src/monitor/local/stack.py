@@ -19,7 +19,7 @@ from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.processes import REGION
 from monitor.local.redis import EmbeddedRedis
 from monitor.local.supervisor import Servers, Supervisor
-from monitor.services import key_ring, keys, regions
+from monitor.services import key_ring, keys, regions, vault
 from monitor.settings import Settings
 from monitor.storage.postgres.migrations import migrate
 from monitor.storage.postgres.pool import Pool, make_pool
@@ -40,6 +40,8 @@ def up(settings: Settings, given: Mapping[str, str], *, demo: bool) -> None:
         _must_be_free(settings.monitor_api_host, settings.monitor_api_port)
         with _servers(directory, console, descriptor) as servers:
             key = _prepare(servers, directory)
+            keys = _encryption_keys(given, directory.encryption_key)
+            given = {**given, "MONITOR_ENCRYPTION_KEYS": keys}
             supervisor = Supervisor(settings, given, directory, console, descriptor)
             asyncio.run(supervisor.run(servers, key, with_demo=demo))
     console.say("monitor", "stopped")
@@ -126,6 +128,18 @@ async def _working_key(pool: Pool, key_file: Path) -> str:
     key = await keys.create_key(pool, KEY_NAME, Role.ADMIN)
     write_private(key_file, f"{key}\n")
     return key
+
+
+def _encryption_keys(given: Mapping[str, str], file: Path) -> str:
+    """The keys that secrets are encrypted with: those that were set, or else one of our own.
+
+    One that was made before still decrypts what it encrypted.
+    """
+    theirs, ours = given.get("MONITOR_ENCRYPTION_KEYS", ""), _text_of(file)
+    if not theirs and not ours:
+        ours = vault.new_key()
+        write_private(file, f"{ours}\n")
+    return ",".join(filter(None, (theirs, ours)))
 
 
 def _text_of(path: Path) -> str:

@@ -71,6 +71,7 @@ class Supervisor:
             locations = Locations(servers.postgres.url(), servers.redis.url, port)
             products = self._products(locations)
             access = {"MONITOR_URL": self._api(key).url, "MONITOR_API_KEY": key}
+            access["MONITOR_ENCRYPTION_KEYS"] = self._given.get("MONITOR_ENCRYPTION_KEYS", "")
             stack.enter_context(self._directory.telling(locations.settings() | access))
             keeping_stores, keeping_products = self._keep(stores), self._keep(products)
             welcome = self._task(self._welcome(stack, key, with_demo=with_demo))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from monitor.domain.bulk_change import (
     NotConfirmed,
@@ -13,9 +14,15 @@ from monitor.domain.bulk_change import (
     names_follow,
     new_name,
 )
-from monitor.domain.validation import BadQuery, WebsiteFields
+from monitor.domain.errors import InvalidInput
+from monitor.domain.secrets import refuse_moving
+from monitor.domain.validation import BadQuery, WebsiteFields, keeps_secrets
+from monitor.domain.website import CheckOptions
 from monitor.services import regions
-from monitor.storage.postgres import bulk_change
+from monitor.services.turns import in_turns
+from monitor.services.vault import Vault
+from monitor.storage.postgres import bulk_change, bulk_change_secrets
+from monitor.storage.postgres.bulk_change_secrets import Secrets
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 from monitor.storage.postgres.websites import Filter
 
@@ -36,7 +43,9 @@ class BulkChange(Struct, frozen=True):
     changed: int
 
 
-async def change(pool: Pool, selection: Selection, fields: WebsiteFields) -> BulkChange:
+async def change(
+    pool: Pool, vault: Vault, selection: Selection, fields: WebsiteFields
+) -> BulkChange:
     """Change what was sent of every website that matches and leave the rest.
 
     Each gets what ``websites.change`` would make of it; those that are so already stay untouched.
@@ -48,10 +57,43 @@ async def change(pool: Pool, selection: Selection, fields: WebsiteFields) -> Bul
             await bulk_change.check_regions(connection, fields.regions)
         if names_follow(fields):
             await _name(connection, fields)
-        changed = await bulk_change.mark_changed(connection, fields)
+        await _compare_secrets(connection, vault, fields)
+        shown, sealed = vault.seal_fields(fields)
+        changed = await bulk_change.mark_changed(connection, shown, sealed)
         if changed:
-            await bulk_change.apply(connection, fields)
+            await bulk_change.apply(connection, shown, sealed)
         return BulkChange(matched, changed)
+
+
+async def _compare_secrets(connection: Connection, vault: Vault, fields: WebsiteFields) -> None:
+    """Note the websites that seal something else, and refuse to move what stays to another server.
+
+    Raises InvalidInput.
+    """
+    if fields.url is UNSET and fields.request_headers is UNSET and fields.request_body is UNSET:
+        return
+    async for page in bulk_change_secrets.with_secrets(connection):
+        differ: list[UUID] = []
+        async for one in in_turns(iter(page)):
+            _refuse_moving(fields, one)
+            if not vault.holds(one.sealed, fields):
+                differ.append(one.id)
+        if differ:
+            await bulk_change_secrets.note_different(connection, differ)
+
+
+def _refuse_moving(fields: WebsiteFields, one: Secrets) -> None:
+    if fields.url is UNSET:
+        return
+    check = CheckOptions(
+        one.url, request_headers=one.request_headers, request_body=one.request_body
+    )
+    try:
+        refuse_moving(keeps_secrets(fields, check), one.url, fields.url)
+    except InvalidInput as error:
+        problem = error.problems[0]
+        message = f"{problem.message}; so it is with the website {one.id}"
+        raise InvalidInput.of(problem.field, message) from None
 
 
 async def _name(connection: Connection, fields: WebsiteFields) -> None:

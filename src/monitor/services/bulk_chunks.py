@@ -6,12 +6,15 @@ import os
 from collections.abc import Iterator
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from monitor.domain.bulk import BulkImport, Candidate, Outcome, read_line
 from monitor.domain.bulk_plan import Known, Plan, Planner, imagined, keys_of, regions_of
 from monitor.domain.errors import Unavailable
 from monitor.domain.ids import uuid7
 from monitor.domain.lines import Chunk
 from monitor.services.turns import in_turns
+from monitor.services.vault import Vault
 from monitor.storage.postgres import bulk, bulk_dry_run, bulk_websites
 from monitor.storage.postgres.bulk_websites import Raced
 from monitor.storage.postgres.pool import Connection
@@ -29,14 +32,21 @@ async def read(chunk: Chunk) -> Read:
 
 
 async def write(
-    connection: Connection, before: BulkImport, chunk: Chunk, lines: Read, now_s: float
+    connection: Connection,
+    vault: Vault,
+    before: BulkImport,
+    chunk: Chunk,
+    lines: Read,
+    *,
+    now_s: float,
 ) -> BulkImport:
     """Store the websites of a chunk, what became of its lines, and how far the import is: all or
-    nothing. Raises Unavailable where others change the same websites again and again."""
+    nothing. Raises Unavailable where others change the same websites again and again, and
+    SecretsUnreadable."""
     for _ in range(_TRIES):
         try:
             async with connection.transaction():
-                plan, known = await _planned(connection, before, lines, now_s)
+                plan, known = await _planned(connection, vault, before, lines, now_s)
                 outcomes = await _store(connection, before, plan, known)
                 return await bulk.add_chunk(connection, before, chunk, outcomes)
         except Raced:
@@ -45,16 +55,24 @@ async def write(
 
 
 async def _planned(
-    connection: Connection, of: BulkImport, lines: Read, now_s: float
+    connection: Connection, vault: Vault, of: BulkImport, lines: Read, now_s: float
 ) -> tuple[Plan, list[Known]]:
+    """The plan, sealed, on top of what is known, opened."""
     ids, names = keys_of(lines)
     regions, any_region = await bulk_websites.regions_that_exist(connection, regions_of(lines))
     known = await bulk_websites.known(connection, ids, names)
     if of.dry_run:
         known = await bulk_dry_run.over(connection, known, ids, names)
+    known = [replace(k, draft=vault.opened(k.draft)) async for k in in_turns(iter(known))]
     planner = Planner(known, regions, _new_ids(now_s, len(lines)), any_region=any_region)
     outcomes = [planner.take(line) async for line in in_turns(iter(lines))]
-    return planner.plan(outcomes), known
+    return await _sealed(vault, planner.plan(outcomes)), known
+
+
+async def _sealed(vault: Vault, plan: Plan) -> Plan:
+    made = [replace(m, draft=vault.seal(m.draft)) async for m in in_turns(iter(plan.made))]
+    changed = [replace(c, new=vault.seal(c.new)) async for c in in_turns(iter(plan.changed))]
+    return Plan(plan.outcomes, made, changed)
 
 
 async def _store(

@@ -19,6 +19,7 @@ from monitor.logs import get_logger
 from monitor.services import bulk_chunks
 from monitor.services.nudges import Nudge, Nudges
 from monitor.services.turns import Slots, in_turns
+from monitor.services.vault import Vault
 from monitor.storage.postgres import bulk, bulk_dry_run
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 
@@ -41,6 +42,7 @@ class Importer:
     now: Callable[[], float]
     nudge: Nudge
     slots: Slots
+    vault: Vault
     stall_s: float = STALL_S
 
 
@@ -173,7 +175,14 @@ class _Work:
         lines = await bulk_chunks.read(chunk)
         await self._written()
         self._writing = asyncio.create_task(
-            bulk_chunks.write(self.connection, self.now, chunk, lines, self.importer.now())
+            bulk_chunks.write(
+                self.connection,
+                self.importer.vault,
+                self.now,
+                chunk,
+                lines,
+                now_s=self.importer.now(),
+            )
         )
 
     def _pass(self, chunk: Chunk) -> None:

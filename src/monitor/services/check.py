@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from monitor.domain import messages
+from monitor.domain.errors import SecretsUnreadable
 from monitor.domain.messages import CheckBatch, CheckWebsites, Outgoing
-from monitor.domain.outcome import Outcome
+from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import Ring
+from monitor.domain.website import Sealed
 from monitor.logs import get_logger
 from monitor.services.region_worker import RegionWorker
 from monitor.services.settle import settle
@@ -72,7 +75,9 @@ async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) ->
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         raise
-    follow = await settle(worker, [(running[t], outcome_of(t)) for t in done], slot_s)
+    found = [(running[t], outcome_of(t)) for t in done]
+    _tell_unreadable(worker, [outcome for _, outcome in found])
+    follow = await settle(worker, found, slot_s)
     if late:
         await worker.send(follow)
         await _leave(worker, {task: running[task] for task in late}, slot_s)
@@ -90,9 +95,35 @@ async def _start(
     """
     loop = asyncio.get_running_loop()
     for number, entry in enumerate(due, 1):
-        running[loop.create_task(worker.prober.check(entry.options))] = entry
+        running[loop.create_task(_checked(worker, entry))] = entry
         if number % _STARTED_AT_ONCE == 0:
             await asyncio.sleep(0)
+
+
+def _checked(worker: RegionWorker, entry: Entry) -> Coroutine[Any, Any, Outcome]:
+    if entry.sealed is None:
+        return worker.prober.check(entry.options)
+    return _unsealed(worker, entry, entry.sealed)
+
+
+async def _unsealed(worker: RegionWorker, entry: Entry, sealed: Sealed) -> Outcome:
+    """A check without its headers would say something else than the website's owner asked."""
+    try:
+        options = worker.vault.open(entry.options, sealed)
+    except SecretsUnreadable as error:
+        return Outcome(Result.NOT_MEASURED, Reason.SECRETS_UNREADABLE, evidence=str(error))
+    return await worker.prober.check(options)
+
+
+def _tell_unreadable(worker: RegionWorker, outcomes: Sequence[Outcome]) -> None:
+    websites = sum(o.reason is Reason.SECRETS_UNREADABLE for o in outcomes)
+    if websites:
+        log.warning(
+            "batch.secrets_unreadable",
+            region=worker.region,
+            websites=websites,
+            help="MONITOR_ENCRYPTION_KEYS of this worker lacks a key that the API has",
+        )
 
 
 async def _leave(worker: RegionWorker, late: Running, slot_s: int) -> None:

@@ -11,6 +11,7 @@ from monitor.domain.outcome import Outcome
 from monitor.domain.website import CheckOptions
 from monitor.services.meter import Meter
 from monitor.services.stragglers import Stragglers
+from monitor.services.vault import Vault
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
@@ -50,3 +51,4 @@ class RegionWorker:
     now: Callable[[], float]
     patience_s: float = PATIENCE_S
     meter: Meter = field(default_factory=Meter)
+    vault: Vault = field(default_factory=Vault)

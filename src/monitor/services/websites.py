@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from uuid import UUID
 
+from msgspec import UNSET
+
 from monitor.domain.errors import InvalidInput, NotFound
 from monitor.domain.ids import uuid7
 from monitor.domain.validation import Draft, WebsiteFields, draft, draft_of
+from monitor.services.vault import Vault
 from monitor.storage.postgres import regions, websites
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 from monitor.storage.postgres.websites import Stored
@@ -19,7 +22,7 @@ async def get(pool: Pool, website_id: UUID) -> Stored:
         return _there(await websites.fetch(connection, website_id))
 
 
-async def create(pool: Pool, fields: WebsiteFields, now_s: float) -> Stored:
+async def create(pool: Pool, vault: Vault, fields: WebsiteFields, now_s: float) -> Stored:
     """Store a new website; it is to be checked at once unless it is paused.
 
     Raises InvalidInput for fields that contradict each other and for regions that are not
@@ -30,28 +33,33 @@ async def create(pool: Pool, fields: WebsiteFields, now_s: float) -> Stored:
     async with transaction(pool) as connection:
         if not await regions.any_exists(connection):
             raise InvalidInput.of("regions", "there is no region yet; make one with POST /regions")
-        await websites.insert(connection, website_id, wanted)
+        await websites.insert(connection, website_id, vault.seal(wanted))
         await websites.note_change(connection, website_id, check_now=not wanted.paused)
         return _there(await websites.fetch(connection, website_id))
 
 
-async def change(pool: Pool, website_id: UUID, fields: WebsiteFields) -> Stored:
+async def change(pool: Pool, vault: Vault, website_id: UUID, fields: WebsiteFields) -> Stored:
     """Change what was sent and leave the rest. Sending what is already so changes nothing.
 
-    Raises NotFound, and what ``create`` raises.
+    Raises NotFound, what ``create`` raises, and SecretsUnreadable where secrets are sent and those
+    there are cannot be read; any other field can be changed even then.
     """
     async with transaction(pool) as connection:
         before = _there(await websites.lock(connection, website_id))
         old = draft_of(before.website)
+        if fields.request_headers is not UNSET or fields.request_body is not UNSET:
+            old = vault.opened(old)
         new = draft(fields, old)
         if new == old:
             return before
-        await _apply(connection, website_id, old, new)
+        await _apply(connection, website_id, old, new, vault.seal(new))
         return _there(await websites.fetch(connection, website_id))
 
 
-async def _apply(connection: Connection, website_id: UUID, old: Draft, new: Draft) -> None:
-    await websites.update(connection, website_id, new)
+async def _apply(
+    connection: Connection, website_id: UUID, old: Draft, new: Draft, sealed: Draft
+) -> None:
+    await websites.update(connection, website_id, sealed)
     if new.regions != old.regions:
         await websites.set_regions(connection, website_id, new.regions)
         if new.regions is not None:

@@ -75,7 +75,7 @@ async def change_websites(
     first: nothing is changed then, and the answer, a 409, says how many websites match.
     """
     selection = Selection(Filter(region, paused, None, q), all, confirm)
-    done = await bulk_change.change(deps.pool, selection, data)
+    done = await bulk_change.change(deps.pool, deps.vault, selection, data)
     await deps.announce_changes()
     return schemas_bulk_change.Changed(**asdict(done))
 

@@ -36,7 +36,7 @@ from monitor.services.monitor_view import Query
 )
 async def create_website(data: JSONBody[WebsiteFields], deps: Deps) -> Response[schemas.Website]:
     """Watch a website. It is checked at once, unless it is made paused."""
-    stored = await websites.create(deps.pool, data, deps.clock())
+    stored = await websites.create(deps.pool, deps.vault, data, deps.clock())
     await deps.announce_changes()
     view = await monitor_view.show(deps.sources(), stored)
     location = f"/websites/{stored.website.id}"
@@ -82,7 +82,7 @@ async def change_website(
 
     null sets `regions` back to all, `name` back to the URL's, and `external_id` to none.
     """
-    stored = await websites.change(deps.pool, website_id, data)
+    stored = await websites.change(deps.pool, deps.vault, website_id, data)
     await deps.announce_changes()
     return answers.website(await monitor_view.show(deps.sources(), stored))
 

@@ -16,16 +16,19 @@ from psycopg.types.json import Jsonb
 from monitor.domain.bulk_change import Timing
 from monitor.domain.errors import InvalidInput
 from monitor.domain.validation import WebsiteFields
-from monitor.domain.website import CheckOptions
+from monitor.domain.website import CheckOptions, Sealed
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.websites import Filter, conditions
 
 _PAGE = 5000
 
+_SEALED = {"request_headers": "sealed_headers", "request_body": "sealed_body"}
+
 _TABLE = """
     CREATE TEMPORARY TABLE bulk_change (
         id             uuid NOT NULL,
         name           text,
+        secrets_differ boolean NOT NULL DEFAULT false,
         check_differs  boolean,
         region_differs boolean,
         region_lost    boolean,
@@ -121,9 +124,12 @@ async def give_names(connection: Connection, given: Sequence[tuple[UUID, str]]) 
     )
 
 
-async def mark_changed(connection: Connection, fields: WebsiteFields) -> int:
+async def mark_changed(connection: Connection, fields: WebsiteFields, sealed: Sealed) -> int:
     """Work out what the fields change of each listed website, and take those off the list that
-    are so already; returns how many are left."""
+    are so already; returns how many are left.
+
+    What is ``sealed`` is masked in the fields; which websites seal something else was noted.
+    """
     query = sql.SQL(
         """
         UPDATE bulk_change b
@@ -134,12 +140,12 @@ async def mark_changed(connection: Connection, fields: WebsiteFields) -> int:
         """
     ).format(
         name=_sent(fields, "name", "w.name"),
-        check=_any(_differs(fields, CheckOptions.__struct_fields__)),
+        check=_any([*_differs(fields, CheckOptions.__struct_fields__), *_secrets_differ(fields)]),
         regions=_regions_differ(fields),
         lost=_region_lost(fields),
         paused=_sent(fields, "paused", "w.paused_at IS NOT NULL"),
     )
-    await connection.execute(query, _fields(fields))
+    await connection.execute(query, _fields(fields, sealed))
     unchanged = sql.SQL(
         """
         DELETE FROM bulk_change b USING websites w
@@ -147,7 +153,7 @@ async def mark_changed(connection: Connection, fields: WebsiteFields) -> int:
                                     OR b.was_paused <> b.paused OR {emails})
         """
     ).format(emails=_any(_differs(fields, ["alert_emails"])))
-    await connection.execute(unchanged, _fields(fields))
+    await connection.execute(unchanged, _fields(fields, sealed))
     cursor = await connection.execute("SELECT count(*) FROM bulk_change")
     row = await cursor.fetchone()
     return row[0] if row else 0
@@ -165,6 +171,18 @@ def _differs(fields: WebsiteFields, names: Sequence[str]) -> list[sql.Composable
         for name in names
         if getattr(fields, name) is not UNSET
     ]
+
+
+def _secrets_differ(fields: WebsiteFields) -> list[sql.Composable]:
+    """What a comparison of what is shown does not tell."""
+    sent = [column for name, column in _SEALED.items() if getattr(fields, name) is not UNSET]
+    sealing = [
+        sql.SQL("(w.{} IS NULL) <> ({}::text IS NULL)").format(
+            sql.Identifier(column), sql.Placeholder(column)
+        )
+        for column in sent
+    ]
+    return [*sealing, sql.SQL("b.secrets_differ")] if sent else []
 
 
 def _any(conditions: Sequence[sql.Composable]) -> sql.Composable:
@@ -196,7 +214,7 @@ def _region_lost(fields: WebsiteFields) -> sql.Composable:
     )
 
 
-def _fields(fields: WebsiteFields) -> dict[str, Any]:
+def _fields(fields: WebsiteFields, sealed: Sealed) -> dict[str, Any]:
     """What was sent, as Postgres takes it."""
     found = {n: v for n in fields.__struct_fields__ if (v := getattr(fields, n)) is not UNSET}
     for name in ("request_headers", "expected_status_codes"):
@@ -205,12 +223,12 @@ def _fields(fields: WebsiteFields) -> dict[str, Any]:
     for name in ("regions", "alert_emails"):
         if found.get(name) is not None:
             found[name] = list(found[name])
-    return found
+    return found | {"sealed_headers": sealed.headers or None, "sealed_body": sealed.body or None}
 
 
-async def apply(connection: Connection, fields: WebsiteFields) -> None:
+async def apply(connection: Connection, fields: WebsiteFields, sealed: Sealed) -> None:
     """Make the listed websites what the fields say, with the change rows that Redis follows."""
-    await _update(connection, fields)
+    await _update(connection, fields, sealed)
     if fields.regions is not UNSET:
         await _move(connection, fields.regions)
     if fields.paused is True:
@@ -225,11 +243,16 @@ async def apply(connection: Connection, fields: WebsiteFields) -> None:
     )
 
 
-async def _update(connection: Connection, fields: WebsiteFields) -> None:
+async def _update(connection: Connection, fields: WebsiteFields, sealed: Sealed) -> None:
     columns = [*CheckOptions.__struct_fields__, "alert_emails"]
     sets: list[sql.Composable] = [
         sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
         for name in columns
+        if getattr(fields, name) is not UNSET
+    ]
+    sets += [
+        sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(column))
+        for name, column in _SEALED.items()
         if getattr(fields, name) is not UNSET
     ]
     if fields.regions is not UNSET:
@@ -242,7 +265,7 @@ async def _update(connection: Connection, fields: WebsiteFields) -> None:
           FROM bulk_change b WHERE b.id = w.id
         """
     ).format(sql.SQL("").join([part + sql.SQL(", ") for part in sets]))
-    await connection.execute(query, _fields(fields))
+    await connection.execute(query, _fields(fields, sealed))
 
 
 async def _move(connection: Connection, regions: Sequence[str] | None) -> None:

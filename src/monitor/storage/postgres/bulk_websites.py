@@ -15,6 +15,7 @@ from monitor.domain.errors import MonitorError
 from monitor.domain.validation import Draft
 from monitor.domain.website import CheckOptions, StatusRanges
 from monitor.storage.postgres.pool import Connection
+from monitor.storage.postgres.websites import sealed_of
 
 _statuses = msgspec.json.Decoder(StatusRanges)
 _headers = msgspec.json.Decoder(dict[str, str])
@@ -31,7 +32,8 @@ DRAFT_COLUMNS: LiteralString = """
     w.verify_ssl, w.paused_at IS NOT NULL, w.alert_emails, w.external_id,
     CASE WHEN w.all_regions THEN NULL
          ELSE ARRAY(SELECT r.region FROM website_regions r WHERE r.website_id = w.id
-                    ORDER BY r.region) END
+                    ORDER BY r.region) END,
+    w.sealed_headers, w.sealed_body
 """
 """What ``known_of`` reads, of ``websites w``."""
 
@@ -50,6 +52,7 @@ def known_of(row: TupleRow) -> Known:
         paused=row[12],
         alert_emails=tuple(row[13]),
         external_id=row[14],
+        sealed=sealed_of(row[16], row[17]),
     )
     return Known(row[0], draft, row[1])
 
@@ -106,7 +109,8 @@ async def store(connection: Connection, plan: Plan) -> None:
 _COPY = """
     COPY websites (id, url, name, all_regions, check_frequency, request_timeout, http_method,
                    request_headers, request_body, expected_status_codes, follow_redirects,
-                   verify_ssl, alert_emails, external_id, paused_at) FROM STDIN
+                   verify_ssl, alert_emails, external_id, paused_at, sealed_headers, sealed_body)
+    FROM STDIN
 """
 
 
@@ -136,6 +140,8 @@ def _row(website_id: UUID, draft: Draft) -> tuple[Any, ...]:
         _array(draft.alert_emails),
         draft.external_id,
         "now" if draft.paused else None,
+        draft.sealed.headers or None,
+        draft.sealed.body or None,
     )
 
 
@@ -168,12 +174,14 @@ _UPDATE = """
            request_body = u.request_body, expected_status_codes = u.expected_status_codes,
            follow_redirects = u.follow_redirects, verify_ssl = u.verify_ssl,
            alert_emails = u.alert_emails, external_id = u.external_id, updated_at = now(),
+           sealed_headers = u.sealed_headers, sealed_body = u.sealed_body,
            paused_at = CASE WHEN u.paused THEN coalesce(w.paused_at, now()) END
       FROM json_to_recordset(%s::json) u (
            id uuid, url text, name text, all_regions boolean, check_frequency integer,
            request_timeout integer, http_method text, request_headers jsonb, request_body text,
            expected_status_codes jsonb, follow_redirects boolean, verify_ssl boolean,
-           alert_emails text[], external_id text, paused boolean)
+           alert_emails text[], external_id text, paused boolean, sealed_headers text,
+           sealed_body text)
      WHERE w.id = u.id
 """
 
@@ -214,6 +222,8 @@ def _record(changed: Changed) -> dict[str, Any]:
         "alert_emails": new.alert_emails,
         "external_id": new.external_id,
         "paused": new.paused,
+        "sealed_headers": new.sealed.headers or None,
+        "sealed_body": new.sealed.body or None,
     }
 
 

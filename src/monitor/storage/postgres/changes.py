@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Struct
 from psycopg.rows import TupleRow
 
-from monitor.domain.website import CheckOptions, Definition, StatusRanges
+from monitor.domain.website import NOTHING_SEALED, CheckOptions, Definition, StatusRanges
 from monitor.storage.postgres.pool import Connection, Pool, transaction
+from monitor.storage.postgres.websites import sealed_of
 
 _SYNC_LOCK = 0x73796E63  # "sync": one process at a time writes the projection
 _PAGE = 2000
@@ -69,7 +70,7 @@ async def region_names(connection: Connection) -> list[str]:
 _DEFINITION = """
     SELECT w.id, w.url, w.check_frequency, w.request_timeout, w.http_method,
            w.request_headers::text, w.request_body, w.expected_status_codes::text,
-           w.follow_redirects, w.verify_ssl,
+           w.follow_redirects, w.verify_ssl, w.sealed_headers, w.sealed_body,
            CASE WHEN w.all_regions THEN NULL
                 ELSE ARRAY(SELECT region FROM website_regions r WHERE r.website_id = w.id
                            ORDER BY region) END
@@ -111,7 +112,10 @@ def _status_ranges(text: str) -> StatusRanges:
 
 
 def _definition(row: TupleRow) -> tuple[UUID, Definition]:
-    website_id, url, every, timeout, method, headers, body, statuses, follow, verify, regions = row
+    website_id, url, every, timeout, method, headers, body, statuses, follow, verify = row[:10]
+    sealed_headers, sealed_body, regions = row[10:]
+    # What may be shown of sealed ones is of no use to a check.
+    headers, body = "{}" if sealed_headers else headers, "" if sealed_body else body
     check = CheckOptions(
         url=url,
         check_frequency=every,
@@ -123,4 +127,9 @@ def _definition(row: TupleRow) -> tuple[UUID, Definition]:
         follow_redirects=follow,
         verify_ssl=verify,
     )
-    return website_id, Definition(check, None if regions is None else tuple(regions))
+    sealed = sealed_of(sealed_headers, sealed_body)
+    return website_id, Definition(
+        check,
+        None if regions is None else tuple(regions),
+        None if sealed is NOTHING_SEALED else sealed,
+    )

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from monitor.domain.errors import Conflict, InvalidInput
 from monitor.domain.validation import Draft
-from monitor.domain.website import CheckOptions, StatusRanges, Website
+from monitor.domain.website import NOTHING_SEALED, CheckOptions, Sealed, StatusRanges, Website
 from monitor.storage.postgres.pool import Connection
 
 
@@ -51,6 +51,8 @@ _COLUMNS = (
     "verify_ssl",
     "alert_emails",
     "external_id",
+    "sealed_headers",
+    "sealed_body",
 )
 
 _SELECT = sql.SQL(
@@ -58,7 +60,7 @@ _SELECT = sql.SQL(
     SELECT w.id, w.url, w.name, w.check_frequency, w.request_timeout, w.http_method,
            w.request_headers, w.request_body, w.expected_status_codes, w.follow_redirects,
            w.verify_ssl, w.paused_at, w.alert_emails, w.external_id, w.created_at, w.updated_at,
-           w.all_regions,
+           w.all_regions, w.sealed_headers, w.sealed_body,
            CASE WHEN w.all_regions THEN ARRAY(SELECT name FROM regions ORDER BY name)
                 ELSE ARRAY(SELECT r.region FROM website_regions r WHERE r.website_id = w.id
                            ORDER BY r.region) END AS region_names,
@@ -122,9 +124,17 @@ def _stored(row: DictRow) -> Stored:
     website = Website(
         check=check,
         regions=None if row["all_regions"] else regions,
+        sealed=sealed_of(row["sealed_headers"], row["sealed_body"]),
         **{name: row[name] for name in own},
     )
     return Stored(website, regions, row["incident_started_at"])
+
+
+def sealed_of(headers: str | None, body: str | None) -> Sealed:
+    """What two columns hold."""
+    if headers is None and body is None:
+        return NOTHING_SEALED
+    return Sealed(headers or "", body or "")
 
 
 async def lock(connection: Connection, website_id: UUID) -> Stored | None:
@@ -169,6 +179,8 @@ def _values(website_id: UUID, draft: Draft) -> dict[str, Any]:
         "paused": draft.paused,
         "alert_emails": list(draft.alert_emails),
         "external_id": draft.external_id,
+        "sealed_headers": draft.sealed.headers or None,
+        "sealed_body": draft.sealed.body or None,
     }
 
 

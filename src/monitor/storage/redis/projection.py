@@ -13,18 +13,20 @@ from redis.asyncio.client import Pipeline
 from monitor.domain.ids import ring_position
 from monitor.domain.ring import Ring
 from monitor.domain.verdict import RegionState
-from monitor.domain.website import CheckOptions, Definition, Projected
+from monitor.domain.website import CheckOptions, Definition, Projected, Sealed
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import raw, translated
 from monitor.storage.redis.states import unpack
 
 
 class Entry(Struct, frozen=True):
-    """A website to check, and what the region holds about it."""
+    """A website to check, and what the region holds about it. What is ``sealed`` is not in its
+    options yet."""
 
     website_id: UUID
     options: CheckOptions
     state: RegionState
+    sealed: Sealed | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -91,7 +93,7 @@ class Projection:
             found = _decode(raw(value))
             if found.regions is None or region in found.regions:
                 held = unpack(state) if state else _NEVER_CHECKED
-                entries.append(Entry(UUID(bytes=raw_id), found.check, held))
+                entries.append(Entry(UUID(bytes=raw_id), found.check, held, found.sealed))
         return entries
 
     async def apply(

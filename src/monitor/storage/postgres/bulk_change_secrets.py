@@ -1,0 +1,50 @@
+"""What the websites listed in ``bulk_change`` send that may be secret."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from monitor.domain.website import Sealed
+from monitor.storage.postgres.pool import Connection
+from monitor.storage.postgres.websites import sealed_of
+
+_PAGE = 200
+"""Bodies may be long."""
+
+
+class Secrets(Struct, frozen=True):
+    """What a listed website sends that may be secret."""
+
+    id: UUID
+    url: str
+    request_headers: dict[str, str]
+    request_body: str
+    sealed: Sealed
+
+
+async def with_secrets(connection: Connection) -> AsyncIterator[list[Secrets]]:
+    """Those of the listed websites that send headers or a body, in pages."""
+    async with connection.cursor("secrets") as cursor:
+        await cursor.execute(
+            """
+            SELECT id, w.url, w.request_headers, w.request_body, w.sealed_headers, w.sealed_body
+              FROM bulk_change JOIN websites w USING (id)
+             WHERE w.sealed_headers IS NOT NULL OR w.sealed_body IS NOT NULL
+                OR w.request_headers <> '{}' OR w.request_body <> ''
+            """
+        )
+        while rows := await cursor.fetchmany(_PAGE):
+            yield [
+                Secrets(i, url, headers, body, sealed_of(sealed_headers, sealed_body))
+                for i, url, headers, body, sealed_headers, sealed_body in rows
+            ]
+
+
+async def note_different(connection: Connection, website_ids: Sequence[UUID]) -> None:
+    """Note listed websites that seal something else than they are to."""
+    await connection.execute(
+        "UPDATE bulk_change SET secrets_differ = true WHERE id = ANY(%s)", [list(website_ids)]
+    )

@@ -1,0 +1,260 @@
+"""Secrets at rest are encrypted in Postgres and Redis, and only a key of ours opens them."""
+
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from monitor.domain.errors import SecretsUnreadable, SettingsError
+from monitor.domain.messages import CheckBatch
+from monitor.domain.outcome import Outcome, Reason, Result
+from monitor.domain.ring import POSITIONS
+from monitor.domain.validation import RegionFields, WebsiteFields
+from monitor.local.stack import _encryption_keys
+from monitor.services import regions, reseal, websites
+from monitor.services.check import check_batch
+from monitor.services.vault import Vault, new_key
+from monitor.settings import load
+from support.api import VAULT, with_api
+from support.bulk import ndjson, send
+from support.secrets import BODY, HEADERS, SECRETS, WORD, in_postgres, in_redis, stored
+from support.served_api import served
+from support.stack import wait_until
+from support.world import START_S, run
+
+FIELDS = WebsiteFields(
+    url="http://shop.test/", http_method="POST", request_headers=HEADERS, request_body=BODY
+)
+
+
+class RecordingProber:
+    """Up, whatever it is asked; keeps what that was."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def check(self, options):
+        self.asked.append(options)
+        return Outcome(Result.UP, status_code=200, response_ms=1.0)
+
+
+@pytest.fixture
+def play(database_url, redis_url):
+    return lambda scenario: run(scenario, database_url, redis_url)
+
+
+def _batch():
+    return CheckBatch(region="europe", interval_s=180, lo=0, hi=POSITIONS, slot_ms=START_S * 1000)
+
+
+async def _given(world, vault):
+    """A website with secrets and one without, in Redis."""
+    await regions.create(world.pool, RegionFields(name="europe"))
+    made = await websites.create(world.pool, vault, FIELDS, world.now_s)
+    plain = WebsiteFields(url="http://plain.test/", request_headers={"Accept": "*/*"})
+    await websites.create(world.pool, vault, plain, world.now_s)
+    await world.sync()
+    return made.website.id
+
+
+def test_no_table_and_no_key_of_redis_holds_a_secret(postgres_server, redis_url):
+    async def scenario(api):
+        # given secrets that came in every way
+        await api.add_regions("europe")
+        one = await api.add_website(**SECRETS)
+        await send(api, ndjson({"url": "https://b.example", **SECRETS}))
+        path = "/websites?all=true&confirm=2"
+        await api.request("PATCH", path, json={"request_headers": {"X": f"{WORD}-4"}}, expect=200)
+        await api.patch(f"/websites/{one['id']}", {"request_headers": {"Y": f"{WORD}-5"}})
+        # then
+        text = await in_postgres(api)
+        assert "********" in text
+        assert WORD not in text
+        assert await stored(api.pool, VAULT, one["id"]) == ({"Y": f"{WORD}-5"}, BODY)
+
+    with_api(postgres_server, redis_url, scenario)
+
+
+def test_the_worker_of_a_region_sends_what_redis_holds_sealed(play):
+    async def scenario(world):
+        world.vault, world.prober = VAULT, RecordingProber()
+        await _given(world, VAULT)
+        assert WORD.encode() not in await in_redis(world.redis)
+        # when
+        await check_batch(world.worker(), _batch())
+        # then
+        asked = {o.url: (o.request_headers, o.request_body) for o in world.prober.asked}
+        assert asked == {
+            "http://shop.test/": (HEADERS, BODY),
+            "http://plain.test/": ({"Accept": "*/*"}, ""),
+        }
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("vault", [Vault(), Vault([new_key()])], ids=["no key", "another key"])
+def test_a_worker_that_lacks_the_key_measures_nothing_and_says_why(play, vault, capsys):
+    async def scenario(world):
+        world.vault, world.prober = vault, RecordingProber()
+        website = await _given(world, VAULT)
+        worker = world.worker()
+        # when it fails as often as a website that is down would
+        for n in range(3):
+            await check_batch(worker, CheckBatch(
+                region="europe", interval_s=180, lo=0, hi=POSITIONS,
+                slot_ms=(START_S + n * 180) * 1000,
+            ))  # fmt: skip
+            world.now_s += 180
+        # then nothing was sent, nothing was stored, and others were checked
+        assert {o.url for o in world.prober.asked} == {"http://plain.test/"}
+        assert await world.ticks.ticks(website, START_S - 3600, START_S + 3600) == []
+        assert await world.states.read({"europe": [website]}) == {}
+        assert worker.meter.outcomes[Result.NOT_MEASURED, Reason.SECRETS_UNREADABLE] == 3
+
+    play(scenario)
+    shown = capsys.readouterr()
+    assert "batch.secrets_unreadable" in shown.out + shown.err
+
+
+def test_without_the_key_secrets_can_be_replaced_by_nobody_and_the_rest_by_all(
+    postgres_server, redis_url
+):
+    async def scenario(api):
+        await api.add_regions("europe")
+        lost = Vault([new_key()])
+        made = await websites.create(api.pool, lost, FIELDS, api.now_s)
+        path = f"/websites/{made.website.id}"
+        # then it can be read, paused and removed
+        assert (await api.get(path))["request_body"] == "********"
+        assert (await api.patch(path, {"paused": True}))["paused"] is True
+        assert await stored(api.pool, lost, made.website.id) == (HEADERS, BODY)
+        # but not compared
+        refused = await api.request("PATCH", path, json={"request_body": "b"}, expect=503)
+        assert refused.json()["code"] == "secrets_unreadable"
+        # unless it is said of many, which replaces what cannot be read
+        everything = {"request_headers": {}, "request_body": f"{WORD}-b"}
+        await api.request("PATCH", "/websites?all=true&confirm=1", json=everything, expect=200)
+        assert await stored(api.pool, VAULT, made.website.id) == ({}, f"{WORD}-b")
+        await api.delete(path)
+
+    with_api(postgres_server, redis_url, scenario)
+
+
+def test_what_is_so_already_is_not_sealed_again(postgres_server, redis_url):
+    async def scenario(api):
+        await api.add_regions("europe")
+        await api.add_website(**SECRETS)
+        await api.add_website(**SECRETS | {"request_body": f"{WORD}-other"})
+        path = "/websites?all=true&confirm=2"
+        done = await api.request("PATCH", path, json={"request_body": BODY}, expect=200)
+        assert done.json() == {"matched": 2, "changed": 1}
+
+    with_api(postgres_server, redis_url, scenario)
+
+
+def test_a_new_key_takes_over_what_older_ones_and_none_have_left(play):
+    async def scenario(world):
+        old, new = new_key(), new_key()
+        both = Vault([new, old])
+        # given one sealed with the old key, one in the clear, one that has no secret
+        sealed = await _given(world, Vault([old]))
+        clear = (await websites.create(world.pool, Vault(), FIELDS, world.now_s)).website.id
+        told = []
+        # when
+        changed = await reseal.reseal(world.pool, both, lambda *at: told.append(at))
+        # then
+        assert (changed, told[-1]) == (2, (3, 3))
+        for website in (sealed, clear):
+            assert await stored(world.pool, Vault([new]), website) == (HEADERS, BODY)
+        with pytest.raises(SecretsUnreadable):
+            await stored(world.pool, Vault([old]), sealed)
+        assert await reseal.reseal(world.pool, both) == 0
+
+    play(scenario)
+
+
+def test_what_was_broken_off_goes_on_where_it_was(play, monkeypatch):
+    async def scenario(world):
+        old, new = new_key(), new_key()
+        await regions.create(world.pool, RegionFields(name="europe"))
+        ids = []
+        for n in range(5):
+            made = await websites.create(world.pool, Vault([old]), FIELDS, world.now_s + n)
+            ids.append(made.website.id)
+        monkeypatch.setattr(reseal, "_PAGE", 2)
+
+        def break_off(done, _):
+            if done == 4:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            await reseal.reseal(world.pool, Vault([new, old]), break_off)
+        assert await reseal.reseal(world.pool, Vault([new, old])) == 1
+        for website in ids:
+            assert await stored(world.pool, Vault([new]), website) == (HEADERS, BODY)
+
+    play(scenario)
+
+
+def test_a_key_that_is_missing_is_told_and_loses_nothing(play):
+    async def scenario(world):
+        old = new_key()
+        website = await _given(world, Vault([old]))
+        with pytest.raises(SecretsUnreadable, match=str(website)):
+            await reseal.reseal(world.pool, Vault([new_key()]))
+        with pytest.raises(SettingsError, match="MONITOR_ENCRYPTION_KEYS is not set"):
+            await reseal.reseal(world.pool, Vault())
+        assert await stored(world.pool, Vault([old]), website) == (HEADERS, BODY)
+
+    play(scenario)
+
+
+def test_the_command_line_makes_keys_and_rotates_them(database_url, redis_url, tmp_path):
+    with served(database_url, redis_url, tmp_path) as api:
+        # given an API without a key, and a secret
+        made = api.http.post("/websites", json={"url": "https://a.example", **SECRETS}).json()
+        stores = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+        log = tmp_path / "api.log"
+        wait_until(lambda: b"secrets.stored_in_the_clear" in log.read_bytes())
+        assert log.read_bytes().count(b"secrets.stored_in_the_clear") == 1
+        assert WORD.encode() not in log.read_bytes()
+        # when
+        key = api.monitor("secrets", "key").stdout.decode().strip()
+        done = api.monitor("secrets", "rotate", **stores, MONITOR_ENCRYPTION_KEYS=key)
+        # then
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout == b"Encrypted the secrets of 1 websites anew.\n"
+        with psycopg.connect(database_url) as connection:
+            query = "SELECT request_body, sealed_body FROM websites WHERE id = %s"
+            shown, sealed = connection.execute(query, [UUID(made["id"])]).fetchone()
+        assert (shown, sealed[:5]) == ("********", "gAAAA")
+        none = api.monitor("secrets", "rotate", **stores)
+        assert none.returncode == 1
+        assert none.stderr.startswith(b"monitor: MONITOR_ENCRYPTION_KEYS is not set")
+
+
+@pytest.mark.parametrize("value", ["x", "a" * 44, f"{new_key()},short", new_key() + new_key(), ","])
+def test_a_malformed_key_is_told_and_not_quoted(value):
+    with pytest.raises(SettingsError, match="MONITOR_ENCRYPTION_KEYS must be keys") as caught:
+        load({"MONITOR_ENCRYPTION_KEYS": value}, Path("/nonexistent"))
+    assert value not in str(caught.value) or len(value) == 1
+
+
+def test_make_up_has_a_key_of_its_own_and_keeps_it(tmp_path):
+    file = tmp_path / "encryption_key"
+    # when the user has none
+    first = _encryption_keys({}, file)
+    # then
+    assert Vault(first.split(",")).seals
+    assert _encryption_keys({}, file) == first
+    assert file.stat().st_mode & 0o777 == 0o600
+    # and one that the user sets comes first
+    theirs = new_key()
+    assert _encryption_keys({"MONITOR_ENCRYPTION_KEYS": theirs}, file) == f"{theirs},{first}"
+    assert _encryption_keys({"MONITOR_ENCRYPTION_KEYS": theirs}, tmp_path / "none") == theirs
+
+
+def test_neither_keys_nor_secrets_are_in_a_repr():
+    key = new_key()
+    assert key not in repr(Vault([key]))
