@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -22,7 +22,8 @@ _STALL_S = 120.0
 """No byte came or went for so long: the connection is as good as broken."""
 
 _TRIES = 5
-_PASSING = frozenset({408, 429, 502, 503, 504})
+_LONGEST_WAIT_S = 120
+_PASSING = frozenset({408, 502, 503, 504})
 _ASK_EVERY_S = 0.2
 _SETTLES_WITHIN_S = 15.0
 _SAID_CHARS = 2000
@@ -41,6 +42,14 @@ class Access(msgspec.Struct, frozen=True):
 
 class Broken(MonitorError):
     """The connection broke, or the API cannot answer now: trying again may help."""
+
+
+class Limited(Broken):
+    """The API wants fewer requests, and says after how many seconds the next one may come."""
+
+    def __init__(self, message: str, after_s: int) -> None:
+        super().__init__(message)
+        self.after_s = after_s
 
 
 class Upload:
@@ -94,11 +103,12 @@ class Client:
                 return await self._attempt(upload)
             except Broken as error:
                 failed += 1
-                if not upload.begun:
+                asked_s = error.after_s if isinstance(error, Limited) else 0
+                if not upload.begun and not asked_s:
                     raise MonitorError(str(error)) from None
                 if failed >= _TRIES:
                     raise
-                wait_s = retry_after(failed)
+                wait_s = max(retry_after(failed), asked_s)
                 upload.waiting(str(error), wait_s)
                 await pause(wait_s)
             lines = await self._lines_in(upload.key)
@@ -158,16 +168,28 @@ class Client:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         url = self.access.url.rstrip("/") + path
         try:
-            async with self.session.request(
-                method, url, params=query, allow_redirects=False, **more
-            ) as answer:
-                if answer.status != 200:
-                    raise await _refusal(answer)
-                yield answer
+            async with AsyncExitStack() as stack:
+                yield await self._asked(stack, method, url, params=query, **more)
         except aiohttp.ClientConnectorError as error:
             raise Broken(f"Nothing answers at {self.access.url}: {_reason(error)}.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Broken(f"The connection broke: {_reason(error)}.") from None
+
+    async def _asked(
+        self, stack: AsyncExitStack, method: str, url: str, **more: Any
+    ) -> aiohttp.ClientResponse:
+        """An answer of 200. What only reads waits where it is told to."""
+        tries_left = _TRIES
+        while True:
+            tries_left -= 1
+            asking = self.session.request(method, url, allow_redirects=False, **more)
+            answer = await stack.enter_async_context(asking)
+            if answer.status == 200:
+                return answer
+            refusal = await _refusal(answer)
+            if not isinstance(refusal, Limited) or method != "GET" or not tries_left:
+                raise refusal
+            await asyncio.sleep(refusal.after_s)
 
 
 @asynccontextmanager
@@ -193,9 +215,17 @@ async def _refusal(answer: aiohttp.ClientResponse) -> MonitorError:
     if 300 <= answer.status < 400:
         said = f"it redirects to {answer.headers.get('Location', 'nowhere')}; give that URL"
     message = f"{answer.url.origin()} answers: {one_line(str(said))[:_SAID_CHARS]}"
+    if answer.status == 429:
+        return Limited(message, _after_s(answer))
     if answer.status in _PASSING or problem.get("code") == "import_running":
         return Broken(message)
     return MonitorError(message)
+
+
+def _after_s(answer: aiohttp.ClientResponse) -> int:
+    """Retry-After in seconds (RFC 9110, section 10.2.3), within reason."""
+    said = answer.headers.get("Retry-After", "")
+    return min(max(int(said), 1), _LONGEST_WAIT_S) if said.isdecimal() else 1
 
 
 def _decoded(body: bytes) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from monitor.domain.audit import Actor
 from monitor.domain.errors import MonitorError
 from monitor.settings import TABLE, Setting, Settings, load, raw_values
 
@@ -136,17 +137,30 @@ def default_text(setting: Setting) -> str:
     return "" if setting.default in {None, ()} else str(setting.default)
 
 
+def whoever_is_here() -> Actor:
+    """The audit log's name for whoever runs a command."""
+    import getpass
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may have numbers alone
+        user = str(os.getuid())
+    return Actor(f"command line ({user})")
+
+
 def with_pool(use: Callable[[Pool], Awaitable[T]]) -> T:
     """What this makes of a pool of the database, which is closed again."""
     import asyncio
 
+    from monitor.services.audit import acting
     from monitor.storage.postgres.pool import make_pool
 
     database_url = given_or_stacks("DATABASE_URL").need("DATABASE_URL")
 
     async def run() -> Any:
         async with make_pool(database_url, max_size=1) as pool:
-            return await use(pool)
+            with acting(whoever_is_here()):
+                return await use(pool)
 
     found: T = asyncio.run(run())
     return found

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from monitor.cli_commands import bar, given_or_stacks, sync_all
+from monitor.cli_commands import bar, given_or_stacks, sync_all, whoever_is_here
 
 
 def new_key(_: Namespace) -> None:
@@ -21,6 +21,7 @@ def rotate(_: Namespace) -> None:
     import asyncio
 
     from monitor import logs
+    from monitor.services.audit import acting
     from monitor.services.reseal import reseal
     from monitor.services.vault import Vault
     from monitor.storage.postgres.pool import make_pool
@@ -32,7 +33,7 @@ def rotate(_: Namespace) -> None:
 
     async def run() -> int:
         async with make_pool(database_url, max_size=1) as pool:
-            with bar("Encrypting") as progress:
+            with bar("Encrypting") as progress, acting(whoever_is_here()):
                 changed = await reseal(pool, vault, progress)
             # Also where nothing changed: whoever broke off the last time had got no further.
             await sync_all(pool, redis_url)

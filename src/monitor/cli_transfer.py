@@ -269,7 +269,7 @@ async def _export(access: Access, arguments: Namespace, out: BinaryIO | Terminal
 @contextlib.contextmanager
 def _written(path: Path) -> Iterator[BinaryIO]:
     """A file that takes its name once it is whole; only its owner may read it, as there may be
-    secrets in request headers. What is no regular file, as /dev/null, is written to as it is."""
+    secrets in URLs. What is no regular file, as /dev/null, is written to as it is."""
     try:
         if path.exists() and not path.is_file():
             with path.open("wb") as there:

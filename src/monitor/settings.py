@@ -95,6 +95,18 @@ TABLE: Final = (
         "origins whose pages may ask the API, like `https://status.example.com`, with commas",
     ),
     Setting(
+        "MONITOR_KEY_REQUESTS_PER_MINUTE",
+        read.integer(0, 10_000_000),
+        6000,
+        "requests that one API key may make, counted over all API processes; 0: any number",
+    ),
+    Setting(
+        "MONITOR_WRONG_KEYS_PER_MINUTE",
+        read.integer(0, 1_000_000),
+        30,
+        "wrong API keys that one address may try at one API process; 0: any number",
+    ),
+    Setting(
         "MONITOR_METRICS_PORT",
         read.integer(1, 65_472),
         None,
@@ -140,6 +152,7 @@ TABLE: Final = (
     Setting(
         "MONITOR_ROLLUP_DAYS", read.integer(90, 3650), 400, "days that hourly roll-ups are kept"
     ),
+    Setting("MONITOR_AUDIT_DAYS", read.integer(1, 36_500), 400, "days that the audit log is kept"),
     Setting(
         "MONITOR_TICK_BUFFER_BYTES",
         read.integer(0, 2**40),
@@ -173,6 +186,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     monitor_api_host: str
     monitor_api_port: int
     monitor_cors_origins: tuple[str, ...]
+    monitor_key_requests_per_minute: int
+    monitor_wrong_keys_per_minute: int
     monitor_metrics_port: int | None
     monitor_metrics_host: str
     monitor_url: str | None
@@ -185,6 +200,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     monitor_batch_size: int
     monitor_raw_days: int
     monitor_rollup_days: int
+    monitor_audit_days: int
     monitor_tick_buffer_bytes: int
     monitor_log_level: str
 

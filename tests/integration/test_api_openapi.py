@@ -1,7 +1,7 @@
 """The OpenAPI document: every route, reference and problem; and it agrees with the checks."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from monitor.api import schemas, schemas_keys
 from monitor.api.app import create_app
 from monitor.domain import key_fields, validation
+from monitor.services.rate_limits import Limits
 from support.api import with_api
 
 
@@ -17,6 +18,7 @@ class _Nothing:
     pool: None = None
     redis: None = None
     clock: None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def test_every_error_is_a_problem(document):
             assert schema == {"$ref": "#/components/schemas/Problem"}, (path, method, status)
             assert len(content) == 1
         if op["security"] != [{}]:
-            assert {400, 401, 403, 503} <= errors, (path, method)
+            assert {400, 401, 403, 429, 503} <= errors, (path, method)
         if "requestBody" in op:
             streamed = "application/x-ndjson" in op["requestBody"]["content"]
             assert {415, 422} | (set() if streamed else {413}) <= errors

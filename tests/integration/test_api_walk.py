@@ -44,6 +44,7 @@ NEEDED = {
     "GET /keys/{key_id}": ADMIN,
     "DELETE /keys/{key_id}": ADMIN,
     "POST /keys/{key_id}/rotate": ADMIN,
+    "GET /audit": ADMIN,
     "GET /monitor": READ,
     "GET /monitor/{website_id}": READ,
     "GET /monitor/{website_id}/downtime": READ,

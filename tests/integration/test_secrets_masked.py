@@ -8,7 +8,7 @@ import pytest
 from monitor.services.vault import Vault
 from support.api import VAULT, with_api
 from support.bulk import ndjson, results, send
-from support.secrets import BODY, HEADERS, SECRETS, SHOWN, WORD, lines, stored
+from support.secretive import BODY, HEADERS, SECRETS, SHOWN, WORD, lines, stored
 
 SERVER = "https://shop.example"
 
@@ -16,7 +16,7 @@ SERVER = "https://shop.example"
 @pytest.fixture(params=["sealed", "clear"])
 def scene(request, postgres_server, redis_url):
     vault = VAULT if request.param == "sealed" else Vault()
-    return lambda scenario: with_api(postgres_server, redis_url, scenario, vault)
+    return lambda scenario: with_api(postgres_server, redis_url, scenario, vault=vault)
 
 
 async def _given(api, **fields):

@@ -138,14 +138,15 @@ def _empty_database(server):
             connection.execute('CREATE DATABASE api TEMPLATE "monitor"')
     with psycopg.connect(server.url("api")) as connection:
         tables = ("websites", "regions", "changes", "api_keys", "ticks", "tick_rollups")
-        for table in (*tables, "bulk_imports"):
+        for table in (*tables, "bulk_imports", "audit_log"):
             connection.execute(f"DELETE FROM {table}")
     return server.url("api")
 
 
 @asynccontextmanager
-async def running(database_url, redis_url, vault=VAULT):
-    """The API; its clock stands at the real time of the start."""
+async def running(database_url, redis_url, **more):
+    """The API; its clock stands at the real time of the start. ``more``: of its Dependencies."""
+    more = {"vault": VAULT} | more
     redis = make_client(redis_url)
     async with make_pool(database_url, max_size=4) as pool:
         ticks = make_tick_store(
@@ -154,7 +155,7 @@ async def running(database_url, redis_url, vault=VAULT):
         )  # fmt: skip
         api = Api(None, pool, redis, ticks, {}, {}, 0.0)
         api.now_s = (await api.rows("SELECT extract(epoch FROM now())::float8"))[0][0]
-        api.deps = Dependencies(pool, redis, ticks, api.send, lambda: api.now_s, vault)
+        api.deps = Dependencies(pool, redis, ticks, api.send, lambda: api.now_s, **more)
         api.app = create_app(api.deps)
         for role in [None, *Role]:
             headers = {}
@@ -171,11 +172,11 @@ async def running(database_url, redis_url, vault=VAULT):
             await redis.aclose()
 
 
-def with_api(postgres_server, redis_url, scenario, vault=VAULT):
+def with_api(postgres_server, redis_url, scenario, **more):
     """Run ``scenario(api)`` to its end, over an empty database that such tests share."""
 
     async def run():
-        async with running(_empty_database(postgres_server), redis_url, vault) as api:
+        async with running(_empty_database(postgres_server), redis_url, **more) as api:
             return await scenario(api)
 
     return asyncio.run(run())

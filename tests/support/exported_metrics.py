@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from monitor.actors.message_metrics import MessageMetrics
 from monitor.actors.resources import CentralResources
 from monitor.actors.worker_metrics import WorkerMetrics
+from monitor.api.access_metrics import AccessMetrics
 from monitor.api.connections import Connections
 from monitor.api.installation_metrics import InstallationMetrics
 from monitor.api.request_metrics import RequestMetrics
@@ -45,6 +46,7 @@ def _families():
     messages._queued.labels("a")
     Connections(requests)
     RequestMetrics(requests)._seconds.labels("/", "GET", "2xx")
+    AccessMetrics(requests)
     central = CentralResources(load({}, Path("/nonexistent")), "central").registry
     yield from InstallationMetrics(_installation()).collect()
     yield from WorkerMetrics("europe", meter, 1, lambda: 0, lambda: 0).collect()

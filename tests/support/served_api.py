@@ -60,12 +60,12 @@ async def _prepare(database_url):
 
 
 @contextmanager
-def served(database_url, redis_url, directory):
-    """A Served over these servers, with the regions asia and europe."""
+def served(database_url, redis_url, directory, **more):
+    """A Served over these servers, with the regions asia and europe. ``more``: settings."""
     port, roles = free_port(), asyncio.run(_prepare(database_url))
     settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MONITOR_API_PORT": str(port)}
     api = Served(port, roles, directory)
-    command, env = api.command("api", **settings)
+    command, env = api.command("api", **settings, **more)
     with (directory / "api.log").open("wb") as log:
         process = subprocess.Popen(command, env=env, cwd=directory, stderr=log)
     try:

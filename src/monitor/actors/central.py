@@ -21,7 +21,7 @@ from monitor.domain.messages import (
     Deliver,
     RecordFlips,
 )
-from monitor.services import bulk_views, emit, record, sweep, sync, ticks
+from monitor.services import audit, bulk_views, emit, record, sweep, sync, ticks
 
 
 def declare(broker: Broker, resources: CentralResources) -> None:
@@ -99,6 +99,13 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
     async def expire_imports() -> None:
         assert resources.pool is not None
         await bulk_views.expire(resources.pool)
+
+    @dramatiq.actor(
+        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("40 * * * *")
+    )
+    async def expire_audit() -> None:
+        assert resources.pool is not None
+        await audit.expire(resources.pool, resources.settings.monitor_audit_days)
 
     @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=0, periodic=cron("* * * * *")

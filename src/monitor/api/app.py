@@ -8,9 +8,12 @@ from contextlib import AbstractAsyncContextManager
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.types import Message, Scope
+from prometheus_client import CollectorRegistry
 
 from monitor.api import openapi
-from monitor.api.access import authorise
+from monitor.api.access import RATE_HEADERS, Gate, authorise
+from monitor.api.access_metrics import AccessMetrics
 from monitor.api.connections import Connections, Limits
 from monitor.api.dependencies import Dependencies
 from monitor.api.headers import Cors
@@ -18,6 +21,7 @@ from monitor.api.problems import to_response
 from monitor.api.request_metrics import RequestMetrics
 from monitor.api.requests import MAX_BODY_BYTES, check_request
 from monitor.api.routes import (
+    audit,
     bulk,
     export,
     health,
@@ -32,6 +36,7 @@ from monitor.api.surface import Surface
 from monitor.exposition import process_registry
 from monitor.services.installation import Observatory
 from monitor.services.key_ring import KeyRing
+from monitor.services.rate_limits import KeyLimit, WrongKeys
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -56,6 +61,7 @@ def create_app(
             export.router,
             regions.router,
             keys.router,
+            audit.router,
             monitor.router,
             health.router,
             metrics.router,
@@ -63,7 +69,7 @@ def create_app(
         dependencies={"deps": Provide(lambda: deps, sync_to_thread=False)},
         state=State(
             {
-                "key_ring": KeyRing(deps.pool),
+                "gate": _gate(deps, registry),
                 "observatory": Observatory(deps.pool, deps.redis, deps.clock),
                 "metrics": registry,
                 "connections": connections,
@@ -71,6 +77,7 @@ def create_app(
         ),
         guards=[authorise],
         before_request=check_request,
+        before_send=[_add_rates],
         exception_handlers={Exception: to_response},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=openapi.config(page),
@@ -82,3 +89,20 @@ def create_app(
     surface = Surface(Cors(cors_origins), page.policy)
     app.asgi_handler = RequestMetrics(registry).around(surface.around(app.asgi_handler))
     return app
+
+
+def _gate(deps: Dependencies, registry: CollectorRegistry) -> Gate:
+    return Gate(
+        KeyRing(deps.pool),
+        KeyLimit(deps.redis, deps.limits),
+        WrongKeys(deps.limits.wrong_keys),
+        AccessMetrics(registry),
+    )
+
+
+async def _add_rates(message: Message, scope: Scope) -> None:
+    """Say in the answer how many requests are left, where they are counted."""
+    if message["type"] == "http.response.start":
+        counted = scope["state"].get(RATE_HEADERS, {})
+        rates = [(n.lower().encode(), v.encode()) for n, v in counted.items()]
+        message["headers"] = [*message.get("headers", ()), *rates]

@@ -17,6 +17,7 @@ from monitor.services import bulk_import, export
 from monitor.services.bulk_import import Importer
 from monitor.services.export import Exporter
 from monitor.services.monitor_view import Sources
+from monitor.services.rate_limits import Limits
 from monitor.services.turns import Slots
 from monitor.services.vault import Vault
 from monitor.storage.postgres.pool import Pool
@@ -37,6 +38,7 @@ class Dependencies:
     send: Callable[[list[Outgoing]], Awaitable[None]]
     clock: Callable[[], float]
     vault: Vault = field(default_factory=Vault)
+    limits: Limits = field(default_factory=Limits)
     imports: Slots = field(default_factory=lambda: Slots("imports", bulk_import.AT_ONCE))
     exports: Slots = field(default_factory=lambda: Slots("exports", export.AT_ONCE))
 

@@ -47,7 +47,10 @@ class Cors:
         return [
             *varies,
             (b"access-control-allow-origin", origin),
-            (b"access-control-expose-headers", b"Location, Retry-After, WWW-Authenticate"),
+            (
+                b"access-control-expose-headers",
+                b"Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate",
+            ),
         ]
 
     def preflight(self, method: str, asked: Sequence[Header]) -> list[Header] | None:

@@ -38,6 +38,10 @@ with one of too low a role 403.
 request cannot be read (broken JSON, a bad query parameter or cursor). 422: the JSON is fine, but
 fields of it are not; `errors` names each one. Nothing is changed by a request that fails.
 
+**Limits.** Where the requests of a key are limited, every answer to it has `RateLimit-Policy` and
+`RateLimit` (requests left, seconds until all are back); beyond that, and after too many wrong keys
+from one address, the answer is 429 with `Retry-After`.
+
 **Lists** come in pages: send `next_cursor` back as `cursor`, with the same filters, until it is
 null.
 
@@ -99,6 +103,9 @@ _EXAMPLES: dict[int, Problem] = {
         "check_frequency: must be a whole number from 30 to 86400",
         [FieldProblem("check_frequency", "must be a whole number from 30 to 86400")],
     ),
+    429: problem_of(
+        429, "too_many_requests", "This API key may make 6000 requests a minute; wait a little."
+    ),
     431: problem_of(
         431, "headers_too_large", "At most 100 headers and 16384 bytes of them are read."
     ),
@@ -120,7 +127,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
 
     One that reads a whole body refuses what is too large, and what does not come in time.
     """
-    every = {*statuses, 401, 403, 503} | ({408} if 413 in statuses else set())
+    every = {*statuses, 401, 403, 429, 503} | ({408} if 413 in statuses else set())
     return every_ones(*every)
 
 
@@ -169,7 +176,7 @@ def config(page: SchemaPage) -> OpenAPIConfig:
         tags=[
             Tag("websites", "What is watched, and how."),
             Tag("regions", "Places that checks run from."),
-            Tag("keys", "Who may ask."),
+            Tag("keys", "Who may ask, and who changed what."),
             Tag("monitor", "What was measured: latest statuses, series, downtimes."),
             Tag("health", "Whether this process is there, and what it stands on."),
         ],

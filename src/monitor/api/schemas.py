@@ -49,11 +49,7 @@ RequestHeaders = Annotated[
     ),
 ]
 RequestBody = Annotated[
-    str,
-    Meta(
-        max_length=65_536,
-        description="Sent with every check. Write-only, as the values of request_headers are.",
-    ),
+    str, Meta(max_length=65_536, description="Sent with every check; write-only, too.")
 ]
 StatusCodes = Annotated[
     list[int | str],

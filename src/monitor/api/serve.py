@@ -20,6 +20,7 @@ from monitor.api.connections import MAX_HEAD_BYTES, Connections
 from monitor.api.dependencies import Dependencies
 from monitor.broker import Broker, send_all
 from monitor.domain.errors import Unavailable
+from monitor.services.rate_limits import Limits
 from monitor.services.vault import Vault
 from monitor.settings import Settings
 from monitor.storage.postgres import secrets
@@ -58,6 +59,9 @@ async def _serve(settings: Settings) -> None:
         send=send_all,
         clock=time.time,
         vault=Vault(settings.monitor_encryption_keys),
+        limits=Limits(
+            settings.monitor_key_requests_per_minute, settings.monitor_wrong_keys_per_minute
+        ),
     )
     app = create_app(deps, [_held_open(deps)], settings.monitor_cors_origins)
     log.info("api.starting", host=settings.monitor_api_host, port=settings.monitor_api_port)

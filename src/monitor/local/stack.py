@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from monitor.domain.access import Identity, Role
+from monitor.domain.audit import Actor
 from monitor.domain.errors import Conflict, MonitorError
 from monitor.domain.validation import RegionFields
 from monitor.local.console import Console
@@ -19,7 +20,7 @@ from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.processes import REGION
 from monitor.local.redis import EmbeddedRedis
 from monitor.local.supervisor import Servers, Supervisor
-from monitor.services import key_ring, keys, regions, vault
+from monitor.services import audit, key_ring, keys, regions, vault
 from monitor.settings import Settings
 from monitor.storage.postgres.migrations import migrate
 from monitor.storage.postgres.pool import Pool, make_pool
@@ -39,7 +40,8 @@ def up(settings: Settings, given: Mapping[str, str], *, demo: bool) -> None:
     with directory.lock() as descriptor, _interruptible():
         _must_be_free(settings.monitor_api_host, settings.monitor_api_port)
         with _servers(directory, console, descriptor) as servers:
-            key = _prepare(servers, directory)
+            with audit.acting(Actor(KEY_NAME)):
+                key = _prepare(servers, directory)
             keys = _encryption_keys(given, directory.encryption_key)
             given = {**given, "MONITOR_ENCRYPTION_KEYS": keys}
             supervisor = Supervisor(settings, given, directory, console, descriptor)

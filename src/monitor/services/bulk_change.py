@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from msgspec import UNSET, Struct
+from msgspec.structs import asdict
 
+from monitor.domain.audit import Action, Change, of_fields
 from monitor.domain.bulk_change import (
     NotConfirmed,
     check_timings,
@@ -18,7 +20,7 @@ from monitor.domain.errors import InvalidInput
 from monitor.domain.secrets import refuse_moving
 from monitor.domain.validation import BadQuery, WebsiteFields, keeps_secrets
 from monitor.domain.website import CheckOptions
-from monitor.services import regions
+from monitor.services import audit, regions
 from monitor.services.turns import in_turns
 from monitor.services.vault import Vault
 from monitor.storage.postgres import bulk_change, bulk_change_secrets
@@ -62,6 +64,8 @@ async def change(
         changed = await bulk_change.mark_changed(connection, shown, sealed)
         if changed:
             await bulk_change.apply(connection, shown, sealed)
+            counts = {"matched": matched, "changed": changed}
+            await _note(connection, Action.WEBSITES_CHANGED, selection, of_fields(fields), counts)
         return BulkChange(matched, changed)
 
 
@@ -107,7 +111,20 @@ async def delete(pool: Pool, selection: Selection) -> BulkChange:
     async with _picked(pool, selection, deleting=True) as (connection, matched):
         if matched:
             await bulk_change.delete(connection)
+            counts = {"matched": matched, "changed": matched}
+            await _note(connection, Action.WEBSITES_DELETED, selection, {}, counts)
         return BulkChange(matched, matched)
+
+
+async def _note(
+    connection: Connection,
+    action: Action,
+    selection: Selection,
+    changes: dict[str, Change],
+    counts: dict[str, int],
+) -> None:
+    wanted = {n: v for n, v in asdict(selection.wanted).items() if v is not None}
+    await audit.note(connection, action, None, changes, filter=wanted, **counts)
 
 
 @asynccontextmanager

@@ -8,11 +8,13 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from monitor.domain.audit import Action
 from monitor.domain.bulk import BulkImport, Candidate, Outcome, read_line
 from monitor.domain.bulk_plan import Known, Plan, Planner, imagined, keys_of, regions_of
 from monitor.domain.errors import Unavailable
 from monitor.domain.ids import uuid7
 from monitor.domain.lines import Chunk
+from monitor.services import audit
 from monitor.services.turns import in_turns
 from monitor.services.vault import Vault
 from monitor.storage.postgres import bulk, bulk_dry_run, bulk_websites
@@ -48,10 +50,27 @@ async def write(
             async with connection.transaction():
                 plan, known = await _planned(connection, vault, before, lines, now_s)
                 outcomes = await _store(connection, before, plan, known)
-                return await bulk.add_chunk(connection, before, chunk, outcomes)
+                after = await bulk.add_chunk(connection, before, chunk, outcomes)
+                await _note(connection, before, after)
+                return after
         except Raced:
             continue
     raise Unavailable("postgres", f"a chunk was changed by others {_TRIES} times")
+
+
+async def _note(connection: Connection, before: BulkImport, after: BulkImport) -> None:
+    """An entry a chunk: what became of each line is with the import."""
+    if before.dry_run or after.counts.changed == before.counts.changed:
+        return
+    await audit.note(
+        connection,
+        Action.WEBSITES_IMPORTED,
+        before.id,
+        first_line=before.counts.lines + 1,
+        last_line=after.counts.lines,
+        created=after.counts.created - before.counts.created,
+        updated=after.counts.updated - before.counts.updated,
+    )
 
 
 async def _planned(

@@ -29,6 +29,11 @@ class KeyRing:
         self._pool = pool
         self._now_s = now_s
         self._known: dict[bytes, tuple[Identity, float]] = {}
+        self._good: dict[bytes, None] = {}
+
+    def has_known(self, key: str) -> bool:
+        """Whether this key was good when it was last looked up here."""
+        return hash_of(key) in self._good
 
     async def identify(self, key: str) -> Identity | Refusal:
         """Who asks with this key, or why nobody does. Raises Unavailable."""
@@ -41,6 +46,7 @@ class KeyRing:
             return known[0]
         self._known.pop(digest, None)
         found, left_s = await self._look_up(UUID(match[1]), match[2])
+        self._good.pop(digest, None)
         if isinstance(found, Identity):
             self._remember(digest, found, left_s)
         return found
@@ -64,3 +70,6 @@ class KeyRing:
         if len(self._known) >= _MAX_CACHED:
             self._known.clear()
         self._known[digest] = (who, self._now_s() + left_s)
+        while len(self._good) >= _MAX_CACHED:
+            del self._good[next(iter(self._good))]
+        self._good[digest] = None

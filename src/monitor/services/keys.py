@@ -11,16 +11,19 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
 from msgspec import UNSET, Struct
 
 from monitor.domain import paging
 from monitor.domain.access import KeyState, Role
+from monitor.domain.audit import Action, made, removed
 from monitor.domain.errors import Conflict, InvalidInput, NotFound
 from monitor.domain.formats import Refused, text
 from monitor.domain.ids import uuid7
 from monitor.domain.key_fields import NewKey, Rotation
+from monitor.services import audit
 from monitor.storage.postgres import keys
 from monitor.storage.postgres.keys import KeyHash, KeyInfo
 from monitor.storage.postgres.pool import Connection, Pool, transaction
@@ -43,7 +46,15 @@ class MadeKey(Struct, frozen=True):
 async def create(pool: Pool, wanted: NewKey) -> MadeKey:
     """Make a key."""
     async with transaction(pool) as connection:
-        return await _make(connection, wanted)
+        found = await _make(connection, wanted)
+        await audit.note(
+            connection, Action.KEY_CREATED, found.info.id, made(_described(found.info))
+        )
+        return found
+
+
+def _described(info: KeyInfo) -> dict[str, Any]:
+    return {"name": info.name, "role": info.role, "expires_at": info.expires_at}
 
 
 async def create_key(pool: Pool, name: str, role: Role, expires_in: int | None = None) -> str:
@@ -52,8 +63,8 @@ async def create_key(pool: Pool, name: str, role: Role, expires_in: int | None =
         checked = text(name, 255)
     except Refused as refused:
         raise InvalidInput.of("name", str(refused)) from None
-    made = await create(pool, NewKey(name=checked, role=Role(role), expires_in=expires_in))
-    return made.text
+    found = await create(pool, NewKey(name=checked, role=Role(role), expires_in=expires_in))
+    return found.text
 
 
 async def _make(connection: Connection, wanted: NewKey) -> MadeKey:
@@ -116,13 +127,19 @@ async def rotate_key(pool: Pool, key_id: UUID, wanted: Rotation) -> MadeKey:
     async with transaction(pool) as connection:
         old = await _active(connection, key_id)
         like = await _ended_successor(connection, old) or old
-        made = await _make(
+        new = await _make(
             connection, NewKey(name=old.name, role=old.role, expires_in=_lifetime(like, wanted))
         )
-        await keys.replace(connection, key_id, made.info.id, wanted.overlap)
-        info = await keys.fetch(connection, made.info.id)
+        await keys.replace(connection, key_id, new.info.id, wanted.overlap)
+        info = await keys.fetch(connection, new.info.id)
         assert info is not None
-        return MadeKey(info, made.text)
+        details: dict[str, Any] = {
+            "successor": info.id,
+            "overlap": wanted.overlap,
+            "expires_at": info.expires_at,
+        }
+        await audit.note(connection, Action.KEY_ROTATED, key_id, **details)
+        return MadeKey(info, new.text)
 
 
 async def _ended_successor(connection: Connection, old: KeyInfo) -> KeyInfo | None:
@@ -151,8 +168,10 @@ def _lifetime(like: KeyInfo, wanted: Rotation) -> int | None:
 async def revoke_key(pool: Pool, key_id: UUID) -> None:
     """End a key for good. Raises NotFound where there is none or it has ended already."""
     async with transaction(pool) as connection:
-        await _active(connection, key_id)
+        before = await _active(connection, key_id)
         await keys.revoke(connection, key_id)
+        changes = removed(_described(before))
+        await audit.note(connection, Action.KEY_REVOKED, key_id, changes)
 
 
 async def _active(connection: Connection, key_id: UUID) -> KeyInfo:

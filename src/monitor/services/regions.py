@@ -6,11 +6,13 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from monitor.domain import paging
+from monitor.domain.audit import Action, Change, made, removed
 from monitor.domain.errors import Conflict, NotFound, Unavailable
 from monitor.domain.formats import Refused, region_name
 from monitor.domain.validation import BadQuery, RegionFields
 from monitor.domain.website import Region
 from monitor.logs import get_logger
+from monitor.services import audit
 from monitor.storage.postgres import regions, websites
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 from monitor.storage.redis.regions import RegionReport, Regions
@@ -62,6 +64,8 @@ async def create(pool: Pool, fields: RegionFields) -> Region:
     name, description = str(fields.name), fields.description or ""
     async with transaction(pool) as connection:
         await regions.insert(connection, name, description)
+        changes = made({"description": description})
+        await audit.note(connection, Action.REGION_CREATED, name, changes)
         return await _fetch(connection, name)
 
 
@@ -71,9 +75,11 @@ async def change(pool: Pool, redis: Redis, name: str, fields: RegionFields) -> S
     Raises NotFound.
     """
     async with transaction(pool) as connection:
-        await _fetch(connection, name)
-        if isinstance(fields.description, str):
-            await regions.describe(connection, name, fields.description)
+        before, description = await _fetch(connection, name), fields.description
+        if isinstance(description, str) and description != before.description:
+            await regions.describe(connection, name, description)
+            changes = {"description": Change(before.description, description)}
+            await audit.note(connection, Action.REGION_CHANGED, name, changes)
         found = await _fetch(connection, name)
     return SeenRegion(found, (await _reports(redis)).get(name))
 
@@ -91,7 +97,10 @@ async def delete(pool: Pool, name: str, *, force: bool) -> None:
                 "region_in_use",
                 "Websites are checked from this region; to remove it nevertheless, add force=true.",
             )
+        before = await _fetch(connection, name)
         await regions.delete(connection, name)
+        changes = removed({"description": before.description})
+        await audit.note(connection, Action.REGION_DELETED, name, changes)
         await websites.note_change(connection, None)
 
 

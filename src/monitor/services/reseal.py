@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
+from monitor.domain.audit import Action
 from monitor.domain.errors import SecretsUnreadable, SettingsError
 from monitor.domain.validation import Draft
+from monitor.services import audit
 from monitor.services.turns import in_turns
 from monitor.services.vault import Vault
 from monitor.storage.postgres import secrets
@@ -54,4 +56,5 @@ async def _page(connection: Connection, vault: Vault, after: UUID | None) -> tup
             sealed.append((known.id, again))
     if sealed:
         await secrets.store(connection, sealed)
+        await audit.note(connection, Action.SECRETS_ROTATED, None, websites=len(sealed))
     return [known.id for known in found], len(sealed)

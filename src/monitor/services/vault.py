@@ -105,10 +105,13 @@ class Vault:
         """Whether what these fields send is what is sealed; no, where that cannot be told."""
         headers, body = fields.request_headers, fields.request_body
         try:
-            return not (
-                (sealed.headers and headers not in (UNSET, self._open_headers(sealed.headers)))
-                or (sealed.body and body not in (UNSET, self._open_text(sealed.body)))
-            )
+            if sealed.headers and headers is not UNSET:
+                same_headers = headers == self._open_headers(sealed.headers)
+            else:
+                same_headers = True
+            if sealed.body and body is not UNSET:
+                return same_headers and body == self._open_text(sealed.body)
+            return same_headers
         except SecretsUnreadable:
             return False
 

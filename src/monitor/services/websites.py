@@ -7,9 +7,11 @@ from uuid import UUID
 
 from msgspec import UNSET
 
+from monitor.domain.audit import Action, of_changed, of_new, of_removed
 from monitor.domain.errors import InvalidInput, NotFound
 from monitor.domain.ids import uuid7
 from monitor.domain.validation import Draft, WebsiteFields, draft, draft_of
+from monitor.services import audit
 from monitor.services.vault import Vault
 from monitor.storage.postgres import regions, websites
 from monitor.storage.postgres.pool import Connection, Pool, transaction
@@ -35,6 +37,7 @@ async def create(pool: Pool, vault: Vault, fields: WebsiteFields, now_s: float) 
             raise InvalidInput.of("regions", "there is no region yet; make one with POST /regions")
         await websites.insert(connection, website_id, vault.seal(wanted))
         await websites.note_change(connection, website_id, check_now=not wanted.paused)
+        await audit.note(connection, Action.WEBSITE_CREATED, website_id, of_new(wanted))
         return _there(await websites.fetch(connection, website_id))
 
 
@@ -53,6 +56,7 @@ async def change(pool: Pool, vault: Vault, website_id: UUID, fields: WebsiteFiel
         if new == old:
             return before
         await _apply(connection, website_id, old, new, vault.seal(new))
+        await audit.note(connection, Action.WEBSITE_CHANGED, website_id, of_changed(old, new))
         return _there(await websites.fetch(connection, website_id))
 
 
@@ -85,9 +89,11 @@ def _loses_region(old: Draft, new: Draft) -> bool:
 async def delete(pool: Pool, website_id: UUID) -> None:
     """Remove a website with its history. Raises NotFound."""
     async with transaction(pool) as connection:
+        before = draft_of(_there(await websites.lock(connection, website_id)).website)
         if not await websites.delete(connection, website_id):
             raise missing()
         await websites.note_change(connection, website_id)
+        await audit.note(connection, Action.WEBSITE_DELETED, website_id, of_removed(before))
 
 
 def _there(found: Stored | None) -> Stored:

@@ -17,12 +17,12 @@ from monitor.domain.bulk_change import Timing
 from monitor.domain.errors import InvalidInput
 from monitor.domain.validation import WebsiteFields
 from monitor.domain.website import CheckOptions, Sealed
+from monitor.storage.postgres.bulk_change_secrets import SEALED, secrets_differ
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.websites import Filter, conditions
 
 _PAGE = 5000
 
-_SEALED = {"request_headers": "sealed_headers", "request_body": "sealed_body"}
 
 _TABLE = """
     CREATE TEMPORARY TABLE bulk_change (
@@ -140,7 +140,7 @@ async def mark_changed(connection: Connection, fields: WebsiteFields, sealed: Se
         """
     ).format(
         name=_sent(fields, "name", "w.name"),
-        check=_any([*_differs(fields, CheckOptions.__struct_fields__), *_secrets_differ(fields)]),
+        check=_any([*_differs(fields, CheckOptions.__struct_fields__), *secrets_differ(fields)]),
         regions=_regions_differ(fields),
         lost=_region_lost(fields),
         paused=_sent(fields, "paused", "w.paused_at IS NOT NULL"),
@@ -171,18 +171,6 @@ def _differs(fields: WebsiteFields, names: Sequence[str]) -> list[sql.Composable
         for name in names
         if getattr(fields, name) is not UNSET
     ]
-
-
-def _secrets_differ(fields: WebsiteFields) -> list[sql.Composable]:
-    """What a comparison of what is shown does not tell."""
-    sent = [column for name, column in _SEALED.items() if getattr(fields, name) is not UNSET]
-    sealing = [
-        sql.SQL("(w.{} IS NULL) <> ({}::text IS NULL)").format(
-            sql.Identifier(column), sql.Placeholder(column)
-        )
-        for column in sent
-    ]
-    return [*sealing, sql.SQL("b.secrets_differ")] if sent else []
 
 
 def _any(conditions: Sequence[sql.Composable]) -> sql.Composable:
@@ -252,7 +240,7 @@ async def _update(connection: Connection, fields: WebsiteFields, sealed: Sealed)
     ]
     sets += [
         sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(column))
-        for name, column in _SEALED.items()
+        for name, column in SEALED.items()
         if getattr(fields, name) is not UNSET
     ]
     if fields.regions is not UNSET:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
+from psycopg import sql
 
+from monitor.domain.validation import WebsiteFields
 from monitor.domain.website import Sealed
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.websites import sealed_of
+
+SEALED = {"request_headers": "sealed_headers", "request_body": "sealed_body"}
+"""Where what is hidden of these columns is."""
 
 _PAGE = 200
 """Bodies may be long."""
@@ -48,3 +53,15 @@ async def note_different(connection: Connection, website_ids: Sequence[UUID]) ->
     await connection.execute(
         "UPDATE bulk_change SET secrets_differ = true WHERE id = ANY(%s)", [list(website_ids)]
     )
+
+
+def secrets_differ(fields: WebsiteFields) -> list[sql.Composable]:
+    """What a comparison of what is shown does not tell."""
+    sent = [column for name, column in SEALED.items() if getattr(fields, name) is not UNSET]
+    sealing = [
+        sql.SQL("(w.{} IS NULL) <> ({}::text IS NULL)").format(
+            sql.Identifier(column), sql.Placeholder(column)
+        )
+        for column in sent
+    ]
+    return [*sealing, sql.SQL("b.secrets_differ")] if sent else []

@@ -15,6 +15,7 @@
 | monitor:ticks:late_hours | hash | Unix seconds | count: ticks came after its roll-up |
 | monitor:ticks:rolled_up | string | | Unix seconds: the latest hour whose roll-up was completed |
 | monitor:emitted:REGION:INTERVAL:MINUTE | string, expires | | that minute's batches are queued |
+| monitor:rate:KEY | string, expires | | when the API key may make all its requests at once again |
 | monitor:marker | string | | which run of the Redis server the projection was made on |
 """
 
@@ -47,6 +48,10 @@ def state(region: str) -> str:
 
 def flips(region: str) -> str:
     return f"monitor:flips:{region}"
+
+
+def rate(name: str) -> str:
+    return f"monitor:rate:{name}"
 
 
 def emitted(of: Ring, minute_s: int) -> str:

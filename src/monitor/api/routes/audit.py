@@ -1,0 +1,73 @@
+"""/audit."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Router, get
+from litestar.params import QueryParameter
+from msgspec.structs import asdict
+
+from monitor.api import schemas_audit
+from monitor.api.access import ADMIN
+from monitor.api.dependencies import Deps
+from monitor.api.openapi import problems
+from monitor.api.parameters import Cursor, Limit
+from monitor.domain.audit import Action, Entry, Query
+from monitor.services import audit
+
+KeyFilter = Annotated[UUID | None, QueryParameter(description="Done with this API key.")]
+ActionFilter = Annotated[Action | None, QueryParameter(description="This was done.")]
+ObjectFilter = Annotated[
+    str | None,
+    QueryParameter(
+        min_length=1,
+        max_length=64,
+        description="Done to this website, region, key or import: its id or name.",
+    ),
+]
+Since = Annotated[dt.datetime | None, QueryParameter(description="Then or later.")]
+Until = Annotated[dt.datetime | None, QueryParameter(description="Before then.")]
+
+
+@get("/", opt=ADMIN, responses=problems(400))
+async def read_audit_log(
+    deps: Deps,
+    *,
+    key: KeyFilter = None,
+    action: ActionFilter = None,
+    object: ObjectFilter = None,  # noqa: A002 - the parameter's name in the query
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> schemas_audit.AuditPage:
+    """Who changed what, newest first. Secrets are masked.
+
+    Every change over the API and by `monitor keys` and `monitor secrets` is here, and none that did
+    not happen: an entry is stored together with its change. A change of many websites is one entry,
+    an import one for every thousand lines, with counts.
+    """
+    wanted = Query(key=key, action=action, object=object, since=since, until=until)
+    found, following = await audit.page(deps.pool, wanted, limit, cursor)
+    return schemas_audit.AuditPage([_entry(e) for e in found], following)
+
+
+def _entry(found: Entry) -> schemas_audit.AuditEntry:
+    changes = {n: schemas_audit.AuditChange(**asdict(c)) for n, c in found.changes.items()}
+    return schemas_audit.AuditEntry(
+        id=found.id,
+        at=found.at,
+        actor=found.actor.name,
+        key_id=found.actor.key_id,
+        address=found.actor.address,
+        action=found.action,
+        object_id=found.object_id,
+        changes=changes,
+        details=found.details,
+    )
+
+
+router = Router("/audit", route_handlers=[read_audit_log], tags=["keys"])

@@ -1,0 +1,88 @@
+"""The audit log as it is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
+
+from monitor.domain.audit import Action, Actor, Change, Entry, Query
+from monitor.storage.postgres.pool import Connection
+
+_CONDITIONS = {
+    "key": "key_id = %(key)s",
+    "action": "action = %(action)s",
+    "object": "object_id = %(object)s",
+    "since": "at >= %(since)s",
+    "until": "at < %(until)s",
+}
+
+
+async def insert(
+    connection: Connection,
+    actor: Actor,
+    action: Action,
+    object_id: str | None,
+    *,
+    changes: dict[str, Change],
+    details: dict[str, Any],
+) -> None:
+    """Add an entry. Belongs into the transaction of what it says."""
+    await connection.execute(
+        """
+        INSERT INTO audit_log (key_id, actor, address, action, object_id, changes, details)
+        VALUES (%s, %s, %s, %s, %s, %s, %s)
+        """,
+        [
+            actor.key_id,
+            actor.name,
+            actor.address,
+            action.value,
+            object_id,
+            Jsonb(msgspec.to_builtins(changes)),
+            Jsonb(msgspec.to_builtins(details)),
+        ],
+    )
+
+
+async def fetch_page(
+    connection: Connection, wanted: Query, before: int | None, size: int
+) -> list[Entry]:
+    """The next entries, newest first."""
+    values = msgspec.structs.asdict(wanted) | {"before": before, "size": size}
+    found = [c for name, c in _CONDITIONS.items() if values[name] is not None]
+    found += ["seq < %(before)s"] if before is not None else []
+    where = "WHERE " + " AND ".join(found) if found else ""
+    query = f"""
+        SELECT seq, at, actor, key_id, address, action, object_id, changes, details
+          FROM audit_log {where} ORDER BY seq DESC LIMIT %(size)s
+    """  # noqa: S608 - constants of this module
+    cursor = await connection.execute(query.encode(), values)
+    return [_entry(row) for row in await cursor.fetchall()]
+
+
+def _entry(row: TupleRow) -> Entry:
+    return Entry(
+        id=row[0],
+        at=row[1],
+        actor=Actor(row[2], row[3], row[4]),
+        action=Action(row[5]),
+        object_id=row[6],
+        changes=msgspec.convert(row[7], dict[str, Change]),
+        details=row[8],
+    )
+
+
+async def expire(connection: Connection, keep_days: int, most: int) -> int:
+    """Remove the oldest entries, at most so many, that are older than that; returns how many."""
+    cursor = await connection.execute(
+        """
+        DELETE FROM audit_log WHERE seq IN (
+            SELECT seq FROM audit_log WHERE at < now() - make_interval(days => %s)
+             ORDER BY at LIMIT %s)
+        """,
+        [keep_days, most],
+    )
+    return cursor.rowcount
