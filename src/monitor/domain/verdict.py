@@ -46,8 +46,20 @@ class RegionState(Struct, frozen=True):
     response_ms: float | None = None
 
 
+class Outage(Struct, frozen=True):
+    """What a region held while it found a website down: since when, and why at last."""
+
+    since_s: int
+    reason: Reason | None = None
+    status_code: int = 0
+
+
 class Flip(Struct, frozen=True):
-    """A region's verdict changed. ``at_s`` is when it began, ``slot_s`` the check that decided."""
+    """A region's verdict changed. ``at_s`` is when it began, ``slot_s`` the check that decided.
+
+    ``ended``: of one that turned up, the outage that is over: the report of its beginning may have
+    been lost, or come later than this one.
+    """
 
     website_id: UUID
     region: str
@@ -57,6 +69,7 @@ class Flip(Struct, frozen=True):
     reason: Reason | None = None
     status_code: int = 0
     evidence: str = ""
+    ended: Outage | None = None
 
 
 class Decision(Struct, frozen=True):
@@ -69,6 +82,7 @@ class Decision(Struct, frozen=True):
     state: RegionState
     report: bool = False
     recheck: bool = False
+    ended: Outage | None = None
 
 
 def decide(before: RegionState, outcome: Outcome, slot_s: int) -> Decision | None:
@@ -92,7 +106,10 @@ def _decide_up(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
         status_code=outcome.status_code,
         response_ms=outcome.response_ms,
     )
-    return Decision(state, report=before.verdict is Verdict.DOWN)
+    if before.verdict is not Verdict.DOWN:
+        return Decision(state)
+    ended = Outage(before.since_s, before.reason, before.status_code)
+    return Decision(state, report=True, ended=ended)
 
 
 def _decide_down(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
@@ -133,6 +150,7 @@ def flip_of(website_id: UUID, region: str, decision: Decision, outcome: Outcome)
         outcome.reason,
         outcome.status_code,
         outcome.evidence,
+        decision.ended,
     )
 
 

@@ -14,6 +14,7 @@ from monitor.domain.incident import Event, Opening, opening, quorum_down
 from monitor.domain.messages import Outgoing
 from monitor.domain.verdict import Flip, RegionState, Verdict, is_fresh
 from monitor.logs import get_logger
+from monitor.services.missed import rounds_of
 from monitor.storage.postgres import incidents, notifications, verdicts
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 from monitor.storage.postgres.verdicts import Watched
@@ -38,10 +39,13 @@ class Recorder:
 async def record_flips(recorder: Recorder, flips: Sequence[Flip]) -> list[Outgoing]:
     """Record flips and decide what they make. Doing it twice changes nothing the second time."""
     ids = sorted({f.website_id for f in flips})
+    queued: list[UUID] = []
     async with transaction(recorder.pool) as connection:
         await verdicts.lock(connection, ids)
-        await verdicts.record(connection, flips)
-        queued = await decide(recorder, connection, ids, flips)
+        for each in await rounds_of(recorder.states, connection, flips):
+            await verdicts.record(connection, each)
+            concerned = sorted({f.website_id for f in each})
+            queued += await decide(recorder, connection, concerned, each)
     await recorder.states.mark_recorded(flips)
     return messages.deliver_due(queued)
 
@@ -51,11 +55,11 @@ async def decide(
 ) -> list[UUID]:
     """Open and resolve the incidents of these locked websites; returns the outbox rows queued.
 
-    A region counts if its live verdict is fresh, or if it has just reported a flip.
+    A region counts if its live verdict is fresh, or the check that a flip of it reports.
     """
     watched = await verdicts.watched(connection, ids)
     held = await recorder.states.read(_by_region(watched))
-    reported = {(f.region, f.website_id) for f in flips}
+    reported = {(f.region, f.website_id): f.slot_s for f in flips}
     fresh = {w.website_id: _fresh(w, held, reported, recorder.now()) for w in watched}
     opened = await _open(recorder, connection, watched, fresh)
     resolved = await _resolve(recorder, connection, watched, fresh, flips)
@@ -70,16 +74,16 @@ def _by_region(watched: Sequence[Watched]) -> dict[str, list[UUID]]:
     return wanted
 
 
-def _fresh(website: Watched, held: Held, reported: set[tuple[str, UUID]], now_s: float) -> set[str]:
+def _fresh(
+    website: Watched, held: Held, reported: dict[tuple[str, UUID], int], now_s: float
+) -> set[str]:
     def counts(region: str) -> bool:
-        if (region, website.website_id) in reported:
-            return True
+        # A report that comes very late does not make its region one that checks.
+        slot_s = min(reported.get((region, website.website_id), 0), int(now_s))
         state = held.get((region, website.website_id))
-        return (
-            state is not None
-            and state.verdict is not Verdict.UNKNOWN
-            and is_fresh(state.slot_s, website.check_frequency, website.request_timeout, now_s)
-        )
+        if state is not None and state.verdict is not Verdict.UNKNOWN:
+            slot_s = max(slot_s, state.slot_s)
+        return is_fresh(slot_s, website.check_frequency, website.request_timeout, now_s)
 
     return {region for region in website.regions if counts(region)}
 
@@ -94,8 +98,10 @@ async def _open(
     for website in watched:
         made = opening(fresh[website.website_id], website.down)
         if made is not None and website.incident_id is None:
-            # A new incident begins after the one before it ended.
-            started_at_s = max(made.started_at_s, website.last_resolved_s)
+            # A new incident begins after the one before it ended, and is another one.
+            started_at_s = max(
+                made.started_at_s, website.last_resolved_s, website.last_started_s + 1
+            )
             openings.append((website.website_id, structs.replace(made, started_at_s=started_at_s)))
     opened = await incidents.open_incidents(connection, openings)
     told = {w.website_id: w.recipients or recorder.recipients for w in watched}

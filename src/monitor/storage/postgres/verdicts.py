@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from monitor.domain.incident import DownVerdict
+from monitor.domain.missed import Recorded
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Flip, Verdict
 from monitor.storage.postgres.pool import Connection
@@ -24,6 +25,7 @@ class Watched(Struct, frozen=True):
     recipients: tuple[str, ...]
     down: tuple[DownVerdict, ...]
     incident_id: UUID | None
+    last_started_s: int
     last_resolved_s: int
 
 
@@ -100,9 +102,11 @@ _WATCHED = """
                   END,
            w.check_frequency, w.request_timeout, w.alert_emails,
            (SELECT i.id FROM incidents i WHERE i.website_id = w.id AND i.resolved_at IS NULL),
-           coalesce((SELECT extract(epoch FROM max(i.resolved_at))::bigint FROM incidents i
-                      WHERE i.website_id = w.id), 0)
+           coalesce(extract(epoch FROM last.started_at)::bigint, 0),
+           coalesce(extract(epoch FROM last.resolved_at)::bigint, 0)
       FROM websites w
+      LEFT JOIN LATERAL (SELECT max(i.started_at) AS started_at, max(i.resolved_at) AS resolved_at
+                           FROM incidents i WHERE i.website_id = w.id) last ON true
      WHERE w.id = ANY(%s) AND w.paused_at IS NULL
 """
 
@@ -121,9 +125,23 @@ async def watched(connection: Connection, website_ids: Sequence[UUID]) -> list[W
         down.setdefault(row[0], []).append(verdict)
     rows = await (await connection.execute(_WATCHED, [ids])).fetchall()
     return [
-        Watched(r[0], tuple(r[1]), r[2], r[3], tuple(r[4]), tuple(down.get(r[0], ())), *r[5:7])
+        Watched(r[0], tuple(r[1]), r[2], r[3], tuple(r[4]), tuple(down.get(r[0], ())), *r[5:8])
         for r in rows
     ]
+
+
+async def recorded(
+    connection: Connection, website_ids: Sequence[UUID]
+) -> dict[tuple[str, UUID], Recorded]:
+    """What is recorded about these websites: {(region, id): verdict}."""
+    cursor = await connection.execute(
+        "SELECT region, website_id, verdict, slot FROM verdicts WHERE website_id = ANY(%s)",
+        [list(website_ids)],
+    )
+    return {
+        (region, website_id): Recorded(Verdict(verdict), int(slot.timestamp()))
+        for region, website_id, verdict, slot in await cursor.fetchall()
+    }
 
 
 async def recorded_down(connection: Connection) -> list[RecordedDown]:

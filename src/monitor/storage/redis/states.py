@@ -12,8 +12,11 @@ from redis.asyncio import Redis
 
 from monitor.domain.outcome import REASON_CODES
 from monitor.domain.verdict import Flip, RegionState, Verdict
+from monitor.logs import get_logger
 from monitor.storage.redis import keys
-from monitor.storage.redis.client import translated
+from monitor.storage.redis.client import raw, translated
+
+log = get_logger(__name__)
 
 _LAYOUT = struct.Struct(">IIIfHBBB")
 """slot_s, since_s, first_failure_s, response_ms (-1: none), status_code, failures, verdict,
@@ -54,6 +57,14 @@ for i = 1, #ARGV, 2 do
   end
 end
 """
+
+
+def _read_flip(region: str, value: bytes) -> Flip | None:
+    try:
+        return _flip_decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        log.error("flip.unreadable", region=region, size=len(value), error=str(error))  # noqa: TRY400 - its trace says no more
+        return None
 
 
 class StateChange(Struct, frozen=True):
@@ -139,11 +150,22 @@ class States:
                     pipe.hsetnx(keys.state(region), website_id.bytes, pack(state))
                 await pipe.execute()
 
-    async def unrecorded(self, region: str) -> list[Flip]:
-        """The flips of a region that are not known to be recorded."""
+    async def unrecorded(
+        self, region: str, website_ids: Sequence[UUID] | None = None
+    ) -> list[Flip]:
+        """The flips of a region that are not known to be recorded, all or those of some websites.
+
+        One that cannot be read is logged and left: a newer version may have written it.
+        """
+        name = keys.flips(region)
+        found: Sequence[object]
         with translated():
-            found = await self._redis.hgetall(keys.flips(region))
-        return [_flip_decoder.decode(value) for value in found.values() if isinstance(value, bytes)]
+            if website_ids is None:
+                found = await self._redis.hvals(name)
+            else:
+                found = await self._redis.hmget(name, [i.bytes for i in website_ids])
+        read = (_read_flip(region, raw(value)) for value in found if value is not None)
+        return [flip for flip in read if flip is not None]
 
     async def mark_recorded(self, flips: Iterable[Flip]) -> None:
         """Forget these flips, but not newer ones of the same websites."""

@@ -1,0 +1,77 @@
+"""Outages that came and went unrecorded are told by what is reported of their end."""
+
+from uuid import UUID
+
+import pytest
+
+from monitor.domain.missed import Recorded, in_turn, missed_beginnings
+from monitor.domain.outcome import Outcome, Reason, Result
+from monitor.domain.verdict import Flip, Outage, RegionState, Verdict, decide, flip_of
+
+SHOP, BLOG = UUID(int=1), UUID(int=2)
+
+
+def _up(at_s, since_s, website=SHOP, region="europe"):
+    ended = Outage(since_s, Reason.HTTP_STATUS, 503)
+    return Flip(website, region, Verdict.UP, at_s, at_s, ended=ended)
+
+
+def _down(at_s, website=SHOP, region="europe"):
+    return Flip(website, region, Verdict.DOWN, at_s, at_s + 15, Reason.HTTP_STATUS, 503, "HTTP 503")
+
+
+def test_a_recovery_tells_of_the_outage_that_it_ends():
+    # given
+    fails = Outcome(Result.DOWN, Reason.HTTP_STATUS, 503, evidence="HTTP 503")
+    state = RegionState()
+    for slot_s in (100, 115):
+        state = decide(state, fails, slot_s).state
+    # when
+    up = Outcome(Result.UP, status_code=200)
+    decision = decide(state, up, 190)
+    # then
+    assert flip_of(SHOP, "europe", decision, up).ended == Outage(100, Reason.HTTP_STATUS, 503)
+    # and a first verdict up ends none
+    assert decide(RegionState(), up, 190).ended is None
+
+
+@pytest.mark.parametrize(
+    ("held", "resolved_s", "missed"),
+    [
+        (None, 0, True),
+        (Recorded(Verdict.UP, 50), 50, True),
+        (Recorded(Verdict.DOWN, 115), 0, False),  # its beginning is recorded
+        (Recorded(Verdict.UP, 190), 0, False),  # its end, too
+        (Recorded(Verdict.UP, 500), 0, False),  # and a later one
+        (None, 150, False),  # it was paused meanwhile
+    ],
+)
+def test_a_beginning_was_missed_where_nothing_of_it_is_recorded(held, resolved_s, missed):
+    recorded = {} if held is None else {("europe", SHOP): held}
+    found = missed_beginnings([_up(190, 100)], recorded, {SHOP: resolved_s})
+    assert bool(found) is missed
+    for flip in found:
+        assert (flip.verdict, flip.at_s, flip.reason, flip.status_code) == (
+            Verdict.DOWN, 100, Reason.HTTP_STATUS, 503,
+        )  # fmt: skip
+        assert 50 < flip.slot_s < 190
+
+
+def test_each_website_goes_through_what_it_went_through_in_its_own_order():
+    # given two regions that saw the outage of one website, and one flip of another
+    flips = [_up(190, 100), _up(200, 110, region="asia"), _down(150, BLOG)]
+    missed = missed_beginnings(flips, {}, {})
+    # when
+    rounds = in_turn(flips, missed)
+    # then
+    shop = [[(f.verdict, f.at_s) for f in each if f.website_id == SHOP] for each in rounds]
+    assert shop == [
+        [(Verdict.DOWN, 100)], [(Verdict.DOWN, 110)], [(Verdict.UP, 190)], [(Verdict.UP, 200)],
+    ]  # fmt: skip
+    assert [f for each in rounds for f in each if f.website_id == BLOG] == [_down(150, BLOG)]
+
+
+def test_a_beginning_that_was_reported_itself_stands_as_it_was_reported():
+    flips = [_up(190, 100), _down(100)]
+    rounds = in_turn(flips, missed_beginnings(flips, {}, {}))
+    assert rounds == [[_down(100)], [_up(190, 100)]]
