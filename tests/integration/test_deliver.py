@@ -1,16 +1,19 @@
 """Deliveries: each row once, in order, again after a passing error, and in nobody's way."""
 
 import asyncio
+from dataclasses import replace
 
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.domain.errors import DeliveryError
+from monitor.domain.errors import DeliveryError, Unavailable
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Flip, Verdict
 from monitor.services.deliver import Courier, deliver
 from monitor.services.outbox import AT_ONCE, Outbox
 from monitor.services.record import record_flips
+from monitor.storage.postgres import notifications
 from support.world import START_S, run
 
 
@@ -197,5 +200,34 @@ def test_an_unforeseen_failure_does_not_end_the_outbox(play):
             while not channel.sent:  # noqa: ASYNC110 - tasks of the outbox's own
                 await asyncio.sleep(0.02)
         await outbox.close()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("tries", [2, 99])
+def test_a_mail_that_was_sent_is_recorded_as_soon_as_postgres_is_back(play, monkeypatch, tries):
+    async def scenario(world):
+        channel, courier = await _given(world, _down)
+        courier = replace(courier, record_again_s=(0.01,) * 4)
+        (row_id,) = await _ids(world)
+        # given a Postgres that is away for the first tries
+        left, record = [None] * tries, notifications.mark_sent
+
+        async def mark_sent(connection, row):
+            if left:
+                left.pop()
+                raise psycopg.OperationalError("gone")
+            await record(connection, row)
+
+        monkeypatch.setattr(notifications, "mark_sent", mark_sent)
+        # when
+        if tries == 99:
+            with pytest.raises(Unavailable):
+                await deliver(courier, row_id)
+        else:
+            await deliver(courier, row_id)
+        # then it was sent once, and where it could not be recorded its row is left for the sweep
+        assert len(channel.sent) == 1
+        assert await _state(world, row_id) == ("queued" if tries == 99 else "sent", 1, None)
 
     play(scenario)

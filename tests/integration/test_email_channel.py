@@ -253,7 +253,7 @@ def test_a_wrong_password_is_the_operators_to_put_right(server_tls, trusting):
         ("rcpt", "550 5.1.1 no such user", True),
         ("rcpt", "501 5.1.3 bad address", True),
         ("rcpt", "450 4.2.1 mailbox busy", False),
-        ("mail", "553 5.1.8 sender not allowed", True),
+        ("mail", "553 5.1.8 sender not allowed", False),
         ("mail", "451 4.3.0 try later", False),
         ("mail", "530 5.7.0 Authentication required", False),
         ("data", "554 5.6.0 not wanted", True),

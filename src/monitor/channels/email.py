@@ -20,6 +20,7 @@ from aiosmtplib import (
     SMTPNotSupported,
     SMTPRecipientsRefused,
     SMTPResponseException,
+    SMTPSenderRefused,
 )
 
 from monitor.channels.mail import Mail
@@ -129,6 +130,10 @@ class EmailChannel:
             refused = error.recipients[0]
             problem = f"{self._host} refused the recipient: {_said(refused)}"
             raise DeliveryError(problem, permanent=_for_good(refused)) from error
+        except SMTPSenderRefused as error:
+            # Whoever is to get it: were it for good, a wrong SMTP_FROM would cost every alarm.
+            problem = f"{self._host} refused the sender, SMTP_FROM: {_said(error)}"
+            raise DeliveryError(problem, permanent=False) from error
         except SMTPResponseException as error:
             problem = f"{self._host} refused the mail: {_said(error)}"
             raise DeliveryError(problem, permanent=_for_good(error)) from error

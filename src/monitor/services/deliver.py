@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from monitor.channels.incident_mail import IncidentEvent, render
 from monitor.channels.mail import Mail
 from monitor.domain import messages
 from monitor.domain.backoff import give_up, retry_after
-from monitor.domain.errors import DeliveryError
+from monitor.domain.errors import DeliveryError, Unavailable
 from monitor.domain.messages import Outgoing
 from monitor.logs import get_logger
 from monitor.storage.postgres import notifications
@@ -24,6 +25,9 @@ log = get_logger(__name__)
 _LEASE = dt.timedelta(seconds=60)
 """How long a delivery has the row for itself; an attempt is given up well before."""
 
+_RECORD_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
+"""With the seconds that each try takes to fail, what of the lease a slow mail server leaves."""
+
 
 class Channel(Protocol):
     """A way for a notification to leave. Raises DeliveryError."""
@@ -33,19 +37,20 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Courier:
-    """What delivering needs."""
+    """What delivering needs. ``record_again_s``: waits between tries to record what was sent."""
 
     pool: Pool
     channel: Channel
     sender: str
     now: Callable[[], float]
+    record_again_s: tuple[float, ...] = _RECORD_AGAIN_S
 
 
 async def deliver(courier: Courier, notification_id: UUID) -> list[Outgoing]:
     """Deliver a notification if it is due and nobody else has it.
 
-    Between the server's acceptance and the row's record lies the one window in which a crash
-    repeats a mail; both copies then carry the same Message-ID.
+    Between the server's acceptance and the row's record lies the one window in which a crash, or
+    a Postgres that stays away, repeats a mail; both copies then carry the same Message-ID.
     """
     async with transaction(courier.pool) as connection:
         claimed = await notifications.claim(connection, notification_id, _LEASE)
@@ -55,10 +60,22 @@ async def deliver(courier: Courier, notification_id: UUID) -> list[Outgoing]:
         await courier.channel.send(render(_event(claimed), sender=courier.sender))
     except DeliveryError as error:
         return await _failed(courier, claimed, error)
-    async with transaction(courier.pool) as connection:
-        await notifications.mark_sent(connection, claimed.id)
+    await _record_sent(courier, claimed.id)
     log.info("notification.sent", notification_id=str(claimed.id), about=claimed.event.value)
     return []
+
+
+async def _record_sent(courier: Courier, row_id: UUID) -> None:
+    """Record it for as long as the row is ours: what is not recorded is sent a second time."""
+    for wait_s in (*courier.record_again_s, None):
+        try:
+            async with transaction(courier.pool) as connection:
+                await notifications.mark_sent(connection, row_id)
+            return
+        except Unavailable:
+            if wait_s is None:
+                raise
+            await asyncio.sleep(wait_s)
 
 
 async def _failed(courier: Courier, claimed: Claimed, error: DeliveryError) -> list[Outgoing]:
