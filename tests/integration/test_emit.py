@@ -10,7 +10,7 @@ from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckBatch, check_batch, decode
 from monitor.domain.ring import Ring
 from monitor.local.redis import free_port
-from monitor.services.emit import Emitter, batches_of_minute, emit_minute
+from monitor.services.emit import Emitter, batches_of_minute, emit_minute, minute_to_emit
 from monitor.storage.redis import keys
 from monitor.storage.redis.regions import Regions
 from support.world import run
@@ -154,3 +154,10 @@ def test_without_redis_sending_says_so():
     broker = Broker(f"redis://127.0.0.1:{free_port()}/0")
     with pytest.raises(Unavailable, match="redis"):
         broker.send([_batch(0)])
+
+
+@pytest.mark.parametrize(
+    ("came_s", "minute_s"), [(120, 120), (121.5, 120), (119.4, 120), (177.5, 180), (176, 120)]
+)
+def test_a_scheduler_that_is_a_little_ahead_means_the_minute_that_begins(came_s, minute_s):
+    assert minute_to_emit(came_s) == minute_s

@@ -37,7 +37,7 @@ def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
         broker=broker, queue_name=SCHEDULE_QUEUE, max_retries=0, periodic=cron("* * * * *")
     )
     async def emit_batches() -> None:
-        minute_s = int(time.time()) // emit.MINUTE_S * emit.MINUTE_S
+        minute_s = emit.minute_to_emit(time.time())
         resources.emitted.inc(await emit.emit_minute(resources.emitter, minute_s))
 
 

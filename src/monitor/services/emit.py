@@ -19,6 +19,9 @@ log = get_logger(__name__)
 
 MINUTE_S = 60
 
+_AHEAD_S = 3
+"""The clock of the host that schedules may be so much ahead of ours."""
+
 _CLAIM_S = 180
 """How long it is remembered that a minute's work was given out; schedulers differ by less."""
 
@@ -41,6 +44,15 @@ class Emitter:
     regions: Regions
     queue: Queue
     batch_size: int
+
+
+def minute_to_emit(now_s: float) -> int:
+    """The start of the minute (Unix seconds) that a scheduler means whose message comes now.
+
+    One that is ahead sends it before the minute has begun here: taken for the minute that is about
+    to end, which was emitted long ago, it would leave out the one that begins.
+    """
+    return int(now_s + _AHEAD_S) // MINUTE_S * MINUTE_S
 
 
 async def emit_minute(emitter: Emitter, minute_s: int) -> int:
