@@ -128,6 +128,25 @@ def test_a_region_without_network_says_so_and_turns_nothing_down(play):
     play(scenario)
 
 
+@pytest.mark.parametrize(("failing", "anew"), [(12, True), (5, False)])
+def test_many_that_fail_together_make_the_network_be_looked_at_anew(play, failing, anew):
+    async def scenario(world):
+        urls = [f"http://{n}/" for n in range(12)]
+        await _given(world, *urls)
+        world.prober.outcomes = dict.fromkeys(urls[:failing], TIMED_OUT)
+        asked = []
+
+        async def has_network(lasted_s, *, anew):
+            asked.append((lasted_s, anew))
+            return True
+
+        world.witness.has_network = has_network
+        await check_batch(world.worker(), _batch(START_S))
+        assert asked == [(0, anew)]
+
+    play(scenario)
+
+
 def test_an_answer_that_proves_a_network_counts_even_then(play):
     async def scenario(world):
         (website,) = await _given(world, "http://refuses/")

@@ -23,7 +23,7 @@ class OneTurnAway:
         self.begun = 0
         self.waited = []
 
-    async def check(self, _options):
+    async def check(self, _options, _begin_by_s):
         self.begun += 1
         at_begin = self.begun
         await asyncio.sleep(0)
@@ -78,7 +78,7 @@ def test_a_slot_just_before_a_recheck_does_not_leave_the_website_to_its_next_slo
         # when the slot's own check, which confirms nothing, is stored while the re-check runs
         begun, ends = asyncio.Event(), asyncio.Event()
 
-        async def slow(options):
+        async def slow(options, _begin_by_s):
             begun.set()
             await ends.wait()
             return await worker.prober.check(options)
@@ -110,7 +110,7 @@ def test_of_two_checks_that_overlap_the_later_one_is_not_lost(database_url, redi
         worker = world.worker()
         begun, ends = asyncio.Event(), asyncio.Event()
 
-        async def down(_options):
+        async def down(*_):
             begun.set()
             await ends.wait()
             return Outcome(Result.DOWN, Reason.CONNECTION_REFUSED)

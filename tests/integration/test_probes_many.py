@@ -73,6 +73,30 @@ async def test_waiting_for_a_slot_counts_in_no_deadline_and_no_timing():
 
 
 @on_both_loops
+async def test_a_check_that_finds_no_place_in_time_is_not_made():
+    async def slow(exchange):
+        await exchange.request()
+        gone = asyncio.create_task(exchange.gone())
+        await asyncio.wait([gone], timeout=0.3)
+        await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await gone
+
+    # given room for one check at a time, and one that must begin before that has ended
+    async with TargetServer(slow) as target, prober(concurrency=1) as made:
+        options = CheckOptions(url=target.url)
+        soon_s = asyncio.get_running_loop().time() + 0.1
+        outcomes = await asyncio.gather(
+            made.check(options), made.check(options, soon_s), made.check(options)
+        )
+
+    assert [(o.result, o.reason) for o in outcomes] == [
+        (Result.UP, None), (Result.NOT_MEASURED, Reason.REGION_BUSY), (Result.UP, None),
+    ]  # fmt: skip
+    assert target.accepted == 2
+    assert made.under_way == 0
+
+
+@on_both_loops
 async def test_the_phases_add_up_to_what_a_clock_outside_sees():
     async def slow(exchange):
         await exchange.request()

@@ -63,7 +63,7 @@ def test_a_late_failure_is_looked_at_again(play):
         (website,) = await _given(world, "http://slow/")
 
         class TimesOut:
-            async def check(self, _):
+            async def check(self, *_):
                 await asyncio.sleep(0.4)  # what a website takes is time
                 return DOWN
 

@@ -35,7 +35,7 @@ class ScriptedProber:
         self.outcomes = {}
         self.checked = []
 
-    async def check(self, options):
+    async def check(self, options, _begin_by_s=None):
         self.checked.append(options.url)
         found = self.outcomes.get(options.url)
         if isinstance(found, Exception):
@@ -50,7 +50,7 @@ class ScriptedWitness:
     def __init__(self):
         self.network = True
 
-    async def has_network(self):
+    async def has_network(self, _lasted_s=0.0, **_):
         return self.network
 
 

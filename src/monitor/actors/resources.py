@@ -136,6 +136,7 @@ class RegionResources(Resources):
             dns_servers=self.settings.monitor_dns_servers,
             concurrency=self.settings.monitor_concurrency,
         )
+        self.witness = NetworkWitness(self.settings.monitor_references)
         self.worker = RegionWorker(
             region=self.region,
             projection=Projection(self.redis),
@@ -144,7 +145,7 @@ class RegionResources(Resources):
             ticks=GroupedWrites(self.ticks.write),
             buffer=self.buffer,
             prober=self.prober,
-            witness=NetworkWitness(self.settings.monitor_references),
+            witness=self.witness,
             stragglers=Stragglers(self.settings.monitor_concurrency),
             send=send_all,
             now=time.time,
@@ -177,6 +178,7 @@ class RegionResources(Resources):
         await send_all(await hand_back(self.worker))
         await self.worker.ticks.close()
         await self.prober.close()
+        await self.witness.close()
         await super().close()
 
 

@@ -95,6 +95,10 @@ _WORDS: dict[Reason, Words] = {
         "secrets not readable",
         "The region lacks the key to the request's headers, which says nothing about the website.",
     ),
+    Reason.REGION_BUSY: Words(
+        "region overloaded",
+        "The region had more to check than it could, which says nothing about the website.",
+    ),
 }
 
 

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal_error"
     REGION_OFFLINE = "region_offline"
     SECRETS_UNREADABLE = "secrets_unreadable"
+    REGION_BUSY = "region_busy"
 
 
 REASON_CODES: tuple[Reason, ...] = tuple(Reason)

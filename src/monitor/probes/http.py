@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import traceback
 from collections.abc import Container, Sequence
@@ -29,6 +30,7 @@ from monitor.probes.redirects import (
 )
 from monitor.probes.resolver import Resolver
 
+_TOO_LATE = Outcome(Result.NOT_MEASURED, Reason.REGION_BUSY)
 _CLOSED = not_measured(Reason.INTERNAL_ERROR, "the prober was closed during the check")
 _log = get_logger(__name__)
 
@@ -64,16 +66,17 @@ class HttpProber:
         """How many checks have a slot."""
         return self._concurrency - self._slots._value
 
-    async def check(self, options: CheckOptions) -> Outcome:
+    async def check(self, options: CheckOptions, begin_by_s: float = math.inf) -> Outcome:
         """One attempt to reach one website, redirects included, within its request_timeout.
 
-        Waiting for a free slot counts neither in the deadline nor in the timings. Never
-        raises but for cancellation: every failure is an outcome, and one of our own making
-        says that nothing was measured.
+        Waiting for a free slot counts neither in the deadline nor in the timings; whoever gets
+        one only after ``begin_by_s``, in the loop's time, gives it to the next. Never raises but
+        for cancellation: every failure is an outcome, and one of our own making says that nothing
+        was measured.
         """
         await self._slots.acquire()
         try:
-            return await self._measured(options)
+            return await self._measured(options) if self._loop.time() <= begin_by_s else _TOO_LATE
         finally:
             self._slots.release()
 

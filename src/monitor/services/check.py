@@ -63,12 +63,13 @@ async def hand_back(worker: RegionWorker) -> list[Outgoing]:
 
 
 async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) -> list[Outgoing]:
+    begun_s = int(worker.now())
     due = [e for e in entries if e.state.slot_s < slot_s]
     if not due:
         return []
     running: dict[asyncio.Task[Outcome], Entry] = {}
     try:
-        await _start(worker, due, running)
+        await _start(worker, due, slot_s, running)
         done, late = await asyncio.wait(running, timeout=worker.patience_s)
     except asyncio.CancelledError:
         for task in running:
@@ -77,42 +78,52 @@ async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) ->
         raise
     found = [(running[t], outcome_of(t)) for t in done]
     _tell_unreadable(worker, [outcome for _, outcome in found])
-    follow = await settle(worker, found, slot_s)
+    follow = await settle(worker, found, slot_s, begun_s)
     if late:
         await worker.send(follow)
-        await _leave(worker, {task: running[task] for task in late}, slot_s)
+        await _leave(worker, {task: running[task] for task in late}, slot_s, begun_s)
         return []
     return follow
 
 
 async def _start(
-    worker: RegionWorker, due: Sequence[Entry], running: dict[asyncio.Task[Outcome], Entry]
+    worker: RegionWorker,
+    due: Sequence[Entry],
+    slot_s: int,
+    running: dict[asyncio.Task[Outcome], Entry],
 ) -> None:
     """Start all checks, a few at a time, with a look at what has come in between.
+
+    One that finds no place before the next of its website is due is not made: a region that has
+    too much to do would else be ever later, and work it all off once it can.
 
     Were they started at once, the answers would wait for the last of them to be under way, and
     that wait would be measured: 30 ms in the middle of 500 quick websites, against 3 ms.
     """
     loop = asyncio.get_running_loop()
+    slot_at_s = loop.time() + slot_s - worker.now()
     for number, entry in enumerate(due, 1):
-        running[loop.create_task(_checked(worker, entry))] = entry
+        begin_by_s = slot_at_s + entry.options.check_frequency
+        running[loop.create_task(_checked(worker, entry, begin_by_s))] = entry
         if number % _STARTED_AT_ONCE == 0:
             await asyncio.sleep(0)
 
 
-def _checked(worker: RegionWorker, entry: Entry) -> Coroutine[Any, Any, Outcome]:
+def _checked(worker: RegionWorker, entry: Entry, begin_by_s: float) -> Coroutine[Any, Any, Outcome]:
     if entry.sealed is None:
-        return worker.prober.check(entry.options)
-    return _unsealed(worker, entry, entry.sealed)
+        return worker.prober.check(entry.options, begin_by_s)
+    return _unsealed(worker, entry, entry.sealed, begin_by_s)
 
 
-async def _unsealed(worker: RegionWorker, entry: Entry, sealed: Sealed) -> Outcome:
+async def _unsealed(
+    worker: RegionWorker, entry: Entry, sealed: Sealed, begin_by_s: float
+) -> Outcome:
     """A check without its headers would say something else than the website's owner asked."""
     try:
         options = worker.vault.open(entry.options, sealed)
     except SecretsUnreadable as error:
         return Outcome(Result.NOT_MEASURED, Reason.SECRETS_UNREADABLE, evidence=str(error))
-    return await worker.prober.check(options)
+    return await worker.prober.check(options, begin_by_s)
 
 
 def _tell_unreadable(worker: RegionWorker, outcomes: Sequence[Outcome]) -> None:
@@ -126,10 +137,10 @@ def _tell_unreadable(worker: RegionWorker, outcomes: Sequence[Outcome]) -> None:
         )
 
 
-async def _leave(worker: RegionWorker, late: Running, slot_s: int) -> None:
+async def _leave(worker: RegionWorker, late: Running, slot_s: int, begun_s: int) -> None:
     """Let these checks end in their own time."""
 
     async def settle_late(checked: Sequence[Measured]) -> None:
-        await worker.send(await settle(worker, checked, slot_s))
+        await worker.send(await settle(worker, checked, slot_s, begun_s))
 
     await worker.stragglers.take(slot_s, late, settle_late)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,15 +24,18 @@ PATIENCE_S = 2.0
 
 
 class Prober(Protocol):
-    """Makes one check. Never raises."""
+    """Makes one check, unless it could not be begun by ``begin_by_s`` of the loop's time.
 
-    async def check(self, options: CheckOptions) -> Outcome: ...
+    Never raises.
+    """
+
+    async def check(self, options: CheckOptions, begin_by_s: float = math.inf) -> Outcome: ...
 
 
 class Witness(Protocol):
-    """Knows whether this region still has a network."""
+    """Knows whether this region has, and had for ``lasted_s``, a network."""
 
-    async def has_network(self) -> bool: ...
+    async def has_network(self, lasted_s: float = 0.0, *, anew: bool = False) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)

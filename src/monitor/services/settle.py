@@ -29,15 +29,21 @@ log = get_logger(__name__)
 _TRIES = 3
 """Checks of one website that overlap: its slot's, one out of turn, a re-check."""
 
+_SUSPICIOUS = 10
+"""So many websites, and most of a batch, do not fail together but for a reason they share."""
 
-async def settle(worker: RegionWorker, checked: Sequence[Measured], slot_s: int) -> list[Outgoing]:
+
+async def settle(
+    worker: RegionWorker, checked: Sequence[Measured], slot_s: int, begun_s: int
+) -> list[Outgoing]:
     """Store what these checks of one slot found; returns the messages that follow.
 
-    Raises Unavailable without Redis. Ticks that their store refuses are kept for later.
+    ``begun_s``: when they were begun, later than the slot where their batch was late. Raises
+    Unavailable without Redis. Ticks that their store refuses are kept for later.
     """
     due = [entry for entry, _ in checked]
     outcomes = [outcome for _, outcome in checked]
-    network = await _network(worker, outcomes)
+    network = await _network(worker, outcomes, begun_s)
     measured = outcomes if network else [_without_network(o) for o in outcomes]
     await _store_ticks(worker, due, measured, slot_s)
     stored = await _store_states(worker, list(zip(due, measured, strict=True)), slot_s)
@@ -47,10 +53,13 @@ async def settle(worker: RegionWorker, checked: Sequence[Measured], slot_s: int)
     return _follow_up(worker.region, stored, slot_s)
 
 
-async def _network(worker: RegionWorker, outcomes: Sequence[Outcome]) -> bool:
-    if not any(o.reason in NETWORK_REASONS for o in outcomes):
+async def _network(worker: RegionWorker, outcomes: Sequence[Outcome], begun_s: int) -> bool:
+    """Whether the region had a network while these checks were made, if there is any doubt."""
+    doubtful = sum(o.reason in NETWORK_REASONS for o in outcomes)
+    if not doubtful:
         return True
-    return await worker.witness.has_network()
+    anew = doubtful >= _SUSPICIOUS and 2 * doubtful > len(outcomes)
+    return await worker.witness.has_network(max(worker.now() - begun_s, 0.0), anew=anew)
 
 
 def _without_network(outcome: Outcome) -> Outcome:
