@@ -8,7 +8,7 @@ import redis as redis_client
 
 from support.breakable import start_influx, start_postgres, start_redis
 from support.influx import find_influxd
-from support.mailbox import Mailbox
+from support.mailbox import CUT, HANG, Mailbox
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_the_mailbox_refuses_comes_back_and_replies_as_told():
     with Mailbox() as mailbox:
 
         def send():
-            with smtplib.SMTP("127.0.0.1", mailbox.port, timeout=5) as client:
+            with smtplib.SMTP("127.0.0.1", mailbox.port, timeout=2) as client:
                 client.sendmail("a@example.com", ["b@example.com"], "Subject: x\r\n\r\nHello")
 
         send()
@@ -112,3 +112,11 @@ def test_the_mailbox_refuses_comes_back_and_replies_as_told():
         with pytest.raises(smtplib.SMTPDataError):
             send()
         assert len(mailbox.mails) == 2
+        mailbox.reply = lambda _envelope: CUT
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            send()
+        assert len(mailbox.mails) == 3
+        mailbox.reply = lambda _envelope: HANG
+        with pytest.raises(TimeoutError):
+            send()
+        assert len(mailbox.mails) == 3

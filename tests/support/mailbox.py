@@ -9,12 +9,17 @@ from aiosmtpd.smtp import SMTP
 
 from support.ports import free_ports
 
+CUT = "cut"
+HANG = "hang"
+
 
 class Mailbox:
     """Mails as they come; whoever waits is woken by each.
 
     ``reply``: what the end of a mail is answered with, called with its envelope; a mail whose
-    reply begins with a 2 is kept. May be replaced at any time, from any thread.
+    reply begins with a 2 is kept. May be replaced at any time, from any thread. It may also be
+    ``CUT``: the mail is kept, and the line cut instead of an answer; or ``HANG``: no answer comes
+    for as long as the sender waits.
     """
 
     def __init__(self):
@@ -27,12 +32,16 @@ class Mailbox:
         self._sessions = []
         self._server = None
 
-    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(self, server, _session, envelope):  # noqa: N802 - aiosmtpd's name
         reply = self.reply(envelope)
-        if reply.startswith("2"):
+        if reply is CUT or reply.startswith("2"):
             with self._arrived:
                 self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
                 self._arrived.notify_all()
+        if reply is CUT:
+            server.transport.abort()
+        if reply in (CUT, HANG):
+            await asyncio.Event().wait()  # cancelled when the connection has ended
         return reply
 
     def about(self, text):
