@@ -3,6 +3,7 @@
 PYTHON ?= python3
 TESTS_AT_ONCE ?= 2
 FAULTS_AT_ONCE ?= 6
+CASES ?= 5000
 PROCESSES ?= 1
 THREADS ?= 8
 
@@ -14,7 +15,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --univer
 LOCK := $(COMPILE) pyproject.toml requirements/build.in
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-hostile test-faults test-e2e lint fmt migrate api worker scheduler stack audit lock bench bench-million
+.PHONY: help up down test test-hostile test-faults test-fuzz test-e2e lint fmt migrate api worker scheduler stack audit lock bench bench-million
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ test-hostile: .venv/.dev ## are neighbours of websites that mean harm as quick a
 
 test-faults: .venv/.dev ## whole systems, broken on purpose, against a scripted truth (about twelve minutes)
 	@$(BIN)/python -m pytest -n $(FAULTS_AT_ONCE) --dist worksteal tests/faults $(ARGS)
+
+test-fuzz: .venv/.dev ## CASES=5000 requests made up from the OpenAPI document, against a real API; SEED=7 makes up others
+	@CASES=$(CASES) SEED=$(or $(SEED),1) $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 test-e2e: .venv/.dev ## a newcomer's walk in a fresh copy: make up, curl, Ctrl-C (a few minutes)
 	@$(BIN)/python -m pytest tests/e2e $(ARGS)
