@@ -251,6 +251,8 @@ def test_the_log_is_read_by_page_and_by_who_what_and_when(scene):
     [
         ({"since": "2026-11-24T00:00:00"}, "since"),
         ({"until": "yesterday"}, "until"),
+        ({"until": "0.5"}, "until"),
+        ({"since": "2026-02-30T00:00:00Z"}, "since"),
         ({"action": "website.painted"}, "action"),
         ({"key": "1"}, "key"),
         ({"object": "a\x00b"}, "object"),

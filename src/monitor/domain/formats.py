@@ -5,6 +5,7 @@ Messages complete a sentence that begins with the field's name.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from ipaddress import IPv6Address
@@ -46,6 +47,11 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")  # RFC 5321, section 4.1.2
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_\u0080-\U0010ffff-]{1,63}")
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_INSTANT_FORM = "must be a time with its offset, like 2026-11-24T10:00:00Z"
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
@@ -69,6 +75,16 @@ def integer(value: object, least: int, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise Refused(f"must be a whole number from {least} to {most}")
     return value
+
+
+def instant(value: str) -> dt.datetime:
+    """A date and time with its offset (RFC 3339, section 5.6). A bare number is none."""
+    if not _INSTANT.fullmatch(value):
+        raise Refused(_INSTANT_FORM)
+    try:
+        return dt.datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise Refused(_INSTANT_FORM) from None
 
 
 def boolean(value: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Router, get
@@ -16,6 +16,9 @@ from monitor.api.dependencies import Deps
 from monitor.api.openapi import problems
 from monitor.api.parameters import Cursor, Limit
 from monitor.domain.audit import Action, Entry, Query
+from monitor.domain.errors import FieldProblem
+from monitor.domain.formats import Refused, instant
+from monitor.domain.validation import BadQuery
 from monitor.services import audit
 
 KeyFilter = Annotated[UUID | None, QueryParameter(description="Done with this API key.")]
@@ -28,8 +31,9 @@ ObjectFilter = Annotated[
         description="Done to this website, region, key or import: its id or name.",
     ),
 ]
-Since = Annotated[dt.datetime | None, QueryParameter(description="Then or later.")]
-Until = Annotated[dt.datetime | None, QueryParameter(description="Before then.")]
+_TIME: dict[str, Any] = {"schema_extra": {"format": "date-time"}, "max_length": 40}
+Since = Annotated[str | None, QueryParameter(description="Then or later.", **_TIME)]
+Until = Annotated[str | None, QueryParameter(description="Before then.", **_TIME)]
 
 
 @get("/", opt=ADMIN, responses=problems(400))
@@ -50,9 +54,22 @@ async def read_audit_log(
     not happen: an entry is stored together with its change. A change of many websites is one entry,
     an import one for every thousand lines, with counts.
     """
-    wanted = Query(key=key, action=action, object=object, since=since, until=until)
+    wanted = Query(
+        key=key,
+        action=action,
+        object=object,
+        since=_time("since", since),
+        until=_time("until", until),
+    )
     found, following = await audit.page(deps.pool, wanted, limit, cursor)
     return schemas_audit.AuditPage([_entry(e) for e in found], following)
+
+
+def _time(parameter: str, given: str | None) -> dt.datetime | None:
+    try:
+        return None if given is None else instant(given)
+    except Refused as refused:
+        raise BadQuery([FieldProblem(parameter, str(refused))]) from None
 
 
 def _entry(found: Entry) -> schemas_audit.AuditEntry:
