@@ -24,6 +24,8 @@ from monitor.domain.messages import (
     Outgoing,
 )
 from monitor.logs import get_logger
+from monitor.redis_consumer import RedisConsumer, until_there
+from monitor.storage.redis.client import keepalive
 
 log = get_logger(__name__)
 
@@ -65,7 +67,11 @@ class Broker(RedisBroker):
     def __init__(self, redis_url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> None:
         # No time-out on answers: a fetch that timed out here may have taken messages there.
         client = redis.Redis.from_url(
-            redis_url, socket_timeout=None, socket_connect_timeout=5, socket_keepalive=True
+            redis_url,
+            socket_timeout=None,
+            socket_connect_timeout=5,
+            socket_keepalive=True,
+            socket_keepalive_options=keepalive(),
         )
         super().__init__(  # type: ignore[no-untyped-call] # Dramatiq's
             client=client,
@@ -73,6 +79,32 @@ class Broker(RedisBroker):
             heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
             maintenance_chance=_MAINTENANCE_CHANCE,
         )
+
+    @property
+    def consumer_class(self) -> type[RedisConsumer]:
+        return RedisConsumer
+
+    def enqueue(
+        self, message: dramatiq.Message[Any], *, delay: int | None = None
+    ) -> dramatiq.Message[Any]:
+        """Queue what must not be lost, as soon as Redis takes it: blocks while it is away.
+
+        A retry of a message that is about to be acknowledged, one whose time has come, the work
+        of a minute: Dramatiq and periodiq send each of them once.
+        """
+        return until_there(lambda: self._enqueue(message, delay))
+
+    def _enqueue(self, message: dramatiq.Message[Any], delay: int | None) -> dramatiq.Message[Any]:
+        if delay is not None or message.actor_name not in _FIRST:
+            queued: dramatiq.Message[Any] = super().enqueue(message, delay=delay)
+            return queued
+        message = message.copy(options={"redis_message_id": str(uuid4())})
+        self.emit_before("enqueue", message, delay)
+        with self.client.pipeline(transaction=True) as pipe:
+            self._put_first(pipe, message)
+            pipe.execute()
+        self.emit_after("enqueue", message, delay)
+        return message
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
         """A consumer that looks as often as its queue needs; a region's as the worker says."""
@@ -99,21 +131,6 @@ class Broker(RedisBroker):
             if value == data:
                 self.do_nack(queue_name, message_id)
         return False
-
-    def enqueue(
-        self, message: dramatiq.Message[Any], *, delay: int | None = None
-    ) -> dramatiq.Message[Any]:
-        """Queue a message of Dramatiq's own: a retry, or a delayed one whose time has come."""
-        if delay is not None or message.actor_name not in _FIRST:
-            queued: dramatiq.Message[Any] = super().enqueue(message, delay=delay)
-            return queued
-        message = message.copy(options={"redis_message_id": str(uuid4())})
-        self.emit_before("enqueue", message, delay)
-        with self.client.pipeline(transaction=True) as pipe:
-            self._put_first(pipe, message)
-            pipe.execute()
-        self.emit_after("enqueue", message, delay)
-        return message
 
     def send(self, outgoing: Sequence[Outgoing]) -> None:
         """Queue messages, all or none. Raises Unavailable without Redis."""

@@ -187,6 +187,24 @@ def test_of_two_overlapping_checks_the_earlier_slot_decides_nothing(play, earlie
     play(scenario)
 
 
+def test_a_suspect_of_a_late_batch_is_looked_at_again_15_s_later_and_not_at_once(play):
+    async def scenario(world):
+        (website,) = await _given(world, "http://down/")
+        world.prober.outcomes["http://down/"] = DOWN
+        # given a batch that waited for a minute, and its re-check
+        world.now_s = START_S + 60
+        (again,) = await check_batch(world.worker(), _batch(START_S))
+        assert again.not_before_ms == (START_S + 75) * 1000
+        world.now_s = START_S + 75
+        # when
+        (report,) = await check_websites(world.worker(), again.payload)
+        # then the tick has its slot, and the outage began when it was seen
+        assert [t.slot_s for t in await _ticks(world, website)] == [START_S, START_S + 75]
+        assert report.payload.flips[0].at_s == START_S + 60
+
+    play(scenario)
+
+
 def test_ticks_the_store_refuses_wait_and_alarms_go_on(play):
     async def scenario(world):
         (website,) = await _given(world, "http://down/")

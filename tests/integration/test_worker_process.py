@@ -4,11 +4,7 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import sysconfig
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import dramatiq
 import pytest
@@ -17,38 +13,11 @@ import redis as redis_client
 from monitor.broker import Broker
 from monitor.domain import messages
 from monitor.domain.messages import CheckWebsites
-from monitor.local import process
-from monitor.settings import TABLE
+from support.products import command, environment, running, until, worker
 from support.targets import silent, targets_in_thread
 from support.world import run
 
-_SCRIPTS = Path(sysconfig.get_path("scripts"))
-_WORKER = ("dramatiq", "monitor.actors", "--skip-logging", "--processes", "1", "--threads", "2")
-
-
-def _command(words):
-    return [sys.executable, "-P", _SCRIPTS / words[0], *words[1:]]
-
-
-def _environment(settings):
-    return dict(os.environ) | {s.name: "" for s in TABLE} | settings
-
-
-@contextmanager
-def _running(words, log, **settings):
-    with log.open("wb") as file:
-        child = process.start(_command(words), log=file, env=_environment(settings), cwd=log.parent)
-    try:
-        yield child
-    finally:
-        process.stop(child, within_s=10)
-
-
-def _until(condition, within_s=90):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)  # another process tells nothing but what it is asked
+_WORKER = worker()
 
 
 @pytest.mark.parametrize(
@@ -80,7 +49,7 @@ def test_a_missing_or_malformed_setting_stops_it_with_one_sentence(
 ):
     # when
     done = subprocess.run(
-        _command(words), env=_environment(settings), cwd=tmp_path, timeout=30,
+        command(words), env=environment(settings), cwd=tmp_path, timeout=30,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     # then
@@ -98,8 +67,8 @@ def test_a_region_worker_needs_no_postgres_and_serves_its_own_queue_only(tmp_pat
             sender.send([messages.check_websites(check)])
         settings = {"INFLUXDB_URL": "http://127.0.0.1:1", "MONITOR_REGION": "europe"}
         # when
-        with _running(_WORKER, tmp_path / "log", REDIS_URL=redis_url, **settings):
-            _until(lambda: client.hlen("dramatiq:checks.europe.msgs") == 0)
+        with running(_WORKER, tmp_path / "log", REDIS_URL=redis_url, **settings):
+            until(lambda: client.hlen("dramatiq:checks.europe.msgs") == 0)
         # then
         assert client.hlen("dramatiq:checks.asia.msgs") == 1
         sender.client.close()
@@ -120,13 +89,29 @@ def test_what_cannot_be_understood_is_put_aside_with_a_log_line(tmp_path, redis_
     log = tmp_path / "log"
     with redis_client.Redis.from_url(redis_url) as client:
         # when
-        with _running(_WORKER, log, REDIS_URL=redis_url, **settings):
-            _until(lambda: client.zcard("dramatiq:checks.europe.XQ") == 3)
+        with running(_WORKER, log, REDIS_URL=redis_url, **settings):
+            until(lambda: client.zcard("dramatiq:checks.europe.XQ") == 3)
         # then nothing is tried again
         assert client.hlen("dramatiq:checks.europe.msgs") == 0
         assert client.hlen("dramatiq:checks.europe.DQ.msgs") == 0
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [x["event"] for x in lines].count("message.refused") == 3
+    sender.client.close()
+
+
+def test_a_minutes_work_without_postgres_is_skipped_and_leaves_no_dead_letter(tmp_path, redis_url):
+    # given
+    sender, log = Broker(redis_url), tmp_path / "log"
+    sender.enqueue(dramatiq.Message("incidents", "sweep_missed", (), {}, {}))
+    settings = {"DATABASE_URL": "postgresql://127.0.0.1:1/nothing", "SMTP_HOST": "127.0.0.1"}
+    with redis_client.Redis.from_url(redis_url) as client:
+        # when
+        with running(_WORKER, log, REDIS_URL=redis_url, **settings):
+            until(lambda: client.hlen("dramatiq:incidents.msgs") == 0)
+        # then
+        assert client.zcard("dramatiq:incidents.XQ") == 0
+    assert "periodic.put_off" in log.read_text()
+    assert "Traceback" not in log.read_text()
     sender.client.close()
 
 
@@ -148,12 +133,12 @@ def test_a_worker_in_the_middle_of_a_batch_ends_when_told(tmp_path, database_url
             "MONITOR_ALLOW_NETWORKS": "127.0.0.0/8",
         }  # fmt: skip
         log = tmp_path / "log"
-        with _running(_WORKER, log, **settings) as child:
+        with running(_WORKER, log, **settings) as child:
             sender = Broker(redis_url)
             now_ms = int(time.time() * 1000)
             check = CheckWebsites(region="europe", website_ids=[website], slot_ms=now_ms)
             sender.send([messages.check_websites(check)])
-            _until(lambda: target.open == 1)
+            until(lambda: target.open == 1)
             # when the whole group is told, as Ctrl-C and systemd do it
             for _ in range(times):
                 os.killpg(child.pid, signal.SIGTERM)

@@ -6,7 +6,16 @@ from uuid import UUID
 import pytest
 
 from monitor.domain.outcome import Outcome, Reason, Result
-from monitor.domain.verdict import Flip, RegionState, Verdict, decide, flip_of, is_fresh
+from monitor.domain.verdict import (
+    Flip,
+    RegionState,
+    Verdict,
+    decide,
+    flip_of,
+    in_rounds,
+    is_fresh,
+    seen_at,
+)
 
 UP = Outcome(Result.UP, status_code=200, response_ms=12.5)
 DOWN = Outcome(Result.DOWN, Reason.CONNECTION_REFUSED, evidence="connection refused")
@@ -55,6 +64,25 @@ def test_failures_that_follow_closely_wait_for_the_early_check():
     assert confirmed.state.verdict is Verdict.DOWN
     assert confirmed.state.since_s == 1008
     assert confirmed.report
+
+
+def test_slots_that_are_checked_at_once_after_a_stall_confirm_nothing():
+    # given a check that was made 28 s late, and the next one in its own slot
+    assert seen_at(1000, 1005.9) == 1005
+    late = decide(RegionState(), DOWN, 1000, seen_at(1000, 1028))
+    # when
+    next_one = decide(late.state, DOWN, 1030, seen_at(1030, 1031))
+    # then both saw the same blip
+    assert next_one.state.verdict is Verdict.UNKNOWN
+    assert next_one.recheck
+    # and what fails 15 s later is down, since it was first seen to be
+    confirmed = decide(next_one.state, DOWN, 1045, seen_at(1045, 1045))
+    assert confirmed.state.verdict is Verdict.DOWN
+    assert confirmed.state.since_s == 1028
+
+
+def test_a_check_that_is_on_time_saw_what_was_at_its_slot():
+    assert [seen_at(1000, 1000 + late_s) for late_s in (0, 0.9, 5)] == [1000] * 3
 
 
 def test_a_success_between_two_failures_starts_anew():

@@ -8,9 +8,10 @@ from typing import Any
 import dramatiq
 from periodiq import cron
 
+from monitor.actors.coming_again import comes_again
 from monitor.actors.reading import read
 from monitor.actors.resources import CentralResources
-from monitor.broker import Broker, send_all
+from monitor.broker import FIRST_PRIORITY, Broker, send_all
 from monitor.domain.errors import BadMessage
 from monitor.domain.messages import (
     INCIDENTS_QUEUE,
@@ -23,6 +24,10 @@ from monitor.domain.messages import (
 )
 from monitor.services import audit, bulk_views, emit, record, sweep, sync, ticks
 
+_PATIENT = 40
+"""Retries for about ten minutes, at most a quarter of a minute apart: as soon as Postgres is back,
+what waited for it is done. Those of a minute's batches end by themselves with that minute."""
+
 
 def declare(broker: Broker, resources: CentralResources) -> None:
     """Declare all central actors, the periodic ones among them."""
@@ -34,16 +39,18 @@ def declare(broker: Broker, resources: CentralResources) -> None:
 
 def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
     @dramatiq.actor(
-        broker=broker, queue_name=SCHEDULE_QUEUE, max_retries=0, periodic=cron("* * * * *")
-    )
+        broker=broker, queue_name=SCHEDULE_QUEUE, max_retries=_PATIENT, min_backoff=500,
+        max_backoff=2_000, priority=FIRST_PRIORITY, periodic=cron("* * * * *"),
+    )  # fmt: skip
     async def emit_batches() -> None:
+        await resources.watch.note()
         minute_s = emit.minute_to_emit(time.time())
         resources.emitted.inc(await emit.emit_minute(resources.emitter, minute_s))
 
 
 def _declare_sync(broker: Broker, resources: CentralResources) -> None:
     @dramatiq.actor(
-        broker=broker, queue_name=SYNC_QUEUE, max_retries=5, min_backoff=1_000,
+        broker=broker, queue_name=SYNC_QUEUE, max_retries=_PATIENT, min_backoff=1_000,
         max_backoff=15_000, periodic=cron("* * * * *"),
     )  # fmt: skip
     async def sync_changes(payload: Any = None) -> None:  # noqa: ARG001 - a nudge says only: look
@@ -57,7 +64,7 @@ def _declare_sync(broker: Broker, resources: CentralResources) -> None:
 
 def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
     @dramatiq.actor(
-        broker=broker, queue_name=INCIDENTS_QUEUE, max_retries=5, min_backoff=500,
+        broker=broker, queue_name=INCIDENTS_QUEUE, max_retries=_PATIENT, min_backoff=500,
         max_backoff=15_000, throws=(BadMessage,),
     )  # fmt: skip
     async def record_flips(payload: Any) -> None:
@@ -67,6 +74,7 @@ def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
     @dramatiq.actor(
         broker=broker, queue_name=INCIDENTS_QUEUE, max_retries=0, periodic=cron("* * * * *")
     )
+    @comes_again
     async def sweep_missed() -> None:
         await send_all(await sweep.sweep(resources.recorder))
 
@@ -110,5 +118,6 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
     @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=0, periodic=cron("* * * * *")
     )
+    @comes_again
     async def write_kept_ticks() -> None:
         await ticks.write_kept(resources.keeper)

@@ -29,6 +29,7 @@ from monitor.services.heartbeat import Heartbeat
 from monitor.services.loop_delay import measure_loop_delay
 from monitor.services.meter import Meter
 from monitor.services.outbox import Outbox
+from monitor.services.projection_watch import ProjectionWatch
 from monitor.services.record import Recorder
 from monitor.services.region_worker import RegionWorker
 from monitor.services.stragglers import Stragglers
@@ -45,6 +46,7 @@ from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.redis.workers import Workers
 from monitor.storage.ticks.contract import TickStore
 from monitor.storage.ticks.grouped import GroupedWrites
+from monitor.storage.ticks.guarded import GuardedWrites
 from monitor.storage.ticks.open import make_tick_store
 
 log = get_logger(__name__)
@@ -137,12 +139,13 @@ class RegionResources(Resources):
             concurrency=self.settings.monitor_concurrency,
         )
         self.witness = NetworkWitness(self.settings.monitor_references)
+        self.guarded = GuardedWrites(self.ticks.write)
         self.worker = RegionWorker(
             region=self.region,
             projection=Projection(self.redis),
             states=States(self.redis),
             regions=Regions(self.redis),
-            ticks=GroupedWrites(self.ticks.write),
+            ticks=GroupedWrites(self.guarded.write),
             buffer=self.buffer,
             prober=self.prober,
             witness=self.witness,
@@ -177,6 +180,7 @@ class RegionResources(Resources):
         await self.heartbeat.close()
         await send_all(await hand_back(self.worker))
         await self.worker.ticks.close()
+        await self.guarded.close()
         await self.prober.close()
         await self.witness.close()
         await super().close()
@@ -190,6 +194,7 @@ class CentralResources(Resources):
     outbox: Outbox
     syncer: Syncer
     sync_turns: SyncTurns
+    watch: ProjectionWatch
     keeper: Keeper
 
     def __init__(self, settings: Settings, role: str) -> None:
@@ -221,9 +226,12 @@ class CentralResources(Resources):
         self.outbox = Outbox(Courier(self.pool, channel, s.smtp_from, time.time), send_all)
         self.syncer = Syncer(self.pool, self.redis, time.time)
         self.sync_turns = SyncTurns(self.syncer, send_all)
+        self.watch = ProjectionWatch(self.syncer, self.sync_turns, self.emitter)
+        self.watch.start()
         self.keeper = Keeper(self.ticks, self.buffer, time.time)
 
     async def close(self) -> None:
+        await self.watch.close()
         await self.outbox.close()
         await super().close()
 

@@ -84,10 +84,11 @@ def _broker(settings: Settings, resources: R, declare: Callable[[Broker, R], Non
         resources.messages,
         resources,
         *map(MetricsMiddleware, _metrics(settings, resources)),
-        TimeLimit(),
-        ShutdownNotifications(),
         Retries(),
         PeriodiqMiddleware(skip_delay=_SKIP_AFTER_S),
+        # Off before a retry is queued: that waits for Redis, and an interrupt would lose it.
+        TimeLimit(),
+        ShutdownNotifications(),
     ]
     broker = Broker(settings.need("REDIS_URL"), middleware)
     dramatiq.set_broker(broker)

@@ -16,6 +16,9 @@ RECHECK_AFTER_S = 15
 """A failure that confirms nothing yet is checked again this soon: a first one, and one that comes
 so soon after it that it may be the same blip. That one may have taken the place of the re-check."""
 
+ON_TIME_S = 5
+"""A check that begins within this of its slot counts as made then."""
+
 REPORT_EVERY = 64
 """A verdict of down that lasts is reported again at every so many failures, for ever."""
 
@@ -85,8 +88,21 @@ class Decision(Struct, frozen=True):
     ended: Outage | None = None
 
 
-def decide(before: RegionState, outcome: Outcome, slot_s: int) -> Decision | None:
+def seen_at(slot_s: int, begun_s: float) -> int:
+    """When the check of a slot that began at ``begun_s`` saw what it saw, in Unix seconds.
+
+    After a stall the checks of two slots may be made at once. They see the same moment: one
+    failure, not two that confirm each other.
+    """
+    return slot_s if begun_s - slot_s <= ON_TIME_S else int(begun_s)
+
+
+def decide(
+    before: RegionState, outcome: Outcome, slot_s: int, seen_s: int | None = None
+) -> Decision | None:
     """Apply one outcome to what a region held. None: nothing was learned, change nothing.
+
+    ``seen_s``: when it was seen, where that is not at its slot; see ``seen_at``.
 
     The first verdict up is no flip: a website is taken as up until a region says otherwise.
     """
@@ -94,7 +110,7 @@ def decide(before: RegionState, outcome: Outcome, slot_s: int) -> Decision | Non
         return None
     if outcome.result is Result.UP:
         return _decide_up(before, outcome, slot_s)
-    return _decide_down(before, outcome, slot_s)
+    return _decide_down(before, outcome, slot_s, slot_s if seen_s is None else seen_s)
 
 
 def _decide_up(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
@@ -112,11 +128,11 @@ def _decide_up(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
     return Decision(state, report=True, ended=ended)
 
 
-def _decide_down(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
+def _decide_down(before: RegionState, outcome: Outcome, slot_s: int, seen_s: int) -> Decision:
     failures = before.failures + 1
-    first = before.first_failure_s if before.failures else slot_s
+    first = before.first_failure_s if before.failures else seen_s
     # A slot may follow the first failure closely; a blip that both fall into is no outage.
-    lasted = failures >= CONFIRMATIONS and slot_s - first >= RECHECK_AFTER_S
+    lasted = failures >= CONFIRMATIONS and seen_s - first >= RECHECK_AFTER_S
     confirmed = before.verdict is Verdict.DOWN or lasted
     flipped = confirmed and before.verdict is not Verdict.DOWN
     state = RegionState(

@@ -55,14 +55,20 @@ def minute_to_emit(now_s: float) -> int:
     return int(now_s + _AHEAD_S) // MINUTE_S * MINUTE_S
 
 
-async def emit_minute(emitter: Emitter, minute_s: int) -> int:
+async def emit_minute(emitter: Emitter, minute_s: int, since_s: int = 0) -> int:
     """Queue the batches due in the minute that starts at ``minute_s``; returns how many.
+
+    Slots before ``since_s`` are left out, should the minute have begun long ago.
 
     Each ring's batches are queued once, whoever else tries. A region whose queue has grown
     beyond what its workers can be about to do gets none: its slots are counted as dropped,
     and neither Redis nor the region is buried.
     """
-    found = await batches_of_minute(emitter.projection, minute_s, emitter.batch_size)
+    all_of_it = await batches_of_minute(emitter.projection, minute_s, emitter.batch_size)
+    due = (
+        (ring, [b for b in all_ if b.not_before_ms >= since_s * 1000]) for ring, all_ in all_of_it
+    )
+    found = [(ring, batches) for ring, batches in due if batches]
     buried = await _buried(emitter, found)
     emitted = 0
     for ring, batches in found:

@@ -9,7 +9,7 @@ from monitor.domain import messages
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckWebsites, Outgoing
 from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result, Tick, tick_of
-from monitor.domain.verdict import RECHECK_AFTER_S, decide, flip_of
+from monitor.domain.verdict import RECHECK_AFTER_S, decide, flip_of, seen_at
 from monitor.logs import get_logger
 from monitor.services.region_worker import RegionWorker
 from monitor.services.stragglers import Measured
@@ -32,7 +32,6 @@ _TRIES = 3
 _SUSPICIOUS = 10
 """So many websites, and most of a batch, do not fail together but for a reason they share."""
 
-
 async def settle(
     worker: RegionWorker, checked: Sequence[Measured], slot_s: int, begun_s: int
 ) -> list[Outgoing]:
@@ -46,11 +45,12 @@ async def settle(
     network = await _network(worker, outcomes, begun_s)
     measured = outcomes if network else [_without_network(o) for o in outcomes]
     await _store_ticks(worker, due, measured, slot_s)
-    stored = await _store_states(worker, list(zip(due, measured, strict=True)), slot_s)
+    seen_s, pairs = seen_at(slot_s, begun_s), list(zip(due, measured, strict=True))
+    stored = await _store_states(worker, pairs, slot_s, seen_s)
     await _report(worker, measured, slot_s, network=network)
     flips = sum(change.flip is not None for change, _ in stored)
     worker.meter.settled(measured, flips, worker.now() - slot_s)
-    return _follow_up(worker.region, stored, slot_s)
+    return _follow_up(worker.region, stored, seen_s)
 
 
 async def _network(worker: RegionWorker, outcomes: Sequence[Outcome], begun_s: int) -> bool:
@@ -103,7 +103,7 @@ Decided = tuple[StateChange, bool]
 
 
 async def _store_states(
-    worker: RegionWorker, checked: Sequence[Measured], slot_s: int
+    worker: RegionWorker, checked: Sequence[Measured], slot_s: int, seen_s: int
 ) -> list[Decided]:
     """Decide and store; returns what was stored.
 
@@ -112,7 +112,8 @@ async def _store_states(
     """
     stored: list[Decided] = []
     for _ in range(_TRIES):
-        decided = {c.website_id: (c, a) for c, a in _changes(worker.region, checked, slot_s)}
+        changes = _changes(worker.region, checked, slot_s, seen_s)
+        decided = {c.website_id: (c, a) for c, a in changes}
         written = await worker.states.write(worker.region, [c for c, _ in decided.values()])
         stored += [decided.pop(change.website_id) for change in written]
         if not decided:
@@ -128,10 +129,10 @@ async def _again(worker: RegionWorker, lost: Sequence[Measured]) -> list[Measure
     return [(entry, outcomes[entry.website_id]) for entry in entries]
 
 
-def _changes(region: str, checked: Sequence[Measured], slot_s: int) -> list[Decided]:
+def _changes(region: str, checked: Sequence[Measured], slot_s: int, seen_s: int) -> list[Decided]:
     changes = []
     for entry, outcome in checked:
-        decision = decide(entry.state, outcome, slot_s)
+        decision = decide(entry.state, outcome, slot_s, seen_s)
         if decision is None:
             continue
         flip = flip_of(entry.website_id, region, decision, outcome) if decision.report else None
@@ -140,7 +141,7 @@ def _changes(region: str, checked: Sequence[Measured], slot_s: int) -> list[Deci
     return changes
 
 
-def _follow_up(region: str, stored: Sequence[Decided], slot_s: int) -> list[Outgoing]:
+def _follow_up(region: str, stored: Sequence[Decided], seen_s: int) -> list[Outgoing]:
     """Messages for what was stored: flips to record, suspects to look at again."""
     follow: list[Outgoing] = []
     flips = [change.flip for change, _ in stored if change.flip is not None]
@@ -149,7 +150,7 @@ def _follow_up(region: str, stored: Sequence[Decided], slot_s: int) -> list[Outg
     suspects = [change.website_id for change, again in stored if again]
     if suspects:
         recheck = CheckWebsites(
-            region=region, website_ids=suspects, slot_ms=(slot_s + RECHECK_AFTER_S) * 1000
+            region=region, website_ids=suspects, slot_ms=(seen_s + RECHECK_AFTER_S) * 1000
         )
         follow.append(messages.check_websites(recheck))
     return follow

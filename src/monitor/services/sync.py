@@ -44,9 +44,8 @@ async def sync_changes(syncer: Syncer) -> list[Outgoing]:
 
     Where Redis was restarted or emptied, or everything may have changed, this is a full sync.
     """
-    if await marker(syncer.redis) != await server_run(syncer.redis):
-        log.info("projection.missing")
-        await full_sync(syncer)
+    if await _is_missing(syncer):
+        await _rebuild_missing(syncer)
     follow: list[Outgoing] = []
     while True:
         async with changes.syncing(syncer.pool) as connection:
@@ -58,6 +57,21 @@ async def sync_changes(syncer: Syncer) -> list[Outgoing]:
             follow += await _apply(syncer, connection, page, regions)
         if len(page) < _PAGE:
             return follow
+
+
+async def _is_missing(syncer: Syncer) -> bool:
+    return await marker(syncer.redis) != await server_run(syncer.redis)
+
+
+async def _rebuild_missing(syncer: Syncer) -> None:
+    """A full sync, unless somebody else made it while this one waited for its turn."""
+    async with changes.syncing(syncer.pool) as connection:
+        if not await _is_missing(syncer):
+            return
+        log.warning("projection.missing")
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        regions = await changes.region_names(connection)
+        await _rebuild(syncer, connection, regions)
 
 
 class SyncTurns:

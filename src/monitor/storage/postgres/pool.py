@@ -20,7 +20,21 @@ _STATEMENT_TIMEOUT_MS = 30_000
 _LOCK_TIMEOUT_MS = 10_000
 _WAIT_FOR_CONNECTION_S = 5.0
 
-PASSING = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+_DEAD_AFTER = {
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds, and on Linux alone
+}
+"""A host that is gone without a word is missed in 30 s, not in the systems' two hours."""
+
+PASSING = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,  # a server that is no longer, or not yet, the primary
+    PoolTimeout,
+)
 """Errors of the server or the way to it, not of what was asked: trying again may help."""
 
 
@@ -35,9 +49,12 @@ def make_pool(database_url: str, *, max_size: int = 10) -> Pool:
         min_size=1,
         max_size=max_size,
         timeout=_WAIT_FOR_CONNECTION_S,
+        # Left alone, the pool doubles its pauses between attempts, up to minutes. So each attempt
+        # is given up early; the next who asks for a connection begins a new one.
+        reconnect_timeout=_WAIT_FOR_CONNECTION_S,
         open=False,
         check=AsyncConnectionPool.check_connection,
-        kwargs={"options": f"{options} -c timezone=UTC", "connect_timeout": 5},
+        kwargs={"options": f"{options} -c timezone=UTC", **_DEAD_AFTER},
     )
 
 

@@ -1,0 +1,50 @@
+"""InfluxDB refuses, finds writes too large, stores in part, is slow, silent, and away."""
+
+import pytest
+
+from support import influx_front
+from support.influx import find_influxd
+from support.judge import Allowance
+from support.truth import scripted
+
+
+@pytest.fixture
+def front():
+    if find_influxd() is None:
+        pytest.skip("no influxd on this machine")
+    with influx_front.influx_front() as front:
+        yield front
+
+
+def test_it_fails_in_every_way_and_no_tick_is_lost_but_those_it_refused(faulty, front):
+    def of(_postgres, _redis, influx):
+        front.target = influx.url
+        names = ("api", "central-1", "central-2", "europe-1", "europe-2")
+        return {name: {"INFLUXDB_URL": front.url} for name in names}
+
+    script = scripted(51, blind_s=10)
+    with faulty(script, of=of) as system:
+        # when
+        for at_s, how in (
+            (2, influx_front.busy),
+            (16, influx_front.too_large),
+            (30, influx_front.partial),
+            (40, influx_front.slow),
+            (55, influx_front.silent),
+        ):
+            system.at(at_s)
+            front.spoil = how
+        # and it is away, and a worker that kept ticks ends
+        system.at(80)
+        front.spoil = None
+        system.influx.kill()
+        system.at(90)
+        system.processes.stop("europe-1", within_s=30)
+        system.processes.start("europe-1")
+        system.at(100)
+        system.influx.start()
+        # then
+        found = system.compare(Allowance(late_s=5, lost_ticks=front.dropped))
+        assert front.dropped > 0
+        assert set(front.spoilt) == {"busy", "too_large", "partial", "slow", "silent"}
+        print(front.spoilt, front.dropped, found.numbers)  # noqa: T201 - what the fault did cost

@@ -1,0 +1,166 @@
+"""A Redis that lost everything: the projection is back soon, and the minute goes on."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+import dramatiq
+import pytest
+from structlog.testing import capture_logs
+
+from monitor.broker import Broker
+from monitor.domain.ring import POSITIONS, Ring
+from monitor.services.emit import Emitter, emit_minute
+from monitor.services.projection_watch import ProjectionWatch
+from monitor.services.sync import SyncTurns
+from monitor.storage.redis import keys
+from monitor.storage.redis.regions import Regions
+from support.world import run
+
+WEBSITES = 10_000
+MINUTE_S = 1_790_000_040
+HALF_S = MINUTE_S + 30
+
+
+@pytest.fixture
+def play(database_url, redis_url):
+    def play(scenario):
+        broker = Broker(redis_url)
+        try:
+            run(lambda world: scenario(world, broker), database_url, redis_url)
+        finally:
+            broker.client.close()
+
+    return play
+
+
+async def _given(world, websites=WEBSITES):
+    await world.add_region("europe")
+    await world.execute(
+        """
+        INSERT INTO websites (id, url, name, all_regions, check_frequency, request_timeout,
+            http_method, request_headers, request_body, expected_status_codes,
+            follow_redirects, verify_ssl, alert_emails)
+        SELECT gen_random_uuid(), 'http://example.com/' || n, 'n', true, 60, 15, 'GET', '{}',
+               '', '[[200, 399]]', true, true, '{}' FROM generate_series(1, %s) n
+        """,
+        websites,
+    )
+    await world.sync()
+    world.now_s = HALF_S
+
+
+def _emitter(world, broker):
+    return Emitter(world.projection, Regions(world.redis), broker, 500)
+
+
+def _watch(world, broker):
+    turns = SyncTurns(world.syncer, world.send)
+    return ProjectionWatch(world.syncer, turns, _emitter(world, broker))
+
+
+async def _websites(world):
+    (found,) = await world.projection.counts(Ring("europe", 60), [(0, POSITIONS)])
+    return found
+
+
+async def _slots(world):
+    """The slots of the batches that wait, in ms after the minute's start."""
+    found = []
+    for name in ("checks.europe", "checks.europe.DQ"):
+        for value in await world.redis.hvals(f"dramatiq:{name}.msgs"):
+            message = dramatiq.Message.decode(value)
+            found.append(message.kwargs["payload"]["slot_ms"] - MINUTE_S * 1000)
+    return sorted(found)
+
+
+@asynccontextmanager
+async def _watching(watch):
+    watch.start()
+    try:
+        yield
+    finally:
+        await watch.close()
+
+
+def test_ten_thousand_websites_are_back_within_30_s(play):
+    async def scenario(world, broker):
+        # given
+        await _given(world)
+        async with _watching(_watch(world, broker)):
+            await asyncio.sleep(0.1)  # it has looked once
+            # when
+            began = time.monotonic()
+            await world.redis.flushall()
+            # then
+            async with asyncio.timeout(120):
+                while await _websites(world) < WEBSITES:  # noqa: ASYNC110 - Redis tells nobody
+                    await asyncio.sleep(0.05)
+            assert time.monotonic() - began < 30
+
+    play(scenario)
+
+
+def test_the_rest_of_the_minute_is_given_out_again_and_no_more(play):
+    async def scenario(world, broker):
+        # given a minute whose batches went with everything else
+        await _given(world)
+        watch = _watch(world, broker)
+        await emit_minute(_emitter(world, broker), MINUTE_S)
+        all_of_it = await _slots(world)
+        await world.redis.flushall()
+        # when
+        await watch.look()
+        await watch.look()
+        # then
+        assert await _slots(world) == [slot for slot in all_of_it if slot >= 30_000]
+        assert 0 < len(await _slots(world)) < len(all_of_it)
+
+    play(scenario)
+
+
+def test_a_minute_that_began_without_projection_is_made_good(play):
+    async def scenario(world, broker):
+        # given a minute that was emitted in between: there was nothing to emit
+        await _given(world)
+        watch = _watch(world, broker)
+        await world.redis.flushall()
+        await watch.note()
+        assert await emit_minute(_emitter(world, broker), MINUTE_S) == 0
+        # when somebody else has made the projection again
+        await world.sync()
+        await watch.look()
+        # then
+        assert len(await _slots(world)) > 0
+
+    play(scenario)
+
+
+def test_a_restart_that_kept_everything_gives_nothing_out_again(play):
+    async def scenario(world, broker):
+        # given another run of the server than the projection was made on
+        await _given(world, websites=10)
+        await world.redis.set(keys.MARKER, "another run")
+        # when
+        await _watch(world, broker).look()
+        # then
+        assert await world.redis.get(keys.MARKER) != b"another run"
+        assert await _slots(world) == []
+
+    play(scenario)
+
+
+def test_of_two_that_notice_one_rebuilds(play):
+    async def scenario(world, broker):
+        # given
+        await _given(world, websites=10)
+        await world.redis.flushall()
+        # when
+        with capture_logs() as lines:
+            await asyncio.gather(*(_watch(world, broker).look() for _ in range(2)))
+        rebuilt = [x for x in lines if x["event"] == "projection.rebuilt"]
+        # then
+        assert len(rebuilt) == 1
+        assert await _websites(world) == 10
+
+    play(scenario)

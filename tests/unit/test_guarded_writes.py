@@ -1,0 +1,122 @@
+"""A tick store that fails is not waited for, and is found again."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from monitor.domain.errors import Unavailable
+from monitor.storage.ticks.guarded import GuardedWrites
+
+
+class Store:
+    """Fails while ``error`` is set; answers when ``open`` is."""
+
+    def __init__(self):
+        self.asked = []
+        self.error = None
+        self.open = asyncio.Event()
+        self.open.set()
+        self.answered = asyncio.Semaphore(0)
+
+    async def write(self, ticks):
+        self.asked.append(list(ticks))
+        await self.open.wait()
+        self.answered.release()
+        if self.error is not None:
+            raise self.error
+
+
+@asynccontextmanager
+async def _failing(try_every_s):
+    """A store that has just failed, and its guard."""
+    store = Store()
+    guarded = GuardedWrites(store.write, try_every_s)
+    store.error = Unavailable("influxdb", "503")
+    with pytest.raises(Unavailable, match="503"):
+        await guarded.write([1])
+    await store.answered.acquire()
+    try:
+        yield store, guarded
+    finally:
+        await guarded.close()
+
+
+def _run(scenario):
+    asyncio.run(asyncio.wait_for(scenario(), 10))
+
+
+def test_after_a_failure_nobody_waits():
+    async def scenario():
+        async with _failing(try_every_s=3600) as (store, guarded):
+            store.open.clear()  # whoever asked now would wait for ever
+            for n in range(100):
+                with pytest.raises(Unavailable, match="influxdb: failed lately"):
+                    await guarded.write([n])
+            assert store.asked == [[1]]
+
+    _run(scenario)
+
+
+def test_one_at_a_time_is_tried_with_and_nobody_waits_for_it():
+    async def scenario():
+        async with _failing(try_every_s=0) as (store, guarded):
+            store.open.clear()
+            for n in (2, 3, 4):
+                with pytest.raises(Unavailable):
+                    await guarded.write([n])
+                await asyncio.sleep(0)
+            assert store.asked == [[1], [2]]
+            # when it fails again
+            store.open.set()
+            await store.answered.acquire()
+            # then the next one is tried with
+            with pytest.raises(Unavailable):
+                await guarded.write([5])
+            await store.answered.acquire()
+            assert store.asked == [[1], [2], [5]]
+
+    _run(scenario)
+
+
+def test_a_store_that_is_back_is_written_to_again():
+    async def scenario():
+        async with _failing(try_every_s=0) as (store, guarded):
+            # when
+            store.error = None
+            with pytest.raises(Unavailable):
+                await guarded.write([2])
+            await store.answered.acquire()
+            # then
+            await guarded.write([3])
+            assert store.asked == [[1], [2], [3]]
+
+    _run(scenario)
+
+
+def test_what_is_no_failure_of_the_store_guards_nothing():
+    async def scenario():
+        store = Store()
+        guarded = GuardedWrites(store.write)
+        store.error = ValueError("a bug")
+        for _ in range(2):
+            with pytest.raises(ValueError, match="a bug"):
+                await guarded.write([1])
+        assert len(store.asked) == 2
+
+    _run(scenario)
+
+
+def test_a_trial_ends_with_its_guard():
+    async def scenario():
+        async with _failing(try_every_s=0) as (store, guarded):
+            store.open.clear()
+            with pytest.raises(Unavailable):
+                await guarded.write([2])
+            await asyncio.sleep(0)
+            await guarded.close()
+            store.open.set()
+            await asyncio.sleep(0)
+            assert not store.answered.locked() or store.asked == [[1], [2]]
+
+    _run(scenario)
