@@ -12,7 +12,6 @@ from monitor.domain.verdict import (
     Verdict,
     decide,
     flip_of,
-    in_rounds,
     is_fresh,
     seen_at,
 )

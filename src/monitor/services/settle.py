@@ -32,6 +32,7 @@ _TRIES = 3
 _SUSPICIOUS = 10
 """So many websites, and most of a batch, do not fail together but for a reason they share."""
 
+
 async def settle(
     worker: RegionWorker, checked: Sequence[Measured], slot_s: int, begun_s: int
 ) -> list[Outgoing]:
