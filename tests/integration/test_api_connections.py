@@ -123,8 +123,9 @@ def test_an_answer_that_is_never_taken_is_not_kept(served, path):
     async def scenario(app):
         # given answers that are larger than what the kernel holds for this caller
         await app.api.add_regions("europe")
-        for number in range(8):
-            await app.api.add_website(request_body="x" * 60_000, name=f"{number}")
+        path_of_2000 = "x" * 2000
+        for number in range(300):
+            await app.api.add_website(url=f"https://example.com/{number}/{path_of_2000}")
         caller = await app.connect(head("GET", path, app.api.keys[Role.READ]), SO_RCVBUF=2048)
         caller[0]._transport.pause_reading()
         # when

@@ -36,7 +36,7 @@ class RecordingProber:
     def __init__(self):
         self.asked = []
 
-    async def check(self, options):
+    async def check(self, options, _begin_by_s=None):
         self.asked.append(options)
         return Outcome(Result.UP, status_code=200, response_ms=1.0)
 

@@ -41,6 +41,7 @@ def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
     @dramatiq.actor(
         broker=broker, queue_name=SCHEDULE_QUEUE, max_retries=_PATIENT, min_backoff=500,
         max_backoff=2_000, priority=FIRST_PRIORITY, periodic=cron("* * * * *"),
+        throws=(TypeError,),  # it cannot be called with what a malformed message says
     )  # fmt: skip
     async def emit_batches() -> None:
         await resources.watch.note()
