@@ -63,16 +63,14 @@ class FaultySystem:
         """Add the script's websites and wait until each is known to be up; begins the script."""
         if time.time() % 60 > _EARLY_ENOUGH_S:
             time.sleep(60 - time.time() % 60)
-        minute = time.time() // 60
         for website in range(self.script.websites):
             recipients = self.script.recipients(website)
             own = {} if website % 10 else {"alert_emails": list(recipients)}
             self.ids.append(self.processes.add(self.sites.url_of(website), **own))
         eventually(self._all_up, within_s=90, every_s=1)
-        self.sites.begin_s = self._judged_from_s = time.time()
-        if self.sites.begin_s // 60 > minute:
-            # Websites that are added in the turn of a minute are checked for both, or for none.
-            self._judged_from_s = (minute + 2) * 60
+        self.sites.begin_s = time.time()
+        # Batches of the minute in which websites are added were cut for those there were.
+        self._judged_from_s = (self.sites.begin_s // 60 + 1) * 60
 
     def _all_up(self):
         found = self.processes.statuses()
