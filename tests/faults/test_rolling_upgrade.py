@@ -14,13 +14,14 @@ def test_old_and_new_workers_share_the_work_and_lose_none_of_it(faulty):
     with faulty(scripted(31), of=lambda *_: newer) as system:
         # then what the old ones cannot read they hand on, some seconds late
         system.compare(Allowance(late_s=20))
-        # and it was handed on indeed: of batches as well as of flips
-        for name, actor in (("europe-1", "check_batch"), ("central-2", "record_flips")):
+        # and it was handed on indeed: checks as well as flips. Whether batches are among the checks
+        # is up to the central worker that happens to give the minutes out.
+        for name, kind in (("europe-1", "check_"), ("central-2", "record_flips")):
             handed_on = [
                 event["actor"]
                 for event in system.processes.events(name)
                 if event["event"] == "message.handed_on"
             ]
-            assert actor in handed_on, name
+            assert any(actor.startswith(kind) for actor in handed_on), name
         with system.redis.client() as redis:
             assert redis.keys("dramatiq:*.XQ") == []
