@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
 import dramatiq
+import dramatiq.brokers.redis as dramatiq_redis
 import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import dq_name, q_name
@@ -22,6 +22,7 @@ from monitor.domain.messages import (
     SYNC_QUEUE,
     UPKEEP_QUEUE,
     Outgoing,
+    is_newer,
 )
 from monitor.logs import get_logger
 
@@ -55,6 +56,10 @@ _FIRST = frozenset({"check_websites"})
 its batches wait; a suspect must not wait behind them, or an outage is told when the overload is
 over: with 80 s of batches waiting, 10,000 outages took 285 s."""
 
+_HANDED_ON_SINCE = "handed_on_since_ms"
+_HAND_ON_AFTER_MS = 1_000
+_HAND_ON_FOR_MS = 24 * 3600 * 1000
+
 
 class Broker(RedisBroker):
     """Dramatiq's Redis broker with a pipeline in front.
@@ -86,19 +91,47 @@ class Broker(RedisBroker):
         """The next messages. One that is none goes to the dead letters of its queue and the log.
 
         Dramatiq's consumer would end over it, lose what it fetched along with it, and find it
-        again: for ever.
+        again: for ever. One of a newer version is handed on.
         """
         found = self._dispatch("fetch")(queue_name, prefetch)  # type: ignore[no-untyped-call] # Dramatiq's
-        return [data for data in found if data is None or self._is_message(queue_name, data)]
+        return [data for data in found if data is None or self._is_ours(queue_name, data)]
 
-    def _is_message(self, queue_name: str, data: bytes) -> bool:
-        if _readable(data):
-            return True
+    def _is_ours(self, queue_name: str, data: bytes) -> bool:
+        message = _read(data)
+        if message is None:
+            self._put_aside(queue_name, data)
+            return False
+        if queue_name == q_name(queue_name) and self._is_newer(message):
+            self._hand_on(message)
+            return False
+        return True
+
+    def _put_aside(self, queue_name: str, data: bytes) -> None:
         log.error("message.unreadable", queue=queue_name, size=len(data))
         for message_id, value in self.client.hscan_iter(f"{self.namespace}:{queue_name}.msgs"):
             if value == data:
                 self.do_nack(queue_name, message_id)
-        return False
+
+    def _is_newer(self, message: dramatiq.Message[Any]) -> bool:
+        """Whether only a newer version of this worker has the actor, or can read the payload."""
+        unknown = bool(self.actors) and message.actor_name not in self.actors
+        return unknown or is_newer(message.kwargs.get("payload"))
+
+    def _hand_on(self, message: dramatiq.Message[Any]) -> None:
+        """Queue a message again, a little later, for a worker that knows what to do with it.
+
+        It is not lost while the workers of a queue are replaced one by one. After a day in which
+        there was none it goes to the dead letters.
+        """
+        queue, now_ms = message.queue_name, dramatiq_redis.current_millis()  # type: ignore[attr-defined]
+        since_ms = message.options.get(_HANDED_ON_SINCE, now_ms)
+        if now_ms - since_ms > _HAND_ON_FOR_MS:
+            log.error("message.given_up", queue=queue, actor=message.actor_name)
+            self.do_nack(queue, message.options["redis_message_id"])
+            return
+        log.warning("message.handed_on", queue=queue, actor=message.actor_name)
+        self.enqueue(message.copy(options={_HANDED_ON_SINCE: since_ms}), delay=_HAND_ON_AFTER_MS)
+        self.do_ack(queue, message.options["redis_message_id"])
 
     def enqueue(
         self, message: dramatiq.Message[Any], *, delay: int | None = None
@@ -154,7 +187,7 @@ class Broker(RedisBroker):
             raise Unavailable("redis", type(error).__name__) from error
 
     def _queue(self, pipe: Any, outgoing: Sequence[Outgoing]) -> None:
-        now_ms = int(time.time() * 1000)
+        now_ms = dramatiq_redis.current_millis()  # type: ignore[attr-defined] # see keep_time.py
         unpack = self._max_unpack_size()  # type: ignore[no-untyped-call] # Dramatiq's
         for item in outgoing:
             message = _message(item, now_ms)
@@ -179,12 +212,13 @@ class Broker(RedisBroker):
         pipe.lpush(name, message_id)
 
 
-def _readable(data: bytes) -> bool:
-    """Whether Dramatiq can read a message, and knows by which name to acknowledge it."""
+def _read(data: bytes) -> dramatiq.Message[Any] | None:
+    """A message that Dramatiq can read and knows by which name to acknowledge; else None."""
     try:
-        return isinstance(dramatiq.Message.decode(data).options["redis_message_id"], str)
+        message = dramatiq.Message.decode(data)
+        return message if isinstance(message.options["redis_message_id"], str) else None
     except Exception:  # noqa: BLE001 # whatever it is, it is no message
-        return False
+        return None
 
 
 def _message(item: Outgoing, now_ms: int) -> dramatiq.Message[Any]:

@@ -1,6 +1,7 @@
 """Deliveries: each row once, in order, again after a passing error, and in nobody's way."""
 
 import asyncio
+import datetime as dt
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,6 +12,7 @@ from monitor.domain.verdict import Flip, Verdict
 from monitor.services.deliver import Courier, deliver
 from monitor.services.outbox import AT_ONCE, Outbox
 from monitor.services.record import record_flips
+from monitor.storage.postgres import notifications
 from support.world import START_S, run
 
 
@@ -197,5 +199,24 @@ def test_an_unforeseen_failure_does_not_end_the_outbox(play):
             while not channel.sent:  # noqa: ASYNC110 - tasks of the outbox's own
                 await asyncio.sleep(0.02)
         await outbox.close()
+
+    play(scenario)
+
+
+def test_a_row_put_off_by_a_clock_that_was_ahead_is_due(play):
+    async def scenario(world):
+        channel, courier = await _given(world, _down)
+        (row_id,) = await _ids(world)
+        # when it was put off for as long as ever happens, it has to wait
+        put_off = "UPDATE notifications SET next_attempt_at = now() + interval '15 min' + %s"
+        await world.execute(put_off, dt.timedelta(seconds=30))
+        await deliver(courier, row_id)
+        assert channel.sent == []
+        # and when for longer, the time is not to be believed
+        await world.execute(put_off, dt.timedelta(minutes=60))
+        async with world.pool.connection() as connection:
+            assert await notifications.due(connection, 10) == [row_id]
+        await deliver(courier, row_id)
+        assert len(channel.sent) == 1
 
     play(scenario)

@@ -181,7 +181,7 @@ def test_a_message_that_fails_counts_as_failed(tmp_path, redis_url, region):
     with running(tmp_path, worker(1), **settings):
         sender = Broker(redis_url)
         sender.send([messages.check_websites(CheckWebsites(
-            v=99, region="europe", website_ids=[], slot_ms=1))])  # fmt: skip
+            region="europe", website_ids=["none"], slot_ms=1))])  # fmt: skip
         sender.client.close()
         failed = frozenset({("actor", "check_websites"), ("outcome", "failed")})
         wait_until(lambda: (scrape(port) or {}).get("monitor_messages_total", {}).get(failed) == 1)

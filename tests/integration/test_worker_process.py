@@ -111,7 +111,7 @@ def test_what_cannot_be_understood_is_put_aside_with_a_log_line(tmp_path, redis_
     for payload in (
         {"v": 1},
         "text",
-        {"v": 99, "region": "europe", "website_ids": [], "slot_ms": 1},
+        {"v": 1, "region": "europe", "website_ids": [], "slot_ms": "soon"},
     ):
         sender.enqueue(
             dramatiq.Message("checks.europe", "check_websites", (), {"payload": payload}, {})

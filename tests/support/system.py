@@ -56,6 +56,13 @@ class System:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
+    def tell_group(self, name, times):
+        """SIGTERM to a process and all of its group, so many times; returns it, to wait for."""
+        child = self.children.pop(name)
+        for _ in range(times):
+            os.killpg(child.pid, signal.SIGTERM)
+        return child
+
     def pause(self, name):
         """Stop a process and all of its group in the middle of whatever they do."""
         os.killpg(self.children[name].pid, signal.SIGSTOP)
@@ -84,6 +91,12 @@ class System:
             process.finish(child, within_s=8)
 
     # The API
+
+    def is_ready(self):
+        try:
+            return self.api.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
 
     def add(self, url, **fields):
         answer = self.api.post("/websites", json={"url": url, "check_frequency": 30, **fields})
@@ -154,7 +167,7 @@ def running_system(
         try:
             for name in system.commands:
                 system.start(name)
-            eventually(lambda: _ready(client), within_s=60)
+            eventually(system.is_ready, within_s=60)
             for region in sorted(set(workers.values())):
                 answer = client.post("/regions", json={"name": region})
                 assert answer.status_code == 201, answer.text
@@ -188,10 +201,3 @@ def _processes(workers, central, regional):
         yield f"central-{number}", _WORKER, central
     for name, region in workers.items():
         yield name, _WORKER, {"MONITOR_REGION": region} | regional
-
-
-def _ready(client):
-    try:
-        return client.get("/readyz").status_code == 200
-    except httpx.TransportError:
-        return False

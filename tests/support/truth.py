@@ -111,11 +111,12 @@ class Truth:
     """A script that began at ``begin_s``, and when each website is due.
 
     ``due_s``: how far into each interval a website's turn is; ticks are judged that were due in
-    [begin_s, until_s).
+    [judged_from_s, until_s).
     """
 
     script: Script
     begin_s: float
+    judged_from_s: float
     until_s: float
     regions: tuple[str, ...]
     due_s: Mapping[int, float]
@@ -129,7 +130,7 @@ class Truth:
 
     def judged(self, at_s: float) -> bool:
         """Whether a slot counts. One at the edge may be of a batch on the other side of it."""
-        return self.begin_s + SPAN_S <= at_s < self.until_s - SPAN_S
+        return self.judged_from_s + SPAN_S <= at_s < self.until_s - SPAN_S
 
     def down(self, website: int, at_s: float) -> bool:
         return self.script.down(website, at_s - self.begin_s)

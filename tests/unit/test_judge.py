@@ -29,6 +29,7 @@ _SCRIPT = Script(
 _TRUTH = Truth(
     _SCRIPT,
     _BEGIN_S,
+    _BEGIN_S,
     _BEGIN_S + _SCRIPT.end_s,
     ("europe",),
     {w: 2.5 * w for w in range(_SCRIPT.websites)},
@@ -72,7 +73,9 @@ def _complaint(record, allow=None):
 def test_a_perfect_record_is_without_complaint():
     assert judge(_TRUTH, _perfect()).complaints == []
     long = scripted(7)
-    truth = Truth(long, _BEGIN_S, _BEGIN_S + long.end_s, ("europe",), dict.fromkeys(range(300), 7))
+    truth = Truth(
+        long, _BEGIN_S, _BEGIN_S, _BEGIN_S + long.end_s, ("europe",), dict.fromkeys(range(300), 7)
+    )
     assert judge(truth, _perfect(truth)).complaints == []
 
 

@@ -58,7 +58,7 @@ def test_a_malformed_message_is_refused(payload):
 
 def test_a_message_from_a_newer_version_is_refused():
     payload = _through_json(messages.check_batch(BATCH)) | {"v": 2}
-    with pytest.raises(BadMessage, match="version 2 is newer than 1"):
+    with pytest.raises(BadMessage, match="a version newer than 1"):
         decode(payload, CheckBatch)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import dramatiq
@@ -37,7 +36,7 @@ def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
         broker=broker, queue_name=SCHEDULE_QUEUE, max_retries=0, periodic=cron("* * * * *")
     )
     async def emit_batches() -> None:
-        minute_s = int(time.time()) // emit.MINUTE_S * emit.MINUTE_S
+        minute_s = int(resources.clock.now()) // emit.MINUTE_S * emit.MINUTE_S
         resources.emitted.inc(await emit.emit_minute(resources.emitter, minute_s))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +18,7 @@ from monitor.api.app import Lifespan, create_app
 from monitor.api.connections import MAX_HEAD_BYTES, Connections
 from monitor.api.dependencies import Dependencies
 from monitor.broker import Broker, send_all
+from monitor.services.clock import SharedClock
 from monitor.settings import Settings
 from monitor.storage.postgres.pool import Pool, make_pool
 from monitor.storage.redis.client import make_client
@@ -47,14 +48,15 @@ def serve(settings: Settings) -> None:
 async def _serve(settings: Settings) -> None:
     dramatiq.set_broker(Broker(settings.need("REDIS_URL")))
     pool = make_pool(settings.need("DATABASE_URL"))
+    clock = SharedClock()
     deps = Dependencies(
         pool=pool,
         redis=make_client(settings.need("REDIS_URL")),
         tick_store=_tick_store(settings, pool),
         send=send_all,
-        clock=time.time,
+        clock=clock.now,
     )
-    app = create_app(deps, [_held_open(deps)], settings.monitor_cors_origins)
+    app = create_app(deps, [_held_open(deps, clock)], settings.monitor_cors_origins)
     log.info("api.starting", host=settings.monitor_api_host, port=settings.monitor_api_port)
     garbage.collect_rarely()
     host, port = settings.monitor_api_host, settings.monitor_api_port
@@ -92,16 +94,18 @@ def _tick_store(settings: Settings, pool: Pool) -> TickStore:
     )
 
 
-def _held_open(deps: Dependencies) -> Lifespan:
+def _held_open(deps: Dependencies, clock: SharedClock) -> Lifespan:
     """Open while the app is served: uvicorn ends the process right after the app's own end, so
     closing later would never happen."""
 
     @asynccontextmanager
     async def held(_app: Litestar) -> AsyncIterator[None]:
         await deps.pool.open()
+        looking = asyncio.create_task(clock.run(deps.redis))
         try:
             yield
         finally:
+            looking.cancel()
             await deps.tick_store.close()
             await deps.redis.aclose()
             await deps.pool.close(timeout=1)

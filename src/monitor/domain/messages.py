@@ -1,6 +1,7 @@
 """What travels on the queues. Every message carries the version of its schema, ``v``.
 
-A worker reads the version it knows and older ones; a newer one is refused as a BadMessage.
+A worker reads the version it knows and older ones, and passes over fields that it does not know. A
+newer version it hands on, see ``broker.py``.
 """
 
 from __future__ import annotations
@@ -118,12 +119,17 @@ def deliver_due(queued: Sequence[UUID]) -> list[Outgoing]:
 P = TypeVar("P", CheckBatch, CheckWebsites, RecordFlips, SyncChanges, Deliver)
 
 
+def is_newer(payload: object) -> bool:
+    """Whether a payload says that it is of a newer version than this one reads."""
+    version = payload.get("v") if isinstance(payload, dict) else None
+    return isinstance(version, int) and version > VERSION
+
+
 def decode(payload: object, kind: type[P]) -> P:
     """Read a message's payload. Raises BadMessage where it is malformed or from a newer version."""
+    if is_newer(payload):
+        raise BadMessage(f"{kind.__name__}: a version newer than {VERSION}")
     try:
-        message = msgspec.convert(payload, kind)
+        return msgspec.convert(payload, kind)
     except msgspec.ValidationError as error:
         raise BadMessage(f"{kind.__name__}: {error}") from error
-    if message.v > VERSION:
-        raise BadMessage(f"{kind.__name__}: version {message.v} is newer than {VERSION}")
-    return message

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from monitor.domain.outcome import Outcome, Reason, Result
 
@@ -23,6 +24,11 @@ _COUNT_WRAPS = 256
 """Failures are stored in one byte. Stepping back by REPORT_EVERY keeps its multiples coming."""
 
 
+CLOCKS_APART_S = 60
+"""Clocks may differ by so much. What is dated further ahead was written by a clock that was wrong:
+nothing waits until it comes true."""
+
+
 class Verdict(StrEnum):
     UNKNOWN = "unknown"
     UP = "up"
@@ -30,9 +36,9 @@ class Verdict(StrEnum):
 
 
 class RegionState(Struct, frozen=True):
-    """A region's memory of a website. Times are Unix seconds of slots; 0 means never.
+    """A region's memory of a website. Times are Unix seconds; 0 means never.
 
-    ``since_s`` is when the verdict began: for down, the slot of the first failure. ``failures``
+    ``since_s`` is when the verdict began: for down, when the first failure was seen. ``failures``
     counts those in a row; after 255 it goes on from 192, so it fits a byte and never stands still.
     """
 
@@ -71,20 +77,35 @@ class Decision(Struct, frozen=True):
     recheck: bool = False
 
 
-def decide(before: RegionState, outcome: Outcome, slot_s: int) -> Decision | None:
+def is_due(before: RegionState, slot_s: int, now_s: float) -> bool:
+    """Whether a website is still to be checked for a slot."""
+    return before.slot_s < slot_s or is_ahead(before.slot_s, now_s)
+
+
+def is_ahead(slot_s: int, now_s: float) -> bool:
+    """Whether a slot lies so far ahead that the clock it was taken from must have been wrong."""
+    return slot_s > now_s + CLOCKS_APART_S
+
+
+def decide(before: RegionState, outcome: Outcome, slot_s: int, begun_s: int = 0) -> Decision | None:
     """Apply one outcome to what a region held. None: nothing was learned, change nothing.
 
-    The first verdict up is no flip: a website is taken as up until a region says otherwise.
+    ``begun_s``: when the check was made, if that was later than its slot: what counts between two
+    failures is the time that passed and not the time that should have. The first verdict up is no
+    flip: a website is taken as up until a region says otherwise.
     """
-    if outcome.result is Result.NOT_MEASURED or slot_s <= before.slot_s:
+    at_s = max(slot_s, begun_s)
+    if outcome.result is Result.NOT_MEASURED or not is_due(before, slot_s, at_s):
         return None
+    if is_ahead(before.slot_s, at_s):
+        before = replace(before, failures=0)
     if outcome.result is Result.UP:
-        return _decide_up(before, outcome, slot_s)
-    return _decide_down(before, outcome, slot_s)
+        return _decide_up(before, outcome, slot_s, at_s)
+    return _decide_down(before, outcome, slot_s, at_s)
 
 
-def _decide_up(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
-    since = before.since_s if before.verdict is Verdict.UP else slot_s
+def _decide_up(before: RegionState, outcome: Outcome, slot_s: int, at_s: int) -> Decision:
+    since = before.since_s if before.verdict is Verdict.UP else at_s
     state = RegionState(
         slot_s=slot_s,
         verdict=Verdict.UP,
@@ -95,11 +116,11 @@ def _decide_up(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
     return Decision(state, report=before.verdict is Verdict.DOWN)
 
 
-def _decide_down(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
+def _decide_down(before: RegionState, outcome: Outcome, slot_s: int, at_s: int) -> Decision:
     failures = before.failures + 1
-    first = before.first_failure_s if before.failures else slot_s
+    first = before.first_failure_s if before.failures else at_s
     # A slot may follow the first failure closely; a blip that both fall into is no outage.
-    lasted = failures >= CONFIRMATIONS and slot_s - first >= RECHECK_AFTER_S
+    lasted = failures >= CONFIRMATIONS and at_s - first >= RECHECK_AFTER_S
     confirmed = before.verdict is Verdict.DOWN or lasted
     flipped = confirmed and before.verdict is not Verdict.DOWN
     state = RegionState(
@@ -138,4 +159,5 @@ def flip_of(website_id: UUID, region: str, decision: Decision, outcome: Outcome)
 
 def is_fresh(slot_s: int, check_frequency_s: int, request_timeout_s: int, now_s: float) -> bool:
     """Whether a verdict still says something: its check is less than about two intervals old."""
-    return slot_s > 0 and now_s - slot_s <= 2 * check_frequency_s + request_timeout_s + 60
+    oldest_s = now_s - (2 * check_frequency_s + request_timeout_s + 60)
+    return slot_s > 0 and slot_s >= oldest_s and not is_ahead(slot_s, now_s)

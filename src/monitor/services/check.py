@@ -9,6 +9,7 @@ from monitor.domain import messages
 from monitor.domain.messages import CheckBatch, CheckWebsites, Outgoing
 from monitor.domain.outcome import Outcome
 from monitor.domain.ring import Ring
+from monitor.domain.verdict import is_due
 from monitor.logs import get_logger
 from monitor.services.region_worker import RegionWorker
 from monitor.services.settle import settle
@@ -60,7 +61,8 @@ async def hand_back(worker: RegionWorker) -> list[Outgoing]:
 
 
 async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) -> list[Outgoing]:
-    due = [e for e in entries if e.state.slot_s < slot_s]
+    begun_s = int(worker.now())
+    due = [e for e in entries if is_due(e.state, slot_s, begun_s)]
     if not due:
         return []
     running: dict[asyncio.Task[Outcome], Entry] = {}
@@ -72,10 +74,11 @@ async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) ->
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         raise
-    follow = await settle(worker, [(running[t], outcome_of(t)) for t in done], slot_s)
+    ended = [(running[t], outcome_of(t)) for t in done]
+    follow = await settle(worker, ended, slot_s, begun_s)
     if late:
         await worker.send(follow)
-        await _leave(worker, {task: running[task] for task in late}, slot_s)
+        await _leave(worker, {task: running[task] for task in late}, slot_s, begun_s)
         return []
     return follow
 
@@ -95,10 +98,10 @@ async def _start(
             await asyncio.sleep(0)
 
 
-async def _leave(worker: RegionWorker, late: Running, slot_s: int) -> None:
+async def _leave(worker: RegionWorker, late: Running, slot_s: int, begun_s: int) -> None:
     """Let these checks end in their own time."""
 
     async def settle_late(checked: Sequence[Measured]) -> None:
-        await worker.send(await settle(worker, checked, slot_s))
+        await worker.send(await settle(worker, checked, slot_s, begun_s))
 
     await worker.stragglers.take(slot_s, late, settle_late)

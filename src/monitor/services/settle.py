@@ -30,21 +30,25 @@ _TRIES = 3
 """Checks of one website that overlap: its slot's, one out of turn, a re-check."""
 
 
-async def settle(worker: RegionWorker, checked: Sequence[Measured], slot_s: int) -> list[Outgoing]:
+async def settle(
+    worker: RegionWorker, checked: Sequence[Measured], slot_s: int, begun_s: int
+) -> list[Outgoing]:
     """Store what these checks of one slot found; returns the messages that follow.
 
-    Raises Unavailable without Redis. Ticks that their store refuses are kept for later.
+    ``begun_s``: when they were begun, later than the slot where their batch was late. Raises
+    Unavailable without Redis. Ticks that their store refuses are kept for later.
     """
     due = [entry for entry, _ in checked]
     outcomes = [outcome for _, outcome in checked]
     network = await _network(worker, outcomes)
     measured = outcomes if network else [_without_network(o) for o in outcomes]
     await _store_ticks(worker, due, measured, slot_s)
-    stored = await _store_states(worker, list(zip(due, measured, strict=True)), slot_s)
+    paired = list(zip(due, measured, strict=True))
+    stored = await _store_states(worker, paired, slot_s, begun_s)
     await _report(worker, measured, slot_s, network=network)
     flips = sum(change.flip is not None for change, _ in stored)
     worker.meter.settled(measured, flips, worker.now() - slot_s)
-    return _follow_up(worker.region, stored, slot_s)
+    return _follow_up(worker.region, stored, max(slot_s, begun_s))
 
 
 async def _network(worker: RegionWorker, outcomes: Sequence[Outcome]) -> bool:
@@ -94,7 +98,7 @@ Decided = tuple[StateChange, bool]
 
 
 async def _store_states(
-    worker: RegionWorker, checked: Sequence[Measured], slot_s: int
+    worker: RegionWorker, checked: Sequence[Measured], slot_s: int, begun_s: int
 ) -> list[Decided]:
     """Decide and store; returns what was stored.
 
@@ -103,7 +107,8 @@ async def _store_states(
     """
     stored: list[Decided] = []
     for _ in range(_TRIES):
-        decided = {c.website_id: (c, a) for c, a in _changes(worker.region, checked, slot_s)}
+        changes = _changes(worker.region, checked, slot_s, begun_s)
+        decided = {change.website_id: (change, again) for change, again in changes}
         written = await worker.states.write(worker.region, [c for c, _ in decided.values()])
         stored += [decided.pop(change.website_id) for change in written]
         if not decided:
@@ -119,10 +124,10 @@ async def _again(worker: RegionWorker, lost: Sequence[Measured]) -> list[Measure
     return [(entry, outcomes[entry.website_id]) for entry in entries]
 
 
-def _changes(region: str, checked: Sequence[Measured], slot_s: int) -> list[Decided]:
+def _changes(region: str, checked: Sequence[Measured], slot_s: int, begun_s: int) -> list[Decided]:
     changes = []
     for entry, outcome in checked:
-        decision = decide(entry.state, outcome, slot_s)
+        decision = decide(entry.state, outcome, slot_s, begun_s)
         if decision is None:
             continue
         flip = flip_of(entry.website_id, region, decision, outcome) if decision.report else None
@@ -131,8 +136,8 @@ def _changes(region: str, checked: Sequence[Measured], slot_s: int) -> list[Deci
     return changes
 
 
-def _follow_up(region: str, stored: Sequence[Decided], slot_s: int) -> list[Outgoing]:
-    """Messages for what was stored: flips to record, suspects to look at again."""
+def _follow_up(region: str, stored: Sequence[Decided], at_s: int) -> list[Outgoing]:
+    """Messages for what was stored at ``at_s``: flips to record, suspects to look at again."""
     follow: list[Outgoing] = []
     flips = [change.flip for change, _ in stored if change.flip is not None]
     if flips:
@@ -140,7 +145,7 @@ def _follow_up(region: str, stored: Sequence[Decided], slot_s: int) -> list[Outg
     suspects = [change.website_id for change, again in stored if again]
     if suspects:
         recheck = CheckWebsites(
-            region=region, website_ids=suspects, slot_ms=(slot_s + RECHECK_AFTER_S) * 1000
+            region=region, website_ids=suspects, slot_ms=(at_s + RECHECK_AFTER_S) * 1000
         )
         follow.append(messages.check_websites(recheck))
     return follow
