@@ -8,7 +8,7 @@ import pytest
 from support.fake_clock import HOUR_S, fake_clock
 from support.judge import Allowance
 from support.system import eventually
-from support.truth import INTERVAL_S, OUTAGE_S, Outage, Script
+from support.truth import INTERVAL_S, OUTAGE_S, Outage, Script, scripted
 
 _GAP_S = 600
 
@@ -25,6 +25,25 @@ def clock_of_all(clock, monkeypatch):
     for name, value in clock.settings.items():
         monkeypatch.setenv(name, value)
     return clock
+
+
+@pytest.mark.parametrize("ahead_s", [HOUR_S, -HOUR_S], ids=["forward", "backward"])
+def test_the_clock_of_one_host_is_stepped_and_put_right(faulty, clock, ahead_s):
+    # given a host with one of each process
+    of = dict.fromkeys(("api", "europe-2", "central-2", "scheduler-2"), clock.settings)
+    with faulty(scripted(41), of=lambda *_: of) as system:
+        # when it is an hour off for a while
+        system.at(10)
+        clock.step(ahead_s)
+        system.at(60)
+        clock.step(0)
+        # then nothing comes of it at all
+        system.compare(Allowance(late_s=5))
+        # and its log says that it was off, and that it is not any more
+        for name in ("api", "europe-2", "central-2"):
+            events = system.processes.events(name)
+            told = [e["off_s"] for e in events if e["event"] == "clock.differs_from_redis"]
+            assert [round(off_s) for off_s in told] == [ahead_s, 0], name
 
 
 def test_all_clocks_are_stepped_an_hour_forward_and_back(faulty, clock_of_all):
