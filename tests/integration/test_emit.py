@@ -18,14 +18,6 @@ from support.world import run
 MINUTE_S = 1_790_000_040
 
 
-@pytest.fixture
-def broker(redis_url):
-    made = Broker(redis_url)
-    yield made
-    made.close()
-    made.client.close()
-
-
 def _queued(redis_url, queue):
     with redis_client.Redis.from_url(redis_url) as client:
         return client.hlen(f"dramatiq:{queue}.msgs")

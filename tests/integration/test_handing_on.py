@@ -5,27 +5,17 @@ import time
 
 import dramatiq
 import pytest
-import redis as redis_client
 from structlog.testing import capture_logs
-
-from monitor.broker import Broker
 
 QUEUE = "checks.europe"
 DAY_MS = 24 * 3600 * 1000
 
 
 @pytest.fixture
-def client(redis_url):
-    with redis_client.Redis.from_url(redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-def broker(redis_url):
-    made = Broker(redis_url)
-    dramatiq.actor(print, broker=made, actor_name="check_websites", queue_name=QUEUE)
-    yield made
-    made.client.close()
+def broker(broker):
+    """One that has an actor for checks out of turn."""
+    dramatiq.actor(print, broker=broker, actor_name="check_websites", queue_name=QUEUE)
+    return broker
 
 
 def _send(broker, actor="check_websites", v=2, **options):

@@ -7,21 +7,12 @@ import time
 from uuid import uuid4
 
 import dramatiq
-import pytest
 
-from monitor.broker import Broker
 from monitor.domain import messages
 from monitor.domain.messages import CheckBatch, CheckWebsites
 from monitor.settings import TABLE
 
 QUEUE = "checks.europe"
-
-
-@pytest.fixture
-def broker(redis_url):
-    made = Broker(redis_url)
-    yield made
-    made.client.close()
 
 
 def _batch(slot_ms=1):

@@ -4,27 +4,12 @@ import json
 import time
 
 import pytest
-import redis as redis_client
 from structlog.testing import capture_logs
 
-from monitor.broker import Broker
 from monitor.domain import messages
 from monitor.domain.messages import CheckWebsites
 
 QUEUE = "checks.europe"
-
-
-@pytest.fixture
-def client(redis_url):
-    with redis_client.Redis.from_url(redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-def broker(redis_url):
-    made = Broker(redis_url)
-    yield made
-    made.client.close()
 
 
 def _put(client, queue, message_id, data):

@@ -20,12 +20,12 @@ import pytest
 from monitor.domain.ids import ring_position
 from monitor.domain.ring import POSITIONS
 from monitor.storage.postgres.pool import make_pool
-from monitor.storage.ticks.open import make_tick_store
 from support import breakable
 from support.influx import find_influxd
 from support.judge import Incident, Record, SeenTick, SentMail, judge
 from support.mailbox import text_of
 from support.system import eventually, running_system
+from support.tick_store import tick_store
 from support.truth import INTERVAL_S, Truth
 from support.truth_sites import scripted_sites
 
@@ -162,10 +162,8 @@ class FaultySystem:
         since_s = int(self.sites.begin_s) - INTERVAL_S
         until_s = int(time.time()) + 2 * 3600
         async with make_pool(self.postgres.url, max_size=2) as pool:
-            store = make_tick_store(
-                influxdb_url=self.influx and self.influx.url, influxdb_token=None,
-                influxdb_org=None, influxdb_bucket=_BUCKET, pool=pool, raw_days=30, rollup_days=400,
-            )  # fmt: skip
+            influx = (self.influx and self.influx.url, _BUCKET)
+            store = tick_store(influx=influx, pool=pool)
             try:
                 return [
                     SeenTick(number, tick.region, self.true_s(tick.slot_s), tick.up)

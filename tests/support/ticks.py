@@ -87,3 +87,8 @@ def as_kept(bucket):
 def plain(bucket):
     fields = (bucket.region, bucket.start_s, bucket.checks, bucket.up, bucket.measured)
     return (*fields, bucket.mean_ms, bucket.p95_ms, bucket.max_ms)
+
+
+def minutes(count, start_s=HOUR):
+    """The seconds of so many minutes."""
+    return range(start_s, start_s + 60 * count, 60)

@@ -1,0 +1,22 @@
+"""What tests of the queues share."""
+
+import pytest
+import redis as redis_client
+
+from monitor.broker import Broker
+
+
+@pytest.fixture
+def client(redis_url):
+    """Straight to Redis."""
+    with redis_client.Redis.from_url(redis_url) as made:
+        yield made
+
+
+@pytest.fixture
+def broker(redis_url):
+    """One that has no actors of its own."""
+    made = Broker(redis_url)
+    yield made
+    made.close()
+    made.client.close()
