@@ -65,8 +65,12 @@ class Judgement:
 
     complaints: list[str] = field(default_factory=list)
     lost_ticks: int = 0
-    extra_ticks: int = 0
     doubled_mails: int = 0
+    extra: list[SeenTick] = field(default_factory=list)
+
+    @property
+    def extra_ticks(self) -> int:
+        return len(self.extra)
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -86,6 +90,8 @@ def judge(truth: Truth, record: Record, allow: Allowance | None = None) -> Judge
         for name, count in found.numbers.items()
         if count > getattr(allow, name)
     ]
+    if found.extra_ticks > allow.extra_ticks:
+        found.complaints += [f"no slot and no re-check explains {t}" for t in found.extra[:10]]
     return found
 
 
@@ -177,7 +183,7 @@ def _judge_series(
         elif owed_s is not None and tick.slot_s - owed_s >= RECHECK_S:
             owed_s = None
         elif truth.judged(tick.slot_s):
-            found.extra_ticks += 1
+            found.extra.append(tick)
         if not tick.up and not failing:
             owed_s = tick.slot_s
         failing = not tick.up
