@@ -8,9 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 import dramatiq
+import dramatiq.brokers.redis as dramatiq_redis
 import redis
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.common import current_millis, dq_name, q_name
+from dramatiq.common import dq_name, q_name
 from redis.exceptions import RedisError, WatchError
 
 from monitor.domain.errors import Unavailable
@@ -154,7 +155,7 @@ class Broker(RedisBroker):
         It is not lost while the workers of a queue are replaced one by one. After a day in which
         there was none it goes to the dead letters.
         """
-        queue, now_ms = message.queue_name, current_millis()
+        queue, now_ms = message.queue_name, _now_ms()
         since_ms = message.options.get(_HANDED_ON_SINCE, now_ms)
         if now_ms - since_ms > _HAND_ON_FOR_MS:
             log.error("message.given_up", queue=queue, actor=message.actor_name)
@@ -203,7 +204,7 @@ class Broker(RedisBroker):
             raise Unavailable("redis", type(error).__name__) from error
 
     def _queue(self, pipe: Any, outgoing: Sequence[Outgoing]) -> None:
-        now_ms = current_millis()
+        now_ms = _now_ms()
         unpack = self._max_unpack_size()  # type: ignore[no-untyped-call] # Dramatiq's
         for item in outgoing:
             message = _message(item, now_ms)
@@ -226,6 +227,12 @@ class Broker(RedisBroker):
         )
         pipe.hset(f"{name}.msgs", message_id, message.encode())
         pipe.lpush(name, message_id)
+
+
+def _now_ms() -> int:
+    """The time that Dramatiq itself goes by, see ``actors.keep_time``."""
+    now_ms: int = dramatiq_redis.current_millis()  # type: ignore[attr-defined] # it imports it
+    return now_ms
 
 
 def _read(data: bytes) -> dramatiq.Message[Any] | None:

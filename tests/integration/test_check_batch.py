@@ -247,3 +247,36 @@ def test_kept_ticks_are_bounded_and_the_oldest_go(play):
         assert int(await world.redis.get("monitor:ticks:bytes")) <= 1000
 
     play(scenario)
+
+
+def test_a_batch_that_comes_late_looks_again_fifteen_seconds_after_it_looked(play):
+    async def scenario(world):
+        (website,) = await _given(world, "http://down/")
+        world.prober.outcomes["http://down/"] = DOWN
+        # when it is made 100 s after its slot
+        world.now_s = START_S + 100
+        (again,) = await check_batch(world.worker(), _batch(START_S))
+        # then
+        assert again.not_before_ms == (START_S + 115) * 1000
+        # and the failure is of the time it was seen
+        states = await world.states.read({"europe": [website]})
+        assert states["europe", website].first_failure_s == START_S + 100
+
+    play(scenario)
+
+
+def test_websites_checked_by_a_clock_that_was_ahead_are_checked_again_now(play):
+    async def scenario(world):
+        (website,) = await _given(world, "http://up/")
+        world.now_s = START_S + 3600
+        await check_batch(world.worker(), _batch(START_S + 3600))
+        # when the clock is right again
+        world.now_s = START_S + 30
+        await check_batch(world.worker(), _batch(START_S + 30))
+        await check_batch(world.worker(), _batch(START_S + 30))
+        # then
+        assert len(world.prober.checked) == 2
+        states = await world.states.read({"europe": [website]})
+        assert states["europe", website].slot_s == START_S + 30
+
+    play(scenario)

@@ -1,6 +1,7 @@
 """Deliveries: each row once, in order, again after a passing error, and in nobody's way."""
 
 import asyncio
+import datetime as dt
 from dataclasses import replace
 
 import psycopg
@@ -229,5 +230,24 @@ def test_a_mail_that_was_sent_is_recorded_as_soon_as_postgres_is_back(play, monk
         # then it was sent once, and where it could not be recorded its row is left for the sweep
         assert len(channel.sent) == 1
         assert await _state(world, row_id) == ("queued" if tries == 99 else "sent", 1, None)
+
+    play(scenario)
+
+
+def test_a_row_put_off_by_a_clock_that_was_ahead_is_due(play):
+    async def scenario(world):
+        channel, courier = await _given(world, _down)
+        (row_id,) = await _ids(world)
+        # when it was put off for as long as ever happens, it has to wait
+        put_off = "UPDATE notifications SET next_attempt_at = now() + interval '15 min' + %s"
+        await world.execute(put_off, dt.timedelta(seconds=30))
+        await deliver(courier, row_id)
+        assert channel.sent == []
+        # and when for longer, the time is not to be believed
+        await world.execute(put_off, dt.timedelta(minutes=60))
+        async with world.pool.connection() as connection:
+            assert await notifications.due(connection, 10) == [row_id]
+        await deliver(courier, row_id)
+        assert len(channel.sent) == 1
 
     play(scenario)

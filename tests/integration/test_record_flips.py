@@ -1,6 +1,7 @@
 """Flips become verdicts, incidents and outbox rows in one transaction: each exactly once."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -327,5 +328,38 @@ def test_a_report_that_comes_very_late_gives_its_region_no_vote(play):
         # then the incident stays open
         ((_, resolved, *_),) = await world.incidents(website)
         assert resolved is None
+
+    play(scenario)
+
+
+def test_a_verdict_dated_by_a_clock_that_was_ahead_ends_like_any_other(play):
+    async def scenario(world):
+        website = await _given(world, "europe")
+        ahead_s = int(time.time()) + 3600
+        world.now_s = ahead_s
+        await record_flips(world.recorder(), [_down(website, at_s=ahead_s)])
+        # when the clock is right again and the website is up
+        world.now_s = time.time()
+        await record_flips(world.recorder(), [_up(website, at_s=int(world.now_s))])
+        # then
+        ((_, resolved_s, _, _),) = await world.incidents(website)
+        assert resolved_s is not None
+
+    play(scenario)
+
+
+def test_a_recovery_from_a_verdict_dated_ahead_is_found_by_looking(play):
+    async def scenario(world):
+        website = await _given(world, "europe")
+        ahead_s = int(time.time()) + 3600
+        world.now_s = ahead_s
+        await record_flips(world.recorder(), [_down(website, at_s=ahead_s)])
+        # when the report that it is up again is lost
+        world.now_s = time.time()
+        await _holds(world, website, "europe", Verdict.UP, int(world.now_s) - 60)
+        await sweep(world.recorder())
+        # then
+        ((_, resolved_s, _, _),) = await world.incidents(website)
+        assert resolved_s is not None
 
     play(scenario)

@@ -7,11 +7,13 @@ import pytest
 
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.verdict import (
+    CLOCKS_APART_S,
     Flip,
     RegionState,
     Verdict,
     decide,
     flip_of,
+    is_due,
     is_fresh,
     seen_at,
 )
@@ -153,3 +155,33 @@ def test_a_verdict_is_fresh_for_about_two_intervals(age, fresh):
 
 def test_a_verdict_never_made_is_not_fresh():
     assert not is_fresh(0, 180, 15, 10)
+
+
+@pytest.mark.parametrize("outcome", [UP, DOWN])
+def test_what_a_clock_that_was_ahead_left_is_no_later_check(outcome):
+    # given a state that is an hour ahead of the slot and of the time it is
+    ahead = RegionState(
+        slot_s=4600, verdict=Verdict.DOWN, since_s=4500, failures=3, first_failure_s=4500
+    )
+    assert is_due(ahead, 1000, now_s=1001)
+    # when
+    decision = decide(ahead, outcome, 1000, seen_s=1001)
+    # then
+    assert decision.state.slot_s == 1000
+    assert decision.report  # a change, or once more: what was recorded is dated ahead, too
+    assert not is_fresh(ahead.slot_s, 180, 15, 1001)
+
+
+def test_a_first_failure_that_is_dated_ahead_confirms_as_any_other():
+    ahead = RegionState(slot_s=4600, verdict=Verdict.UP, failures=1, first_failure_s=4600)
+    first = decide(ahead, DOWN, 1000)
+    assert (first.state.verdict, first.recheck) == (Verdict.UP, True)
+    assert decide(first.state, DOWN, 1015).state.verdict is Verdict.DOWN
+
+
+def test_a_later_check_within_what_clocks_may_differ_stands():
+    before = RegionState(slot_s=1000 + CLOCKS_APART_S, verdict=Verdict.UP)
+    assert not is_due(before, 1000, now_s=1000)
+    assert decide(before, DOWN, 1000) is None
+    # as does one that was really made later, while this one waited
+    assert decide(RegionState(slot_s=9000), DOWN, 1000, seen_s=9001) is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import dramatiq
@@ -45,7 +44,7 @@ def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
     )  # fmt: skip
     async def emit_batches() -> None:
         await resources.watch.note()
-        minute_s = emit.minute_to_emit(time.time())
+        minute_s = emit.minute_to_emit(resources.clock.now())
         resources.emitted.inc(await emit.emit_minute(resources.emitter, minute_s))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import contextlib
 from importlib.metadata import version
 from typing import Any
 
@@ -17,12 +17,14 @@ from monitor.actors.worker_metrics import LoopMetrics, WorkerMetrics
 from monitor.broker import Broker, send_all
 from monitor.channels.email import EmailChannel
 from monitor.domain.capacity import Limits
+from monitor.domain.errors import Unavailable
 from monitor.exposition import process_registry
 from monitor.logs import get_logger
 from monitor.probes.address_policy import AddressPolicy
 from monitor.probes.http import HttpProber
 from monitor.probes.network import NetworkWitness
 from monitor.services.check import hand_back
+from monitor.services.clock import SharedClock
 from monitor.services.deliver import Courier
 from monitor.services.emit import Emitter
 from monitor.services.heartbeat import Heartbeat
@@ -55,13 +57,15 @@ log = get_logger(__name__)
 class Resources(Middleware):
     """Opens on the worker's event loop before it takes messages, closes after the last one.
 
-    Nothing here waits for a server: each is connected to when it is first needed.
+    Nothing here waits for a server: each is connected to when it is first needed. Redis alone is
+    asked what time it is, and if it does not say, the host's clock has to do until it does.
     """
 
     def __init__(self, settings: Settings, role: str) -> None:
         self.settings = settings
         self.registry = process_registry()
         self.messages = MessageMetrics(self.registry)
+        self.clock = SharedClock()
         self.meter = Meter()
         self.registry.register(LoopMetrics(role, self.meter))
         Gauge(
@@ -81,13 +85,19 @@ class Resources(Middleware):
     async def open(self) -> None:
         """Make the clients; on failure the process ends: it could do nothing."""
         self.redis = make_client(self.settings.need("REDIS_URL"))
+        with contextlib.suppress(Unavailable):
+            await self.clock.look(self.redis)
         self.pool = await self._open_pool()
         self.ticks = self._tick_store()
         self.buffer = TickBuffer(self.redis, self.settings.monitor_tick_buffer_bytes)
-        self._delay = asyncio.create_task(measure_loop_delay(self.meter.loop_delay_s))
+        self._beside = [
+            asyncio.create_task(measure_loop_delay(self.meter.loop_delay_s)),
+            asyncio.create_task(self.clock.run(self.redis)),
+        ]
 
     async def close(self) -> None:
-        self._delay.cancel()
+        for task in self._beside:
+            task.cancel()
         await self.ticks.close()
         if self.pool is not None:
             await self.pool.close(timeout=1.0)
@@ -151,7 +161,7 @@ class RegionResources(Resources):
             witness=self.witness,
             stragglers=Stragglers(self.settings.monitor_concurrency),
             send=send_all,
-            now=time.time,
+            now=self.clock.now,
             meter=self.meter,
             vault=Vault(self.settings.monitor_encryption_keys),
         )
@@ -172,7 +182,7 @@ class RegionResources(Resources):
             limits=limits,
             meter=self.meter,
             message_s=self.messages.held_s,
-            now=time.time,
+            now=self.clock.now,
         )
         self.heartbeat.start()
 
@@ -222,13 +232,13 @@ class CentralResources(Resources):
         self.emitter = Emitter(
             Projection(self.redis), Regions(self.redis), own_broker(), s.monitor_batch_size
         )
-        self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, time.time)
-        self.outbox = Outbox(Courier(self.pool, channel, s.smtp_from, time.time), send_all)
-        self.syncer = Syncer(self.pool, self.redis, time.time)
+        self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, self.clock.now)
+        self.outbox = Outbox(Courier(self.pool, channel, s.smtp_from, self.clock.now), send_all)
+        self.syncer = Syncer(self.pool, self.redis, self.clock.now)
         self.sync_turns = SyncTurns(self.syncer, send_all)
         self.watch = ProjectionWatch(self.syncer, self.sync_turns, self.emitter)
         self.watch.start()
-        self.keeper = Keeper(self.ticks, self.buffer, time.time)
+        self.keeper = Keeper(self.ticks, self.buffer, self.clock.now)
 
     async def close(self) -> None:
         await self.watch.close()

@@ -14,6 +14,7 @@ from periodiq import PeriodiqMiddleware
 from monitor import logs
 from monitor.actors import central, region
 from monitor.actors.event_loop import EventLoop
+from monitor.actors.keep_time import KeepTime
 from monitor.actors.metrics_server import MetricsMiddleware, MetricsServer
 from monitor.actors.orphans import EndWithMain
 from monitor.actors.resources import CentralResources, RegionResources, Resources
@@ -22,9 +23,6 @@ from monitor.domain.errors import SettingsError
 from monitor.settings import Settings, load
 
 R = TypeVar("R", bound=Resources)
-
-_SKIP_AFTER_S = 55
-"""A periodic message that waited longer is skipped: the next one is about to come."""
 
 
 def set_up() -> Broker:
@@ -81,11 +79,12 @@ def _broker(settings: Settings, resources: R, declare: Callable[[Broker, R], Non
     middleware = [
         EndWithMain(),
         EventLoop(),
+        KeepTime(resources.clock),
         resources.messages,
         resources,
         *map(MetricsMiddleware, _metrics(settings, resources)),
         Retries(),
-        PeriodiqMiddleware(skip_delay=_SKIP_AFTER_S),
+        PeriodiqMiddleware(),  # knows the option ``periodic``; ages are KeepTime's
         # Off before a retry is queued: that waits for Redis, and an interrupt would lose it.
         TimeLimit(),
         ShutdownNotifications(),

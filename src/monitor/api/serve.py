@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -20,6 +19,7 @@ from monitor.api.connections import MAX_HEAD_BYTES, Connections
 from monitor.api.dependencies import Dependencies
 from monitor.broker import Broker, send_all
 from monitor.domain.errors import Unavailable
+from monitor.services.clock import SharedClock
 from monitor.services.rate_limits import Limits
 from monitor.services.vault import Vault
 from monitor.settings import Settings
@@ -52,18 +52,19 @@ def serve(settings: Settings) -> None:
 async def _serve(settings: Settings) -> None:
     dramatiq.set_broker(Broker(settings.need("REDIS_URL")))
     pool = make_pool(settings.need("DATABASE_URL"))
+    clock = SharedClock()
     deps = Dependencies(
         pool=pool,
         redis=make_client(settings.need("REDIS_URL")),
         tick_store=_tick_store(settings, pool),
         send=send_all,
-        clock=time.time,
+        clock=clock.now,
         vault=Vault(settings.monitor_encryption_keys),
         limits=Limits(
             settings.monitor_key_requests_per_minute, settings.monitor_wrong_keys_per_minute
         ),
     )
-    app = create_app(deps, [_held_open(deps)], settings.monitor_cors_origins)
+    app = create_app(deps, [_held_open(deps, clock)], settings.monitor_cors_origins)
     log.info("api.starting", host=settings.monitor_api_host, port=settings.monitor_api_port)
     garbage.collect_rarely()
     host, port = settings.monitor_api_host, settings.monitor_api_port
@@ -111,18 +112,22 @@ async def _warn_of_clear_secrets(deps: Dependencies) -> None:
                 deps.vault.warn_once()
 
 
-def _held_open(deps: Dependencies) -> Lifespan:
+def _held_open(deps: Dependencies, clock: SharedClock) -> Lifespan:
     """Open while the app is served: uvicorn ends the process right after the app's own end, so
     closing later would never happen."""
 
     @asynccontextmanager
     async def held(_app: Litestar) -> AsyncIterator[None]:
         await deps.pool.open()
-        warning = asyncio.create_task(_warn_of_clear_secrets(deps))
+        beside = [
+            asyncio.create_task(_warn_of_clear_secrets(deps)),
+            asyncio.create_task(clock.run(deps.redis)),
+        ]
         try:
             yield
         finally:
-            warning.cancel()
+            for task in beside:
+                task.cancel()
             await deps.tick_store.close()
             await deps.redis.aclose()
             await deps.pool.close(timeout=1)

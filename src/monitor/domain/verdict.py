@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from monitor.domain.outcome import Outcome, Reason, Result
 
@@ -18,6 +19,10 @@ so soon after it that it may be the same blip. That one may have taken the place
 
 ON_TIME_S = 5
 """A check that begins within this of its slot counts as made then."""
+
+CLOCKS_APART_S = 60
+"""Clocks may differ by so much. What is dated further ahead was written by a clock that was wrong:
+nothing waits until it comes true."""
 
 REPORT_EVERY = 64
 """A verdict of down that lasts is reported again at every so many failures, for ever."""
@@ -97,6 +102,16 @@ def seen_at(slot_s: int, begun_s: float) -> int:
     return slot_s if begun_s - slot_s <= ON_TIME_S else int(begun_s)
 
 
+def is_due(before: RegionState, slot_s: int, now_s: float) -> bool:
+    """Whether a website is still to be checked for a slot."""
+    return before.slot_s < slot_s or is_ahead(before.slot_s, now_s)
+
+
+def is_ahead(slot_s: int, now_s: float) -> bool:
+    """Whether a slot lies so far ahead that the clock it was taken from must have been wrong."""
+    return slot_s > now_s + CLOCKS_APART_S
+
+
 def decide(
     before: RegionState, outcome: Outcome, slot_s: int, seen_s: int | None = None
 ) -> Decision | None:
@@ -106,11 +121,14 @@ def decide(
 
     The first verdict up is no flip: a website is taken as up until a region says otherwise.
     """
-    if outcome.result is Result.NOT_MEASURED or slot_s <= before.slot_s:
+    seen_s = slot_s if seen_s is None else seen_s
+    if outcome.result is Result.NOT_MEASURED or not is_due(before, slot_s, seen_s):
         return None
+    if is_ahead(before.slot_s, seen_s):
+        before = replace(before, failures=0)
     if outcome.result is Result.UP:
         return _decide_up(before, outcome, slot_s)
-    return _decide_down(before, outcome, slot_s, slot_s if seen_s is None else seen_s)
+    return _decide_down(before, outcome, slot_s, seen_s)
 
 
 def _decide_up(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
@@ -172,4 +190,5 @@ def flip_of(website_id: UUID, region: str, decision: Decision, outcome: Outcome)
 
 def is_fresh(slot_s: int, check_frequency_s: int, request_timeout_s: int, now_s: float) -> bool:
     """Whether a verdict still says something: its check is less than about two intervals old."""
-    return slot_s > 0 and now_s - slot_s <= 2 * check_frequency_s + request_timeout_s + 60
+    oldest_s = now_s - (2 * check_frequency_s + request_timeout_s + 60)
+    return slot_s > 0 and slot_s >= oldest_s and not is_ahead(slot_s, now_s)

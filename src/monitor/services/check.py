@@ -11,6 +11,7 @@ from monitor.domain.errors import SecretsUnreadable
 from monitor.domain.messages import CheckBatch, CheckWebsites, Outgoing
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import Ring
+from monitor.domain.verdict import is_due
 from monitor.domain.website import Sealed
 from monitor.logs import get_logger
 from monitor.services.region_worker import RegionWorker
@@ -64,7 +65,7 @@ async def hand_back(worker: RegionWorker) -> list[Outgoing]:
 
 async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) -> list[Outgoing]:
     begun_s = int(worker.now())
-    due = [e for e in entries if e.state.slot_s < slot_s]
+    due = [e for e in entries if is_due(e.state, slot_s, begun_s)]
     if not due:
         return []
     running: dict[asyncio.Task[Outcome], Entry] = {}

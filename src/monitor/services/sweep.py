@@ -8,7 +8,7 @@ from uuid import UUID
 
 from monitor.domain import messages
 from monitor.domain.messages import Outgoing
-from monitor.domain.verdict import CONFIRMATIONS, Flip, RegionState, Verdict
+from monitor.domain.verdict import CONFIRMATIONS, Flip, RegionState, Verdict, is_ahead
 from monitor.services.record import Recorder, decide, record_flips
 from monitor.storage.postgres import changes, notifications, verdicts
 from monitor.storage.postgres.pool import transaction
@@ -36,7 +36,12 @@ async def _unrecorded(recorder: Recorder) -> list[Flip]:
     async with transaction(recorder.pool) as connection:
         regions = await changes.region_names(connection)
     flips = [f for region in regions for f in await recorder.states.unrecorded(region)]
-    return [f for f in flips if recorder.now() - f.slot_s > _SETTLE_S]
+    return [f for f in flips if _is_settled(f.slot_s, recorder.now())]
+
+
+def _is_settled(slot_s: int, now_s: float) -> bool:
+    """Whether what a check of this slot found is on its way no longer."""
+    return now_s - slot_s > _SETTLE_S or is_ahead(slot_s, now_s)
 
 
 async def _contradicted(recorder: Recorder) -> list[Flip]:
@@ -61,8 +66,8 @@ async def _contradicted(recorder: Recorder) -> list[Flip]:
         for row in recorded
         if (state := held.get((row.region, row.website_id))) is not None
         and state.verdict is Verdict.UP
-        and state.slot_s > row.slot_s
-        and recorder.now() - state.slot_s > _SETTLE_S
+        and (state.slot_s > row.slot_s or is_ahead(row.slot_s, recorder.now()))
+        and _is_settled(state.slot_s, recorder.now())
     ]
 
 

@@ -9,12 +9,15 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from monitor.domain.backoff import LONGEST_RETRY_S
 from monitor.domain.ids import notification_id
 from monitor.domain.incident import Event
 from monitor.domain.outcome import Reason
 from monitor.storage.postgres.pool import Connection
 
 EMAIL = "email"
+
+_LONGEST_WAIT = dt.timedelta(seconds=LONGEST_RETRY_S + 60)
 
 
 class Claimed(Struct, frozen=True):
@@ -70,12 +73,15 @@ async def opened_recipients(
 
 
 # Whoever moves next_attempt_at on has the row for that long: a second worker finds nothing due.
+# No delivery is put off for longer than %(longest)s: a row that would have to wait for longer was
+# dated by a clock that was ahead, and is due.
 # The end of an incident is told only after its beginning was, or could not be.
 _CLAIM = """
     UPDATE notifications n
        SET attempts = attempts + 1, next_attempt_at = now() + %(lease)s
       FROM incidents i JOIN websites w ON w.id = i.website_id
-     WHERE n.id = %(id)s AND n.state = 'queued' AND n.next_attempt_at <= now()
+     WHERE n.id = %(id)s AND n.state = 'queued'
+       AND (n.next_attempt_at <= now() OR n.next_attempt_at > now() + %(longest)s)
        AND i.id = n.incident_id
        AND NOT EXISTS (SELECT 1 FROM notifications o
                         WHERE o.incident_id = n.incident_id AND o.channel = n.channel
@@ -89,7 +95,8 @@ _CLAIM = """
 
 async def claim(connection: Connection, row_id: UUID, lease: dt.timedelta) -> Claimed | None:
     """Take a notification that is due, for as long as ``lease``; None where it is not ours."""
-    cursor = await connection.execute(_CLAIM, {"id": row_id, "lease": lease})
+    named = {"id": row_id, "lease": lease, "longest": _LONGEST_WAIT}
+    cursor = await connection.execute(_CLAIM, named)
     row = await cursor.fetchone()
     if row is None:
         return None
@@ -124,16 +131,17 @@ async def put_off(connection: Connection, row_id: UUID, error: str, by: dt.timed
 
 _DUE = """
     SELECT n.id FROM notifications n
-     WHERE n.state = 'queued' AND n.next_attempt_at <= now()
+     WHERE n.state = 'queued'
+       AND (n.next_attempt_at <= now() OR n.next_attempt_at > now() + %(longest)s)
        AND NOT EXISTS (SELECT 1 FROM notifications o
                         WHERE o.incident_id = n.incident_id AND o.channel = n.channel
                           AND o.recipient = n.recipient AND o.state = 'queued'
                           AND o.event = 'opened' AND n.event = 'resolved')
-     ORDER BY n.next_attempt_at, n.id LIMIT %s
+     ORDER BY n.next_attempt_at, n.id LIMIT %(limit)s
 """
 
 
 async def due(connection: Connection, limit: int) -> list[UUID]:
     """The notifications that ``claim`` would give now, the longest waiting first."""
-    cursor = await connection.execute(_DUE, [limit])
+    cursor = await connection.execute(_DUE, {"longest": _LONGEST_WAIT, "limit": limit})
     return [row_id for (row_id,) in await cursor.fetchall()]

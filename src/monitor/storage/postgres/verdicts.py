@@ -11,8 +11,10 @@ from msgspec import Struct
 from monitor.domain.incident import DownVerdict
 from monitor.domain.missed import Recorded
 from monitor.domain.outcome import Reason
-from monitor.domain.verdict import Flip, Verdict
+from monitor.domain.verdict import CLOCKS_APART_S, Flip, Verdict
 from monitor.storage.postgres.pool import Connection
+
+_CLOCKS_APART = dt.timedelta(seconds=CLOCKS_APART_S)
 
 
 class Watched(Struct, frozen=True):
@@ -68,18 +70,20 @@ _RECORD = """
        SET verdict = excluded.verdict, at = excluded.at, slot = excluded.slot,
            reason = excluded.reason, status_code = excluded.status_code,
            evidence = excluded.evidence
-     WHERE v.slot < excluded.slot
+     WHERE v.slot < excluded.slot OR v.slot > now() + %s
 """
 
 
 async def record(connection: Connection, flips: Sequence[Flip]) -> None:
     """Store these verdicts, each unless a later check has already been recorded.
 
+    One that is dated ahead of now is no later check: a clock was wrong.
+
     Websites that are gone or paused, and regions they are no longer checked from, are passed over.
     """
     if flips:
         columns = zip(*map(_row, flips), strict=True)
-        await connection.execute(_RECORD, [list(column) for column in columns])
+        await connection.execute(_RECORD, [*map(list, columns), _CLOCKS_APART])
 
 
 def _row(flip: Flip) -> tuple[object, ...]:

@@ -60,6 +60,13 @@ async def client(redis_url: str) -> AsyncIterator[Redis]:
         await opened.aclose()
 
 
+async def server_time(redis: Redis) -> float:
+    """What time it is for the server, in Unix seconds."""
+    with translated():
+        seconds, micros = await redis.time()
+    return float(seconds) + float(micros) / 1e6
+
+
 def raw(value: object) -> bytes:
     """An answer as the bytes that it is: clients of ours never decode."""
     assert isinstance(value, bytes)
