@@ -44,6 +44,7 @@ class FaultySystem:
     ``processes``: api, scheduler-1 and -2, central-1 and -2, REGION-1, ... (``support.system``).
     ``postgres``, ``redis``, ``influx`` (None where it is not installed): ``support.breakable``.
     ``mailbox``: ``support.mailbox``. ``sites``: ``support.truth_sites``.
+    ``refused``: called for the ticks that a store has refused for good, as the case knows them.
     ``true_s``: from the time that the system says to what it was, where its clock is stepped.
     """
 
@@ -58,6 +59,7 @@ class FaultySystem:
         self.ids = []
         self._judged_from_s = 0.0
         self.true_s = lambda at_s: at_s
+        self.refused = list
 
     def add_websites(self):
         """Add the script's websites and wait until each is known to be up; begins the script."""
@@ -122,7 +124,8 @@ class FaultySystem:
     # What the system says
 
     def record(self):
-        return Record(self._incidents(), self._mails(), self._ticks(), self._statuses())
+        ticks = [*self._ticks(), *self.refused()]
+        return Record(self._incidents(), self._mails(), ticks, self._statuses())
 
     def _incidents(self):
         found = []

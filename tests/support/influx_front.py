@@ -17,14 +17,14 @@ class Front:
     ``spoil``: None, or one of the functions below; called with the front and the lines of a
     write, it returns an answer, or None for that of the real server.
     ``spoilt``: {function's name: how many writes it has been called with}.
-    ``dropped``: lines that are in no store though their write was answered as stored in part.
+    ``dropped``: the lines that are in no store, as their writes were answered as stored in part.
     """
 
     def __init__(self):
         self.target = None
         self.spoil = None
         self.spoilt = {}
-        self.dropped = 0
+        self.dropped = []
         self.port = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -82,7 +82,7 @@ async def partial(front, lines):
         stored = await front.passed_on("POST", path, headers, b"\n".join(lines[1:]))
         if stored.status != 204:
             return stored
-    front.dropped += 1
+    front.dropped.append(lines[0].decode())
     return _says(400, "partial write: points beyond retention policy dropped=1")
 
 
