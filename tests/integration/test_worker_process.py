@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import dramatiq
 import pytest
@@ -58,6 +59,15 @@ def test_a_missing_or_malformed_setting_stops_it_with_one_sentence(
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def _threads_of_children(pid):
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [int(t.name) for child in children for t in Path(f"/proc/{child}/task").iterdir()]
+
+
+def _niceness(thread):
+    return os.getpriority(os.PRIO_PROCESS, thread)
+
+
 def test_a_region_worker_needs_no_postgres_and_serves_its_own_queue_only(tmp_path, redis_url):
     # given a message for each of two regions, and an InfluxDB that need not answer
     with redis_client.Redis.from_url(redis_url) as client:
@@ -67,10 +77,13 @@ def test_a_region_worker_needs_no_postgres_and_serves_its_own_queue_only(tmp_pat
             sender.send([messages.check_websites(check)])
         settings = {"INFLUXDB_URL": "http://127.0.0.1:1", "MONITOR_REGION": "europe"}
         # when
-        with running(_WORKER, tmp_path / "log", REDIS_URL=redis_url, **settings):
+        with running(_WORKER, tmp_path / "log", REDIS_URL=redis_url, **settings) as process:
             until(lambda: client.hlen("dramatiq:checks.europe.msgs") == 0)
+            niceness = set(map(_niceness, _threads_of_children(process.pid)))
         # then
         assert client.hlen("dramatiq:checks.asia.msgs") == 1
+        # and it lets others go first
+        assert niceness == {5}
         sender.client.close()
 
 

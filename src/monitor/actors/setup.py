@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,10 @@ from monitor.domain.errors import SettingsError
 from monitor.settings import Settings, load
 
 R = TypeVar("R", bound=Resources)
+
+_NICENESS = 5
+"""Of a region worker: where it shares a machine, what people wait for goes first. It can use up any
+machine, and API, stores and mails must not be slow for that."""
 
 
 def set_up() -> Broker:
@@ -66,6 +71,8 @@ def _worker(settings: Settings) -> Broker:
         logs.configure(f"worker.{settings.monitor_region}", settings.monitor_log_level)
         regional = RegionResources(settings, settings.monitor_region)
         regional.check()
+        # Before there are threads: on Linux each has its own, and hands it on to those it makes.
+        os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), _NICENESS))
         return _broker(settings, regional, region.declare)
     logs.configure("worker.central", settings.monitor_log_level)
     resources = CentralResources(settings, "central")
