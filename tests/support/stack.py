@@ -111,10 +111,12 @@ class RunningStack:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGINT)
 
-    def stop(self):
-        """Ctrl-C, then seconds until the command has ended, and what is left of it."""
+    def stop(self, times=1):
+        """Ctrl-C, so many times, then seconds until the command has ended, and what is left."""
         began = time.monotonic()
-        self.interrupt()
+        for _ in range(times):
+            self.interrupt()
+            time.sleep(0.2)  # two signals at once would be one
         self.process.wait(30)
         return time.monotonic() - began, self.left()
 
