@@ -1,13 +1,21 @@
 """Two schedulers queue a minute's batches once, and each website's turn comes once an interval."""
 
 import threading
+import time
+from uuid import uuid4
 
 import pytest
 import redis as redis_client
 
 from monitor.broker import Broker
 from monitor.domain.errors import Unavailable
-from monitor.domain.messages import CheckBatch, check_batch, decode
+from monitor.domain.messages import (
+    CheckBatch,
+    CheckWebsites,
+    check_batch,
+    check_websites,
+    decode,
+)
 from monitor.domain.ring import Ring
 from monitor.local.redis import free_port
 from monitor.services.emit import Emitter, batches_of_minute, emit_minute, minute_to_emit
@@ -118,7 +126,7 @@ def test_a_region_without_workers_is_not_buried(broker, database_url, redis_url)
         for _ in range(60):
             await world.add_website()
         await world.sync()
-        broker.send([_batch(n) for n in range(201)])
+        broker.send([_batch(n) for n in range(2001)])
         regions = Regions(world.redis)
         emitter = Emitter(world.projection, regions, broker, 500)
         # when
@@ -127,9 +135,32 @@ def test_a_region_without_workers_is_not_buried(broker, database_url, redis_url)
 
     counters = run(scenario, database_url, redis_url)
     # then it gets nothing more, which is counted, and the other region gets its batch
-    assert _queued(redis_url, "checks.europe") == 201
+    assert _queued(redis_url, "checks.europe") == 2001
     assert counters == {"dropped_batches:europe": 1}
     assert broker.backlog("checks.asia") == 1
+
+
+def test_hundreds_of_websites_that_were_added_one_by_one_cost_their_region_no_minute(
+    broker, database_url, redis_url
+):
+    # given the checks that 300 websites of a small region get until a minute's batches know them
+    async def scenario(world):
+        await world.add_region("europe")
+        for _ in range(60):
+            await world.add_website(every=30)
+        await world.sync()
+        later_ms = int(time.time() * 1000) + 60_000
+        single = [
+            CheckWebsites(region="europe", website_ids=[uuid4()], slot_ms=later_ms)
+            for _ in range(3 * 300)
+        ]
+        broker.send([check_websites(message) for message in single])
+        emitter = Emitter(world.projection, Regions(world.redis), broker, 500)
+        # when
+        return await emit_minute(emitter, MINUTE_S)
+
+    # then
+    assert run(scenario, database_url, redis_url) > 0
 
 
 def test_a_message_for_later_waits_in_the_delay_queue(broker, redis_url):

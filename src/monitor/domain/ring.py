@@ -65,10 +65,15 @@ def slots_of_position(position: int, interval_s: int, start_s: int, end_s: int) 
     return [s for s in range(first, end_s, interval_s) if s >= start_s]
 
 
+_ROOM_FOR_SINGLE_CHECKS = 2_000
+
+
 def most_waiting(batches_a_minute: int) -> int:
     """How many messages may wait for a region that gets so many batches a minute.
 
-    Ten minutes' worth, and never fewer than 200: more is a region without workers, or with
-    too few, and what is added would only be dropped for its age.
+    Ten minutes' worth: more is a region without workers, or with too few, and what is added would
+    only be dropped for its age. Never fewer than 2,000: a website that is added by itself leaves
+    two or three messages until the minute's batches know of it, and some hundreds of those are no
+    sign of anything.
     """
-    return max(10 * batches_a_minute, 200)
+    return max(10 * batches_a_minute, _ROOM_FOR_SINGLE_CHECKS)
