@@ -20,8 +20,7 @@ _TIMEOUT_S = 5.0
 class _Packing:
     """Commands are written by hiredis, as redis-py's own client without asyncio has it do.
 
-    In Python it was the largest part of what a check costs beside its probe: two thousand
-    arguments for a batch of 500 (docs/performance.md).
+    A batch of 500 has three thousand arguments (docs/performance.md).
     """
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
