@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis as redis_client
+import structlog
 from hypothesis import settings
 
 from monitor.local.postgres import EmbeddedPostgres
@@ -21,6 +22,15 @@ from support.influx import InfluxServer, find_influxd
 settings.register_profile("monitor", deadline=None, derandomize=False, print_blob=True)
 settings.register_profile("ci", settings.get_profile("monitor"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") and "SEED" not in os.environ else "monitor")
+
+# What is logged by tests that configure no logging. The default draws a traceback with its local
+# variables, where rich is installed: seconds of CPU for each error that a test provokes.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 

@@ -21,7 +21,7 @@ class Terminal(io.StringIO):
 def configured():
     """Configures logging to a stream; all is as before when the test ends."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
     levels = {name: logging.getLogger(name).level for name in logs._QUIET}
 
     def begin(stream):
@@ -29,7 +29,7 @@ def configured():
         return stream
 
     yield begin
-    structlog.reset_defaults()
+    structlog.configure(**config)
     structlog.contextvars.clear_contextvars()
     root.handlers[:] = handlers
     root.setLevel(level)

@@ -36,11 +36,11 @@ def test_a_repr_and_a_text_show_nothing():
 def logging_restored():
     """Logging is the process's: whoever sets it up in a test puts it back."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, before = root.handlers[:], root.level, structlog.get_config()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**before)
     structlog.contextvars.clear_contextvars()
 
 
