@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 import aiohttp
@@ -27,6 +31,9 @@ _PASSING = frozenset({408, 502, 503, 504})
 _ASK_EVERY_S = 0.2
 _SETTLES_WITHIN_S = 15.0
 _SAID_CHARS = 2000
+_HANGS_UP_WITHIN_S = 1.0
+_NO_LINGER = struct.pack("ii", 1, 0)
+"""close(2) resets the connection (socket(7), SO_LINGER)."""
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -194,11 +201,44 @@ class Client:
 
 @asynccontextmanager
 async def client(access: Access) -> AsyncIterator[Client]:
-    """A client of the API."""
+    """A client of the API. Where the block fails or is cancelled its connections end at once."""
     timeout = aiohttp.ClientTimeout(sock_connect=_CONNECT_S, sock_read=_STALL_S, total=None)
     headers = {"Authorization": f"Bearer {access.key}"}
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-        yield Client(session, access)
+    sockets: list[socket.socket] = []
+    connector = aiohttp.TCPConnector(socket_factory=partial(_noted, sockets))
+    async with aiohttp.ClientSession(
+        headers=headers, timeout=timeout, connector=connector
+    ) as session:
+        try:
+            yield Client(session, access)
+        except BaseException:
+            await _hang_up(sockets)
+            raise
+
+
+def _noted(
+    sockets: list[socket.socket], address: tuple[int, int, int, str, tuple[Any, ...]]
+) -> socket.socket:
+    """A socket for an address as getaddrinfo gives it, put on the list."""
+    made = socket.socket(*address[:3])
+    sockets.append(made)
+    return made
+
+
+async def _hang_up(sockets: list[socket.socket]) -> None:
+    """End connections now, and let what was written to them go.
+
+    Else asyncio ends them once all that has been taken. An upload that is broken off has more to
+    send than is taken at once, and the API would wait for the rest of it.
+    """
+    for each in sockets:
+        with contextlib.suppress(OSError):  # it is closed
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            each.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_HANGS_UP_WITHIN_S):
+            while any(each.fileno() != -1 for each in sockets):  # noqa: ASYNC110
+                await asyncio.sleep(0)  # the loop sees each of them at its next turn and closes it
 
 
 async def _object(answer: aiohttp.ClientResponse) -> dict[str, Any]:

@@ -72,10 +72,9 @@ def api(_: Namespace) -> None:
 
 def sync(_: Namespace) -> None:
     """Make the projection anew, with a progress bar on a terminal."""
-    import asyncio
     import time
 
-    from monitor import logs
+    from monitor import cli_loop, logs
     from monitor.storage.postgres.pool import make_pool
 
     logs.configure("sync", "warning")
@@ -87,7 +86,7 @@ def sync(_: Namespace) -> None:
             return await sync_all(pool, redis_url)
 
     began = time.monotonic()
-    websites = asyncio.run(run())
+    websites = cli_loop.run(run())
     print(f"Synced {websites} websites to Redis in {time.monotonic() - began:.1f} s.")
 
 
@@ -150,8 +149,7 @@ def whoever_is_here() -> Actor:
 
 def with_pool(use: Callable[[Pool], Awaitable[T]]) -> T:
     """What this makes of a pool of the database, which is closed again."""
-    import asyncio
-
+    from monitor import cli_loop
     from monitor.services.audit import acting
     from monitor.storage.postgres.pool import make_pool
 
@@ -162,5 +160,5 @@ def with_pool(use: Callable[[Pool], Awaitable[T]]) -> T:
             with acting(whoever_is_here()):
                 return await use(pool)
 
-    found: T = asyncio.run(run())
+    found: T = cli_loop.run(run())
     return found

@@ -18,9 +18,7 @@ def new_key(_: Namespace) -> None:
 
 def rotate(_: Namespace) -> None:
     """Encrypt everything with the first key, and have the workers see it."""
-    import asyncio
-
-    from monitor import logs
+    from monitor import cli_loop, logs
     from monitor.services.audit import acting
     from monitor.services.reseal import reseal
     from monitor.services.vault import Vault
@@ -39,4 +37,4 @@ def rotate(_: Namespace) -> None:
             await sync_all(pool, redis_url)
         return changed
 
-    print(f"Encrypted the secrets of {asyncio.run(run())} websites anew.")
+    print(f"Encrypted the secrets of {cli_loop.run(run())} websites anew.")

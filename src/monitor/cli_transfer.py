@@ -13,9 +13,9 @@ import tempfile
 import time
 import uuid
 from argparse import Namespace
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from monitor.domain.errors import MonitorError, SettingsError
 from monitor.foreign_text import TerminalBytes, one_line
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from monitor.cli_client import Access, Upload
 
-T = TypeVar("T")
-
 _SHOWN = 20
 _ASKED_FOR_S = 15.0
 _BOM = b"\xef\xbb\xbf"
@@ -37,13 +35,14 @@ _BOM = b"\xef\xbb\xbf"
 def import_websites(arguments: Namespace) -> int:
     """Import a file; returns the exit code: 1 where lines failed."""
     from monitor.cli_client import Broken
+    from monitor.cli_loop import run
 
     access = _access(arguments)
     key = arguments.resume or uuid.uuid4().hex
     began = time.monotonic()
     with _lines(arguments) as file, _failures_file(arguments.failures) as failures:
         try:
-            done = _run(_import(access, file, key, arguments, failures))
+            done = run(_import(access, file, key, arguments, failures))
         except KeyboardInterrupt:
             _tell_how_far(access, key, arguments)
             raise
@@ -53,12 +52,6 @@ def import_websites(arguments: Namespace) -> int:
     _tell_failures(done, arguments.failures)
     _tell_done(done, time.monotonic() - began)
     return 1 if done["failed"] else 0
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    import asyncio
-
-    return asyncio.run(work)
 
 
 def _access(arguments: Namespace) -> Access:
@@ -194,13 +187,14 @@ def _tell_how_far(access: Access, key: str, arguments: Namespace) -> None:
     import asyncio
 
     from monitor.cli_client import client
+    from monitor.cli_loop import run
 
     async def ask() -> dict[str, Any] | None:
         async with asyncio.timeout(_ASKED_FOR_S), client(access) as api:
             return await api.settled_import(key)
 
     try:
-        found = _run(ask())
+        found = run(ask())
     except (MonitorError, TimeoutError):
         print("How many lines are in is not known.", file=sys.stderr)
         found = None
@@ -233,13 +227,15 @@ def _tell_done(done: dict[str, Any], seconds: float) -> None:
 
 def export_websites(arguments: Namespace) -> None:
     """Export to a file, whole or not at all, or to the standard output."""
+    from monitor.cli_loop import run
+
     access = _access(arguments)
     began = time.monotonic()
     if arguments.file in (None, "-"):
-        _run(_export(access, arguments, _standard_output()))
+        run(_export(access, arguments, _standard_output()))
         return
     with _written(Path(arguments.file)) as file:
-        size = _run(_export(access, arguments, file))
+        size = run(_export(access, arguments, file))
     print(f"Exported {size} bytes to {arguments.file} in {time.monotonic() - began:.1f} s.")
 
 

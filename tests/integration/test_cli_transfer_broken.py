@@ -85,21 +85,39 @@ def test_it_waits_longer_each_time_it_gets_no_farther_and_gives_up(api, cuts, pa
     assert waited == pauses == [wait_s for _, wait_s in told]
 
 
-def test_an_interrupted_import_says_how_far_it_came_and_how_to_go_on(api):
-    with CuttingProxy(api.port, [200_000], hang=True) as proxy:
-        access = ("--url", f"http://127.0.0.1:{proxy.port}")
-        command, env = api.command("import", "sites.ndjson", *access)
-        process = subprocess.Popen(
-            command, env=env, cwd=api.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True,
-        )  # fmt: skip
+def _interrupted(api, proxy, name):
+    """(exit code, output, errors) of an import that gets Ctrl-C when lines are stored and the proxy
+    lets nothing more through."""
+    command, env = api.command("import", name, "--url", f"http://127.0.0.1:{proxy.port}")
+    process = subprocess.Popen(
+        command, env=env | {"PYTHONFAULTHANDLER": "1"}, cwd=api.directory,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
         assert proxy.hanging.wait(30)
         wait_until(lambda: [i for i in _imports(api) if i["lines"] >= 1000])
-        # when
         process.send_signal(signal.SIGINT)
-        out, told = process.communicate(timeout=30)
+        return _ended(process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _ended(process):
+    try:
+        out, told = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)  # faulthandler says where it stands
+        pytest.fail(f"It goes on after Ctrl-C:\n{process.communicate()[1]}")
+    return process.returncode, out, told
+
+
+def test_an_interrupted_import_says_how_far_it_came_and_how_to_go_on(api):
+    with CuttingProxy(api.port, [200_000], hang=True) as proxy:
+        # when
+        code, out, told = _interrupted(api, proxy, "sites.ndjson")
     # then
-    assert (process.returncode, out) == (130, "")
+    assert (code, out) == (130, "")
     assert "Traceback" not in told
     lines = int(re.search(r"Stopped: (\d+) lines are in\.", told)[1])
     assert 1000 <= lines < LINES
@@ -113,6 +131,19 @@ def test_an_interrupted_import_says_how_far_it_came_and_how_to_go_on(api):
     other = api.write("other.ndjson", _nameless(3))
     refused = api.monitor("import", other, *words[2:])
     assert (refused.returncode, b"use another key" in refused.stderr) == (1, True)
+
+
+def test_an_import_that_is_interrupted_with_more_to_send_ends_its_connection(api):
+    """Else the API waits for the rest, and how many lines are in is not known for a minute."""
+    # given more than the sockets of both ends hold
+    api.write("many.ndjson", _nameless(250_000))
+    with CuttingProxy(api.port, [100_000], hang=True, deaf=True) as proxy:
+        # when
+        code, _, told = _interrupted(api, proxy, "many.ndjson")
+    # then
+    assert code == 130
+    lines = int(re.search(r"Stopped: (\d+) lines are in\.", told)[1])
+    assert lines == _imports(api)[0]["lines"] == _count(api)
 
 
 def test_an_answer_that_breaks_off_leaves_no_file(api):

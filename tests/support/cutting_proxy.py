@@ -1,6 +1,7 @@
 """A TCP proxy that breaks connections, or lets them hang, after so many bytes of what is sent."""
 
 import contextlib
+import select
 import socket
 import threading
 
@@ -13,11 +14,12 @@ class CuttingProxy:
 
     ``answer_cut``: every connection is cut after so many bytes of what comes back.
     With ``hang`` it is not cut but nothing goes on until the caller hangs up; ``hanging`` is set.
+    With ``deaf`` nothing more is taken meanwhile: the caller is left with what it has to send.
     """
 
-    def __init__(self, port, cuts, *, answer_cut=None, hang=False):
+    def __init__(self, port, cuts, *, answer_cut=None, hang=False, deaf=False):
         self._target, self._cuts, self._hang = port, list(cuts), hang
-        self._answer_cut = answer_cut
+        self._answer_cut, self._deaf = answer_cut, deaf
         self.hanging = threading.Event()
         self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -65,10 +67,15 @@ class CuttingProxy:
         far.close()
 
     def _wait_if_told(self, near):
-        if self._hang:
-            self.hanging.set()
-            while near.recv(_BLOCK):
-                pass
+        if not self._hang:
+            return
+        self.hanging.set()
+        if self._deaf:
+            gone = select.poll()
+            gone.register(near, select.POLLRDHUP)
+            gone.poll()
+        while near.recv(_BLOCK):
+            pass
 
     def _back(self, far, near):
         come = 0
