@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
@@ -33,8 +34,10 @@ log = get_logger(__name__)
 _HEARTBEAT_TIMEOUT_MS = 30_000
 """A worker that was silent for this long is dead; its messages go back to their queues."""
 
-_MAINTENANCE_CHANCE = 10_000
-"""Of a million commands, how many look for dead workers: about one in five seconds."""
+_LOOK_FOR_DEAD_EVERY_S = 5.0
+"""How often each process gives back what dead workers held of a queue. Dramatiq throws a dice with
+each command instead, and a command is for one queue alone: where one worker is left that looks at
+a queue once a second, its messages would come back after a minute or two, or five."""
 
 _LOOK_EVERY_MS = {
     # On the way from a check to a mail, which may take two seconds in all.
@@ -82,8 +85,9 @@ class Broker(RedisBroker):
             client=client,
             middleware=list(middleware),
             heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
-            maintenance_chance=_MAINTENANCE_CHANCE,
+            maintenance_chance=0,
         )
+        self._look_for_dead_at_s: dict[str, float] = {}
 
     @property
     def consumer_class(self) -> type[RedisConsumer]:
@@ -125,8 +129,25 @@ class Broker(RedisBroker):
         Dramatiq's consumer would end over it, lose what it fetched along with it, and find it
         again: for ever. One of a newer version is handed on.
         """
-        found = self._dispatch("fetch")(queue_name, prefetch)  # type: ignore[no-untyped-call] # Dramatiq's
+        found = self._fetch(queue_name, prefetch)
         return [data for data in found if data is None or self._is_ours(queue_name, data)]
+
+    def _fetch(self, queue_name: str, prefetch: int) -> list[bytes | None]:
+        now_s = time.monotonic()
+        look = now_s >= self._look_for_dead_at_s.get(queue_name, 0.0)
+        arguments = (*self._arguments("fetch", queue_name, look=look), prefetch)
+        found: list[bytes | None] = self.scripts["dispatch"](keys=[self.namespace], args=arguments)
+        if look:
+            self._look_for_dead_at_s[queue_name] = now_s + _LOOK_FOR_DEAD_EVERY_S
+        return found
+
+    def _arguments(self, command: str, queue_name: str, *, look: bool = False) -> tuple[Any, ...]:
+        """What RedisBroker gives its dispatch script; ``look``: for what dead workers held."""
+        unpack = self._max_unpack_size()  # type: ignore[no-untyped-call] # Dramatiq's
+        return (
+            command, _now_ms(), queue_name, self.broker_id, self.heartbeat_timeout,
+            self.dead_message_ttl, int(look), unpack,
+        )  # fmt: skip
 
     def _is_ours(self, queue_name: str, data: bytes) -> bool:
         message = _read(data)
@@ -205,18 +226,16 @@ class Broker(RedisBroker):
 
     def _queue(self, pipe: Any, outgoing: Sequence[Outgoing]) -> None:
         now_ms = _now_ms()
-        unpack = self._max_unpack_size()  # type: ignore[no-untyped-call] # Dramatiq's
         for item in outgoing:
             message = _message(item, now_ms)
             if message.queue_name == item.queue and item.actor in _FIRST:
                 self._put_first(pipe, message)
                 continue
-            # The arguments that RedisBroker gives its dispatch script, without maintenance.
             arguments = (
-                "enqueue", now_ms, message.queue_name, self.broker_id, self.heartbeat_timeout,
-                self.dead_message_ttl, 0, unpack,
-                message.options["redis_message_id"], message.encode(),
-            )  # fmt: skip
+                *self._arguments("enqueue", message.queue_name),
+                message.options["redis_message_id"],
+                message.encode(),
+            )
             self.scripts["dispatch"](keys=[self.namespace], args=arguments, client=pipe)
 
     def _put_first(self, pipe: Any, message: dramatiq.Message[Any]) -> None:
