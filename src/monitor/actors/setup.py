@@ -19,6 +19,7 @@ from monitor.actors.keep_time import KeepTime
 from monitor.actors.metrics_server import MetricsMiddleware, MetricsServer
 from monitor.actors.orphans import EndWithMain
 from monitor.actors.resources import CentralResources, RegionResources, Resources
+from monitor.actors.told_once import ToldOnce
 from monitor.broker import Broker
 from monitor.domain.errors import SettingsError
 from monitor.settings import Settings, load
@@ -85,6 +86,7 @@ def _broker(settings: Settings, resources: R, declare: Callable[[Broker, R], Non
     # there before the resources that live on it, and goes after them.
     middleware = [
         EndWithMain(),
+        ToldOnce(),
         EventLoop(),
         KeepTime(resources.clock),
         resources.messages,
