@@ -101,7 +101,24 @@ def test_a_batch_older_than_its_interval_is_dropped_and_counted(play):
         # then
         assert world.prober.checked == []
         assert await _ticks(world, website) == []
-        assert await Regions(world.redis).counters() == {"dropped_batches:europe": 1}
+        counters = await Regions(world.redis).counters()
+        assert counters == {"dropped_batches:europe": 1, "not_measured:europe": 1}
+
+    play(scenario)
+
+
+def test_a_check_out_of_turn_that_waited_too_long_is_left_out_and_counted(play):
+    async def scenario(world):
+        websites = await _given(world, "http://1/", "http://2/")
+        message = CheckWebsites(
+            region="europe", website_ids=websites, slot_ms=(START_S - 61) * 1000
+        )
+        # when
+        assert await check_websites(world.worker(), message) == []
+        # then
+        assert world.prober.checked == []
+        counters = await Regions(world.redis).counters()
+        assert counters == {"dropped_batches:europe": 0, "not_measured:europe": 2}
 
     play(scenario)
 
@@ -128,21 +145,22 @@ def test_a_region_without_network_says_so_and_turns_nothing_down(play):
     play(scenario)
 
 
-@pytest.mark.parametrize(("failing", "anew"), [(12, True), (5, False)])
-def test_many_that_fail_together_make_the_network_be_looked_at_anew(play, failing, anew):
+@pytest.mark.parametrize(("found", "asked"), [(TIMED_OUT, [0]), (DOWN, []), (None, [])])
+def test_the_network_is_asked_about_once_the_failures_are_seen_and_no_more(play, found, asked):
     async def scenario(world):
         urls = [f"http://{n}/" for n in range(12)]
         await _given(world, *urls)
-        world.prober.outcomes = dict.fromkeys(urls[:failing], TIMED_OUT)
-        asked = []
+        world.prober.outcomes = {urls[3]: found} if found else {}
+        times = []
 
-        async def has_network(lasted_s, *, anew):
-            asked.append((lasted_s, anew))
+        async def has_network(lasted_s):
+            assert len(world.prober.checked) == 12
+            times.append(lasted_s)
             return True
 
         world.witness.has_network = has_network
         await check_batch(world.worker(), _batch(START_S))
-        assert asked == [(0, anew)]
+        assert times == asked
 
     play(scenario)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import time
 
 from monitor.probes.network import NetworkWitness
@@ -43,25 +45,91 @@ async def test_no_reference_that_accepts_means_no_network_and_it_is_known_in_tim
 
 
 @on_both_loops
-async def test_callers_share_one_answer_for_as_long_as_it_holds():
+async def test_callers_share_a_look():
     async with TargetServer(silent) as target:
-        witness = NetworkWitness([("127.0.0.1", target.port)], ttl_s=60)
+        witness = NetworkWitness([("127.0.0.1", target.port)], apart_s=0)
         answers = await asyncio.gather(*(witness.has_network() for _ in range(50)))
-        later = await witness.has_network()
         await target.idle()
 
     assert all(answers)
-    assert later
     assert target.accepted == 1
 
 
 @on_both_loops
-async def test_an_old_answer_is_asked_for_again():
+async def test_however_many_ask_again_and_again_looks_stay_apart():
     async with TargetServer(silent) as target:
-        witness = NetworkWitness([("127.0.0.1", target.port)], ttl_s=0)
+        witness = NetworkWitness([("127.0.0.1", target.port)], apart_s=0.2)
+
+        async def ask():
+            for _ in range(5):
+                assert await witness.has_network()
+
+        began_s = time.monotonic()
+        await asyncio.gather(*(ask() for _ in range(20)))
+        took_s = time.monotonic() - began_s
+        await target.idle()
+
+    # then each of the five times all of them had one look, and the first did not wait
+    assert target.accepted == 5
+    assert took_s > 4 * 0.19
+
+
+@on_both_loops
+async def test_a_yes_of_before_is_not_taken_for_now():
+    async with TargetServer(silent) as target:
+        witness = NetworkWitness([("127.0.0.1", target.port)], apart_s=0)
         assert await witness.has_network()
         await target.idle()
+    # when the network is gone
     assert not await witness.has_network()
+    # then that holds until it was looked for again
+    async with TargetServer(silent, port=target.port) as target:
+        assert not await witness.has_network()
+        assert target.accepted == 0
+        await witness.close()
+
+
+@on_both_loops
+async def test_whoever_asks_while_a_look_is_under_way_waits_for_one_that_begins_later():
+    with socket.socket() as listener:
+        # given a look that began before something failed, and that has no answer yet
+        fillers = _fill(listener)
+        witness = NetworkWitness([listener.getsockname()], apart_s=0, timeout_s=20)
+        before = asyncio.create_task(witness.has_network())
+        await asyncio.sleep(0.1)
+        after = asyncio.create_task(witness.has_network())
+        await asyncio.sleep(0)
+        # when it comes, and is yes
+        listener.listen(8)
+        for filler in fillers:
+            listener.accept()[0].close()
+            filler.close()
+        assert await before
+        assert await after
+        # then the failure was judged by a look of its own
+        assert _accepted(listener) == 2
+
+
+def _fill(listener):
+    """Let a listener answer nobody, until it has accepted those that this returns."""
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    fillers = [socket.socket() for _ in range(2)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(listener.getsockname())
+    return fillers
+
+
+def _accepted(listener):
+    """How many connections wait."""
+    listener.setblocking(False)
+    number = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+            number += 1
+    return number
 
 
 @on_both_loops
@@ -77,27 +145,14 @@ async def test_a_caller_that_gives_up_does_not_take_the_answer_from_the_others()
 
 
 @on_both_loops
-async def test_in_doubt_a_yes_from_before_is_not_taken_for_now():
-    async with TargetServer(silent) as target:
-        witness = NetworkWitness([("127.0.0.1", target.port)], ttl_s=60)
-        assert await witness.has_network()
-        await target.idle()
-    # when the network is gone
-    assert await witness.has_network()
-    assert not await witness.has_network(anew=True)
-    # then a no is taken from before
-    async with TargetServer(silent, port=target.port) as target:
-        assert not await witness.has_network(anew=True)
-        assert target.accepted == 0
-
-
-@on_both_loops
 async def test_of_the_time_before_the_network_came_back_nothing_is_known():
     with refusing_port() as port:
-        witness = NetworkWitness([("127.0.0.1", port)], ttl_s=0)
+        witness = NetworkWitness([("127.0.0.1", port)], apart_s=0, again_s=0)
         assert not await witness.has_network()
     # when it is back
     async with TargetServer(silent, port=port) as target:
+        while not await witness.has_network():  # noqa: ASYNC110 - it tells nothing but what it is asked
+            await asyncio.sleep(0.01)
         # then what lasted since before is not to be believed, nor what is told of that time later
         assert not await witness.has_network(10)
         assert not await witness.has_network(10)
@@ -106,9 +161,36 @@ async def test_of_the_time_before_the_network_came_back_nothing_is_known():
 
 
 @on_both_loops
+async def test_that_a_network_was_away_while_checks_hung_is_known_when_they_time_out():
+    with refusing_port() as port:
+        witness = NetworkWitness([("127.0.0.1", port)], apart_s=0, again_s=0.2)
+        # given a check that hangs while there is no network
+        began_s = time.monotonic()
+        witness.glance()
+        await asyncio.sleep(0.1)
+    # when it times out after the network is back
+    async with TargetServer(silent, port=port) as target:
+        while not await witness.has_network():  # noqa: ASYNC110 - it tells nothing but what it is asked
+            await asyncio.sleep(0.01)
+        assert not await witness.has_network(time.monotonic() - began_s)
+        await target.idle()
+
+
+@on_both_loops
+async def test_glances_are_few():
+    async with TargetServer(silent) as target:
+        witness = NetworkWitness([("127.0.0.1", target.port)], again_s=60)
+        for _ in range(10):
+            witness.glance()
+            await asyncio.sleep(0.01)
+        assert target.accepted == 1
+        await target.idle()
+
+
+@on_both_loops
 async def test_it_finds_out_by_itself_when_the_network_is_back():
     with refusing_port() as port:
-        witness = NetworkWitness([("127.0.0.1", port)], ttl_s=0.05)
+        witness = NetworkWitness([("127.0.0.1", port)], again_s=0.05, apart_s=0)
         assert not await witness.has_network()
     async with TargetServer(silent, port=port) as target:
         # when nobody asks
@@ -118,7 +200,7 @@ async def test_it_finds_out_by_itself_when_the_network_is_back():
         await asyncio.sleep(0.1)
         accepted = target.accepted
         # then what begins now is known, and it asks no more
-        assert await witness.has_network(0.05, anew=True)
+        assert await witness.has_network(0.05)
         await target.idle()
         await asyncio.sleep(0.2)
         assert target.accepted == accepted + 1
@@ -128,7 +210,7 @@ async def test_it_finds_out_by_itself_when_the_network_is_back():
 @on_both_loops
 async def test_a_witness_that_is_closed_asks_no_more():
     with refusing_port() as port:
-        witness = NetworkWitness([("127.0.0.1", port)], ttl_s=0)
+        witness = NetworkWitness([("127.0.0.1", port)], again_s=0)
         assert not await witness.has_network()
         await witness.close()
     async with TargetServer(silent, port=port) as target:

@@ -45,6 +45,8 @@ def test_neighbours_are_stored_while_a_website_hangs(play):
         # then the batch has ended, and the website that hangs has not
         states = await world.states.read({"europe": [quick, slow]})
         assert {i for _, i in states} == {quick}
+        # and the network is looked at, should it be what hangs
+        assert world.witness.glances == 1
         # and when it answers at last, that is stored for its own slot
         hanging.set()
 

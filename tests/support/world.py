@@ -49,9 +49,13 @@ class ScriptedProber:
 class ScriptedWitness:
     def __init__(self):
         self.network = True
+        self.glances = 0
 
-    async def has_network(self, _lasted_s=0.0, **_):
+    async def has_network(self, _lasted_s=0.0):
         return self.network
+
+    def glance(self):
+        self.glances += 1
 
 
 @dataclass

@@ -18,7 +18,6 @@ from monitor.services.region_worker import RegionWorker
 from monitor.services.settle import settle
 from monitor.services.stragglers import Measured, Running, outcome_of
 from monitor.storage.redis.projection import Entry
-from monitor.storage.redis.regions import DROPPED_BATCHES
 
 log = get_logger(__name__)
 
@@ -33,12 +32,13 @@ async def check_batch(worker: RegionWorker, batch: CheckBatch) -> list[Outgoing]
 
     Websites that were already checked for this slot, or for a later one, are passed over.
     """
+    ring = Ring(batch.region, batch.interval_s)
     late_s = worker.now() - batch.slot_ms / 1000
     if late_s > batch.interval_s:
-        await worker.regions.count(worker.region, DROPPED_BATCHES, 1)
+        (websites,) = await worker.projection.counts(ring, [(batch.lo, batch.hi)])
+        await worker.regions.count_left_out(worker.region, batches=1, websites=websites)
         log.warning("batch.dropped", region=worker.region, slot_ms=batch.slot_ms, late_s=late_s)
         return []
-    ring = Ring(batch.region, batch.interval_s)
     entries = await worker.projection.read_arc(ring, batch.lo, batch.hi)
     return await _check(worker, entries, batch.slot_ms // 1000)
 
@@ -46,9 +46,9 @@ async def check_batch(worker: RegionWorker, batch: CheckBatch) -> list[Outgoing]
 async def check_websites(worker: RegionWorker, message: CheckWebsites) -> list[Outgoing]:
     """Check these websites out of turn, unless a check of theirs has come since."""
     if worker.now() - message.slot_ms / 1000 > _LATE_CHECK_S:
-        log.info(
-            "recheck.left_to_next_slot", region=worker.region, websites=len(message.website_ids)
-        )
+        websites = len(message.website_ids)
+        await worker.regions.count_left_out(worker.region, batches=0, websites=websites)
+        log.info("recheck.left_to_next_slot", region=worker.region, websites=websites)
         return []
     entries = await worker.projection.read_websites(worker.region, message.website_ids)
     return await _check(worker, entries, message.slot_ms // 1000)
@@ -81,6 +81,7 @@ async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) ->
     _tell_unreadable(worker, [outcome for _, outcome in found])
     follow = await settle(worker, found, slot_s, begun_s)
     if late:
+        worker.witness.glance()
         await worker.send(follow)
         await _leave(worker, {task: running[task] for task in late}, slot_s, begun_s)
         return []

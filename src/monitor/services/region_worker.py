@@ -35,7 +35,10 @@ class Prober(Protocol):
 class Witness(Protocol):
     """Knows whether this region has, and had for ``lasted_s``, a network."""
 
-    async def has_network(self, lasted_s: float = 0.0, *, anew: bool = False) -> bool: ...
+    async def has_network(self, lasted_s: float = 0.0) -> bool: ...
+
+    def glance(self) -> None:
+        """Have a look without waiting for it: checks hang."""
 
 
 @dataclass(frozen=True, slots=True)

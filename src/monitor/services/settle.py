@@ -29,9 +29,6 @@ log = get_logger(__name__)
 _TRIES = 3
 """Checks of one website that overlap: its slot's, one out of turn, a re-check."""
 
-_SUSPICIOUS = 10
-"""So many websites, and most of a batch, do not fail together but for a reason they share."""
-
 
 async def settle(
     worker: RegionWorker, checked: Sequence[Measured], slot_s: int, begun_s: int
@@ -56,11 +53,9 @@ async def settle(
 
 async def _network(worker: RegionWorker, outcomes: Sequence[Outcome], begun_s: int) -> bool:
     """Whether the region had a network while these checks were made, if there is any doubt."""
-    doubtful = sum(o.reason in NETWORK_REASONS for o in outcomes)
-    if not doubtful:
+    if not any(o.reason in NETWORK_REASONS for o in outcomes):
         return True
-    anew = doubtful >= _SUSPICIOUS and 2 * doubtful > len(outcomes)
-    return await worker.witness.has_network(max(worker.now() - begun_s, 0.0), anew=anew)
+    return await worker.witness.has_network(max(worker.now() - begun_s, 0.0))
 
 
 def _without_network(outcome: Outcome) -> Outcome:

@@ -27,6 +27,11 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(RegionReport).decode
 
 
+def left_out(region: str, *, batches: int, websites: int) -> dict[str, int]:
+    """What checks that nobody made add to the counters: {"name:region": count}."""
+    return {f"{DROPPED_BATCHES}:{region}": batches, f"{NOT_MEASURED}:{region}": websites}
+
+
 class Regions:
     """Reports and counters of regions. Raises Unavailable without Redis."""
 
@@ -46,6 +51,15 @@ class Regions:
     async def count(self, region: str, name: str, count: int) -> None:
         with translated():
             await self._redis.hincrby(keys.COUNTERS, f"{name}:{region}", count)
+
+    async def count_left_out(self, region: str, *, batches: int, websites: int) -> None:
+        """Count batches that nobody made in time, and each of their checks as not measured."""
+        with translated():
+            async with self._redis.pipeline(transaction=True) as pipe:
+                counts = left_out(region, batches=batches, websites=websites)
+                for name, count in counts.items():
+                    pipe.hincrby(keys.COUNTERS, name, count)
+                await pipe.execute()
 
     async def reports(self) -> dict[str, RegionReport]:
         """The last report of each region that ever left one."""
