@@ -1,7 +1,9 @@
 """Two schedulers queue a minute's batches once, and each website's turn comes once an interval."""
 
+import asyncio
 import threading
 import time
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -19,7 +21,9 @@ from monitor.domain.messages import (
 from monitor.domain.ring import Ring
 from monitor.local.redis import free_port
 from monitor.services.emit import Emitter, batches_of_minute, emit_minute, minute_to_emit
+from monitor.services.left_out import slots_of
 from monitor.storage.redis import keys
+from monitor.storage.redis.minutes import Minutes
 from monitor.storage.redis.regions import Regions
 from support.world import run
 
@@ -118,26 +122,115 @@ def test_a_minute_that_was_queued_is_not_queued_again(broker, redis_url):
     assert _queued(redis_url, "checks.europe") == 1
 
 
-def test_a_region_without_workers_is_not_buried(broker, database_url, redis_url):
-    # given a region whose queue holds more than its workers can be about to do
-    async def scenario(world):
+@pytest.fixture
+def emitting(broker, database_url, redis_url):
+    """Run ``scenario(world, emitter)``: 60 websites of every three minutes in two regions."""
+
+    async def given(world, scenario):
         for region in ("asia", "europe"):
             await world.add_region(region)
         for _ in range(60):
             await world.add_website()
         await world.sync()
-        broker.send([_batch(n) for n in range(2001)])
-        regions = Regions(world.redis)
-        emitter = Emitter(world.projection, regions, broker, 500)
-        # when
-        await emit_minute(emitter, MINUTE_S)
-        return await regions.counters()
+        emitter = Emitter(world.projection, Regions(world.redis), Minutes(world.redis), broker, 10)
+        return await scenario(world, emitter)
 
-    counters = run(scenario, database_url, redis_url)
-    # then it gets nothing more, which is counted, and the other region gets its batch
+    return lambda scenario: run(lambda world: given(world, scenario), database_url, redis_url)
+
+
+async def _due(emitter, minute_s):
+    """What counts of a minute that is left out in both regions."""
+    counted = {}
+    for region in ("asia", "europe"):
+        ring = Ring(region, 180)
+        batches, checks = await slots_of(emitter.projection, ring, minute_s, minute_s + 60, 10)
+        counted[f"dropped_batches:{region}"] = batches
+        counted[f"not_measured:{region}"] = checks
+    return counted
+
+
+def test_a_region_without_workers_is_not_buried(broker, emitting, redis_url):
+    # given a region whose queue holds more than its workers can be about to do
+    async def scenario(_, emitter):
+        broker.send([_batch(n) for n in range(2001)])
+        # when two schedulers say so
+        await emit_minute(emitter, MINUTE_S)
+        await emit_minute(emitter, MINUTE_S)
+        return await emitter.regions.counters(), await _due(emitter, MINUTE_S)
+
+    counters, due = emitting(scenario)
+    # then it gets nothing more, which is counted once, and the other region gets its batches
     assert _queued(redis_url, "checks.europe") == 2001
-    assert counters == {"dropped_batches:europe": 1}
-    assert broker.backlog("checks.asia") == 1
+    assert counters == {name: count for name, count in due.items() if name.endswith("europe")}
+    assert broker.backlog("checks.asia") == due["dropped_batches:asia"]
+
+
+def test_what_a_region_got_before_it_had_too_much_is_not_counted(broker, emitting):
+    async def scenario(_, emitter):
+        await emit_minute(emitter, MINUTE_S)
+        broker.send([_batch(n) for n in range(2001)])
+        await emit_minute(emitter, MINUTE_S)
+        assert await emitter.regions.counters() == {}
+
+    emitting(scenario)
+
+
+def test_minutes_that_nobody_gave_out_are_counted_once_and_not_made_up_for(emitting):
+    async def scenario(world, emitter):
+        # given
+        await emit_minute(emitter, MINUTE_S)
+        assert await emitter.regions.counters() == {}
+        # when the next two pass, and then two schedulers mean the one after them
+        emitted = await asyncio.gather(*(emit_minute(emitter, MINUTE_S + 180) for _ in range(2)))
+        # then
+        minutes = [await _due(emitter, MINUTE_S + n * 60) for n in (1, 2, 3)]
+        left_out = {name: minutes[0][name] + minutes[1][name] for name in minutes[0]}
+        assert left_out["not_measured:europe"] > 0
+        # cut for both minutes together they may be a batch fewer
+        counters = await emitter.regions.counters()
+        for name, count in counters.items():
+            assert count == pytest.approx(left_out[name], abs=name.startswith("dropped"))
+        due = minutes[2]["dropped_batches:asia"] + minutes[2]["dropped_batches:europe"]
+        assert sum(emitted) == due
+        # and nothing more is counted later
+        await emit_minute(emitter, MINUTE_S + 240)
+        assert await emitter.regions.counters() == counters
+
+    emitting(scenario)
+
+
+def test_whoever_dies_while_it_notes_a_minute_leaves_it_to_the_next(emitting):
+    async def scenario(world, emitter):
+        await emit_minute(emitter, MINUTE_S)
+
+        async def dies(*_):
+            raise Unavailable("redis", "is gone")
+
+        # given one that gave a minute out after another was missed, and did not get to note it
+        minutes = replace(emitter, minutes=Minutes(world.redis))
+        minutes.minutes.give_out = dies
+        with pytest.raises(Unavailable):
+            await emit_minute(minutes, MINUTE_S + 120)
+        assert await emitter.regions.counters() == {}
+        # when its message comes to somebody else
+        assert await emit_minute(emitter, MINUTE_S + 120) == 0
+        # then
+        assert await emitter.regions.counters() == await _due(emitter, MINUTE_S + 60)
+
+    emitting(scenario)
+
+
+@pytest.mark.parametrize("off_s", [3600, 120])
+def test_a_clock_that_was_ahead_lets_nothing_be_counted(emitting, off_s):
+    async def scenario(_, emitter):
+        await emit_minute(emitter, MINUTE_S + off_s)
+        # when it is right again
+        for minute_s in range(MINUTE_S, MINUTE_S + off_s // 10 * 10, 60):
+            await emit_minute(emitter, minute_s)
+        # then
+        assert await emitter.regions.counters() == {}
+
+    emitting(scenario)
 
 
 def test_hundreds_of_websites_that_were_added_one_by_one_cost_their_region_no_minute(
@@ -155,7 +248,7 @@ def test_hundreds_of_websites_that_were_added_one_by_one_cost_their_region_no_mi
             for _ in range(3 * 300)
         ]
         broker.send([check_websites(message) for message in single])
-        emitter = Emitter(world.projection, Regions(world.redis), broker, 500)
+        emitter = Emitter(world.projection, Regions(world.redis), Minutes(world.redis), broker, 500)
         # when
         return await emit_minute(emitter, MINUTE_S)
 

@@ -14,6 +14,7 @@ from monitor.services.emit import Emitter, emit_minute
 from monitor.services.projection_watch import ProjectionWatch
 from monitor.services.sync import SyncTurns
 from monitor.storage.redis import keys
+from monitor.storage.redis.minutes import Minutes
 from monitor.storage.redis.regions import Regions
 from support.world import run
 
@@ -51,7 +52,7 @@ async def _given(world, websites=WEBSITES):
 
 
 def _emitter(world, broker):
-    return Emitter(world.projection, Regions(world.redis), broker, 500)
+    return Emitter(world.projection, Regions(world.redis), Minutes(world.redis), broker, 500)
 
 
 def _watch(world, broker):

@@ -3,11 +3,18 @@
 import uuid
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.domain.ids import ring_position
-from monitor.domain.ring import POSITIONS, arcs_of_window, batches_of_arc, slots_of_position
+from monitor.domain.ring import (
+    POSITIONS,
+    arcs_of_window,
+    batches_of_arc,
+    left_out,
+    slots_of_position,
+)
 
 intervals = st.integers(30, 86_400)
 minutes = st.integers(1_700_000_000 // 60, 1_900_000_000 // 60).map(lambda m: m * 60)
@@ -80,3 +87,19 @@ def test_the_slots_of_a_position_are_those_of_its_arcs(interval, start, position
     for slot in slots:
         (arc,) = arcs_of_window(interval, slot, slot + 1)
         assert arc.lo <= position < arc.hi
+
+
+@pytest.mark.parametrize(
+    ("last_s", "since_s"),
+    [
+        (None, 600_000),  # nothing is known of before
+        (599_940, 600_000),
+        (599_880, 599_940),
+        (599_400, 599_460),
+        (0, 600_000 - 86_400),  # a day is enough
+        (600_000, 600_000),
+        (603_600, 600_000),  # a clock was wrong
+    ],
+)
+def test_what_nobody_gave_out_ends_where_this_minute_begins(last_s, since_s):
+    assert left_out(last_s, 600_000) == (since_s, 600_000)

@@ -41,6 +41,7 @@ from monitor.services.vault import Vault
 from monitor.settings import Settings
 from monitor.storage.postgres.pool import Pool, make_pool
 from monitor.storage.redis.client import make_client
+from monitor.storage.redis.minutes import Minutes
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
@@ -230,7 +231,11 @@ class CentralResources(Resources):
             sender=s.smtp_from,
         )
         self.emitter = Emitter(
-            Projection(self.redis), Regions(self.redis), own_broker(), s.monitor_batch_size
+            Projection(self.redis),
+            Regions(self.redis),
+            Minutes(self.redis),
+            own_broker(),
+            s.monitor_batch_size,
         )
         self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, self.clock.now)
         self.outbox = Outbox(Courier(self.pool, channel, s.smtp_from, self.clock.now), send_all)

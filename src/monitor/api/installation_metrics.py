@@ -128,7 +128,7 @@ def _rings(regions: Iterable[RegionView]) -> Iterator[Labelled]:
 def _checks(regions: list[RegionView]) -> Iterator[Metric]:
     yield counter(
         "monitor_region_checks",
-        "Checks settled, by result.",
+        "Checks that were due, by result; those of dropped batches are not measured.",
         ("region", "result"),
         [((r.name, result), r.counters.get(name, 0))
          for r in regions for result, name in _RESULTS.items()],

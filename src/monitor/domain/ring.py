@@ -13,6 +13,10 @@ from itertools import pairwise
 from msgspec import Struct
 
 POSITIONS = 2**32
+MINUTE_S = 60
+"""So much is given out at a time."""
+
+_REMEMBERED_S = 24 * 3600
 
 
 class Ring(Struct, frozen=True, order=True):
@@ -63,6 +67,17 @@ def slots_of_position(position: int, interval_s: int, start_s: int, end_s: int) 
     offset = position * interval_s // POSITIONS
     first = start_s - (start_s - offset) % interval_s
     return [s for s in range(first, end_s, interval_s) if s >= start_s]
+
+
+def left_out(last_s: int | None, minute_s: int) -> tuple[int, int]:
+    """The time [start, end) that nobody gave out before the minute at ``minute_s``.
+
+    ``last_s``: the last minute that was given out; None where none is known. At most a day is
+    told of. Empty as well where the clock was ahead when that minute was noted.
+    """
+    if last_s is None or last_s >= minute_s:
+        return minute_s, minute_s
+    return max(last_s + MINUTE_S, minute_s - _REMEMBERED_S), minute_s
 
 
 _ROOM_FOR_SINGLE_CHECKS = 2_000

@@ -9,15 +9,15 @@ from typing import Protocol
 
 from monitor.domain import messages
 from monitor.domain.messages import CheckBatch, Outgoing
-from monitor.domain.ring import Ring, arcs_of_window, batches_of_arc, most_waiting
+from monitor.domain.ring import MINUTE_S, Ring, arcs_of_window, batches_of_arc, most_waiting
 from monitor.logs import get_logger
+from monitor.services.left_out import note_minute, slots_of
 from monitor.storage.redis import keys
+from monitor.storage.redis.minutes import Minutes
 from monitor.storage.redis.projection import Projection
-from monitor.storage.redis.regions import DROPPED_BATCHES, Regions
+from monitor.storage.redis.regions import Regions
 
 log = get_logger(__name__)
-
-MINUTE_S = 60
 
 _AHEAD_S = 3
 """The clock of the host that schedules may be so much ahead of ours."""
@@ -42,6 +42,7 @@ class Emitter:
 
     projection: Projection
     regions: Regions
+    minutes: Minutes
     queue: Queue
     batch_size: int
 
@@ -61,8 +62,8 @@ async def emit_minute(emitter: Emitter, minute_s: int, since_s: int = 0) -> int:
     Slots before ``since_s`` are left out, should the minute have begun long ago.
 
     Each ring's batches are queued once, whoever else tries. A region whose queue has grown
-    beyond what its workers can be about to do gets none: its slots are counted as dropped,
-    and neither Redis nor the region is buried.
+    beyond what its workers can be about to do gets none: neither Redis nor the region is buried.
+    What is left out so, or was given out by nobody before this minute, is counted.
     """
     all_of_it = await batches_of_minute(emitter.projection, minute_s, emitter.batch_size)
     due = (
@@ -72,13 +73,21 @@ async def emit_minute(emitter: Emitter, minute_s: int, since_s: int = 0) -> int:
     buried = await _buried(emitter, found)
     emitted = 0
     for ring, batches in found:
-        if ring.region in buried:
-            await emitter.regions.count(ring.region, DROPPED_BATCHES, len(batches))
-            continue
+        given = [] if ring.region in buried else batches
         claim = keys.emitted(ring, minute_s)
-        if await asyncio.to_thread(emitter.queue.send_once, claim, _CLAIM_S, batches):
-            emitted += len(batches)
+        won = await asyncio.to_thread(emitter.queue.send_once, claim, _CLAIM_S, given)
+        if won and not given:
+            await _count_dropped(emitter, ring, minute_s)
+        emitted += len(given) if won else 0
+    await note_minute(emitter.minutes, emitter.projection, minute_s, emitter.batch_size)
     return emitted
+
+
+async def _count_dropped(emitter: Emitter, ring: Ring, minute_s: int) -> None:
+    batches, websites = await slots_of(
+        emitter.projection, ring, minute_s, minute_s + MINUTE_S, emitter.batch_size
+    )
+    await emitter.regions.count_left_out(ring.region, batches=batches, websites=websites)
 
 
 async def _buried(emitter: Emitter, found: Sequence[tuple[Ring, list[Outgoing]]]) -> set[str]:
@@ -90,7 +99,7 @@ async def _buried(emitter: Emitter, found: Sequence[tuple[Ring, list[Outgoing]]]
     for region, count in batches.items():
         waiting = await asyncio.to_thread(emitter.queue.backlog, messages.checks_queue(region))
         if waiting > most_waiting(count):
-            log.error("region.overloaded", region=region, waiting=waiting, dropped=count)
+            log.error("region.overloaded", region=region, waiting=waiting, batches=count)
             buried.add(region)
     return buried
 

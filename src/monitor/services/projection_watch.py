@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 
 from monitor.domain.errors import Unavailable
+from monitor.domain.ring import MINUTE_S
 from monitor.logs import get_logger
-from monitor.services.emit import MINUTE_S, Emitter, emit_minute
+from monitor.services.emit import Emitter, emit_minute
 from monitor.services.sync import Syncer, SyncTurns
 from monitor.storage.redis.rebuild import marker, server_run
 

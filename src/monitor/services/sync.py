@@ -11,10 +11,9 @@ from redis.asyncio import Redis
 from monitor.domain import messages
 from monitor.domain.ids import ring_position
 from monitor.domain.messages import CheckWebsites, Outgoing
-from monitor.domain.ring import slots_of_position
+from monitor.domain.ring import MINUTE_S, slots_of_position
 from monitor.domain.website import Definition, Projected
 from monitor.logs import get_logger
-from monitor.services.emit import MINUTE_S
 from monitor.storage.postgres import changes
 from monitor.storage.postgres.pool import Connection, Pool
 from monitor.storage.redis.projection import Projection

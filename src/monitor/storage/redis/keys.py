@@ -15,6 +15,7 @@
 | monitor:ticks:late_hours | hash | Unix seconds | count: ticks came after its roll-up |
 | monitor:ticks:rolled_up | string | | Unix seconds: the latest hour whose roll-up was completed |
 | monitor:emitted:REGION:INTERVAL:MINUTE | string, expires | | that minute's batches are queued |
+| monitor:given_out | string | | Unix seconds: the latest minute whose batches were given out |
 | monitor:rate:KEY | string, expires | | when the API key may make all its requests at once again |
 | monitor:marker | string | | which run of the Redis server the projection was made on |
 """
@@ -29,6 +30,7 @@ REGIONS = "monitor:regions"
 WORKERS = "monitor:workers"
 COUNTERS = "monitor:counters"
 MARKER = "monitor:marker"
+GIVEN_OUT = "monitor:given_out"
 TICK_BUFFER = "monitor:ticks"
 TICK_BUFFER_BYTES = "monitor:ticks:bytes"
 LATE_HOURS = "monitor:ticks:late_hours"
