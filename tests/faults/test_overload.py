@@ -7,16 +7,17 @@ import httpx
 
 from support.judge import Allowance
 from support.metrics import read, value
-from support.truth import INTERVAL_S, Outage, Script
+from support.truth import INTERVAL_S, SPAN_S, Outage, Script
 
 _WEBSITES = 300
 _DEMAND_PER_S = _WEBSITES / INTERVAL_S
 _SLOTS, _HOSTS = 5, 2
 _DELAY_S = 2 * _SLOTS * _HOSTS / _DEMAND_PER_S
-_BEGIN_S, _END_S = 5, 65
-_GOES_DOWN_S = 55
+_BEGIN_S, _END_S = 5, 80
+_GOES_DOWN_S = 60
 _LEFT_OUT = (_END_S - _BEGIN_S - INTERVAL_S) * _DEMAND_PER_S / 2
-"""Checks: for an interval what cannot be made waits, and then half of what comes is too much."""
+"""Checks: what comes in the last interval can still be made when all is over; of what came before,
+half is too much."""
 _PATIENCE_S = 3.0
 """For the slowest answer of a hundred, on two cores that run five more systems: what it takes on a
 machine that is not busy otherwise is in docs/operations.md."""
@@ -69,6 +70,18 @@ def _left_out(system):
     return dropped, value(metrics, "monitor_region_checks_total", **lost)
 
 
+def _missing(system):
+    """How many checks that were due in that time, this minute's first ones too, left no tick."""
+    begin_s, slots = system.sites.begin_s, system.truth().slots
+    ticks = {(t.website, t.slot_s) for t in system.record().ticks}
+    return sum(
+        not any((website, int(due_s) - early_s) in ticks for early_s in range(SPAN_S + 1))
+        for website in range(_WEBSITES)
+        for due_s in slots(website)
+        if begin_s + _BEGIN_S <= due_s < begin_s + _END_S
+    )
+
+
 def test_half_of_what_is_due_is_left_out_and_the_rest_is_true(faulty):
     script = Script(_WEBSITES, (Outage(1, float(_GOES_DOWN_S), None),))
     with faulty(script, settings={"MONITOR_CONCURRENCY": str(_SLOTS)}) as system:
@@ -95,11 +108,12 @@ def test_half_of_what_is_due_is_left_out_and_the_rest_is_true(faulty):
         found = system.compare(Allowance(late_s=INTERVAL_S, lost_ticks=int(0.75 * due)))
         # and it was counted, every slot of it
         batches, checks = (now - was for now, was in zip(_left_out(system), before, strict=True))
-        print(f"{found.lost_ticks} lost, {checks:.0f} counted, {batches:.0f} whole batches")  # noqa: T201
-        assert checks >= found.lost_ticks
-        assert checks > _LEFT_OUT / 2
+        missing = _missing(system)
+        print(f"{missing} missing, {checks:.0f} counted, {batches:.0f} whole batches")  # noqa: T201
+        assert checks >= max(missing, found.lost_ticks)
+        assert missing > _LEFT_OUT / 4
         # and who looks at a website sees how much of the time is known
         series = [system.api.get(f"/monitor/{i}").json()["series"] for i in system.ids]
         ratios = [each["uptime"]["measured_ratio"] for (each,) in series]
         print(f"measured of the time: {min(ratios)} to {max(ratios)}")  # noqa: T201
-        assert min(ratios) < 0.9
+        assert min(ratios) < 0.95  # one slot of less than twenty

@@ -188,6 +188,7 @@ def test_minutes_that_nobody_gave_out_are_counted_once_and_not_made_up_for(emitt
         assert left_out["not_measured:europe"] > 0
         # cut for both minutes together they may be a batch fewer
         counters = await emitter.regions.counters()
+        assert counters.keys() == left_out.keys()
         for name, count in counters.items():
             assert count == pytest.approx(left_out[name], abs=name.startswith("dropped"))
         due = minutes[2]["dropped_batches:asia"] + minutes[2]["dropped_batches:europe"]
@@ -220,15 +221,44 @@ def test_whoever_dies_while_it_notes_a_minute_leaves_it_to_the_next(emitting):
     emitting(scenario)
 
 
-@pytest.mark.parametrize("off_s", [3600, 120])
-def test_a_clock_that_was_ahead_lets_nothing_be_counted(emitting, off_s):
+def test_of_two_that_note_a_minute_one_counts(emitting):
+    async def scenario(world, emitter):
+        minutes = Minutes(world.redis)
+        assert await minutes.give_out(None, MINUTE_S, {})
+        # when both have seen that a minute was missed
+        noted = [
+            await minutes.give_out(MINUTE_S, MINUTE_S + 120, {"not_measured:europe": 7})
+            for _ in range(2)
+        ]
+        # then
+        assert noted == [True, False]
+        assert await minutes.last() == MINUTE_S + 120
+        assert await emitter.regions.counters() == {"not_measured:europe": 7}
+
+    emitting(scenario)
+
+
+def test_a_minute_that_is_meant_late_is_not_missing_later(emitting):
     async def scenario(_, emitter):
-        await emit_minute(emitter, MINUTE_S + off_s)
-        # when it is right again
-        for minute_s in range(MINUTE_S, MINUTE_S + off_s // 10 * 10, 60):
+        # when a message of a minute comes after that of the next one
+        for minute_s in (MINUTE_S, MINUTE_S + 60, MINUTE_S, MINUTE_S + 120):
             await emit_minute(emitter, minute_s)
         # then
         assert await emitter.regions.counters() == {}
+
+    emitting(scenario)
+
+
+def test_a_clock_that_was_ahead_lets_nothing_be_counted_that_was_given_out(emitting):
+    async def scenario(_, emitter):
+        await emit_minute(emitter, MINUTE_S + 3600)
+        # when it is right again
+        await emit_minute(emitter, MINUTE_S)
+        await emit_minute(emitter, MINUTE_S + 60)
+        assert await emitter.regions.counters() == {}
+        # then what is missed is seen as ever
+        await emit_minute(emitter, MINUTE_S + 180)
+        assert await emitter.regions.counters() == await _due(emitter, MINUTE_S + 120)
 
     emitting(scenario)
 
