@@ -19,6 +19,7 @@ WORD = {
     "broker.py": OPERATOR,  # REDIS_URL
     "channels/email.py": OPERATOR,  # SMTP_HOST
     "cli_client.py": OPERATOR,  # MONITOR_URL
+    "cli_loop.py": OURS,  # a pair of its own, by which signals wake it
     "local/demo.py": OURS,  # loopback, to listen on
     "local/http.py": OURS,  # the stack's own API
     "local/mailbox.py": OURS,  # loopback, to listen on
