@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Nothing here needs root, Docker or a server that runs already.
 
 PYTHON ?= python3
-TESTS_AT_ONCE ?= 2
+TESTS_AT_ONCE ?= 3
 FAULTS_AT_ONCE ?= 6
 CASES ?= 5000
 PROCESSES ?= 1
@@ -27,7 +27,7 @@ down: ## stop the stack that `make up` runs on this MONITOR_DATA_DIR in another 
 	@if test -x $(BIN)/monitor; then exec $(BIN)/monitor down; else echo "Nothing to stop."; fi
 
 test: .venv/.dev ## unit, contract and integration tests, against real servers; SEED=7 tries other cases
-	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) $(if $(SEED),--hypothesis-seed=$(SEED)) $(ARGS)
+	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal $(if $(SEED),--hypothesis-seed=$(SEED)) $(ARGS)
 
 test-hostile: .venv/.dev ## are neighbours of websites that mean harm as quick as without (a minute, on a quiet machine)
 	@$(BIN)/python -m pytest tests/quiet $(ARGS)

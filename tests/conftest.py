@@ -1,11 +1,11 @@
 """Real servers for the tests: each test process starts its own, on its own paths and ports."""
 
+import gc
 import os
 import tempfile
 import uuid
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis as redis_client
 import structlog
@@ -14,6 +14,7 @@ from hypothesis import settings
 from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.redis import EmbeddedRedis
 from monitor.storage.postgres.migrations import migrate
+from support.databases import new_database
 from support.influx import InfluxServer, find_influxd
 
 # Speed is judged in bench/, never by a test. In CI the same cases are tried every time, so that a
@@ -33,6 +34,13 @@ structlog.configure(
 )
 
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def pytest_collection_finish():
+    """What was imported stays: no garbage collection looks through it again, and the tests of
+    leaks ask for hundreds."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -59,22 +67,15 @@ def postgres_server(servers_directory):
 @pytest.fixture
 def empty_database_url(postgres_server):
     """The URL of a new database without any table."""
-    yield from _database(postgres_server, template="template1")
+    with new_database(postgres_server, template="template1") as url:
+        yield url
 
 
 @pytest.fixture
 def database_url(postgres_server):
     """The URL of a new, migrated database."""
-    yield from _database(postgres_server, template="monitor")
-
-
-def _database(server, template):
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    yield server.url(name)
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with new_database(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,16 @@
 
 import json
 import re
+from subprocess import CompletedProcess
 
 import pytest
 
+from monitor import cli
 from monitor.domain.access import Role
 from monitor.domain.website_csv import COLUMNS
 from monitor.local.redis import free_port
 from support.bulk import ndjson, sites
+from support.databases import forget_websites, new_database
 from support.served_api import Served, served
 
 EVERY = {
@@ -21,10 +24,43 @@ EVERY = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def server(postgres_server, redis_server, tmp_path_factory):
+    """One API for all of these tests, and the database that it is served from."""
+    directory = tmp_path_factory.mktemp("served")
+    with (
+        new_database(postgres_server) as database_url,
+        served(database_url, redis_server.url, directory) as found,
+    ):
+        yield found, database_url
+
+
 @pytest.fixture
-def api(database_url, redis_url, tmp_path):
-    with served(database_url, redis_url, tmp_path) as found:
-        yield found
+def api(server, redis_url, tmp_path):
+    """Without websites, and with a directory of the test's own."""
+    found, database_url = server
+    forget_websites(database_url)
+    here = Served(found.port, found.keys, tmp_path)
+    yield here
+    here.http.close()
+
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch, capsysbinary):
+    """Run a command here, pointed at an API that is not there: what becomes of it before it has
+    asked needs no process of its own."""
+
+    def run(*words, **settings):
+        there = Served(free_port(), dict.fromkeys(Role, "mon_x"), tmp_path)
+        there.http.close()
+        for name, value in there.command(**settings)[1].items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        code = cli.main([str(word) for word in words])
+        said = capsysbinary.readouterr()
+        return CompletedProcess(words, code, said.out, said.err)
+
+    return run
 
 
 def _counts(done):
@@ -164,12 +200,12 @@ def test_a_dry_run_says_what_would_become_of_it(api):
         ('url,name\n"a,c\n', "is not CSV"),
     ],
 )
-def test_a_table_that_is_none_is_not_sent(tmp_path, table, says):
+def test_a_table_that_is_none_is_not_sent(tmp_path, nowhere, table, says):
     # given an API that is not there: it is not asked
     path = tmp_path / "bad.csv"
     path.write_bytes(table if isinstance(table, bytes) else table.encode())
     # when
-    done = _nowhere(tmp_path, "import", path)
+    done = nowhere("import", path)
     # then
     assert done.returncode == 1
     text = done.stderr.decode()
@@ -178,15 +214,10 @@ def test_a_table_that_is_none_is_not_sent(tmp_path, table, says):
     assert text.endswith("Nothing was sent.\n")
 
 
-def _nowhere(directory, *words, **settings):
-    there = Served(free_port(), dict.fromkeys(Role, "mon_x"), directory)
-    return there.monitor(*words, **settings)
-
-
-def test_without_a_server_it_is_said_at_once(tmp_path):
+def test_without_a_server_it_is_said_at_once(tmp_path, nowhere):
     (tmp_path / "sites.ndjson").write_bytes(sites(3))
     for words in (("import", "sites.ndjson"), ("export",), ("export", "new.csv")):
-        done = _nowhere(tmp_path, *words)
+        done = nowhere(*words)
         assert done.returncode == 1
         assert done.stderr.startswith(b"monitor: Nothing answers at http://127.0.0.1:")
         assert done.stdout == b""
@@ -205,8 +236,8 @@ def test_without_a_server_it_is_said_at_once(tmp_path):
         ({}, ["--key", "hunter2\nX: y"], "must be one word"),
     ],
 )
-def test_what_is_missing_is_named(tmp_path, settings, words, says):
-    done = _nowhere(tmp_path, "export", *words, **settings)
+def test_what_is_missing_is_named(nowhere, settings, words, says):
+    done = nowhere("export", *words, **settings)
     assert done.returncode == 1
     assert says in done.stderr.decode()
     assert b"hunter2" not in done.stderr

@@ -126,11 +126,7 @@ class RunningStack:
 
     def children(self, name):
         """Processes that the stack itself started and that run a program or script so named."""
-        return [
-            pid
-            for pid in processes_of(self.data_dir)
-            if _parent(pid) == self.process.pid and name in _names(pid)
-        ]
+        return [pid for pid in _children(self.process.pid) if name in _names(pid)]
 
     def mails(self):
         return sorted((self.data_dir / "mail").glob("*.eml"))
@@ -148,10 +144,15 @@ def processes_of(path):
                 yield int(entry.name)
 
 
-def _parent(pid):
+def _children(pid):
+    """Also those of threads of the process."""
     with contextlib.suppress(OSError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return None
+        return [
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+    return []
 
 
 def _names(pid):
