@@ -92,7 +92,7 @@ def test_two_stacks_run_side_by_side_but_not_on_one_directory(stack, start, tmp_
     # when the terminal of one closes
     os.kill(other.process.pid, signal.SIGHUP)
     # then
-    assert (other.process.wait(5), other.left()) == (0, [])
+    assert (other.process.wait(20), other.left()) == (0, [])
     assert stack.is_ready()
 
 
@@ -147,7 +147,7 @@ def test_however_it_ends_it_leaves_nothing_and_comes_back_with_its_data(start):
     done = run_monitor("down", MONITOR_DATA_DIR=str(last.data_dir))
     # then
     assert f"(process {last.process.pid})" in done.stdout
-    assert (last.process.wait(5), last.left()) == (0, [])
+    assert (last.process.wait(20), last.left()) == (0, [])
 
 
 def _ends_in_time_by_ctrl_c(stack):

@@ -27,7 +27,7 @@ class Served:
         self.port, self.keys, self.directory = port, roles, directory
         self.url = f"http://127.0.0.1:{port}"
         headers = {"Authorization": f"Bearer {roles[Role.ADMIN]}"}
-        self.http = httpx.Client(base_url=self.url, headers=headers, timeout=10)
+        self.http = httpx.Client(base_url=self.url, headers=headers, timeout=10, verify=False)
 
     def command(self, *words, **settings):
         """A command and its environment."""
