@@ -56,12 +56,16 @@ class System:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
-    def tell_group(self, name, times):
-        """SIGTERM to a process and all of its group, so many times; returns it, to wait for."""
-        child = self.children.pop(name)
-        for _ in range(times):
-            os.killpg(child.pid, signal.SIGTERM)
-        return child
+    def end(self, name, *, times=1, whole_group=False, within_s=30):
+        """SIGTERM to a process, or to all of its group; returns the seconds until none is left."""
+        began, child = time.monotonic(), self.children.pop(name)
+        for n in range(times):
+            if n:
+                time.sleep(0.2)  # two signals at once would be one
+            (os.killpg if whole_group else os.kill)(child.pid, signal.SIGTERM)
+        child.wait(within_s)
+        eventually(lambda: _is_gone(child.pid), within_s=within_s, every_s=0.05)
+        return time.monotonic() - began
 
     def pause(self, name):
         """Stop a process and all of its group in the middle of whatever they do."""
@@ -122,6 +126,14 @@ class System:
         """How many ticks of a website the store holds."""
         answer = self.api.get(f"/monitor/{website}", params={"days": days}).json()
         return sum(p["checks"] for series in answer["series"] for p in series["points"])
+
+
+def _is_gone(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def eventually(condition, within_s, every_s=0.25):
