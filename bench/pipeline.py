@@ -130,7 +130,9 @@ async def _measure(redis_url: str, profile: cProfile.Profile | None) -> tuple[fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.pipeline", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.pipeline", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--profile", action="store_true")
     profile = cProfile.Profile() if parser.parse_args().profile else None
     logs.configure("bench", "WARNING")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 from monitor.local import process
 from monitor.local.postgres import EmbeddedPostgres
@@ -61,15 +63,21 @@ def _start_redis(stack: Stack) -> None:
 
 
 def _start_influx(stack: Stack) -> None:
-    directory, port = stack.directory / "influx", free_port()
-    directory.mkdir()
+    port = free_port()
     with stack.log("influxd").open("ab") as log:
-        command: list[str | Path] = ["influxd", "-config", _INFLUX_CONFIG]
-        stack.children["influxd"] = process.start(
-            command, log=log, env=_influx_environment(directory, port, stack.options.series)
-        )
+        child = start_influxd(stack.directory / "influx", port, stack.options.series, log)
+    stack.children["influxd"] = child
     stack.influx_url = f"http://127.0.0.1:{port}"
     stack.wait_for("influxd", lambda: answers(f"{stack.influx_url}/ping", 204))
+
+
+def start_influxd(
+    directory: Path, port: int, series: int, log: IO[bytes] | int
+) -> subprocess.Popen[bytes]:
+    """An InfluxDB with memory for so many websites. It answers a little later."""
+    directory.mkdir()
+    command: list[str | Path] = ["influxd", "-config", _INFLUX_CONFIG]
+    return process.start(command, log=log, env=_influx_environment(directory, port, series))
 
 
 def _influx_environment(directory: Path, port: int, series: int) -> dict[str, str]:
