@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 TESTS_AT_ONCE ?= 3
-FAULTS_AT_ONCE ?= 8
+FAULTS_AT_ONCE ?= 7
 CASES ?= 5000
 PROCESSES ?= 1
 THREADS ?= 8
@@ -32,7 +32,7 @@ test: .venv/.dev ## unit, contract and integration tests, against real servers; 
 test-hostile: .venv/.dev ## are neighbours of websites that mean harm as quick as without (a minute, on a quiet machine)
 	@$(BIN)/python -m pytest tests/quiet $(ARGS)
 
-test-faults: .venv/.dev ## whole systems, broken on purpose, against a scripted truth (about twelve minutes; they wait, mostly)
+test-faults: .venv/.dev ## whole systems, broken on purpose, against a scripted truth (about a quarter of an hour)
 	@$(BIN)/python -m pytest -n $(FAULTS_AT_ONCE) --dist worksteal tests/faults $(ARGS)
 
 test-fuzz: .venv/.dev ## CASES=5000 requests made up from the OpenAPI document, against a real API; SEED=7 makes up others
