@@ -15,7 +15,8 @@ _CHECKS_PER_S = 2000
 
 @dataclass(frozen=True)
 class Options:
-    """``interval_s``: between two checks of a website. ``processes``: of each region's worker.
+    """``interval_s``: between two checks of a website. ``processes``: of each region's worker, each
+    with ``threads``.
 
     ``flaky``: how many websites can be made to fail; then there is a mail server, too.
     """
@@ -28,6 +29,7 @@ class Options:
     processes: int
     dns: bool = False
     flaky: int = 0
+    threads: int = 8
 
     @property
     def series(self) -> int:
@@ -55,6 +57,7 @@ def read(environ: Mapping[str, str]) -> Options:
         https=environ.get("HTTPS", "") not in ("", "0"),
         processes=number(environ, "PROCESSES", 1),
         dns=environ.get("DNS", "") not in ("", "0"),
+        threads=number(environ, "THREADS", 8),
     )
 
 

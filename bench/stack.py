@@ -92,12 +92,13 @@ class Stack:
         """API, central worker and a worker a region; return once the API is ready."""
         common = self.environment()
         self._start("api", ["monitor", "api"], common)
-        self._start("central", _worker(1), common)
+        self._start("central", _worker(1, 8), common)
         for region in self.options.regions:
             settings = {"MONITOR_REGION": region} | (
                 {"DATABASE_URL": ""} if self.influx_url else {}
             )
-            self._start(f"worker.{region}", _worker(self.options.processes), common | settings)
+            words = _worker(self.options.processes, self.options.threads)
+            self._start(f"worker.{region}", words, common | settings)
         self.api_url = f"http://127.0.0.1:{common['MONITOR_API_PORT']}"
         self.wait_for("api", lambda: answers(f"{self.api_url}/readyz", 200))
 
@@ -139,8 +140,8 @@ class Stack:
             process.finish(child, within_s=_END_WITHIN_S)
 
 
-def _worker(processes: int) -> list[str]:
-    count = ["--processes", str(processes), "--threads", "8"]
+def _worker(processes: int, threads: int) -> list[str]:
+    count = ["--processes", str(processes), "--threads", str(threads)]
     return ["dramatiq", "monitor.actors", "--skip-logging", *count]
 
 

@@ -24,6 +24,7 @@ class Wanted:
     interval_s: int
     cycles: int
     processes: int
+    threads: int
     flat: tuple[int, ...]
     failing: int
     seeded: int
@@ -41,11 +42,20 @@ class Wanted:
             https=False,
             processes=self.processes,
             flaky=self.failing,
+            threads=self.threads,
         )
 
     def small(self, sites: int) -> Options:
         """One to compare it with: at the shortest interval, as there is little to measure."""
-        return Options(sites, (REGION,), FLAT_INTERVAL_S, "influx", False, self.processes)
+        return Options(
+            sites=sites,
+            regions=(REGION,),
+            interval_s=FLAT_INTERVAL_S,
+            store="influx",
+            https=False,
+            processes=self.processes,
+            threads=self.threads,
+        )
 
     def plan(self) -> list[tuple[str, int]]:
         """The steps, and about how many seconds each takes."""
@@ -74,6 +84,7 @@ def read(environ: Mapping[str, str]) -> Wanted:
         interval_s=number(environ, "INTERVAL", 180, least=30),
         cycles=number(environ, "CYCLES", 3),
         processes=number(environ, "PROCESSES", 2),
+        threads=number(environ, "THREADS", 8),
         flat=_sizes(environ.get("FLAT", "1000,10000,100000"), sites),
         failing=min(number(environ, "FAILING", 10_000), sites),
         seeded=min(number(environ, "SEEDED", 2000), sites),
