@@ -2,6 +2,7 @@
 
 import psycopg
 
+from monitor.services.outbox import AT_ONCE
 from support.judge import Allowance
 from support.system import eventually
 from support.truth import scripted
@@ -29,8 +30,9 @@ def test_restarted_emptied_of_connections_locked_and_away(faulty):
         system.postgres.start()
         # then the API is there again by itself
         eventually(lambda: _asked(system, "/websites").status_code == 200, within_s=20)
-        # and not a tick is missing: what checks needs no Postgres
-        found = system.compare(Allowance(late_s=5))
+        # and not a tick is missing: what checks needs no Postgres. Each of the two central workers
+        # may double what it was just sending: that a mail was taken could not be recorded.
+        found = system.compare(Allowance(late_s=5, doubled_mails=2 * AT_ONCE))
         print(found.numbers)  # noqa: T201 - what the fault did cost
 
 
