@@ -22,21 +22,24 @@ from monitor.probes.phases import Phase, Progress
 from monitor.probes.reasons import CheckFailed, down
 
 MAX_BODY_BYTES = 64 * 1024
-"""How much of an answer's body is read, the framing of chunks counted: a chunk of one byte takes
-six, and as much CPU as a large one."""
+"""How much of an answer's body is read, the framing of chunks counted."""
+
+MAX_FRAMING_BYTES = 4 * 1024
+"""And how much of that may be framing: a chunk costs as much CPU with one byte in it as with
+thousands."""
 
 LEAST_BODY_BYTES = 1024
-"""If so much of that is body. Framing alone goes on to MAX_RECEIVED_BYTES."""
+"""Either if so much of it is body. Framing alone goes on to MAX_READ_BYTES."""
 
-MAX_RECEIVED_BYTES = 1024 * 1024
-"""What one connection may deliver in all."""
+MAX_READ_BYTES = 256 * 1024
+"""What is read of one connection in all: no head that a browser would take is longer."""
 
 MAX_INTERIM_ANSWERS = 100
 """And empty lines before them: each costs as much as an answer does. A server that says it is
 still at work does so about every 20 s (RFC 2518, section 10.1)."""
 
 _HEAD_ENDS = b"\r\n\r\n"
-_PARSED_AT_ONCE = 16 * 1024
+_PARSED_AT_ONCE = 4 * 1024
 """Of what came, in bytes. Chunks of one byte become objects a hundred times their size."""
 
 _MAX_LINE_BYTES = 8190
@@ -49,7 +52,7 @@ class Exchange(BaseProtocol):
     """Sends ``request`` once it is connected; ``answer`` waits for what comes back.
 
     Books the phases from then on. The answer counts as complete at its end or after
-    MAX_BODY_BYTES of its body; nothing of the body is kept. Whoever made it closes it.
+    as much of its body as is read; nothing of the body is kept. Whoever made it closes it.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class Exchange(BaseProtocol):
         parser: Any = HttpResponseParser(
             self,
             loop,
-            MAX_RECEIVED_BYTES,
+            MAX_READ_BYTES,
             max_line_size=_MAX_LINE_BYTES,
             max_field_size=_MAX_LINE_BYTES,
             max_headers=_MAX_FIELDS,
@@ -82,7 +85,7 @@ class Exchange(BaseProtocol):
         self._answered: asyncio.Future[RawResponseMessage] = loop.create_future()
         self._head: RawResponseMessage | None = None
         self._body: StreamReader | None = None
-        self._received = 0
+        self._read = 0
         self._framed = 0
         self._interim = 0
 
@@ -112,21 +115,25 @@ class Exchange(BaseProtocol):
         """Read on, unless it is too much."""
         if self._answered.done() or self._parser is None:
             return
-        if not self._received:
+        if not self._read:
             self._progress.enter(Phase.TRANSFER)
-        self._received += len(data)
-        if self._received > MAX_RECEIVED_BYTES:
-            text = "the answer is far longer than its head and the part that is read"
-            self._fail(CheckFailed(down(Reason.INVALID_RESPONSE, text)))
-            return
         begin = 0
         while begin < len(data) and not self._answered.done():
             end = self._end_of_part(data, begin)
+            self._read += end - begin
             self._parse(data[begin:end])
             begin = end
-            if self._interim > MAX_INTERIM_ANSWERS and not self._answered.done():
-                text = f"more than {MAX_INTERIM_ANSWERS} interim answers or empty lines came first"
-                self._fail(CheckFailed(down(Reason.INVALID_RESPONSE, text)))
+            if not self._answered.done():
+                self._refuse_excess()
+
+    def _refuse_excess(self) -> None:
+        if self._read > MAX_READ_BYTES:
+            text = "the answer is far longer than its head and the part that is read"
+        elif self._interim > MAX_INTERIM_ANSWERS:
+            text = f"more than {MAX_INTERIM_ANSWERS} interim answers or empty lines came first"
+        else:
+            return
+        self._fail(CheckFailed(down(Reason.INVALID_RESPONSE, text)))
 
     def _end_of_part(self, data: bytes, begin: int) -> int:
         """Where to stop parsing for a look: after each head, until the final one is there.
@@ -178,7 +185,8 @@ class Exchange(BaseProtocol):
         self._answered.set_result(self._head)
 
     def _suffices(self, body_bytes: int) -> bool:
-        return self._framed >= MAX_BODY_BYTES and body_bytes >= LEAST_BODY_BYTES
+        much = self._framed >= MAX_BODY_BYTES or self._framed - body_bytes >= MAX_FRAMING_BYTES
+        return much and body_bytes >= LEAST_BODY_BYTES
 
     def pause_reading(self) -> None:
         """The body is emptied as it comes, so there is nothing to pause for."""

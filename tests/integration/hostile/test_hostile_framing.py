@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from monitor.domain.outcome import Result
+from monitor.domain.outcome import Reason, Result
 from support.hostile_behaviours import CHUNKED, FINE
 from support.targets import TargetServer
 from support.targets_checks import check
@@ -31,6 +31,35 @@ def in_parts(*parts):
 @on_both_loops
 async def test_a_page_in_small_chunks_whose_end_comes_later_is_up(chunks):
     async with TargetServer(in_parts(CHUNKED + b"1\r\nx\r\n" * chunks, b"0\r\n\r\n")) as target:
+        outcome = await check(target.url, request_timeout=5)
+
+    assert outcome.result is Result.UP, outcome.evidence
+
+
+@on_both_loops
+async def test_no_more_of_a_page_in_small_chunks_is_read_than_costs_a_few_ms():
+    malformed = CHUNKED + b"1\r\nx\r\n" * 3000 + b"zz\r\n"
+
+    async with TargetServer(in_parts(malformed)) as target:
+        outcome = await check(target.url, request_timeout=5)
+
+    # what comes after that many chunks is nobody's business
+    assert outcome.result is Result.UP, outcome.evidence
+
+
+@on_both_loops
+async def test_no_more_is_read_before_an_answer_than_costs_a_few_ms():
+    async with TargetServer(in_parts(b"\n" * (300 * 1024) + FINE)) as target:
+        outcome = await check(target.url, request_timeout=5)
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.INVALID_RESPONSE)
+
+
+@on_both_loops
+async def test_a_large_page_that_comes_with_its_head_at_once_is_up():
+    large = FINE.replace(b"4", b"1000000").replace(b"fine", b"x" * 1_000_000)
+
+    async with TargetServer(in_parts(large)) as target:
         outcome = await check(target.url, request_timeout=5)
 
     assert outcome.result is Result.UP, outcome.evidence
