@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from monitor.domain.errors import Unavailable
 from monitor.services import regions
-from monitor.storage.postgres.pool import make_pool
+from monitor.storage.postgres.pool import make_pool, transaction
 from support.api import NOWHERE, assert_problem, running, with_api
 
 
@@ -172,7 +172,7 @@ def test_a_lost_caller_does_no_harm(postgres_server, redis_url):
 
     async def scenario(api):
         await api.add_regions("europe")
-        async with make_pool(postgres_server.url("api")) as other, other.connection() as holder:
+        async with make_pool(postgres_server.url("api")) as other, transaction(other) as holder:
             await holder.execute("LOCK TABLE websites IN ACCESS EXCLUSIVE MODE")
             with contextlib.suppress(TimeoutError, httpx.HTTPError):
                 async with asyncio.timeout(0.2):

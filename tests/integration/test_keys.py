@@ -8,6 +8,7 @@ import pytest
 from monitor.domain.access import Refusal, Role
 from monitor.services import keys
 from monitor.services.key_ring import CACHE_S, KeyRing
+from monitor.storage.postgres.pool import transaction
 from support.api import with_api
 from support.served_api import served
 
@@ -245,7 +246,7 @@ def test_nobody_waits_to_note_a_use(postgres_server, redis_url):
     async def scenario(api):
         # given a key whose row somebody holds
         made = await _make(api)
-        async with api.pool.connection() as holder:
+        async with transaction(api.pool) as holder:
             await holder.execute("SELECT 1 FROM api_keys WHERE id = %s FOR UPDATE", [made["id"]])
             # then
             assert (await KeyRing(api.pool).identify(made["key"])).name == "ci"

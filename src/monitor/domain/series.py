@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 HOUR_S = 3600
 DAY_S = 86_400
@@ -68,18 +68,24 @@ def merge(buckets: Iterable[Bucket], width_s: int) -> list[Bucket]:
 
 
 def _sum(key: tuple[str, int], group: list[Bucket]) -> Bucket:
-    measured = sum(b.measured for b in group)
-    total_ms = sum(b.mean_ms * b.measured for b in group if b.mean_ms is not None)
-    return Bucket(
-        region=key[0],
-        start_s=key[1],
-        checks=sum(b.checks for b in group),
-        up=sum(b.up for b in group),
-        measured=measured,
-        mean_ms=total_ms / measured if measured else None,
-        p95_ms=max((b.p95_ms for b in group if b.p95_ms is not None), default=None),
-        max_ms=max((b.max_ms for b in group if b.max_ms is not None), default=None),
-    )
+    if len(group) == 1:
+        return structs.replace(group[0], start_s=key[1])
+    checks = up = measured = 0
+    total_ms = 0.0
+    p95_ms = max_ms = None
+    for b in group:
+        checks, up, measured = checks + b.checks, up + b.up, measured + b.measured
+        if b.mean_ms is not None:
+            total_ms += b.mean_ms * b.measured
+        p95_ms, max_ms = _higher(p95_ms, b.p95_ms), _higher(max_ms, b.max_ms)
+    mean_ms = total_ms / measured if measured else None
+    return Bucket(key[0], key[1], checks, up, measured, mean_ms, p95_ms, max_ms)
+
+
+def _higher(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)
 
 
 class Uptime(Struct, frozen=True):

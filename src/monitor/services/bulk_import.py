@@ -21,7 +21,7 @@ from monitor.services.nudges import Nudge, Nudges
 from monitor.services.turns import Slots, in_turns
 from monitor.services.vault import Vault
 from monitor.storage.postgres import bulk, bulk_dry_run
-from monitor.storage.postgres.pool import Connection, Pool, transaction
+from monitor.storage.postgres.pool import Connection, Pool, session
 
 log = get_logger(__name__)
 
@@ -61,7 +61,7 @@ async def run(
             "Idempotency-Key", "must be 1 to 255 printable ASCII characters, no space at the ends"
         )
     with importer.slots.one():
-        async with transaction(importer.pool) as connection, _held(connection):
+        async with session(importer.pool) as connection, _held(connection):
             begun = await _begin(connection, importer.now(), key, dry_run=dry_run)
             return await _import(importer, connection, begun, blocks)
 

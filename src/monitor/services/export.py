@@ -13,7 +13,7 @@ from monitor.logs import get_logger
 from monitor.services import regions
 from monitor.services.turns import Slots
 from monitor.storage.postgres import export
-from monitor.storage.postgres.pool import Pool, transaction
+from monitor.storage.postgres.pool import Pool, session
 from monitor.storage.postgres.websites import Filter
 
 log = get_logger(__name__)
@@ -89,11 +89,10 @@ class _Pages:
 
     async def _read_all(self) -> None:
         with self._exporter.slots.one():
-            async with transaction(self._exporter.pool) as connection:
+            async with session(self._exporter.pool) as connection:
                 try:
                     if self._wanted.region is not None:
                         await regions.must_exist(connection, self._wanted.region)
-                        await connection.commit()
                     async with aclosing(export.pages(connection, self._wanted)) as pages:
                         async for page in pages:
                             await self._hand_over(page)

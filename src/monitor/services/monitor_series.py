@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from itertools import chain
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,7 +12,7 @@ from msgspec import Struct
 from monitor.domain.series import Bucket, Plan, Uptime, merge, plan, uptime
 from monitor.domain.website import Website
 from monitor.services import regions, websites
-from monitor.storage.postgres.pool import Pool, transaction
+from monitor.storage.postgres.pool import Pool, session
 from monitor.storage.ticks.contract import TickStore
 
 
@@ -39,7 +41,7 @@ async def series(
     """
     stored = await websites.get(pool, website_id)
     if region is not None:
-        async with transaction(pool) as connection:
+        async with session(pool) as connection:
             await regions.must_exist(connection, region)
     spread = plan(days, now_s, stored.website.check.check_frequency)
     buckets = await _read(ticks, website_id, region, spread)
@@ -54,13 +56,12 @@ async def series(
 async def _read(
     ticks: TickStore, website_id: UUID, region: str | None, spread: Plan
 ) -> Sequence[Bucket]:
-    hourly: Sequence[Bucket] = ()
-    if spread.since_s < spread.raw_from_s:
-        hourly = await ticks.hourly_buckets(website_id, region, spread.since_s, spread.raw_from_s)
-    raw = await ticks.raw_buckets(
-        website_id, region, spread.raw_from_s, spread.until_s, spread.width_s
-    )
-    return merge([*hourly, *raw], spread.width_s)
+    raw = ticks.raw_buckets(website_id, region, spread.raw_from_s, spread.until_s, spread.width_s)
+    if spread.since_s == spread.raw_from_s:
+        return merge(await raw, spread.width_s)
+    hourly = ticks.hourly_buckets(website_id, region, spread.since_s, spread.raw_from_s)
+    # Of other files each: neither waits for the other.
+    return merge(chain(*await asyncio.gather(hourly, raw)), spread.width_s)
 
 
 def _drawn(

@@ -18,7 +18,7 @@ from monitor.domain.verdict import RegionState, Verdict, is_fresh
 from monitor.logs import get_logger
 from monitor.services import regions
 from monitor.storage.postgres import history, websites
-from monitor.storage.postgres.pool import Connection, Pool, transaction
+from monitor.storage.postgres.pool import Pool, session
 from monitor.storage.postgres.websites import Filter, Stored
 from monitor.storage.redis.states import States
 
@@ -85,8 +85,7 @@ async def page(
     after = None if cursor is None else _position(cursor, mark)
     wanted = _filter(query)
     computed = query.status not in (None, Status.PAUSED)
-    async with transaction(sources.pool) as connection:
-        await _check(connection, query)
+    await _check(sources.pool, query)
     if wanted is None:
         return [], None
     scan = _Scan(sources, query, wanted, need_states=need_states or computed)
@@ -94,11 +93,12 @@ async def page(
     return found, None if last is None else paging.encode(last.bytes, mark)
 
 
-async def _check(connection: Connection, query: Query) -> None:
+async def _check(pool: Pool, query: Query) -> None:
     if query.q is not None and not query.q.isprintable():
         raise BadQuery.of("q", "must not contain control characters")
     if query.region is not None:
-        await regions.must_exist(connection, query.region)
+        async with session(pool) as connection:
+            await regions.must_exist(connection, query.region)
 
 
 def _position(cursor: str, mark: bytes) -> UUID:
@@ -134,7 +134,7 @@ class _Scan:
         found: list[View] = []
         for _ in range(max(MAX_SCANNED // size, 1)):
             # Given back before Redis is asked: one that hangs must not take the pool with it.
-            async with transaction(self.sources.pool) as connection:
+            async with session(self.sources.pool) as connection:
                 rows = await websites.fetch_page(connection, self.wanted, after, size)
             for view in await _views(self.sources, rows, need_states=self.need_states):
                 if len(found) == limit:
@@ -193,10 +193,14 @@ async def since(pool: Pool, views: Sequence[View]) -> dict[UUID, dt.datetime]:
     since the first region that is up now has been, whichever is later.
     """
     up = [v.stored.website.id for v in views if v.status is Status.UP]
-    async with transaction(pool) as connection:
-        resolved = await history.last_resolved(connection, up) if up else {}
+    resolved = await _last_resolved(pool, up) if up else {}
     found = {v.stored.website.id: _since(v, resolved) for v in views}
     return {website_id: at for website_id, at in found.items() if at is not None}
+
+
+async def _last_resolved(pool: Pool, website_ids: Sequence[UUID]) -> dict[UUID, dt.datetime]:
+    async with session(pool) as connection:
+        return await history.last_resolved(connection, website_ids)
 
 
 def _since(view: View, resolved: dict[UUID, dt.datetime]) -> dt.datetime | None:

@@ -14,13 +14,13 @@ from monitor.domain.validation import Draft, WebsiteFields, draft, draft_of
 from monitor.services import audit
 from monitor.services.vault import Vault
 from monitor.storage.postgres import regions, websites
-from monitor.storage.postgres.pool import Connection, Pool, transaction
+from monitor.storage.postgres.pool import Connection, Pool, session, transaction
 from monitor.storage.postgres.websites import Stored
 
 
 async def get(pool: Pool, website_id: UUID) -> Stored:
     """One website. Raises NotFound."""
-    async with transaction(pool) as connection:
+    async with session(pool) as connection:
         return _there(await websites.fetch(connection, website_id))
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from monitor.domain.errors import Unavailable
@@ -41,7 +44,8 @@ PASSING = (
 def make_pool(database_url: str, *, max_size: int = 10) -> Pool:
     """A pool that opens with ``open_pool`` and connects, and connects again, on its own.
 
-    Sessions speak UTC and give up on statements after 30 s and on locks after 10 s.
+    Sessions speak UTC, commit each statement unless told otherwise (see ``transaction``), and give
+    up on statements after 30 s and on locks after 10 s.
     """
     options = f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c lock_timeout={_LOCK_TIMEOUT_MS}"
     return AsyncConnectionPool(
@@ -53,14 +57,32 @@ def make_pool(database_url: str, *, max_size: int = 10) -> Pool:
         # is given up early; the next who asks for a connection begins a new one.
         reconnect_timeout=_WAIT_FOR_CONNECTION_S,
         open=False,
-        check=AsyncConnectionPool.check_connection,
-        kwargs={"options": f"{options} -c timezone=UTC", **_DEAD_AFTER},
+        configure=_configure,
+        check=_check,
+        kwargs={"options": f"{options} -c timezone=UTC", "autocommit": True, **_DEAD_AFTER},
     )
 
 
+async def _configure(connection: Connection) -> None:
+    set_json_loads(msgspec.json.decode, connection)
+
+
+async def _check(connection: Connection) -> None:
+    """Raises OperationalError where the server has ended the session, and the pool makes another.
+
+    While nobody asks, a server only speaks to say goodbye, or with news of its settings: so there
+    is a need to ask only where there is something to read. Each question is a way there and back.
+    """
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    if waiting.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
+
+
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """One transaction on one connection: committed at the end, rolled back on any error.
+async def session(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection on which each statement stands alone: for a single question, or for whoever
+    begins transactions of their own.
 
     Raises Unavailable where Postgres cannot be reached, is shutting down, or timed out.
     """
@@ -69,6 +91,16 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
             yield connection
     except PASSING as error:
         raise Unavailable("postgres", describe(error)) from error
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One transaction on one connection: committed at the end, rolled back on any error.
+
+    Raises Unavailable as ``session`` does.
+    """
+    async with session(pool) as connection, connection.transaction():
+        yield connection
 
 
 def describe(error: Exception) -> str:

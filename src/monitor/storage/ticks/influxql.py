@@ -21,6 +21,7 @@ Row = dict[str, Any]
 
 _PHASES = ("dns", "connect", "tls", "wait", "transfer")
 _FIELDS = "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms"
+_ROLLUP = "checks,up,measured,mean_ms,p95_ms,max_ms"
 _TOTALS = (
     "COUNT(up) AS checks,SUM(up) AS up,COUNT(response_ms) AS measured,"
     "MEAN(response_ms) AS mean_ms,PERCENTILE(response_ms,95) AS p95_ms,MAX(response_ms) AS max_ms"
@@ -81,7 +82,7 @@ def select_buckets(
 
 def select_rollups(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
     where = _where(website_id, region, since_s, until_s)
-    return f"SELECT * FROM {ROLLUPS} WHERE {where}"  # noqa: S608 - escaped
+    return f"SELECT {_ROLLUP} FROM {ROLLUPS} WHERE {where} GROUP BY region"  # noqa: S608 - escaped
 
 
 def select_hour(hour_s: int, ending: str) -> str:
