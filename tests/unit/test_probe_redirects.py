@@ -166,6 +166,7 @@ def test_a_redirect_leads_to_one_plain_request_or_nowhere(location, status, meth
     _is_one_request(following)
 
 
+@example("http://\u00b8")
 @given(TARGETS)
 def test_a_url_that_is_taken_makes_one_plain_request(url):
     # when
@@ -174,6 +175,13 @@ def test_a_url_that_is_taken_makes_one_plain_request(url):
     if taken is not None:
         assert urlsplit(taken).hostname
         _is_one_request(first_request(CheckOptions(taken, 60, 10)))
+
+
+def test_a_host_that_no_name_can_be_made_of_is_down_not_unforeseen():
+    with pytest.raises(CheckFailed) as failed:
+        first_request(CheckOptions("http://\u00b8", 60, 10))
+
+    assert failed.value.finding.reason is Reason.DNS_ERROR
 
 
 def _taken(url):

@@ -134,10 +134,12 @@ def _check_ipv6(host: str) -> None:
 
 
 def _check_host_name(host: str) -> None:
-    labels = host.removesuffix(".").split(".")
+    # As it is looked up: a cedilla of its own (U+00B8), for one, becomes a space and another.
+    plain = hosts.plain(host)
+    labels = plain.removesuffix(".").split(".")
     if not host or len(host) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
         raise Refused("must name a host")
-    if hosts.is_odd_address(hosts.plain(host)):
+    if hosts.is_odd_address(plain):
         raise Refused("must write an IPv4 address as four decimal numbers without leading zeros")
 
 

@@ -39,16 +39,16 @@ def first_request(options: CheckOptions) -> Request:
     headers = options.request_headers
     to = target.plain(options.url)
     if to is None:
-        url = _parsed(options.url)
+        url, to = _parsed(options.url)
         headers = _with_credentials(headers, url)
-        to = target.of_url(url)
     body = options.request_body.encode() if options.request_body else None
     return Request(options.http_method, to, headers, body)
 
 
-def _parsed(text: str) -> URL:
+def _parsed(text: str) -> tuple[URL, Target]:
     try:
-        return target.parse(text)
+        url = target.parse(text)
+        return url, target.of_url(url)
     except ValueError:
         said = "the host of the URL is not a valid name"
         raise CheckFailed(down(Reason.DNS_ERROR, said)) from None
