@@ -6,6 +6,7 @@ import time
 
 import httpx
 
+from monitor.services.outbox import AT_ONCE
 from support.judge import Allowance
 from support.system import eventually
 from support.truth import scripted
@@ -39,6 +40,22 @@ def test_hosts_of_a_region_die_in_the_middle_of_a_batch_and_one_comes_back(fault
         )
         print(found.numbers)  # noqa: T201 - what the fault did cost
         assert found.lost_ticks + found.extra_ticks > 0, "nobody was in the middle of anything"
+
+
+def test_both_central_workers_die_at_the_same_moment_while_incidents_open(faulty):
+    with faulty(scripted(15, blind_s=_RETURN_S), with_a_minute=True) as system:
+        before = len(system.mailbox.mails)
+        eventually(lambda: len(system.mailbox.mails) > before + 3, within_s=60, every_s=0.02)
+        # when
+        for name in ("central-1", "central-2"):
+            system.processes.kill(name)
+        system.at(time.time() + 5 - system.sites.begin_s)
+        for name in ("central-1", "central-2"):
+            system.processes.start(name)
+        # then checks went on, what the two held is told late, and only mails that were just being
+        # sent may come twice
+        allowed = Allowance(late_s=_RETURN_S, doubled_mails=2 * AT_ONCE)
+        print(system.compare(allowed).numbers)  # noqa: T201 - what the fault did cost
 
 
 def test_the_schedulers_die_over_the_turn_of_a_minute_and_the_api_in_the_middle_of_requests(faulty):

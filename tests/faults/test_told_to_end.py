@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from monitor.services.outbox import AT_ONCE
 from support.judge import Allowance
+from support.mailbox import HANG
 from support.system import eventually
 from support.truth import scripted
 
@@ -81,6 +82,27 @@ def test_everything_told_twice_at_once_or_killed_while_incidents_open(faulty):
             doubled_mails=AT_ONCE,
         )
         found = system.compare(allowed)
+        print(took_s, found.numbers)  # noqa: T201 - what the fault did cost
+
+
+def test_central_workers_told_again_while_a_mail_server_hangs_lose_no_mail(faulty):
+    """As by an operator who waits for a while and loses patience: later than what one signal to a
+    group comes to."""
+    with faulty(scripted(23, blind_s=_RETURN_S), with_a_minute=True) as system:
+        # given mails that both are waiting for an answer to
+        hanging = []
+        system.mailbox.reply = lambda envelope: hanging.append(envelope) or HANG
+        eventually(lambda: len(hanging) > AT_ONCE, within_s=90, every_s=0.05)
+        # when
+        names = ["central-1", "central-2"]
+        with ThreadPoolExecutor(2) as pool:
+            took_s = list(pool.map(lambda n: system.processes.end(n, times=2, pause_s=4), names))
+        system.mailbox.reply = lambda _envelope: "250 OK"
+        for name in names:
+            system.processes.start(name)
+        # then
+        assert max(took_s) < _GONE_WITHIN_S, took_s
+        found = system.compare(Allowance(late_s=_RETURN_S + _GONE_WITHIN_S))
         print(took_s, found.numbers)  # noqa: T201 - what the fault did cost
 
 
