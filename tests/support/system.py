@@ -56,15 +56,12 @@ class System:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
-    def end(self, name, *, times=1, pause_s=0.2, whole_group=False, within_s=30):
-        """SIGTERM to a process, or to all of its group; returns the seconds until none is left.
-
-        ``pause_s``: between one and the next; two at once would be one.
-        """
+    def end(self, name, *, times=1, whole_group=False, within_s=30):
+        """SIGTERM to a process, or to all of its group; returns the seconds until none is left."""
         began, child = time.monotonic(), self.children.pop(name)
         for n in range(times):
             if n:
-                time.sleep(pause_s)
+                time.sleep(0.2)  # two signals at once would be one
             (os.killpg if whole_group else os.kill)(child.pid, signal.SIGTERM)
         child.wait(within_s)
         eventually(lambda: _is_gone(child.pid), within_s=within_s, every_s=0.05)
