@@ -178,7 +178,8 @@ def central_rig(directory, template):
 def steps_noted(file):
     """The names of the steps that a traced worker ran, in order, each once: see the hook.
 
-    A step that begins with a deeper one is left out: nothing lies between the two.
+    A step that begins with a deeper one is left out: nothing lies between the two, but where a line
+    has several contexts: before the deeper one's exit another may have had its own.
     """
     by_root = {}
     for line in file.read_text(encoding="utf-8").splitlines():
@@ -189,7 +190,7 @@ def steps_noted(file):
         names += [
             step["name"]
             for step, following in pairwise([*steps, {"way": []}])
-            if not _is_below(following["way"], step["way"])
+            if step["several"] or not _is_below(following["way"], step["way"])
         ]
     return list(dict.fromkeys(names))
 

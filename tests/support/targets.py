@@ -188,6 +188,7 @@ class TargetServer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._transports: set[asyncio.WriteTransport] = set()
+        self._answering: set[asyncio.Task[None]] = set()
         self._server = await asyncio.start_server(
             self._serve, self.host, self.port, ssl=self.tls, backlog=1024
         )
@@ -199,6 +200,8 @@ class TargetServer:
         await self._server.wait_closed()
         for transport in self._transports:
             transport.abort()
+        for task in self._answering:
+            task.cancel()  # its answer may be longer in coming than anybody waits
         await self.idle()
 
     async def idle(self) -> None:
@@ -211,7 +214,7 @@ class TargetServer:
         self._idle.clear()
         try:
             with contextlib.suppress(*_LEFT):
-                await self.behaviour(Exchange(reader, writer, self.requests))
+                await self._answer(Exchange(reader, writer, self.requests))
                 writer.close()
                 await writer.wait_closed()
         finally:
@@ -222,6 +225,16 @@ class TargetServer:
             self.open -= 1
             if not self.open:
                 self._idle.set()
+
+    async def _answer(self, exchange: Exchange) -> None:
+        answering = asyncio.ensure_future(self.behaviour(exchange))
+        self._answering.add(answering)
+        try:
+            await asyncio.wait([answering])
+        finally:
+            self._answering.discard(answering)
+        if not answering.cancelled():
+            answering.result()
 
 
 @contextlib.contextmanager

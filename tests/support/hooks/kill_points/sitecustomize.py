@@ -2,7 +2,8 @@
 
 A step is a line with an await in it (of an ``async with`` its entry and its exit) that runs for one
 of the roots below: between two of them nothing outside the process changes. The name of a step is
-the way from the root to it, its line, for an exit a 2, and which time it is for this root.
+the way from the root to it, its line, for an exit a 2, and which time it is for this root. Of an
+``async with`` of several contexts the entry is that of the first, the exit that of the last.
 
 STEPS_FILE: each step is added to it, as JSON. KILL_AT: SIGKILL to the whole process group when
 this step is about to run.
@@ -33,14 +34,15 @@ _times = {}
 
 @cache
 def _steps_of(filename):
-    """{number: (text, how often it is a step)} of the lines that wait for somebody."""
+    """{number: (text, how often a step, whether of several contexts)} of the lines that wait."""
     text = Path(filename).read_text(encoding="utf-8")
     lines, found = text.splitlines(), {}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.Await, ast.AsyncWith, ast.AsyncFor)):
             times = 2 if isinstance(node, ast.AsyncWith) else 1
-            _, before = found.get(node.lineno, ("", 0))
-            found[node.lineno] = lines[node.lineno - 1].strip(), max(times, before)
+            several = len(getattr(node, "items", ())) > 1
+            _, before, was = found.get(node.lineno, ("", 0, False))
+            found[node.lineno] = lines[node.lineno - 1].strip(), max(times, before), several or was
     return found
 
 
@@ -57,7 +59,7 @@ def _way(frame):
     return None
 
 
-def _reached(frame, text, run):
+def _reached(frame, text, run, several=False):
     found = _way(frame)
     if found is None:
         return
@@ -69,7 +71,8 @@ def _reached(frame, text, run):
     if name == os.environ.get("KILL_AT"):
         os.killpg(os.getpgrp(), signal.SIGKILL)
     if steps_file := os.environ.get("STEPS_FILE"):
-        line = json.dumps({"name": name, "way": way, "root": id(root)}) + "\n"
+        step = {"name": name, "way": way, "root": id(root), "several": several}
+        line = json.dumps(step) + "\n"
         with Path(steps_file).open("a", encoding="utf-8") as file:
             file.write(line)
 
@@ -80,9 +83,9 @@ def _tracer(steps):
     def trace(frame, event, _):
         if event == "line" and frame.f_lineno in steps:
             run = runs[frame.f_lineno] = runs.get(frame.f_lineno, 0) + 1
-            text, times = steps[frame.f_lineno]
+            text, times, several = steps[frame.f_lineno]
             if run <= times:
-                _reached(frame, text, run)
+                _reached(frame, text, run, several)
         elif event == "return" and frame.f_code.co_code[frame.f_lasti] in _RETURNS:
             # A root's own end: after it, its message is acknowledged.
             found = _way(frame)
