@@ -19,7 +19,7 @@ LATE_S = 15
 
 @dataclass(frozen=True)
 class Measured:
-    """By process: ``cpu_us`` of a check, and ``idle`` before the first check.
+    """By process: ``cpu_us`` of a check, and what they idle before the first check.
 
     ``busy_cores``: of the whole machine; ``other_cores``: of that, what is neither the stack's
     nor the websites'; ``stolen_cores``: what the hypervisor gave to others.
@@ -46,17 +46,20 @@ class Measured:
         return [b for b in self.batches if w.from_s <= b.slot_s < w.until_s]
 
 
-def measure(stack: Stack, *, at_least_s: int = figures.MEASURE_AT_LEAST_S) -> Measured:
-    """Fill the stack, let it run, and read the meters."""
+def measure(
+    stack: Stack, *, at_least_s: int = figures.MEASURE_AT_LEAST_S, idle_minutes: int = 0
+) -> Measured:
+    """Fill the stack, let it run, and read the meters.
+
+    ``idle_minutes``: idling is measured over so many whole minutes, two at least, with a scheduler;
+    0: for what is left of the minute in which everything but that was started.
+    """
     watch, empty = Watch(stack), stores.redis_used_memory(stack)
-    seed.insert_websites(stack)
-    sync_s = seed.sync(stack)
-    say(f"{stack.options.sites} websites are in Postgres, and in Redis after {sync_s:.1f} s")
-    watch.wait(figures.good_start(time.time()), "waiting for the minute to end")
-    stack.start_products()
-    window = figures.window(time.time(), stack.options.interval_s, at_least_s)
-    idle = watch.idle(window.first_slot_s - BEFORE_MINUTE_S)
-    stack.start_scheduler()
+    seed.insert_regions(stack)
+    if idle_minutes:
+        idle, sync_s, window = _begin_after_minutes(watch, idle_minutes, at_least_s)
+    else:
+        idle, sync_s, window = _begin(watch, at_least_s)
     watch.wait(window.from_s, "warming up")
     before = watch.read()
     watch.wait(window.until_s, "measuring")
@@ -82,6 +85,37 @@ def measure(stack: Stack, *, at_least_s: int = figures.MEASURE_AT_LEAST_S) -> Me
         redis_keys=stores.redis_key_bytes(stack),
         website_bytes=stores.postgres_website_bytes(stack),
     )
+
+
+def _begin(watch: Watch, at_least_s: int) -> tuple[Idle, float, Window]:
+    """Fill the stack, start it, and idle until the scheduler starts at the end of the minute."""
+    stack = watch.stack
+    sync_s = _fill(stack)
+    watch.wait(figures.good_start(time.time()), "waiting for the minute to end")
+    stack.start_products()
+    window = figures.window(time.time(), stack.options.interval_s, at_least_s)
+    idle = watch.idle(window.first_slot_s - BEFORE_MINUTE_S)
+    stack.start_scheduler()
+    return idle, sync_s, window
+
+
+def _begin_after_minutes(watch: Watch, minutes: int, at_least_s: int) -> tuple[Idle, float, Window]:
+    """Start everything, idle, and fill it then."""
+    stack = watch.stack
+    seed.sync(stack)
+    stack.start_products()
+    stack.start_scheduler()
+    idle, sync_s = watch.idle_minutes(minutes), _fill(stack)
+    ready_s = time.time() + BEFORE_MINUTE_S
+    return idle, sync_s, figures.window(ready_s, stack.options.interval_s, at_least_s)
+
+
+def _fill(stack: Stack) -> float:
+    """All websites into Postgres and Redis; returns the seconds that the sync took."""
+    seed.insert_websites(stack)
+    sync_s = seed.sync(stack)
+    say(f"{stack.options.sites} websites are in Postgres, and in Redis after {sync_s:.1f} s")
+    return sync_s
 
 
 def cores(before: Reading, after: Reading) -> tuple[float, float, float]:

@@ -19,6 +19,8 @@ class Options:
     with ``threads``.
 
     ``flaky``: how many websites can be made to fail; then there is a mail server, too.
+    ``influx_cold_s``: how long after the last write InfluxDB compresses what was written, so that
+    bytes can be counted; shorter than a pause between batches it costs what it costs nobody else.
     """
 
     sites: int
@@ -30,6 +32,7 @@ class Options:
     dns: bool = False
     flaky: int = 0
     threads: int = 8
+    influx_cold_s: int = 5
 
     @property
     def series(self) -> int:

@@ -18,8 +18,14 @@ _COLUMNS = (
 _REQUEST_TIMEOUT_S = 15
 
 
+def insert_regions(stack: Stack) -> None:
+    with psycopg.connect(stack.database_url) as connection, connection.cursor() as cursor:
+        names = [(name,) for name in stack.options.regions]
+        cursor.executemany("INSERT INTO regions (name) VALUES (%s)", names)
+
+
 def insert_websites(stack: Stack) -> None:
-    """Regions and websites with the defaults of the API."""
+    """Websites with the defaults of the API, to be checked from all regions."""
     interval_s, now_ms = stack.options.interval_s, int(time.time() * 1000)
     fixed = (
         True,
@@ -33,13 +39,14 @@ def insert_websites(stack: Stack) -> None:
         True,
         "{}",
     )
-    with psycopg.connect(stack.database_url) as connection, connection.cursor() as cursor:
-        names = [(name,) for name in stack.options.regions]
-        cursor.executemany("INSERT INTO regions (name) VALUES (%s)", names)
-        with cursor.copy(f"COPY websites ({_COLUMNS}) FROM STDIN") as copy:
-            for number in range(stack.options.sites):
-                website_id = uuid7(now_ms, os.urandom(10))
-                copy.write_row((website_id, stack.targets.url(number), f"site {number}", *fixed))
+    with (
+        psycopg.connect(stack.database_url) as connection,
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY websites ({_COLUMNS}) FROM STDIN") as copy,
+    ):
+        for number in range(stack.options.sites):
+            website_id = uuid7(now_ms, os.urandom(10))
+            copy.write_row((website_id, stack.targets.url(number), f"site {number}", *fixed))
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         connection.execute("ANALYZE websites")
 

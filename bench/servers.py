@@ -65,22 +65,26 @@ def _start_redis(stack: Stack) -> None:
 def _start_influx(stack: Stack) -> None:
     port = free_port()
     with stack.log("influxd").open("ab") as log:
-        child = start_influxd(stack.directory / "influx", port, stack.options.series, log)
+        child = start_influxd(
+            stack.directory / "influx", port, stack.options.series, log,
+            cold_s=stack.options.influx_cold_s,
+        )  # fmt: skip
     stack.children["influxd"] = child
     stack.influx_url = f"http://127.0.0.1:{port}"
     stack.wait_for("influxd", lambda: answers(f"{stack.influx_url}/ping", 204))
 
 
 def start_influxd(
-    directory: Path, port: int, series: int, log: IO[bytes] | int
+    directory: Path, port: int, series: int, log: IO[bytes] | int, *, cold_s: int = 5
 ) -> subprocess.Popen[bytes]:
     """An InfluxDB with memory for so many websites. It answers a little later."""
     directory.mkdir()
     command: list[str | Path] = ["influxd", "-config", _INFLUX_CONFIG]
-    return process.start(command, log=log, env=_influx_environment(directory, port, series))
+    environment = _influx_environment(directory, port, series, cold_s)
+    return process.start(command, log=log, env=environment)
 
 
-def _influx_environment(directory: Path, port: int, series: int) -> dict[str, str]:
+def _influx_environment(directory: Path, port: int, series: int, cold_s: int) -> dict[str, str]:
     """Where it keeps its files and listens. What the caller's environment says of it wins."""
     cache = max(256 * 2**20, 4096 * series)
     return {
@@ -93,9 +97,7 @@ def _influx_environment(directory: Path, port: int, series: int) -> dict[str, st
         "INFLUXDB_DATA_WAL_DIR": f"{directory}/wal",
         "INFLUXDB_BIND_ADDRESS": f"127.0.0.1:{free_port()}",
         "INFLUXDB_HTTP_BIND_ADDRESS": f"127.0.0.1:{port}",
-        # What was written is compressed 5 s after the last write, not 10 min, so that bytes can
-        # be counted soon. While writes come in it makes no difference.
-        "INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION": "5s",
+        "INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION": f"{cold_s}s",
     } | dict(os.environ)
 
 

@@ -13,6 +13,8 @@ from .stack import MAIL, NAMES, TARGET, Stack
 
 _TELL_EVERY_S = 15
 _IDLE_SPAN_S = 5.0
+_SETTLED_S = 10.0
+"""Processes that were just started are still at it so long."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Idle:
 
     @property
     def ours_us_per_s(self) -> float:
-        return sum(us for name, us in self.us_per_s.items() if ours(name))
+        return _ours(self.us_per_s)
 
 
 class BatchLog:
@@ -115,13 +117,33 @@ class Watch:
             time.sleep(max(until_s - time.time(), 1.0))
             readings.append(self.read())
         rates = list(map(_rates, readings, readings[1:]))
-        sums = [sum(us for name, us in rate.items() if ours(name)) for rate in rates]
+        sums = [_ours(rate) for rate in rates]
         return Idle(_rates(readings[0], readings[-1]), figures.standard_error(sums))
+
+    def idle_minutes(self, minutes: int) -> Idle:
+        """The same over two whole minutes or more with all processes there, what is done each
+        minute included: the regions have no website yet.
+        """
+        say(f"idle for {minutes} minutes, from in {_SETTLED_S:.0f} s on")
+        begin_s = time.time() + _SETTLED_S
+        spans = int(60 / _IDLE_SPAN_S)
+        readings = []
+        for number in range(minutes * spans + 1):
+            time.sleep(max(begin_s + number * _IDLE_SPAN_S - time.time(), 0.0))
+            readings.append(self.read())
+        sums = [_ours(rate) for rate in map(_rates, readings, readings[1:])]
+        each = [sums[first : first + spans] for first in range(0, len(sums), spans)]
+        error = figures.standard_error_of_minutes(each)
+        return Idle(_rates(readings[0], readings[-1]), error)
 
 
 def _rates(before: Reading, after: Reading) -> dict[str, float]:
     seconds = after.at_s - before.at_s
     return {name: (after.cpu_us[name] - us) / seconds for name, us in before.cpu_us.items()}
+
+
+def _ours(rates: dict[str, float]) -> float:
+    return sum(us for name, us in rates.items() if ours(name))
 
 
 def ours(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -48,7 +49,7 @@ def result(run: Run) -> dict[str, Any]:
     """The run as JSON. Microseconds of CPU, bytes, seconds."""
     w, cycles, window = run.wanted, run.cycles, run.cycles.window
     total = _mean([c.total_us for c in cycles.quiet()])
-    large = _large(run, total)
+    large = _large(run)
     names = cycles.found[0].cpu_us
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -93,26 +94,34 @@ def result(run: Run) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _large(run: Run, total: float) -> dict[str, Any]:
+def _large(run: Run) -> dict[str, Any]:
     rate = run.wanted.sites / run.wanted.interval_s
     at = {"sites": run.wanted.sites, "interval_s": run.wanted.interval_s}
-    return at | _cost(rate, total, run.idle) | {"lag_p99_s": _lag(run, 99)}
+    by_name = _by_name(run, run.cycles.found[0].cpu_us)
+    return at | _cost(rate, by_name, run.idle) | {"lag_p99_s": _lag(run, 99)}
 
 
 def _small(sites: int, m: Measured) -> dict[str, Any]:
-    total = sum(us for name, us in m.cpu_us.items() if ours(name))
     lags = [b.lag_s for b in m.of_slots()]
     rate, p99 = m.checks / m.window.seconds, round(figures.percentile(lags, 99), 3)
     at = {"sites": sites, "interval_s": m.window.interval_s, "missed_slots": m.missed}
-    return at | _cost(rate, total, m.idle) | {"lag_p99_s": p99}
+    return at | _cost(rate, m.cpu_us, m.idle) | {"lag_p99_s": p99}
 
 
-def _cost(rate: float, total: float, idle: Idle) -> dict[str, Any]:
+def _cost(rate: float, cpu_us: dict[str, float], idle: Idle) -> dict[str, Any]:
+    """Of a check, in all and by process, with idling and without."""
+    our_us = {name: us for name, us in cpu_us.items() if ours(name)}
+    marginal_us = {
+        name: figures.marginal(us, idle.us_per_s.get(name, 0.0), rate)
+        for name, us in our_us.items()
+    }
     return {
         "checks_per_s": round(rate, 1),
-        "us_per_check": round(total, 1),
-        "marginal_us_per_check": round(figures.marginal(total, idle.ours_us_per_s, rate), 1),
-        "marginal_error_us": round(idle.error_us_per_s / rate, 1),
+        "us_per_check": round(sum(our_us.values()), 1),
+        "marginal_us_per_check": round(sum(marginal_us.values()), 1),
+        # What was measured has as much of that scatter in it as the idling that is taken off.
+        "marginal_error_us": round(math.sqrt(2) * idle.error_us_per_s / rate, 1),
+        "marginal_us_by_process": {name: round(us, 1) for name, us in marginal_us.items()},
     }
 
 

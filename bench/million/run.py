@@ -20,7 +20,7 @@ from bench.watch import Watch, say
 
 from . import burst, cycles, history, importing
 from .importing import Api, Import
-from .options import FLAT_WINDOW_S, Wanted
+from .options import Wanted, flat_minutes
 from .outcome import Run
 
 
@@ -42,7 +42,8 @@ def _small(wanted: Wanted, sites: int) -> Measured:
         tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory,
         running_servers(Path(directory), options) as stack,
     ):
-        return measure(stack, at_least_s=FLAT_WINDOW_S)
+        minutes = flat_minutes(sites)
+        return measure(stack, at_least_s=60 * minutes, idle_minutes=minutes)
 
 
 def _large(wanted: Wanted, stack: Stack, small: list[Measured]) -> Run:
@@ -84,6 +85,7 @@ def _large(wanted: Wanted, stack: Stack, small: list[Measured]) -> Run:
 def _fill(watch: Watch, api: Api, *, over_api: bool) -> Import | None:
     """All websites into Postgres and Redis; None where it was not over the API."""
     if not over_api:
+        seed.insert_regions(watch.stack)
         seed.insert_websites(watch.stack)
         say(f"no import is measured: COPY, then a sync of {seed.sync(watch.stack):.1f} s")
         return None

@@ -1,4 +1,4 @@
-"""Tick stores without their server."""
+"""Tick stores without their server, or with one that is far away."""
 
 import asyncio
 
@@ -7,6 +7,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from monitor.domain.errors import SettingsError, Unavailable
 from monitor.local.redis import free_port
+from monitor.storage.ticks.influx import InfluxTicks
+from monitor.storage.ticks.influx_http import InfluxHttp
+from monitor.storage.ticks.open import is_loopback
 from support.tick_store import tick_store
 from support.ticks import (
     HOUR,
@@ -49,6 +52,42 @@ def test_a_server_that_is_not_there_is_unavailable(server, call):
             await call(store)
 
     asyncio.run(server(act))
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_large_write_is_stored_compressed_or_not(influx_database, compress):
+    # given
+    url, database = influx_database
+    ticks = [up(HOUR + n) for n in range(1000)]
+
+    async def act():
+        http = InfluxHttp(url, None, None, compress=compress)
+        store = InfluxTicks(http, database, raw_days=30, rollup_days=400)
+        try:
+            await store.prepare()
+            await store.write(ticks)
+            return await store.ticks(SHOP, HOUR, HOUR + 1000)
+        finally:
+            await store.close()
+
+    # then
+    assert [t.slot_s for t in asyncio.run(act())] == [t.slot_s for t in ticks]
+
+
+@pytest.mark.parametrize(
+    ("url", "near"),
+    [
+        ("http://127.0.0.1:8086", True),
+        ("https://localhost", True),
+        ("http://[::1]:8086/", True),
+        ("http://influxdb:8086", False),
+        ("http://10.0.0.7:8086", False),
+        ("http://localhost.example", False),
+        ("http://[", False),
+    ],
+)
+def test_only_what_leaves_the_machine_is_compressed(url, near):
+    assert is_loopback(url) is near
 
 
 def test_without_a_server_both_settings_are_named():

@@ -16,6 +16,7 @@ from monitor.storage.ticks.influx import InfluxTicks
 from monitor.storage.ticks.influx_http import InfluxHttp
 from support.answers import SILENCE, answering
 from support.influx import InfluxServer, find_influxd
+from support.tick_store import tick_store
 from support.ticks import BLOG, HOUR, SHOP, assorted, refused, up
 
 VERSION_1 = {"X-Influxdb-Version": "1.8.10"}
@@ -365,6 +366,21 @@ def test_large_bodies_are_compressed_and_small_ones_are_not():
     assert small.body.startswith(b"website_ticks,")
     assert large.headers["Content-Encoding"] == "gzip"
     assert int(large.headers["Content-Length"]) < len(large.body) / 3
+    assert len(large.body.splitlines()) == 500
+
+
+def test_nothing_is_compressed_for_a_server_on_the_same_machine():
+    async def main():
+        async with answering(write=[(204, "")]) as server:
+            store = tick_store(influx=(server.url, "website_ticks"))
+            await store.write([up(HOUR + n) for n in range(500)])
+            await store.close()
+            return server.requests
+
+    # when
+    [large] = asyncio.run(main())
+    # then
+    assert "Content-Encoding" not in large.headers
     assert len(large.body.splitlines()) == 500
 
 

@@ -18,7 +18,8 @@ BLOG = UUID("0197a000-0000-7000-8000-00000000000b")
 
 
 def up(slot_s, response_ms=12.5, *, website=SHOP, region="europe"):
-    phases = Timings(0.25, 1.5, 3.125, response_ms / 2, 0.0625)
+    parts = (0.05, 0.1, 0.2, 0.6, 0.05)
+    phases = Timings(*(part * response_ms for part in parts))
     return Tick(website, region, slot_s, True, None, 200, response_ms, phases)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from monitor.domain.outcome import Reason, Tick, Timings
 from monitor.domain.series import Bucket
+from monitor.storage.ticks.influxql import tick_of
 from monitor.storage.ticks.line_protocol import (
     encode_rollup,
     encode_ticks,
@@ -31,6 +32,13 @@ ticks = st.builds(
     response_ms=st.none() | milliseconds,
     timings=st.builds(Timings, *[milliseconds] * 5),
 )
+_COLUMNS = ("reason", "response_ms", *Timings.__struct_fields__)
+
+
+def _rest_ms(tick):
+    """What the phases before it leave for the transfer."""
+    before_ms = tick.timings.total_ms - tick.timings.transfer_ms
+    return 0.0 if tick.response_ms is None else tick.response_ms - before_ms
 
 
 @given(ticks)
@@ -47,6 +55,10 @@ def test_a_line_says_what_the_tick_says(tick):
         # what did not happen is not written
         **{name: getattr(tick.timings, name) or None for name in Timings.__struct_fields__},
     }
+    if abs(tick.timings.transfer_ms - _rest_ms(tick)) < 0.0005:
+        del durations["transfer_ms"]  # nor what is left of the response time
+    elif tick.response_ms is not None:
+        durations["transfer_ms"] = tick.timings.transfer_ms
     assert fields == {
         "up": int(tick.up),
         "status_code": tick.status_code,
@@ -55,6 +67,30 @@ def test_a_line_says_what_the_tick_says(tick):
     }
     assert isinstance(fields["up"], int)
     assert all(isinstance(fields[n], float) for n, ms in durations.items() if ms is not None)
+
+
+@given(st.builds(Timings, *[milliseconds] * 5), st.booleans())
+def test_phases_are_read_as_they_were_though_not_all_are_written(timings, answered):
+    # given an outcome's: its response time is the sum of its phases
+    response_ms = timings.total_ms if answered else None
+    tick = Tick(WEBSITE, "europe", 7, True, None, 200, response_ms, timings)
+    # when
+    fields = parse(encode_ticks([tick])[0].decode())[2]
+    found = tick_of(WEBSITE, dict.fromkeys(_COLUMNS) | fields | {"region": "europe", "time": 7})
+    # then
+    if answered:
+        assert "transfer_ms" not in fields
+    for name in Timings.__struct_fields__:
+        written = pytest.approx(getattr(timings, name), abs=0.003)
+        assert getattr(found.timings, name) == written, name
+
+
+def test_phases_of_two_writes_of_a_slot_leave_no_transfer_below_nothing():
+    # given a look-up that the second of them had no need of
+    row = dict.fromkeys(_COLUMNS) | {"region": "europe", "time": 7, "up": 1, "status_code": 200}
+    row |= {"response_ms": 4.0, "dns_ms": 30.0, "connect_ms": 1.0, "wait_ms": 2.0}
+    # then
+    assert tick_of(WEBSITE, row).timings.transfer_ms == 0.0
 
 
 @given(ticks)

@@ -2,11 +2,14 @@
 
 | database or bucket | measurement | tags | fields |
 |---|---|---|---|
-| BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms where something answered, reason when down, and where they happened dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms |
+| BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms where something answered, reason when down, and where they happened dns_ms, connect_ms, tls_ms, wait_ms; transfer_ms where it is not what these leave of response_ms |
 | BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, p95_ms, max_ms |
 
 Two databases, as retention belongs to a database and roll-ups live longer. In 1.x ``prepare``
 makes both; in 2.x and 3 they and their retention are the operator's.
+
+Every field costs the server as much as any other, hence what can be told from others is not
+written (docs/adr/0019-less-for-influxdb.md).
 
 A point written again replaces each field it brings. So a slot that was first answered and, in
 a second run, was not, keeps the response time and the phases of the first.

@@ -59,11 +59,19 @@ class InfluxHttp:
     """Requests to one server. The client opens at the first request, inside the event loop."""
 
     def __init__(
-        self, url: str, token: str | None, org: str | None, *, timeout_s: float = _TIMEOUT_S
+        self,
+        url: str,
+        token: str | None,
+        org: str | None,
+        *,
+        compress: bool = True,
+        timeout_s: float = _TIMEOUT_S,
     ) -> None:
+        """``compress``: lines are sent compressed, which costs CPU here and there."""
         self._url = url
         self._token = token
         self._org = org
+        self._compress = compress
         self._timeout_s = timeout_s
         self._client: InfluxDBClientAsync | None = None
 
@@ -105,7 +113,7 @@ class InfluxHttp:
         saying no, and Unavailable for a passing failure, after which sending again is safe.
         """
         headers = {"Content-Type": _LINES}
-        if len(lines) >= _GZIP_FROM_BYTES:
+        if self._compress and len(lines) >= _GZIP_FROM_BYTES:
             headers["Content-Encoding"] = "gzip"
             lines = gzip.compress(lines, compresslevel=1, mtime=0)
         await self._ask("POST", "/write", {"db": database, "precision": "s"}, headers, lines)

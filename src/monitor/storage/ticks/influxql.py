@@ -127,8 +127,17 @@ def tick_of(website_id: UUID, row: Row) -> Tick:
         None if up or not row["reason"] else Reason(row["reason"]),
         row["status_code"],
         row["response_ms"],
-        Timings(*(row[f"{phase}_ms"] or 0.0 for phase in _PHASES)),
+        _timings_of(row),
     )
+
+
+def _timings_of(row: Row) -> Timings:
+    """``transfer_ms`` is not stored where it is what the other phases leave."""
+    timings = Timings(*(row[f"{phase}_ms"] or 0.0 for phase in _PHASES))
+    if row["transfer_ms"] is None and row["response_ms"] is not None:
+        rest_ms = row["response_ms"] - timings.total_ms
+        timings.transfer_ms = max(0.0, round(rest_ms, 3))
+    return timings
 
 
 def bucket_of(row: Row) -> Bucket:

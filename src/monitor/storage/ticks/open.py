@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 from monitor.domain.errors import SettingsError
 from monitor.storage.postgres.pool import Pool
 from monitor.storage.ticks.contract import TickStore
@@ -25,8 +28,18 @@ def make_tick_store(
     ``pool`` stays its opener's to close. Raises SettingsError where there is neither server.
     """
     if influxdb_url is not None:
-        http = InfluxHttp(influxdb_url, influxdb_token, influxdb_org)
+        far = not is_loopback(influxdb_url)
+        http = InfluxHttp(influxdb_url, influxdb_token, influxdb_org, compress=far)
         return InfluxTicks(http, influxdb_bucket, raw_days=raw_days, rollup_days=rollup_days)
     if pool is not None:
         return PostgresTicks(pool, raw_days=raw_days, rollup_days=rollup_days)
     raise SettingsError("Neither INFLUXDB_URL nor DATABASE_URL is set: ticks need one of them.")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether this server is on the same machine, where nothing is won by compressing."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
