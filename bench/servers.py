@@ -86,10 +86,11 @@ def start_influxd(
 
 def _influx_environment(directory: Path, port: int, series: int, cold_s: int) -> dict[str, str]:
     """Where it keeps its files and listens. What the caller's environment says of it wins."""
-    cache = max(256 * 2**20, 4096 * series)
+    cache = max(256 * 2**20, 1500 * series)
     return {
         # As operators of so many websites are advised (deploy/influxdb.conf).
         "GOGC": "300",
+        "GOMEMLIMIT": str(max(2**30, 10 * 2**10 * series)),
         "INFLUXDB_DATA_CACHE_SNAPSHOT_MEMORY_SIZE": str(cache),
         "INFLUXDB_DATA_CACHE_MAX_MEMORY_SIZE": str(max(2**30, 2 * cache)),
         "INFLUXDB_META_DIR": f"{directory}/meta",
