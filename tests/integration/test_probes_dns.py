@@ -15,6 +15,9 @@ from support.targets import TargetServer
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops
 
+A, AAAA = 1, 28
+"""Types of queries (RFC 1035, section 3.2.2; RFC 3596, section 2.1)."""
+
 
 @pytest.mark.parametrize(
     ("answer", "evidence"),
@@ -68,6 +71,50 @@ async def test_a_name_with_five_hundred_addresses_costs_four_attempts():
 
     assert outcome.reason is Reason.CONNECTION_REFUSED
     assert len(addresses) == 4
+
+
+@on_both_loops
+async def test_ipv6_is_asked_for_only_where_ipv4_does_not_answer():
+    # given names with both, with one of them each, and one that IPv4 does not answer for
+    names = {
+        "both.test": ["127.0.0.8", "::1"],
+        "four.test": ["127.0.0.8"],
+        "six.test": ["::1"],
+        "moved.test": ["127.0.0.9", "::1"],
+    }
+    async with (
+        TargetServer(host="::1") as six,
+        TargetServer(host="127.0.0.8", port=six.port),
+        DnsServer(names) as dns,
+        prober(dns_servers=[dns.address]) as made,
+    ):
+        # when
+        urls = [six.url_of(host=name) for name in names]
+        outcomes = [await made.check(CheckOptions(url=url)) for url in urls]
+
+    # then
+    assert [o.result for o in outcomes] == [Result.UP] * 4
+    assert [name for name, kind in dns.queries if kind == AAAA] == ["six.test", "moved.test"]
+    assert dns.queries[0] == ("both.test", A)
+    assert all(o.timings.dns_ms > 0 for o in outcomes)
+
+
+@on_both_loops
+async def test_a_server_that_keeps_silent_about_ipv6_holds_nobody_up():
+    # given one that drops what it does not know, as some do
+    def only_ipv4(query):
+        end = query.index(b"\0", 12) + 1
+        return four.answer(query) if query[end + 1] == A else None
+
+    four = DnsServer({"shop.test": ["127.0.0.1"]})
+    async with (
+        TargetServer() as target,
+        DnsServer({"shop.test": only_ipv4}) as dns,
+    ):
+        outcome = await check(target.url_of(host="shop.test"), dns_servers=[dns.address])
+
+    assert outcome.result is Result.UP
+    assert outcome.timings.dns_ms < 1000
 
 
 @on_both_loops

@@ -23,6 +23,10 @@ MakeExchange = Callable[[], Exchange]
 Connect = Callable[[str, int], Awaitable[T]]
 Made = tuple[asyncio.BaseTransport, Exchange]
 
+SOON_S = 2.0
+"""In which nearly every connection is there, one lost packet and its repetition after 1 s (RFC
+6298, section 2) included; or a quarter of the time left, where that is less."""
+
 
 class Connector:
     """Makes a fresh connection for each request, to an address that the policy allows.
@@ -39,31 +43,56 @@ class Connector:
         self, port: int, context: ssl.SSLContext | None, make: MakeExchange, progress: Progress
     ) -> Exchange:
         """An exchange that is connected to ``progress.host``, over TLS where there is a context."""
-        addresses = await self._addresses(progress)
-        progress.enter(Phase.CONNECT)
         if context is None:
             # One step, in the loop's own code: a socket made here would cost as much again.
             connect: Connect[Made] = partial(self._loop.create_connection, make)
-            _, exchange = await self._first_of(addresses, port, progress, connect)
+            _, exchange = await self._connected(port, progress, connect)
             return exchange
-        sock = await self._first_of(addresses, port, progress, self._socket)
+        sock = await self._connected(port, progress, self._socket)
         return await self._handshake(sock, context, make, progress)
 
-    async def _addresses(self, progress: Progress) -> list[str]:
-        """The addresses to try, in order; those the policy refuses are left out."""
+    async def _connected(self, port: int, progress: Progress, connect: Connect[T]) -> T:
+        """A connection to the host, whether that is an address or a name."""
         host = progress.host
         if is_address(host):
-            found = [host]
-        elif is_odd_address(host):
+            return await self._first_of(self._allowed([host]), port, progress, connect)
+        if is_odd_address(host):
             # c-ares would read 0177.0.0.1 as 177.0.0.1, and libc as 127.0.0.1.
             raise _blocked(f"{host} is an IP address in a form that programs read differently")
-        else:
-            progress.enter(Phase.DNS)
-            found = await self._resolver.lookup(host)
+        return await self._connected_to_name(port, progress, connect)
+
+    async def _connected_to_name(self, port: int, progress: Progress, connect: Connect[T]) -> T:
+        """A connection to the first of a name's addresses wherever that accepts one soon; all the
+        others are looked up only where it does not."""
+        progress.enter(Phase.DNS)
+        first = await self._resolver.lookup_first(progress.host)
+        failure: Finding | None = None
+        if first is not None and not self._policy.refuses(first):
+            try:
+                return await self._soon(first, port, progress, connect)
+            except TimeoutError:
+                first = None  # tried again, with its share of the time
+            except OSError as error:
+                failure = reasons.of_os_error(error, Phase.CONNECT, progress.peer)
+        progress.enter(Phase.DNS)
+        addresses = self._allowed(await self._resolver.lookup(progress.host))
+        others = [a for a in addresses if a != first] if failure is not None else addresses
+        return await self._first_of(others, port, progress, connect, failure)
+
+    def _allowed(self, found: list[str]) -> list[str]:
+        """The addresses to try, in order; those the policy refuses are left out."""
         allowed = [address for address in found if not self._policy.refuses(address)]
         if not allowed:
             raise _blocked(f"{found[0]} is not a public address")
         return allowed
+
+    async def _soon(self, address: str, port: int, progress: Progress, connect: Connect[T]) -> T:
+        """A connection to one address. Raises TimeoutError where that is not there soon."""
+        progress.enter(Phase.CONNECT)
+        progress.peer = f"{address} port {port}"
+        left_s = max(progress.deadline_s - self._loop.time(), 0.0)
+        async with asyncio.timeout(min(SOON_S, left_s / 4)):
+            return await connect(address, port)
 
     async def _first_of(
         self,
@@ -71,13 +100,14 @@ class Connector:
         port: int,
         progress: Progress,
         connect: Connect[T],
+        failure: Finding | None = None,
     ) -> T:
         """A connection to the first address that accepts one.
 
         Each but the last gets its share of the time left, so that a dead one leaves some
-        for the next.
+        for the next. ``failure``: that of an address that was tried before.
         """
-        failure: Finding | None = None
+        progress.enter(Phase.CONNECT)
         for tried, address in enumerate(addresses):
             progress.peer = f"{address} port {port}"
             left = len(addresses) - tried

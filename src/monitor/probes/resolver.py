@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, zip_longest
 
 import aiodns
@@ -56,27 +56,34 @@ class Resolver:
         IPv4 leads because a region without IPv6 is common and one without IPv4 is not.
         Raises CheckFailed where there is none.
         """
+        try:
+            found = await self._ask(host, socket.AF_UNSPEC)
+        except aiodns.error.DNSError as error:
+            raise CheckFailed(of_dns_error(error.args[0], host)) from error
+        return interleaved(_of(found, socket.AF_INET), _of(found, socket.AF_INET6))
+
+    async def lookup_first(self, host: str) -> str | None:
+        """The address that ``lookup`` would begin with, for half of what that costs: only IPv4
+        is asked for. None where ``lookup`` knows more, of an address or of why there is none.
+        """
+        try:
+            found = await self._ask(host, socket.AF_INET)
+        except aiodns.error.DNSError:
+            return None
+        return next(_of(found, socket.AF_INET), None)
+
+    async def _ask(self, host: str, family: socket.AddressFamily) -> pycares.AddrInfoResult:
         if self._emptying is None:
             self._emptying = self._loop.call_later(MAX_AGE_S, self._empty)
         try:
-            found = await self._ask(host)
-        except aiodns.error.DNSError as error:
-            raise CheckFailed(of_dns_error(error.args[0], host)) from error
-        return interleaved(
-            (node.addr[0].decode() for node in found.nodes if node.family == socket.AF_INET),
-            (node.addr[0].decode() for node in found.nodes if node.family == socket.AF_INET6),
-        )
-
-    async def _ask(self, host: str) -> pycares.AddrInfoResult:
-        try:
-            return await self._dns.getaddrinfo(host, type=socket.SOCK_STREAM, flags=_AI_NOSORT)
+            return await _addresses(self._dns, host, family)
         except aiodns.error.DNSError as error:
             if error.args[0] != pycares.errno.ARES_EBADRESP:
                 raise
         async with self._alone:
             dns = self._opened(tries=1)
             try:
-                return await dns.getaddrinfo(host, type=socket.SOCK_STREAM, flags=_AI_NOSORT)
+                return await _addresses(dns, host, family)
             finally:
                 await dns.close()
 
@@ -98,6 +105,16 @@ class Resolver:
         if self._emptying is not None:
             self._emptying.cancel()
         await self._dns.close()
+
+
+async def _addresses(
+    dns: aiodns.DNSResolver, host: str, family: socket.AddressFamily
+) -> pycares.AddrInfoResult:
+    return await dns.getaddrinfo(host, family=family, type=socket.SOCK_STREAM, flags=_AI_NOSORT)
+
+
+def _of(found: pycares.AddrInfoResult, family: socket.AddressFamily) -> Iterator[str]:
+    return (node.addr[0].decode() for node in found.nodes if node.family == family)
 
 
 def interleaved(first: Iterable[str], second: Iterable[str]) -> list[str]:
