@@ -82,7 +82,7 @@ lock: ## pin all dependencies again, with hashes (needs uv)
 bench: .venv/.dev ## CPU, lag and memory under load, for SITES=20000 websites (docs/performance.md)
 	@exec $(BIN)/python -m bench
 
-bench-million: .venv/.dev ## the promises at SITES=1000000 websites, pass or fail (45 minutes)
+bench-million: .venv/.dev ## the promises at SITES=1000000 websites, pass or fail (50 minutes)
 	@exec $(BIN)/python -m bench.million
 
 # The virtual environment. A stamp is newer than what it was made from, so doing it twice is free.

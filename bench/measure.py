@@ -103,6 +103,7 @@ def _begin_after_minutes(watch: Watch, minutes: int, at_least_s: int) -> tuple[I
     """Start everything, idle, and fill it then."""
     stack = watch.stack
     seed.sync(stack)
+    seed.first_tick(stack)
     stack.start_products()
     stack.start_scheduler()
     idle, sync_s = watch.idle_minutes(minutes), _fill(stack)

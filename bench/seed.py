@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from uuid import UUID
 
 import psycopg
 
 from monitor.domain.ids import uuid7
+from monitor.domain.outcome import Tick, Timings
+from monitor.storage.ticks.influx import InfluxTicks
+from monitor.storage.ticks.influx_http import InfluxHttp
 
 from .stack import Stack
+from .stores import BUCKET
 
 _COLUMNS = (
     "id, url, name, all_regions, check_frequency, request_timeout, http_method, request_headers, "
     "request_body, expected_status_codes, follow_redirects, verify_ssl, alert_emails"
 )
 _REQUEST_TIMEOUT_S = 15
+_UP = (True, None, 200, 1.0, Timings(wait_ms=1.0))
 
 
 def insert_regions(stack: Stack) -> None:
@@ -49,6 +56,21 @@ def insert_websites(stack: Stack) -> None:
             copy.write_row((website_id, stack.targets.url(number), f"site {number}", *fixed))
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         connection.execute("ANALYZE websites")
+
+
+def first_tick(stack: Stack) -> None:
+    """One tick of a website that there is not, in InfluxDB: what it does each second for ticks
+    that it keeps is idling, too."""
+    if stack.influx_url is not None:
+        asyncio.run(_write(stack.influx_url, Tick(UUID(int=0), "none", int(time.time()), *_UP)))
+
+
+async def _write(influx_url: str, tick: Tick) -> None:
+    store = InfluxTicks(InfluxHttp(influx_url, None, None), BUCKET, raw_days=30, rollup_days=400)
+    try:
+        await store.write([tick])
+    finally:
+        await store.close()
 
 
 def sync(stack: Stack) -> float:

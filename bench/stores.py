@@ -16,8 +16,8 @@ import redis
 from .figures import Window
 from .stack import Stack
 
-_BUCKET = "website_ticks"  # the default of INFLUXDB_BUCKET, and the measurement's name
-
+BUCKET = "website_ticks"
+"""The default of INFLUXDBBUCKET, and the measurement's name."""
 
 _ENDINGS = "0123456789abcdef"
 
@@ -49,7 +49,7 @@ def _series_in_influx(url: str, window: Window, ending: str, but: set[str]) -> C
     The answer comes in pieces, an object of JSON a line.
     """
     question = f"""
-        SELECT count(up) FROM {_BUCKET}
+        SELECT count(up) FROM {BUCKET}
          WHERE time >= {window.from_s}s AND time < {window.until_s}s AND website_id =~ /{ending}$/
          GROUP BY website_id, region"""
     found: Counter[int] = Counter()
@@ -82,7 +82,7 @@ def _series_in_postgres(url: str, window: Window) -> dict[int, int]:
 def ticks(stack: Stack) -> int:
     """All that are stored."""
     if stack.influx_url is not None:
-        return _number(stack.influx_url, f"SELECT count(up) FROM {_BUCKET}")
+        return _number(stack.influx_url, f"SELECT count(up) FROM {BUCKET}")
     return _scalar(stack.database_url, "SELECT count(*) FROM ticks")
 
 
@@ -102,7 +102,7 @@ def tick_bytes(stack: Stack) -> dict[str, int]:
 def _influx_bytes(directory: Path) -> dict[str, int]:
     """The log as written, the compressed values, and the index of the series."""
     found = {"log": _size(directory / "wal"), "values": 0, "index": 0}
-    for path in (directory / "data" / _BUCKET).rglob("*"):
+    for path in (directory / "data" / BUCKET).rglob("*"):
         if path.is_file():
             # Series and index files are made larger than what is in them: count the blocks.
             kind = "values" if path.suffix == ".tsm" else "index"
@@ -141,7 +141,7 @@ def _number(url: str, question: str) -> int:
 
 
 def _asked(url: str, question: str, **options: str) -> HTTPResponse:
-    query = urllib.parse.urlencode({"db": _BUCKET, "q": question, **options})
+    query = urllib.parse.urlencode({"db": BUCKET, "q": question, **options})
     answer: HTTPResponse = urllib.request.urlopen(f"{url}/query?{query}", timeout=300)
     return answer
 

@@ -10,7 +10,7 @@ from bench.options import Options, number, store
 
 REGION = "region-1"
 FLAT_INTERVAL_S = 30
-_FEW = 5000
+_FEW, _MINUTES_OF_FEW, _MINUTES = 5000, 8, 2
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Wanted:
 def flat_minutes(sites: int) -> int:
     """How long one of the smaller numbers is measured, and its idling before: at few checks a
     second a little more or less of that is much of a check."""
-    return 2 if sites >= _FEW else 5
+    return _MINUTES_OF_FEW if sites < _FEW else _MINUTES
 
 
 def read(environ: Mapping[str, str]) -> Wanted:
