@@ -33,10 +33,6 @@ class Idle:
     us_per_s: dict[str, float]
     error_us_per_s: float
 
-    @property
-    def ours_us_per_s(self) -> float:
-        return _ours(self.us_per_s)
-
 
 class BatchLog:
     """What the regions' workers have told of; each line is read once."""

@@ -5,32 +5,19 @@ import json
 import time
 import urllib.parse
 import urllib.request
-from contextlib import asynccontextmanager
 
 import pytest
 from structlog.testing import capture_logs
 
 from monitor.domain.errors import SettingsError, Unavailable
 from monitor.domain.series import Bucket
-from monitor.storage.ticks.influx import InfluxTicks
-from monitor.storage.ticks.influx_http import InfluxHttp
 from support.answers import SILENCE, answering
 from support.influx import InfluxServer, find_influxd
-from support.tick_store import tick_store
+from support.tick_store import opened
 from support.ticks import BLOG, HOUR, SHOP, assorted, refused, up
 
 VERSION_1 = {"X-Influxdb-Version": "1.8.10"}
 VERSION_2 = {"X-Influxdb-Version": "v2.7.12"}
-
-
-@asynccontextmanager
-async def opened(url, bucket="website_ticks", *, token=None, timeout_s=10.0, raw_days=30):
-    http = InfluxHttp(url, token, None, timeout_s=timeout_s)
-    store = InfluxTicks(http, bucket, raw_days=raw_days, rollup_days=400)
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 def ask(url, question, database=""):
@@ -347,65 +334,3 @@ def test_a_bucket_that_holds_nothing_is_absent():
 
     # then
     assert asyncio.run(main()) == [Bucket("x", HOUR + 60, 1, 0, 0, None, None, None)]
-
-
-# How requests look
-
-
-def test_large_bodies_are_compressed_and_small_ones_are_not():
-    async def main():
-        async with answering(write=[(204, "")]) as server, opened(server.url) as store:
-            await store.write([up(HOUR)])
-            await store.write([up(HOUR + n) for n in range(500)])
-            return server.requests
-
-    # when
-    small, large = asyncio.run(main())
-    # then
-    assert "Content-Encoding" not in small.headers
-    assert small.body.startswith(b"website_ticks,")
-    assert large.headers["Content-Encoding"] == "gzip"
-    assert int(large.headers["Content-Length"]) < len(large.body) / 3
-    assert len(large.body.splitlines()) == 500
-
-
-def test_nothing_is_compressed_for_a_server_on_the_same_machine():
-    async def main():
-        async with answering(write=[(204, "")]) as server:
-            store = tick_store(influx=(server.url, "website_ticks"))
-            await store.write([up(HOUR + n) for n in range(500)])
-            await store.close()
-            return server.requests
-
-    # when
-    [large] = asyncio.run(main())
-    # then
-    assert "Content-Encoding" not in large.headers
-    assert len(large.body.splitlines()) == 500
-
-
-@pytest.mark.parametrize(
-    ("token", "header"),
-    [("user:secret", "Basic dXNlcjpzZWNyZXQ="), ("a-token==", "Token a-token=="), (None, None)],
-)
-def test_the_token_decides_how_to_log_in(token, header):
-    # when
-    requests, _ = asyncio.run(_write_to({"write": [(204, "")]}, token=token))
-    # then
-    assert [r.headers.get("Authorization") for r in requests] == [header]
-
-
-@pytest.mark.parametrize(
-    ("answer", "name"),
-    [
-        ((204, "", VERSION_1), "InfluxDB 1.8.10"),
-        ((204, "", VERSION_2), "InfluxDB 2.7.12"),
-        ((200, '{"version":"3.0.1","revision":"d7c071e0c4","process_id":"x"}'), "InfluxDB 3.0.1"),
-    ],
-)
-def test_every_version_is_named(answer, name):
-    async def main():
-        async with answering(ping=[answer]) as server, opened(server.url) as store:
-            return await store.ping()
-
-    assert asyncio.run(main()) == name

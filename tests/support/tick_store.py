@@ -1,5 +1,9 @@
 """A tick store with what tests leave as it is."""
 
+from contextlib import asynccontextmanager
+
+from monitor.storage.ticks.influx import InfluxTicks
+from monitor.storage.ticks.influx_http import InfluxHttp
 from monitor.storage.ticks.open import make_tick_store
 
 
@@ -13,3 +17,14 @@ def tick_store(*, influx=(None, "website_ticks"), pool=None, raw_days=30, rollup
         raw_days=raw_days,
         rollup_days=rollup_days,
     )
+
+
+@asynccontextmanager
+async def opened(url, bucket="website_ticks", *, token=None, timeout_s=10.0, raw_days=30):
+    """A store on an InfluxDB that is spoken to as one on another machine."""
+    http = InfluxHttp(url, token, None, timeout_s=timeout_s)
+    store = InfluxTicks(http, bucket, raw_days=raw_days, rollup_days=400)
+    try:
+        yield store
+    finally:
+        await store.close()

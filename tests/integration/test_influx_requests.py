@@ -1,0 +1,74 @@
+"""How requests to InfluxDB look: compressed or not, logged in, and how its version is read."""
+
+import asyncio
+
+import pytest
+
+from support.answers import answering
+from support.tick_store import opened, tick_store
+from support.ticks import HOUR, up
+
+VERSION_1 = {"X-Influxdb-Version": "1.8.10"}
+VERSION_2 = {"X-Influxdb-Version": "v2.7.12"}
+
+
+def test_large_bodies_are_compressed_and_small_ones_are_not():
+    async def main():
+        async with answering(write=[(204, "")]) as server, opened(server.url) as store:
+            await store.write([up(HOUR)])
+            await store.write([up(HOUR + n) for n in range(500)])
+            return server.requests
+
+    # when
+    small, large = asyncio.run(main())
+    # then
+    assert "Content-Encoding" not in small.headers
+    assert small.body.startswith(b"website_ticks,")
+    assert large.headers["Content-Encoding"] == "gzip"
+    assert int(large.headers["Content-Length"]) < len(large.body) / 3
+    assert len(large.body.splitlines()) == 500
+
+
+def test_nothing_is_compressed_for_a_server_on_the_same_machine():
+    async def main():
+        async with answering(write=[(204, "")]) as server:
+            store = tick_store(influx=(server.url, "website_ticks"))
+            await store.write([up(HOUR + n) for n in range(500)])
+            await store.close()
+            return server.requests
+
+    # when
+    [large] = asyncio.run(main())
+    # then
+    assert "Content-Encoding" not in large.headers
+    assert len(large.body.splitlines()) == 500
+
+
+@pytest.mark.parametrize(
+    ("token", "header"),
+    [("user:secret", "Basic dXNlcjpzZWNyZXQ="), ("a-token==", "Token a-token=="), (None, None)],
+)
+def test_the_token_decides_how_to_log_in(token, header):
+    async def main():
+        async with answering(write=[(204, "")]) as server, opened(server.url, token=token) as store:
+            await store.write([up(HOUR)])
+            return server.requests
+
+    # then
+    assert [r.headers.get("Authorization") for r in asyncio.run(main())] == [header]
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        ((204, "", VERSION_1), "InfluxDB 1.8.10"),
+        ((204, "", VERSION_2), "InfluxDB 2.7.12"),
+        ((200, '{"version":"3.0.1","revision":"d7c071e0c4","process_id":"x"}'), "InfluxDB 3.0.1"),
+    ],
+)
+def test_every_version_is_named(answer, name):
+    async def main():
+        async with answering(ping=[answer]) as server, opened(server.url) as store:
+            return await store.ping()
+
+    assert asyncio.run(main()) == name
