@@ -25,12 +25,18 @@ from typing import Any
 import aiohttp
 import uvloop
 
+_SLOWEST = 10
+
 
 @dataclass
 class Kind:
-    """What came of the requests of one kind. ``bad``: no answer, or not the one wanted."""
+    """What came of the requests of one kind, and when they were due (Unix seconds).
+
+    ``bad``: no answer, or not the one wanted.
+    """
 
     ms: list[float] = field(default_factory=list)
+    due_s: list[float] = field(default_factory=list)
     bad: int = 0
     last_error: str = ""
 
@@ -38,7 +44,13 @@ class Kind:
         return {
             "n": len(self.ms), "bad": self.bad, "last_error": self.last_error,
             "p50_ms": rank(self.ms, 50), "p99_ms": rank(self.ms, 99), "max_ms": rank(self.ms, 100),
+            "slowest": self._slowest(),
         }  # fmt: skip
+
+    def _slowest(self) -> list[tuple[float, float]]:
+        """(when they were due, Unix seconds; milliseconds)."""
+        ranked = sorted(zip(self.ms, self.due_s, strict=True), reverse=True)
+        return [(round(due_s, 2), round(ms, 1)) for ms, due_s in ranked[:_SLOWEST]]
 
 
 def rank(values: Sequence[float], percent: int) -> float | None:
@@ -106,7 +118,9 @@ async def _timed(kind: Kind, request: Callable[[], Awaitable[None]], due_s: floa
         kind.bad += 1
         kind.last_error = f"{type(error).__name__}: {error}"
     # One that failed counts with its time, too: a time-out is the slowest answer of all.
-    kind.ms.append((time.monotonic() - due_s) * 1000)
+    late_s = time.monotonic() - due_s
+    kind.ms.append(late_s * 1000)
+    kind.due_s.append(time.time() - late_s)
 
 
 async def _main(arguments: argparse.Namespace) -> dict[str, Any]:

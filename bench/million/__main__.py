@@ -63,6 +63,7 @@ def _told(found: dict[str, Any]) -> list[str]:
         f"of a check, us: {shares}; nginx, apart, {target:.0f}",
         *(_cycle(number, cycle) for number, cycle in enumerate(cycles, 1)),
         f"POST /websites under load: {judge.told_kind(found['api']['create'])}",
+        f"answered last while the API was asked, ms: {_latest(found['api']['late'])}",
         f"the last mail was taken {burst['mails_s']:.1f} s after the second check",
         f"beside it other work took up to {beside:.2f} cores: distrust a run where it is large",
     ]
@@ -75,6 +76,12 @@ def _told(found: dict[str, Any]) -> list[str]:
 
 def _dear(found: dict[str, Any]) -> list[tuple[str, float]]:
     return [(n, us) for n, us in found["cpu_us_per_check"].items() if us >= 0.5 and n != "total"]
+
+
+def _latest(late: dict[str, Any]) -> str:
+    """Of each part the slowest answer; each moment is in the result."""
+    worst = {name: max(ms for _, ms in each["slowest"]) for name, each in late.items()}
+    return ", ".join(f"{name} {ms:.0f}" for name, ms in worst.items())
 
 
 def _cycle(number: int, cycle: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from bench import api_load, compare, figures, proc, seed, stores
+from bench import api_load, compare, figures, late, proc, seed, stores
 from bench.measure import BEFORE_MINUTE_S, Measured, measure
 from bench.servers import running_servers
 from bench.stack import Stack
@@ -119,7 +119,10 @@ def _api_under_load(wanted: Wanted, watch: Watch, api: Api, ids: list[UUID]) -> 
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as client:
         # Answers may take 30 s after the last request was sent.
         within_s = wanted.api_s + 60.0
-        watch.wait_for(lambda: client.poll() is not None, "the API under load", within_s=within_s)
+        with late.watched(stack) as asked:
+            watch.wait_for(
+                lambda: client.poll() is not None, "the API under load", within_s=within_s
+            )
         assert client.stdout is not None
         said: dict[str, Any] = json.loads(client.stdout.read())
-    return said
+    return said | {"late": {name: each.told() for name, each in asked.items()}}
