@@ -13,8 +13,11 @@ import dramatiq.brokers.redis as dramatiq_redis
 import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import dq_name, q_name
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, WatchError
+from redis.retry import Retry
 
+from monitor import wake_ups
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import (
     INCIDENTS_QUEUE,
@@ -28,30 +31,32 @@ from monitor.domain.messages import (
 from monitor.logs import get_logger
 from monitor.redis_consumer import RedisConsumer, until_there
 from monitor.storage.redis.client import keepalive
+from monitor.wake_ups import WakeUps
 
 log = get_logger(__name__)
 
 _HEARTBEAT_TIMEOUT_MS = 30_000
 """A worker that was silent for this long is dead; its messages go back to their queues."""
 
-_LOOK_FOR_DEAD_EVERY_S = 5.0
-"""How often each process gives back what dead workers held of a queue. Dramatiq throws a dice with
+_LOOK_FOR_DEAD_EVERY_S = 1.0
+"""How often at most a look gives back what dead workers held of a queue, too. Dramatiq throws a dice with
 each command instead, and a command is for one queue alone: where one worker is left that looks at
 a queue once a second, its messages would come back after a minute or two, or five."""
 
-_LOOK_EVERY_MS = {
+_LOOK_EVERY_S = {
     # On the way from a check to a mail, which may take two seconds in all.
-    INCIDENTS_QUEUE: 250,
-    NOTIFICATIONS_QUEUE: 250,
-    SYNC_QUEUE: 500,
-    SCHEDULE_QUEUE: 500,
-    UPKEEP_QUEUE: 2_000,
+    INCIDENTS_QUEUE: 0.25,
+    NOTIFICATIONS_QUEUE: 0.25,
+    SYNC_QUEUE: 0.5,
+    SCHEDULE_QUEUE: 0.5,
+    UPKEEP_QUEUE: 2.0,
 }
-"""How long an idle worker may take to see a message on a central queue. Each look costs about a
-millisecond here and half of one in Redis, day and night: so each queue is looked at as often as
-somebody waits for it, and what these queues delay (retries) once a second."""
+"""How long an idle worker may take to see a message on a central queue while no wake-ups arrive.
+Each look costs about a millisecond here and half of one in Redis: so each queue is looked at as
+often as somebody waits for it, and what these queues delay (retries) once a second."""
 
-_RETRIES_EVERY_MS = 1_000
+_LOOK_FOR_CHECKS_EVERY_S = 0.2
+_LOOK_FOR_RETRIES_EVERY_S = 1.0
 
 FIRST_PRIORITY = -1
 """Of the actors below, among the messages that a worker has fetched: less is sooner."""
@@ -73,14 +78,7 @@ class Broker(RedisBroker):
     """
 
     def __init__(self, redis_url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> None:
-        # No time-out on answers: a fetch that timed out here may have taken messages there.
-        client = redis.Redis.from_url(
-            redis_url,
-            socket_timeout=None,
-            socket_connect_timeout=5,
-            socket_keepalive=True,
-            socket_keepalive_options=keepalive(),
-        )
+        client = _client(redis_url)
         super().__init__(  # type: ignore[no-untyped-call] # Dramatiq's
             client=client,
             middleware=list(middleware),
@@ -88,10 +86,14 @@ class Broker(RedisBroker):
             maintenance_chance=0,
         )
         self._look_for_dead_at_s: dict[str, float] = {}
+        self.wake_ups = WakeUps(
+            lambda: _client(redis_url, retry=Retry(NoBackoff(), 0)), self.namespace
+        )
+        self.add_middleware(_EndOfWakeUps())
 
-    @property
-    def consumer_class(self) -> type[RedisConsumer]:
-        return RedisConsumer
+    def close(self) -> None:
+        """Wait for nothing more."""
+        self.wake_ups.end()
 
     def enqueue(
         self, message: dramatiq.Message[Any], *, delay: int | None = None
@@ -104,24 +106,33 @@ class Broker(RedisBroker):
         return until_there(lambda: self._enqueue(message, delay))
 
     def _enqueue(self, message: dramatiq.Message[Any], delay: int | None) -> dramatiq.Message[Any]:
-        if delay is not None or message.actor_name not in _FIRST:
-            queued: dramatiq.Message[Any] = super().enqueue(message, delay=delay)
-            return queued
         message = message.copy(options={"redis_message_id": str(uuid4())})
+        if delay is not None:
+            due = {"eta": self.now_ms() + delay}
+            message = message.copy(queue_name=dq_name(message.queue_name), options=due)
         self.emit_before("enqueue", message, delay)
         with self.client.pipeline(transaction=True) as pipe:
-            self._put_first(pipe, message)
+            self._put(pipe, [message])
             pipe.execute()
         self.emit_after("enqueue", message, delay)
         return message
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
-        """A consumer that looks as often as its queue needs; a region's as the worker says."""
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> RedisConsumer:  # noqa: ARG002 - Dramatiq's signature
+        """A consumer that is woken, and looks as often as its queue needs where it would not be."""
         name = q_name(queue_name)
-        if name in _LOOK_EVERY_MS:
-            timeout = _LOOK_EVERY_MS[name] if name == queue_name else _RETRIES_EVERY_MS
-        consumer: dramatiq.Consumer = super().consume(queue_name, prefetch, timeout)
-        return consumer
+        look_every_s = _LOOK_EVERY_S.get(name, _LOOK_FOR_CHECKS_EVERY_S)
+        if name in _LOOK_EVERY_S and name != queue_name:
+            look_every_s = _LOOK_FOR_RETRIES_EVERY_S
+        return RedisConsumer(self, queue_name, prefetch, look_every_s, self.wake_ups)
+
+    def wake(self, queue_name: str) -> None:
+        """Let those who wait for a queue look at it. Raises RedisError."""
+        self.client.publish(wake_ups.channel(self.namespace, queue_name), b"")
+
+    def now_ms(self) -> int:
+        """The time that Dramatiq itself goes by, see ``actors.keep_time``."""
+        now_ms: int = dramatiq_redis.current_millis()  # type: ignore[attr-defined] # it imports it
+        return now_ms
 
     def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes | None]:
         """The next messages. One that is none goes to the dead letters of its queue and the log.
@@ -145,7 +156,7 @@ class Broker(RedisBroker):
         """What RedisBroker gives its dispatch script; ``look``: for what dead workers held."""
         unpack = self._max_unpack_size()  # type: ignore[no-untyped-call] # Dramatiq's
         return (
-            command, _now_ms(), queue_name, self.broker_id, self.heartbeat_timeout,
+            command, self.now_ms(), queue_name, self.broker_id, self.heartbeat_timeout,
             self.dead_message_ttl, int(look), unpack,
         )  # fmt: skip
 
@@ -176,7 +187,7 @@ class Broker(RedisBroker):
         It is not lost while the workers of a queue are replaced one by one. After a day in which
         there was none it goes to the dead letters.
         """
-        queue, now_ms = message.queue_name, _now_ms()
+        queue, now_ms = message.queue_name, self.now_ms()
         since_ms = message.options.get(_HANDED_ON_SINCE, now_ms)
         if now_ms - since_ms > _HAND_ON_FOR_MS:
             log.error("message.given_up", queue=queue, actor=message.actor_name)
@@ -225,33 +236,39 @@ class Broker(RedisBroker):
             raise Unavailable("redis", type(error).__name__) from error
 
     def _queue(self, pipe: Any, outgoing: Sequence[Outgoing]) -> None:
-        now_ms = _now_ms()
-        for item in outgoing:
-            message = _message(item, now_ms)
-            if message.queue_name == item.queue and item.actor in _FIRST:
-                self._put_first(pipe, message)
-                continue
-            arguments = (
-                *self._arguments("enqueue", message.queue_name),
-                message.options["redis_message_id"],
-                message.encode(),
-            )
-            self.scripts["dispatch"](keys=[self.namespace], args=arguments, client=pipe)
+        now_ms = self.now_ms()
+        self._put(pipe, [_message(item, now_ms) for item in outgoing])
 
-    def _put_first(self, pipe: Any, message: dramatiq.Message[Any]) -> None:
-        """What the enqueue of Dramatiq's dispatch script does, at the other end of the list."""
-        name, message_id = (
-            f"{self.namespace}:{message.queue_name}",
-            message.options["redis_message_id"],
-        )
-        pipe.hset(f"{name}.msgs", message_id, message.encode())
-        pipe.lpush(name, message_id)
+    def _put(self, pipe: Any, queued: Sequence[dramatiq.Message[Any]]) -> None:
+        """What the enqueue of Dramatiq's dispatch script does, at either end of the list, and a
+        wake-up for those who wait for these queues."""
+        for message in queued:
+            name = f"{self.namespace}:{message.queue_name}"
+            message_id = message.options["redis_message_id"]
+            pipe.hset(f"{name}.msgs", message_id, message.encode())
+            due = message.queue_name == q_name(message.queue_name)
+            put = pipe.lpush if due and message.actor_name in _FIRST else pipe.rpush
+            put(name, message_id)
+        wake_ups.publish(pipe, self.namespace, [m.queue_name for m in queued])
 
 
-def _now_ms() -> int:
-    """The time that Dramatiq itself goes by, see ``actors.keep_time``."""
-    now_ms: int = dramatiq_redis.current_millis()  # type: ignore[attr-defined] # it imports it
-    return now_ms
+class _EndOfWakeUps(dramatiq.Middleware):
+    """A worker that is told to end waits for nothing more."""
+
+    def before_worker_shutdown(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
+        broker.wake_ups.end()
+
+
+def _client(redis_url: str, **more: Any) -> redis.Redis:
+    """No time-out on answers: a fetch that timed out here may have taken messages there."""
+    return redis.Redis.from_url(
+        redis_url,
+        socket_timeout=None,
+        socket_connect_timeout=5,
+        socket_keepalive=True,
+        socket_keepalive_options=keepalive(),
+        **more,
+    )
 
 
 def _read(data: bytes) -> dramatiq.Message[Any] | None:

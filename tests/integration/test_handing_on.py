@@ -35,7 +35,7 @@ def test_it_waits_a_second_for_another_worker(client, broker, what):
     _send(broker, v=1)
     # when
     with capture_logs() as lines:
-        found = next(broker.consume(QUEUE, prefetch=10, timeout=10))
+        found = next(broker.consume(QUEUE, prefetch=10))
     # then the one that is understood is delivered
     assert found.kwargs["payload"]["v"] == 1
     assert [m["kwargs"]["payload"]["v"] for m in _stored(client, QUEUE)] == [1]
@@ -55,7 +55,7 @@ def test_it_is_handed_on_for_a_day_and_then_put_aside(client, broker):
         _send(broker, handed_on_since_ms=since_ms)
     # when
     with capture_logs() as lines:
-        assert next(broker.consume(QUEUE, prefetch=10, timeout=10)) is None
+        assert next(broker.consume(QUEUE, prefetch=10)) is None
     # then the day counts from when it was first handed on
     (waiting,) = _stored(client, f"{QUEUE}.DQ")
     assert waiting["options"]["handed_on_since_ms"] == now_ms - DAY_MS + 60_000
@@ -66,4 +66,4 @@ def test_it_is_handed_on_for_a_day_and_then_put_aside(client, broker):
 def test_fields_that_are_not_known_are_no_newer_version(broker):
     payload = {"v": 1, "region": "europe", "website_ids": [], "slot_ms": 1, "hint": "new"}
     broker.enqueue(dramatiq.Message(QUEUE, "check_websites", (), {"payload": payload}, {}))
-    assert next(broker.consume(QUEUE, prefetch=10, timeout=10)).kwargs["payload"] == payload
+    assert next(broker.consume(QUEUE, prefetch=10)).kwargs["payload"] == payload

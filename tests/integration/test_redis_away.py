@@ -91,7 +91,7 @@ def test_a_worker_outlives_a_redis_that_takes_nothing(redis, broker, tmp_path):
 def test_what_was_given_out_and_never_arrived_is_given_back(redis, broker):
     # given an answer to a fetch that was lost on its way
     broker.send(_checks(-1, -1))
-    consumer = broker.consume(QUEUE, prefetch=10, timeout=10)
+    consumer = broker.consume(QUEUE, prefetch=10)
     assert len(broker.do_fetch(QUEUE, 1)) == 1
     held = next(consumer)
     assert next(consumer) is None

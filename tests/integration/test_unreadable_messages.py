@@ -44,7 +44,7 @@ def test_it_goes_to_the_dead_letters_and_its_neighbours_are_delivered(client, br
         "message_timestamp": 1, "options": {"redis_message_id": "good"},
     })  # fmt: skip
     _put(client, queue, "good", good)
-    consumer = broker.consume(queue, prefetch=10, timeout=10)
+    consumer = broker.consume(queue, prefetch=10)
     # when
     with capture_logs() as lines:
         found = next(consumer)
@@ -65,7 +65,7 @@ def test_our_own_messages_are_messages(client, broker):
     check = CheckWebsites(region="europe", website_ids=[], slot_ms=int(time.time() * 1000))
     broker.send([messages.check_websites(check)])
     # when
-    found = next(broker.consume(QUEUE, prefetch=10, timeout=10))
+    found = next(broker.consume(QUEUE, prefetch=10))
     # then
     assert found.actor_name == "check_websites"
     assert client.zcard(f"dramatiq:{QUEUE}.XQ") == 0

@@ -11,9 +11,6 @@ from dramatiq.middleware import Middleware
 
 from monitor import garbage, open_files
 
-_POLL_MS = 200
-"""How long an idle region worker may take to see a new message."""
-
 
 class _Thread(EventLoopThread):
     """A second SIGTERM makes a worker call sys.exit: a thread that is no daemon would hang it."""
@@ -29,7 +26,6 @@ class EventLoop(Middleware):
     """Runs the loop that Dramatiq's async actors run on; one per worker process."""
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
-        worker.worker_timeout = _POLL_MS
         open_files.allow_many()
         garbage.collect_rarely()
         thread = _Thread()

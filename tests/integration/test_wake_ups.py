@@ -1,0 +1,237 @@
+"""Who waits for a message is woken; nothing rests on it, so lost wake-ups cost a look."""
+
+import threading
+import time
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import dramatiq
+import pytest
+
+from monitor import broker as broker_module
+from monitor import redis_consumer
+from monitor.broker import Broker
+from monitor.domain import messages
+from monitor.domain.messages import CheckWebsites
+from support.products import until
+
+QUEUE = "checks.europe"
+FOR_EVER_S = 600
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Nobody looks but who was woken."""
+    monkeypatch.setattr(redis_consumer, "LOOK_ANYWAY_S", FOR_EVER_S)
+    monkeypatch.setattr(broker_module, "_LOOK_FOR_CHECKS_EVERY_S", FOR_EVER_S)
+
+
+@pytest.fixture
+def listening(broker):
+    """A consumer that would be told of a message."""
+    consumer = broker.consume(QUEUE, prefetch=4)
+    until(lambda: broker.wake_ups.arrive(QUEUE))
+    return consumer
+
+
+def _message(in_s=-1.0):
+    return messages.check_websites(
+        CheckWebsites(region="europe", website_ids=[], slot_ms=int((time.time() + in_s) * 1000))
+    )
+
+
+class Waiting:
+    """A thread that asks a consumer for so many messages."""
+
+    def __init__(self, consumer, wanted=1):
+        self.found, self.nones, self.given_up = [], 0, False
+        self._consumer, self._wanted = consumer, wanted
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while len(self.found) < self._wanted and not self.given_up:
+            message = next(self._consumer)
+            if message is None:
+                self.nones += 1
+            else:
+                self.found.append(message)
+
+    def ends(self, within_s=20):
+        self._thread.join(within_s)
+        return not self._thread.is_alive()
+
+
+@pytest.fixture
+def wait(broker):
+    """Starts a thread that waits; all of them end with the test."""
+    started = []
+
+    def start(consumer, wanted=1):
+        started.append(Waiting(consumer, wanted))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.given_up = True
+    broker.wake_ups.end()
+    assert all(each.ends() for each in started)
+
+
+@pytest.fixture
+def looks(broker, monkeypatch):
+    """One entry for each look at a queue."""
+    found, fetch = [], broker.do_fetch
+
+    def counted(queue_name, prefetch):
+        answer = fetch(queue_name, prefetch)
+        found.append(queue_name)
+        return answer
+
+    monkeypatch.setattr(broker, "do_fetch", counted)
+    return found
+
+
+def test_an_idle_consumer_is_woken_by_what_another_process_sends(
+    patient, listening, looks, redis_url, wait
+):
+    # given one that has looked and found nothing
+    waiting = wait(listening)
+    until(lambda: looks)
+    # when
+    with closing(Broker(redis_url)) as sender:
+        sender.send([_message()])
+    # then
+    assert waiting.ends()
+
+
+@pytest.mark.parametrize("delay_ms", [None, 1])
+def test_what_dramatiq_itself_queues_wakes_too(patient, broker, looks, delay_ms, wait):
+    # given
+    queue = QUEUE if delay_ms is None else f"{QUEUE}.DQ"
+    consumer = broker.consume(queue, prefetch=4)
+    until(lambda: broker.wake_ups.arrive(queue))
+    waiting = wait(consumer)
+    until(lambda: looks)
+    # when
+    broker.enqueue(dramatiq.Message(QUEUE, "check_websites", (), {}, {}), delay=delay_ms)
+    # then
+    assert waiting.ends()
+
+
+def test_a_consumer_wakes_when_the_time_of_a_message_has_come(patient, broker, looks):
+    # given a message for later, in the hands of a consumer that would look for others in an hour
+    queue = f"{QUEUE}.DQ"
+    broker.send([_message(in_s=1.5)])
+    consumer = broker.consume(queue, prefetch=4)
+    until(lambda: broker.wake_ups.arrive(queue))
+    held = next(consumer)
+    # when
+    while next(consumer) is None and broker.now_ms() < held.options["eta"]:
+        pass
+    # then
+    assert broker.now_ms() - held.options["eta"] < 20_000
+
+
+def test_several_that_are_due_together_wake_it_once(broker):
+    # given
+    queue = f"{QUEUE}.DQ"
+    broker.send([_message(in_s=0.3) for _ in range(3)])
+    consumer = broker.consume(queue, prefetch=4)
+    held = [next(consumer) for _ in range(3)]
+    until(lambda: broker.now_ms() > max(m.options["eta"] for m in held))
+    began_s = time.monotonic()
+    # when: at once, then not before it would look anyway
+    assert next(consumer) is None
+    assert next(consumer) is None
+    # then
+    assert time.monotonic() - began_s > 0.5
+
+
+def test_a_full_consumer_goes_on_when_there_is_room(patient, broker, looks, wait):
+    # given one that may hold four, and does
+    broker.send([_message() for _ in range(5)])
+    consumer = broker.consume(QUEUE, prefetch=4)
+    held = [next(consumer) for _ in range(4)]
+    waiting = wait(consumer)
+    # when
+    consumer.ack(held[0])
+    # then
+    assert waiting.ends()
+
+
+def test_a_consumer_looks_often_while_nobody_would_wake_it(redis_url, client, wait):
+    # given a user of Redis who may not subscribe
+    client.acl_setuser("deaf", enabled=True, nopass=True, keys=["*"], commands=["+@all"])
+    parts = urlsplit(redis_url)
+    url = parts._replace(netloc=f"deaf:x@{parts.hostname}:{parts.port}").geturl()
+    with closing(Broker(url)) as deaf:
+        waiting = wait(deaf.consume(QUEUE, prefetch=4))
+        until(lambda: waiting.nones)
+        # when
+        with closing(Broker(redis_url)) as sender:
+            sender.send([_message()])
+        # then
+        assert waiting.ends()
+        assert not deaf.wake_ups.arrive(QUEUE)
+    client.acl_deluser("deaf")
+
+
+def test_it_listens_again_after_the_connection_was_cut(
+    patient, listening, broker, client, looks, wait
+):
+    # given one that looked when it was cut, and found nothing
+    waiting = wait(listening, wanted=2)
+    until(lambda: looks)
+    looks.clear()
+    client.client_kill_filter(_type="pubsub")
+    until(lambda: looks)
+    # when a message comes while nobody listens
+    broker.send([_message()])
+    # then it is found once somebody does
+    until(lambda: len(waiting.found) == 1)
+    # and later ones wake again
+    until(lambda: broker.wake_ups.arrive(QUEUE))
+    broker.send([_message()])
+    assert waiting.ends()
+
+
+def test_wake_ups_in_a_row_do_not_make_it_look_more_often_than_ten_times_a_second(
+    patient, listening, broker, client, looks, wait
+):
+    # given
+    wait(listening)
+    until(lambda: looks)
+    looks.clear()
+    began_s = time.monotonic()
+    # when
+    for _ in range(100):
+        client.publish("dramatiq:__wake__.checks.europe", b"")
+        time.sleep(0.005)
+    # then
+    assert 1 <= len(looks) <= (time.monotonic() - began_s) * 10 + 2
+
+
+def test_a_worker_that_is_to_end_does_not_wait(patient, listening, broker, looks, wait):
+    # given
+    waiting = wait(listening)
+    until(lambda: looks)
+    # when
+    broker.emit_before("worker_shutdown", None)
+    # then it was told of no message, and looks as if nobody woke it
+    until(lambda: waiting.nones)
+    assert not broker.wake_ups.arrive(QUEUE)
+
+
+def test_what_a_worker_gives_back_wakes_others(patient, listening, broker, redis_url, looks, wait):
+    # given a message in the hands of another worker
+    with closing(Broker(redis_url)) as other:
+        broker.send([_message()])
+        holder = other.consume(QUEUE, prefetch=4)
+        held = next(holder)
+        waiting = wait(listening)
+        until(lambda: looks)
+        # when
+        holder.requeue([held])
+        # then
+        assert waiting.ends()
