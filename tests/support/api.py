@@ -148,14 +148,17 @@ async def running(database_url, redis_url, **more):
     """The API; its clock stands at the real time of the start. ``more``: of its Dependencies."""
     more = {"vault": VAULT} | more
     redis = make_client(redis_url)
-    async with make_pool(database_url, max_size=4) as pool:
+    async with (
+        make_pool(database_url, max_size=4) as pool,
+        make_pool(database_url, max_size=4) as reading,
+    ):
         ticks = make_tick_store(
             influxdb_url=None, influxdb_token=None, influxdb_org=None, influxdb_bucket="",
-            pool=pool, raw_days=30, rollup_days=400,
+            pool=reading, raw_days=30, rollup_days=400,
         )  # fmt: skip
         api = Api(None, pool, redis, ticks, {}, {}, 0.0)
         api.now_s = (await api.rows("SELECT extract(epoch FROM now())::float8"))[0][0]
-        api.deps = Dependencies(pool, redis, ticks, api.send, lambda: api.now_s, **more)
+        api.deps = Dependencies(pool, reading, redis, ticks, api.send, lambda: api.now_s, **more)
         api.app = create_app(api.deps)
         for role in [None, *Role]:
             headers = {}

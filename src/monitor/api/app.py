@@ -70,7 +70,7 @@ def create_app(
         state=State(
             {
                 "gate": _gate(deps, registry),
-                "observatory": Observatory(deps.pool, deps.redis, deps.clock),
+                "observatory": Observatory(deps.reading, deps.redis, deps.clock),
                 "metrics": registry,
                 "connections": connections,
             }
@@ -93,7 +93,7 @@ def create_app(
 
 def _gate(deps: Dependencies, registry: CollectorRegistry) -> Gate:
     return Gate(
-        KeyRing(deps.pool),
+        KeyRing(deps.reading),
         KeyLimit(deps.redis, deps.limits),
         WrongKeys(deps.limits.wrong_keys),
         AccessMetrics(registry),

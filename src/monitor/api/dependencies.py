@@ -30,9 +30,14 @@ _SEND_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Open stores, ``send`` for queue messages, and ``clock``: Unix seconds."""
+    """Open stores, ``send`` for queue messages, and ``clock``: Unix seconds.
+
+    ``reading`` is for questions that are soon answered, ``pool`` for changes and for whatever holds
+    a connection for long: where those stand still, readers must not wait behind them.
+    """
 
     pool: Pool
+    reading: Pool
     redis: Redis
     tick_store: TickStore
     send: Callable[[list[Outgoing]], Awaitable[None]]
@@ -44,7 +49,7 @@ class Dependencies:
 
     def sources(self) -> Sources:
         """Where statuses come from, as of now."""
-        return Sources(self.pool, self.redis, self.clock())
+        return Sources(self.reading, self.redis, self.clock())
 
     def importer(self) -> Importer:
         """What a bulk import needs."""

@@ -51,12 +51,13 @@ def serve(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     dramatiq.set_broker(Broker(settings.need("REDIS_URL")))
-    pool = make_pool(settings.need("DATABASE_URL"))
+    pool, reading = (make_pool(settings.need("DATABASE_URL")) for _ in range(2))
     clock = SharedClock()
     deps = Dependencies(
         pool=pool,
+        reading=reading,
         redis=make_client(settings.need("REDIS_URL")),
-        tick_store=_tick_store(settings, pool),
+        tick_store=_tick_store(settings, reading),
         send=send_all,
         clock=clock.now,
         vault=Vault(settings.monitor_encryption_keys),
@@ -107,7 +108,7 @@ async def _warn_of_clear_secrets(deps: Dependencies) -> None:
     if deps.vault.seals:
         return
     with suppress(Unavailable):
-        async with transaction(deps.pool) as connection:
+        async with transaction(deps.reading) as connection:
             if await secrets.any_in_the_clear(connection):
                 deps.vault.warn_once()
 
@@ -118,7 +119,7 @@ def _held_open(deps: Dependencies, clock: SharedClock) -> Lifespan:
 
     @asynccontextmanager
     async def held(_app: Litestar) -> AsyncIterator[None]:
-        await deps.pool.open()
+        await asyncio.gather(deps.pool.open(), deps.reading.open())
         beside = [
             asyncio.create_task(_warn_of_clear_secrets(deps)),
             asyncio.create_task(clock.run(deps.redis)),
@@ -130,6 +131,6 @@ def _held_open(deps: Dependencies, clock: SharedClock) -> Lifespan:
                 task.cancel()
             await deps.tick_store.close()
             await deps.redis.aclose()
-            await deps.pool.close(timeout=1)
+            await asyncio.gather(deps.pool.close(timeout=1), deps.reading.close(timeout=1))
 
     return held

@@ -61,7 +61,7 @@ async def read_audit_log(
         since=_time("since", since),
         until=_time("until", until),
     )
-    found, following = await audit.page(deps.pool, wanted, limit, cursor)
+    found, following = await audit.page(deps.reading, wanted, limit, cursor)
     return schemas_audit.AuditPage([_entry(e) for e in found], following)
 
 

@@ -77,14 +77,14 @@ async def list_imports(
     deps: Deps, *, idempotency_key: ImportKey = None, limit: Limit = 100, cursor: Cursor = None
 ) -> schemas_bulk.BulkImportPage:
     """Imports of the last 7 days, newest first."""
-    found, following = await bulk_views.page(deps.pool, idempotency_key, limit, cursor)
+    found, following = await bulk_views.page(deps.reading, idempotency_key, limit, cursor)
     return schemas_bulk.BulkImportPage([answers_bulk.bulk_import(i) for i in found], following)
 
 
 @get("/{import_id:uuid}", opt=READ, responses=problems(400, 404))
 async def read_import(import_id: FromPath[UUID], deps: Deps) -> schemas_bulk.BulkImport:
     """One import, as far as it has come: to be asked again while it runs."""
-    return answers_bulk.bulk_import(await bulk_views.get(deps.pool, import_id))
+    return answers_bulk.bulk_import(await bulk_views.get(deps.reading, import_id))
 
 
 @get(
@@ -94,7 +94,7 @@ async def read_import(import_id: FromPath[UUID], deps: Deps) -> schemas_bulk.Bul
 )
 async def import_results(import_id: FromPath[UUID], deps: Deps, only: Only = None) -> Stream:
     """What became of every line stored so far, in order, as NDJSON; empty lines are left out."""
-    await bulk_views.get(deps.pool, import_id)
+    await bulk_views.get(deps.reading, import_id)
     outcomes = bulk_views.outcomes(deps.pool, import_id, only)
     return Stream(answers_bulk.outcome_lines(outcomes), media_type=NDJSON)
 

@@ -40,7 +40,7 @@ async def healthz() -> schemas.Health:
 )
 async def readyz(deps: Deps) -> schemas.Readiness:
     """Whether Postgres, Redis and the tick store answer."""
-    found = await readiness.check(deps.pool, deps.redis, deps.tick_store)
+    found = await readiness.check(deps.reading, deps.redis, deps.tick_store)
     checks = {name: "ok" if ready else "unavailable" for name, ready in found.items()}
     if all(found.values()):
         return schemas.Readiness("ok", checks)

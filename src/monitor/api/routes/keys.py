@@ -33,14 +33,14 @@ async def create_key(data: JSONBody[NewKey], deps: Deps) -> Response[schemas_key
 @get("/", opt=ADMIN, responses=problems(400))
 async def list_keys(deps: Deps, limit: Limit = 100, cursor: Cursor = None) -> schemas_keys.KeyPage:
     """Keys, oldest first, those that have ended among them."""
-    found, following = await keys.page(deps.pool, limit, cursor)
+    found, following = await keys.page(deps.reading, limit, cursor)
     return schemas_keys.KeyPage([schemas_keys.Key(**asdict(k)) for k in found], following)
 
 
 @get("/{key_id:uuid}", opt=ADMIN, responses=problems(400, 404))
 async def read_key(key_id: FromPath[UUID], deps: Deps) -> schemas_keys.Key:
     """One key."""
-    return schemas_keys.Key(**asdict(await keys.get(deps.pool, key_id)))
+    return schemas_keys.Key(**asdict(await keys.get(deps.reading, key_id)))
 
 
 @post(

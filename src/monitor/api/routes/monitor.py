@@ -41,7 +41,7 @@ async def latest_statuses(
     found, following = await monitor_view.page(
         deps.sources(), query, limit, cursor, need_states=True
     )
-    since = await monitor_view.since(deps.pool, found)
+    since = await monitor_view.since(deps.reading, found)
     items = [answers.latest(v, since.get(v.stored.website.id)) for v in found]
     return schemas.LatestPage(items, following)
 
@@ -59,7 +59,7 @@ async def website_series(
     longer spans from hourly sums.
     """
     found = await monitor_series.series(
-        deps.pool, deps.tick_store, website_id, days=days, region=region, now_s=int(deps.clock())
+        deps.reading, deps.tick_store, website_id, days=days, region=region, now_s=int(deps.clock())
     )
     return answers.series(found, days)
 
@@ -69,7 +69,7 @@ async def downtime_history(
     website_id: FromPath[UUID], deps: Deps, limit: Limit = 100, cursor: Cursor = None
 ) -> schemas.DowntimePage:
     """When the website was down, newest first. One that is still open has no `resolved_at`."""
-    found, following = await downtime.page(deps.pool, website_id, limit, cursor)
+    found, following = await downtime.page(deps.reading, website_id, limit, cursor)
     now_s = deps.clock()
     return schemas.DowntimePage([answers.incident(i, now_s) for i in found], following)
 
@@ -77,7 +77,7 @@ async def downtime_history(
 @get("/{website_id:uuid}/last_downtime", opt=READ, responses=problems(400, 404))
 async def last_downtime(website_id: FromPath[UUID], deps: Deps) -> schemas.Downtime:
     """The latest downtime; 404 with the code `no_downtime` where there has been none."""
-    found = await downtime.last(deps.pool, website_id)
+    found = await downtime.last(deps.reading, website_id)
     return answers.incident(found, deps.clock())
 
 

@@ -33,14 +33,14 @@ async def create_region(data: JSONBody[RegionFields], deps: Deps) -> Response[sc
 @get("/", opt=READ, responses=problems(400))
 async def list_regions(deps: Deps, limit: Limit = 100, cursor: Cursor = None) -> schemas.RegionPage:
     """Regions by name."""
-    found, following = await regions.page(deps.pool, deps.redis, limit, cursor)
+    found, following = await regions.page(deps.reading, deps.redis, limit, cursor)
     return schemas.RegionPage([answers.region(r) for r in found], following)
 
 
 @get("/{name:str}", opt=READ, responses=problems(400, 404))
 async def read_region(name: FromPath[str], deps: Deps) -> schemas.Region:
     """One region."""
-    return answers.region(await regions.get(deps.pool, deps.redis, name))
+    return answers.region(await regions.get(deps.reading, deps.redis, name))
 
 
 @patch(

@@ -65,7 +65,7 @@ async def list_websites(
 @get("/{website_id:uuid}", opt=READ, responses=problems(400, 404))
 async def read_website(website_id: FromPath[UUID], deps: Deps) -> schemas.Website:
     """One website."""
-    stored = await websites.get(deps.pool, website_id)
+    stored = await websites.get(deps.reading, website_id)
     return answers.website(await monitor_view.show(deps.sources(), stored))
 
 
