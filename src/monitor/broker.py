@@ -39,9 +39,9 @@ _HEARTBEAT_TIMEOUT_MS = 30_000
 """A worker that was silent for this long is dead; its messages go back to their queues."""
 
 _LOOK_FOR_DEAD_EVERY_S = 1.0
-"""How often at most a look gives back what dead workers held of a queue, too. Dramatiq throws a dice with
-each command instead, and a command is for one queue alone: where one worker is left that looks at
-a queue once a second, its messages would come back after a minute or two, or five."""
+"""How often at most a look gives back what dead workers held of a queue, too. Dramatiq throws a
+dice with each command instead, and a command is for one queue alone: where one worker is left that
+looks at a queue once a second, its messages would come back after a minute or two, or five."""
 
 _LOOK_EVERY_S = {
     # On the way from a check to a mail, which may take two seconds in all.
