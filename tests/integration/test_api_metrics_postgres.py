@@ -76,7 +76,7 @@ def test_without_postgres_it_tells_of_the_regions_that_redis_knows(postgres_serv
         await api.redis.sadd("monitor:rings", "europe:60")
         # given a key that was just seen
         await samples(api)
-        await api.pool.close()
+        await api.lose_postgres()
         # when
         found = await samples(api)
         # then

@@ -16,6 +16,7 @@ from support.api import with_api
 @dataclass
 class _Nothing:
     pool: None = None
+    reading: None = None
     redis: None = None
     clock: None = None
     limits: Limits = field(default_factory=Limits)

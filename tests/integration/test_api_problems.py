@@ -54,7 +54,7 @@ def test_what_was_not_foreseen_is_logged_and_not_told(postgres_server, redis_url
 def test_without_postgres_requests_are_to_be_tried_again(postgres_server, redis_url):
     async def scenario(api):
         await api.get("/regions")  # the key is known now
-        await api.pool.close()
+        await api.lose_postgres()
         for path in ("/regions", "/websites", "/monitor"):
             answer = await api.request("GET", path, expect=503)
             assert (answer.json()["code"], answer.headers["retry-after"]) == ("unavailable", "5")
@@ -92,7 +92,7 @@ def test_without_redis_websites_answer_and_statuses_are_unknown(database_url):
 def test_the_process_lives_whatever_it_stands_on(database_url):
     async def run():
         async with running(database_url, NOWHERE) as api:
-            await api.pool.close()
+            await api.lose_postgres()
             answer = await api.client(None).get("/healthz")
             assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
@@ -131,7 +131,7 @@ def test_not_ready_says_who_does_not_answer(postgres_server, redis_url, missing)
 
 
 async def _no_postgres(api):
-    await api.pool.close()
+    await api.lose_postgres()
 
 
 async def _no_redis(api):

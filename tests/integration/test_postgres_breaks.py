@@ -14,7 +14,7 @@ def _as_operator(server, sql):
 
 def _kill_connections(server):
     _as_operator(
-        server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'api'"
+        server, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'api'"
     )
 
 

@@ -75,6 +75,10 @@ class Api:
         """What the API imports with."""
         return replace_fields(self.deps.importer(), **options)
 
+    async def lose_postgres(self):
+        """From now on nobody reaches it."""
+        await asyncio.gather(self.deps.pool.close(), self.deps.reading.close())
+
     async def add_regions(self, *names):
         for name in names:
             await self.post("/regions", {"name": name})
