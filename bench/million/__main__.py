@@ -80,8 +80,11 @@ def _dear(found: dict[str, Any]) -> list[tuple[str, float]]:
 
 def _latest(late: dict[str, Any]) -> str:
     """Of each part the slowest answer; each moment is in the result."""
-    worst = {name: max(ms for _, ms in each["slowest"]) for name, each in late.items()}
-    return ", ".join(f"{name} {ms:.0f}" for name, ms in worst.items())
+    return ", ".join(f"{name} {_worst(each)}" for name, each in late.items())
+
+
+def _worst(part: dict[str, Any]) -> str:
+    return part["failed"] or f"{part['slowest'][0][1]:.0f}"
 
 
 def _cycle(number: int, cycle: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import threading
 import time
 from email.message import EmailMessage
 from ipaddress import ip_address
@@ -13,7 +14,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))  # the benchmark is no part of the product
 
-from bench import api_load, figures, mail_sink, names, proc, targets
+from bench import api_load, figures, late, mail_sink, names, proc, targets
 from bench.watch import BatchLog, ours
 
 
@@ -163,6 +164,56 @@ class TestApiLoad:
         assert (told["a"]["n"], told["a"]["bad"]) == (5, 0)
         assert (told["b"]["n"], told["b"]["bad"]) == (5, 5)
         assert told["b"]["last_error"] == "ValueError: GET /x answered 503"
+
+    def test_the_slowest_are_told_with_the_time_at_which_they_were_due(self):
+        # given
+        began_s = time.time()
+        # when the first waits for all others
+        told = asyncio.run(asyncio.wait_for(self._standing_still(), 10))
+        # then
+        due_s, ms = told["page"]["slowest"][0]
+        assert ms == pytest.approx(told["page"]["max_ms"], abs=0.1)
+        assert began_s - 0.02 <= due_s <= time.time() - ms / 1000 + 0.02
+
+
+class TestLate:
+    def test_the_slowest_answer_is_kept_with_its_time(self):
+        # given a part whose third answer takes long
+        ended, asked = threading.Event(), []
+
+        def ask():
+            asked.append(time.time())
+            if len(asked) == 3:
+                time.sleep(0.05)
+            if len(asked) == 4:
+                ended.set()
+
+        # when
+        part = late.Asked(ask)
+        part.keep_asking(ended)
+        # then
+        at_s, ms = part.told()["slowest"][0]
+        assert ms >= 50
+        assert at_s == pytest.approx(asked[2], abs=0.04)
+
+    def test_what_an_answer_takes_at_best_is_no_delay(self):
+        ended = threading.Event()
+
+        def ask():
+            time.sleep(0.05)
+            ended.set()
+
+        part = late.Asked(ask, at_best_s=100.0)
+        part.keep_asking(ended)
+        assert part.told()["slowest"][0][1] < 0
+
+    def test_a_part_that_fails_says_why_and_is_asked_no_more(self):
+        def ask():
+            raise ValueError("it did not answer 200")
+
+        part = late.Asked(ask)
+        part.keep_asking(threading.Event())
+        assert part.told() == {"failed": "ValueError: it did not answer 200", "slowest": []}
 
 
 def mail(body):
