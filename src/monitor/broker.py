@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import dramatiq
 import dramatiq.brokers.redis as dramatiq_redis
-import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import dq_name, q_name
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, WatchError
+from redis.exceptions import NoPermissionError, RedisError, WatchError
 from redis.retry import Retry
 
-from monitor import wake_ups
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import (
     INCIDENTS_QUEUE,
@@ -30,18 +29,18 @@ from monitor.domain.messages import (
 )
 from monitor.logs import get_logger
 from monitor.redis_consumer import RedisConsumer, until_there
-from monitor.storage.redis.client import keepalive
-from monitor.wake_ups import WakeUps
+from monitor.storage.redis.client import make_queue_client
+from monitor.wake_ups import EndOfWakeUps, WakeUps, publish
 
 log = get_logger(__name__)
+T = TypeVar("T")
 
 _HEARTBEAT_TIMEOUT_MS = 30_000
 """A worker that was silent for this long is dead; its messages go back to their queues."""
 
 _LOOK_FOR_DEAD_EVERY_S = 1.0
 """How often at most a look gives back what dead workers held of a queue, too. Dramatiq throws a
-dice with each command instead, and a command is for one queue alone: where one worker is left that
-looks at a queue once a second, its messages would come back after a minute or two, or five."""
+dice with each command instead: where one worker is left, it would take minutes."""
 
 _LOOK_EVERY_S = {
     # On the way from a check to a mail, which may take two seconds in all.
@@ -51,9 +50,8 @@ _LOOK_EVERY_S = {
     SCHEDULE_QUEUE: 0.5,
     UPKEEP_QUEUE: 2.0,
 }
-"""How long an idle worker may take to see a message on a central queue while no wake-ups arrive.
-Each look costs about a millisecond here and half of one in Redis: so each queue is looked at as
-often as somebody waits for it, and what these queues delay (retries) once a second."""
+"""How long an idle worker may take to see a message on a central queue while no wake-ups arrive: as
+often as somebody waits for it, and for what these queues delay (retries) once a second."""
 
 _LOOK_FOR_CHECKS_EVERY_S = 0.2
 _LOOK_FOR_RETRIES_EVERY_S = 1.0
@@ -78,7 +76,7 @@ class Broker(RedisBroker):
     """
 
     def __init__(self, redis_url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> None:
-        client = _client(redis_url)
+        client = make_queue_client(redis_url)
         super().__init__(  # type: ignore[no-untyped-call] # Dramatiq's
             client=client,
             middleware=list(middleware),
@@ -86,10 +84,9 @@ class Broker(RedisBroker):
             maintenance_chance=0,
         )
         self._look_for_dead_at_s: dict[str, float] = {}
-        self.wake_ups = WakeUps(
-            lambda: _client(redis_url, retry=Retry(NoBackoff(), 0)), self.namespace
-        )
-        self.add_middleware(_EndOfWakeUps())
+        listens = partial(make_queue_client, redis_url, retry=Retry(NoBackoff(), 0))
+        self.wake_ups, self._may_wake = WakeUps(listens, self.namespace), True
+        self.add_middleware(EndOfWakeUps(self.wake_ups))
 
     def close(self) -> None:
         """Wait for nothing more."""
@@ -111,9 +108,7 @@ class Broker(RedisBroker):
             due = {"eta": self.now_ms() + delay}
             message = message.copy(queue_name=dq_name(message.queue_name), options=due)
         self.emit_before("enqueue", message, delay)
-        with self.client.pipeline(transaction=True) as pipe:
-            self._put(pipe, [message])
-            pipe.execute()
+        self._waking(lambda: self._send([message]))
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -127,7 +122,7 @@ class Broker(RedisBroker):
 
     def wake(self, queue_name: str) -> None:
         """Let those who wait for a queue look at it. Raises RedisError."""
-        self.client.publish(wake_ups.channel(self.namespace, queue_name), b"")
+        self._waking(lambda: self._publish(self.client, [queue_name]))
 
     def now_ms(self) -> int:
         """The time that Dramatiq itself goes by, see ``actors.keep_time``."""
@@ -201,29 +196,32 @@ class Broker(RedisBroker):
         """Queue messages, all or none. Raises Unavailable without Redis."""
         if not outgoing:
             return
+        messages = self._messages(outgoing)
         try:
-            with self.client.pipeline(transaction=True) as pipe:
-                self._queue(pipe, outgoing)
-                pipe.execute()
+            self._waking(lambda: self._send(messages))
         except (RedisError, OSError) as error:
             raise Unavailable("redis", type(error).__name__) from error
 
     def send_once(self, claim: str, ttl_s: int, outgoing: Sequence[Outgoing]) -> bool:
         """Queue messages, all or none, unless this claim was made before; False where it was."""
+        messages = self._messages(outgoing)
         try:
-            with self.client.pipeline(transaction=True) as pipe:
-                pipe.watch(claim)
-                if pipe.exists(claim):
-                    return False
-                pipe.multi()
-                pipe.set(claim, 1, ex=ttl_s)
-                self._queue(pipe, outgoing)
-                pipe.execute()
-                return True
+            return self._waking(lambda: self._claim(claim, ttl_s, messages))
         except WatchError:
             return False
         except (RedisError, OSError) as error:
             raise Unavailable("redis", type(error).__name__) from error
+
+    def _claim(self, claim: str, ttl_s: int, queued: Sequence[dramatiq.Message[Any]]) -> bool:
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.watch(claim)
+            if pipe.exists(claim):
+                return False
+            pipe.multi()
+            pipe.set(claim, 1, ex=ttl_s)
+            self._put(pipe, queued)
+            pipe.execute()
+            return True
 
     def backlog(self, queue: str) -> int:
         """How many messages wait on a queue, are on its delay queue, or are being worked on."""
@@ -235,13 +233,31 @@ class Broker(RedisBroker):
         except (RedisError, OSError) as error:
             raise Unavailable("redis", type(error).__name__) from error
 
-    def _queue(self, pipe: Any, outgoing: Sequence[Outgoing]) -> None:
+    def _messages(self, outgoing: Sequence[Outgoing]) -> list[dramatiq.Message[Any]]:
         now_ms = self.now_ms()
-        self._put(pipe, [_message(item, now_ms) for item in outgoing])
+        return [_message(item, now_ms) for item in outgoing]
+
+    def _send(self, queued: Sequence[dramatiq.Message[Any]]) -> None:
+        with self.client.pipeline(transaction=True) as pipe:
+            self._put(pipe, queued)
+            pipe.execute()
+
+    def _waking(self, attempt: Callable[[], T]) -> T:
+        """Without wake-ups from the moment on in which Redis says that its user may not publish: a
+        transaction with a forbidden command in it is not executed at all."""
+        woke = self._may_wake
+        try:
+            return attempt()
+        except NoPermissionError:
+            if not woke:
+                raise
+            log.warning("wake_ups.forbidden", advice="Allow the user of REDIS_URL all channels.")
+            self._may_wake = False
+            return attempt()
 
     def _put(self, pipe: Any, queued: Sequence[dramatiq.Message[Any]]) -> None:
         """What the enqueue of Dramatiq's dispatch script does, at either end of the list, and a
-        wake-up for those who wait for these queues."""
+        wake-up for each queue."""
         for message in queued:
             name = f"{self.namespace}:{message.queue_name}"
             message_id = message.options["redis_message_id"]
@@ -249,26 +265,11 @@ class Broker(RedisBroker):
             due = message.queue_name == q_name(message.queue_name)
             put = pipe.lpush if due and message.actor_name in _FIRST else pipe.rpush
             put(name, message_id)
-        wake_ups.publish(pipe, self.namespace, [m.queue_name for m in queued])
+        self._publish(pipe, [m.queue_name for m in queued])
 
-
-class _EndOfWakeUps(dramatiq.Middleware):
-    """A worker that is told to end waits for nothing more."""
-
-    def before_worker_shutdown(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
-        broker.wake_ups.end()
-
-
-def _client(redis_url: str, **more: Any) -> redis.Redis:
-    """No time-out on answers: a fetch that timed out here may have taken messages there."""
-    return redis.Redis.from_url(
-        redis_url,
-        socket_timeout=None,
-        socket_connect_timeout=5,
-        socket_keepalive=True,
-        socket_keepalive_options=keepalive(),
-        **more,
-    )
+    def _publish(self, client: Any, queues: Sequence[str]) -> None:
+        if self._may_wake:
+            publish(client, self.namespace, queues)
 
 
 def _read(data: bytes) -> dramatiq.Message[Any] | None:

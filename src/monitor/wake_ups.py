@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import dramatiq
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from monitor.logs import get_logger
 
@@ -20,7 +21,7 @@ log = get_logger(__name__)
 _LISTEN_S = 1.0
 """How long a thread listens before it sees to queues that were added meanwhile."""
 
-_AGAIN_AFTER_S = 1.0
+_AGAIN_AFTER_S, _FORBIDDEN_AGAIN_AFTER_S = 1.0, 60.0
 
 
 def channel(namespace: str, queue: str) -> str:
@@ -28,13 +29,13 @@ def channel(namespace: str, queue: str) -> str:
     return f"{namespace}:__wake__.{queue}"
 
 
-def publish(pipe: Any, namespace: str, queues: Iterable[str]) -> None:
-    """Wake whoever waits for these queues, once each, when this pipeline is executed.
+def publish(client: redis.Redis, namespace: str, queues: Iterable[str]) -> None:
+    """Wake whoever waits for these queues, once each.
 
-    In the transaction that queues the messages, so nobody is woken before they are there.
+    In the transaction that queues messages nobody is woken before they are there.
     """
     for queue in set(queues):
-        pipe.publish(channel(namespace, queue), b"")
+        client.publish(channel(namespace, queue), b"")
 
 
 class WakeUps:
@@ -75,14 +76,17 @@ class WakeUps:
     def _run(self) -> None:
         said = ""
         while not self._ended.is_set():
+            pause_s = _AGAIN_AFTER_S
             try:
                 self._listen()
             except (RedisError, OSError) as error:
                 if self._heard or not said:
                     said = type(error).__name__
                     log.warning("wake_ups.lost", error=said)
+                if isinstance(error, NoPermissionError):
+                    pause_s = _FORBIDDEN_AGAIN_AFTER_S
             self._deaf()
-            self._ended.wait(_AGAIN_AFTER_S)
+            self._ended.wait(pause_s)
 
     def _listen(self) -> None:
         """Until it is ended. Raises RedisError or OSError where the connection breaks."""
@@ -101,3 +105,13 @@ class WakeUps:
         queue = said["channel"].decode().removeprefix(channel(self._namespace, ""))
         self._heard |= {queue}
         self._events[queue].set()
+
+
+class EndOfWakeUps(dramatiq.Middleware):
+    """A worker that is told to end waits for nothing more."""
+
+    def __init__(self, wake_ups: WakeUps) -> None:
+        self._wake_ups = wake_ups
+
+    def before_worker_shutdown(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
+        self._wake_ups.end()

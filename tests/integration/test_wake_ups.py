@@ -40,6 +40,11 @@ def _message(in_s=-1.0):
     )
 
 
+def _plain(message_id):
+    options = {"redis_message_id": message_id}
+    return dramatiq.Message(QUEUE, "check_websites", (), {}, options)
+
+
 class Waiting:
     """A thread that asks a consumer for so many messages."""
 
@@ -160,12 +165,18 @@ def test_a_full_consumer_goes_on_when_there_is_room(patient, broker, looks, wait
     assert waiting.ends()
 
 
-def test_a_consumer_looks_often_while_nobody_would_wake_it(redis_url, client, wait):
-    # given a user of Redis who may not subscribe
-    client.acl_setuser("deaf", enabled=True, nopass=True, keys=["*"], commands=["+@all"])
+@pytest.fixture
+def silent_url(redis_url, client):
+    """As a user of Redis who may neither publish nor subscribe: a new one may not, by default."""
+    client.acl_setuser("silent", enabled=True, nopass=True, keys=["*"], commands=["+@all"])
     parts = urlsplit(redis_url)
-    url = parts._replace(netloc=f"deaf:x@{parts.hostname}:{parts.port}").geturl()
-    with closing(Broker(url)) as deaf:
+    yield parts._replace(netloc=f"silent:x@{parts.hostname}:{parts.port}").geturl()
+    client.acl_deluser("silent")
+
+
+def test_a_consumer_looks_often_while_nobody_would_wake_it(redis_url, silent_url, wait):
+    # given
+    with closing(Broker(silent_url)) as deaf:
         waiting = wait(deaf.consume(QUEUE, prefetch=4))
         until(lambda: waiting.nones)
         # when
@@ -174,7 +185,34 @@ def test_a_consumer_looks_often_while_nobody_would_wake_it(redis_url, client, wa
         # then
         assert waiting.ends()
         assert not deaf.wake_ups.arrive(QUEUE)
-    client.acl_deluser("deaf")
+
+
+def test_who_may_not_publish_still_sends(silent_url, client):
+    # given
+    with closing(Broker(silent_url)) as sender:
+        # when
+        sender.send([_message()])
+        sender.enqueue(dramatiq.Message(QUEUE, "check_websites", (), {}, {}))
+        assert sender.send_once("claim", 60, [_message()])
+        assert not sender.send_once("claim", 60, [_message()])
+        sender.wake(QUEUE)
+        # then each is there once
+        assert sender.backlog(QUEUE) == 3
+
+
+def test_the_first_claim_of_who_may_not_publish_is_taken_once(silent_url):
+    with closing(Broker(silent_url)) as sender:
+        assert sender.send_once("claim", 60, [_message()])
+        assert sender.backlog(QUEUE) == 1
+
+
+def test_who_may_not_publish_may_give_back(silent_url):
+    with closing(Broker(silent_url)) as other:
+        other.client.hset("dramatiq:checks.europe.msgs", "1", _plain("1").encode())
+        other.client.rpush("dramatiq:checks.europe", "1")
+        holder = other.consume(QUEUE, prefetch=4)
+        holder.requeue([next(holder)])
+        assert next(holder) is not None
 
 
 def test_it_listens_again_after_the_connection_was_cut(

@@ -16,7 +16,6 @@ SOURCE = Path(monitor.__file__).parent
 STRANGER, OPERATOR, OURS = "a stranger's", "the operator's", "our own"
 WORD = {
     "actors/metrics_server.py": OPERATOR,  # MONITOR_METRICS_HOST, to listen on
-    "broker.py": OPERATOR,  # REDIS_URL
     "channels/email.py": OPERATOR,  # SMTP_HOST
     "cli_client.py": OPERATOR,  # MONITOR_URL
     "cli_loop.py": OURS,  # a pair of its own, by which signals wake it

@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import hiredis
+import redis
 from redis.asyncio import Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, RedisError
@@ -76,6 +78,19 @@ def keepalive() -> dict[int, int]:
     """
     known = {getattr(socket, name, None): value for name, value in _KEEPALIVE.items()}
     return {option: value for option, value in known.items() if option is not None}
+
+
+def make_queue_client(redis_url: str, **more: Any) -> redis.Redis:
+    """A client for threads, that waits for an answer as long as the server is there: a fetch that
+    timed out here may have taken messages there."""
+    return redis.Redis.from_url(
+        redis_url,
+        socket_timeout=None,
+        socket_connect_timeout=_TIMEOUT_S,
+        socket_keepalive=True,
+        socket_keepalive_options=keepalive(),
+        **more,
+    )
 
 
 @contextmanager
