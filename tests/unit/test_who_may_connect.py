@@ -28,6 +28,7 @@ WORD = {
     "probes/connector.py": STRANGER,  # behind the address policy
     "probes/network.py": OPERATOR,  # MONITOR_REFERENCES
     "probes/resolver.py": STRANGER,  # names are asked of the operator's DNS servers
+    "probes/stub_resolver.py": STRANGER,  # the same
     "storage/postgres/migrations.py": OPERATOR,  # DATABASE_URL
     "storage/postgres/pool.py": OPERATOR,  # DATABASE_URL
     "storage/redis/client.py": OPERATOR,  # REDIS_URL
@@ -88,10 +89,11 @@ def test_only_these_modules_open_connections():
     assert set(WORD) - set(found) == set()
 
 
-def test_on_a_strangers_word_only_the_connector_and_the_resolver_do():
+def test_on_a_strangers_word_only_the_connector_and_the_resolvers_do():
     assert [name for name, word in WORD.items() if word == STRANGER] == [
         "probes/connector.py",
         "probes/resolver.py",
+        "probes/stub_resolver.py",
     ]
 
 

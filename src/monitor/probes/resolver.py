@@ -10,7 +10,9 @@ from itertools import chain, islice, zip_longest
 import aiodns
 import pycares
 
+from monitor.probes.hosts_file import HostsFile
 from monitor.probes.reasons import CheckFailed, of_dns_error
+from monitor.probes.stub_resolver import StubResolver
 
 MAX_ADDRESSES = 4
 QUERY_TIMEOUT_S = 2.0
@@ -49,6 +51,7 @@ class Resolver:
         self._dns = self._opened(QUERY_TRIES)
         self._alone = asyncio.Semaphore(MAX_ALONE)
         self._emptying: asyncio.TimerHandle | None = None
+        self._stub = StubResolver(self._servers_now, HostsFile())
 
     async def lookup(self, host: str) -> list[str]:
         """At most four addresses of a host, IPv4 and IPv6 in turn, IPv4 first.
@@ -63,9 +66,13 @@ class Resolver:
         return interleaved(_of(found, socket.AF_INET), _of(found, socket.AF_INET6))
 
     async def lookup_first(self, host: str) -> str | None:
-        """The address that ``lookup`` would begin with, for half of what that costs: only IPv4
-        is asked for. None where ``lookup`` knows more, of an address or of why there is none.
+        """The address that ``lookup`` would begin with, for a part of what that costs: only IPv4
+        is asked for, and c-ares only where our own question brings none.
+
+        None where ``lookup`` knows more, of an address or of why there is none.
         """
+        if (address := await self._stub.first_address(host)) is not None:
+            return address
         try:
             found = await self._ask(host, socket.AF_INET)
         except aiodns.error.DNSError:
@@ -96,12 +103,21 @@ class Resolver:
             tries=tries,
         )
 
+    def _servers_now(self) -> list[str]:
+        """Those that c-ares would ask; the system's are read again for the next time."""
+        channel = self._dns._channel
+        if self._servers is None:
+            channel.reinit()
+        found: list[str] = channel.servers
+        return found
+
     def _empty(self) -> None:
         self._emptying = None
         self._dns._channel.reinit()  # aiodns has no name of its own for it
 
     async def close(self) -> None:
         """Stop; lookups under way fail."""
+        self._stub.close()
         if self._emptying is not None:
             self._emptying.cancel()
         await self._dns.close()

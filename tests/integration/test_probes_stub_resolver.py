@@ -1,0 +1,237 @@
+"""The quick look-up: one question, good news alone; all else is left to c-ares."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+
+import pytest
+
+from monitor.probes import stub_resolver
+from monitor.probes.hosts_file import HostsFile
+from monitor.probes.resolver import Resolver
+from monitor.probes.stub_resolver import StubResolver
+from support.dns import NXDOMAIN, SILENT, DnsServer
+from support.targets_loops import on_both_loops
+
+A = 1
+FIRST = ["192.0.2.7", "192.0.2.8"]
+
+
+class ByHand:
+    """A server whose answers the test sends itself."""
+
+    def __init__(self):
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.setblocking(False)
+        self.sock.bind(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.sock.getsockname()[1]}"
+
+    async def asked(self):
+        """(query, who asked)."""
+        loop, there = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self.sock.fileno(), there.set)  # uvloop has no sock_recvfrom
+        try:
+            await there.wait()
+        finally:
+            loop.remove_reader(self.sock.fileno())
+        return self.sock.recvfrom(512)
+
+    def answer(self, query, who, *, number=None, last=7):
+        number = struct.unpack("!H", query[:2])[0] if number is None else number
+        head = struct.pack("!6H", number, 0x8180, 1, 1, 0, 0)
+        record = struct.pack("!HHHIH4B", 0xC00C, A, 1, 60, 4, 192, 0, 2, last)
+        self.sock.sendto(head + query[12:] + record, who)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+
+def stub(*servers, hosts=None):
+    return StubResolver(lambda: servers, hosts or HostsFile())
+
+
+@on_both_loops
+async def test_a_name_costs_one_question():
+    async with DnsServer({"shop.test": FIRST}) as dns:
+        resolver = Resolver([dns.address])
+        try:
+            assert await resolver.lookup_first("Shop.test.") == "192.0.2.7"
+        finally:
+            await resolver.close()
+
+    assert dns.queries == [("shop.test", A)]
+
+
+@on_both_loops
+async def test_who_asks_for_the_same_name_shares_the_question():
+    async with DnsServer({"shop.test": FIRST}) as dns:
+        resolver = stub(dns.address)
+        asked = [resolver.first_address("shop.test") for _ in range(100)]
+        assert set(await asyncio.gather(*asked)) == {"192.0.2.7"}
+        assert await resolver.first_address("shop.test") == "192.0.2.7"
+        resolver.close()
+
+    assert dns.queries == [("shop.test", A)]
+
+
+@on_both_loops
+async def test_two_hundred_names_at_once_each_get_their_own_answer():
+    names = {f"n{n}.test": [f"192.0.2.{n}"] for n in range(200)}  # more, and the server loses some
+    async with DnsServer(names) as dns:
+        resolver = stub(dns.address)
+        found = await asyncio.gather(*(resolver.first_address(name) for name in names))
+        resolver.close()
+
+    assert [[address] for address in found] == list(names.values())
+
+
+@on_both_loops
+async def test_one_who_gives_up_takes_nobody_with_him():
+    with ByHand() as server:
+        resolver = stub(server.address)
+        first, second = (asyncio.create_task(resolver.first_address("shop.test")) for _ in range(2))
+        query, who = await server.asked()
+        first.cancel()
+        server.answer(query, who)
+        assert await second == "192.0.2.7"
+        resolver.close()
+
+
+@on_both_loops
+async def test_what_answers_another_question_is_not_heard():
+    with ByHand() as server:
+        resolver = stub(server.address)
+        waiting = asyncio.create_task(resolver.first_address("shop.test"))
+        query, who = await server.asked()
+        # when another number, another name and no message at all come first
+        (number,) = struct.unpack("!H", query[:2])
+        server.answer(query, who, number=number ^ 1, last=66)
+        server.answer(query.replace(b"shop", b"evil"), who, last=66)
+        server.sock.sendto(b"", who)
+        server.answer(query, who)
+        # then
+        assert await waiting == "192.0.2.7"
+        resolver.close()
+
+
+@on_both_loops
+async def test_another_host_is_not_heard():
+    with ByHand() as server, ByHand() as stranger:
+        resolver = stub(server.address)
+        waiting = asyncio.create_task(resolver.first_address("shop.test"))
+        query, who = await server.asked()
+        stranger.answer(query, who, last=66)
+        server.answer(query, who)
+        assert await waiting == "192.0.2.7"
+        resolver.close()
+
+
+@on_both_loops
+async def test_bad_news_is_left_to_c_ares_at_once(patient):
+    async with DnsServer({"gone.test": NXDOMAIN}) as dns:
+        resolver = stub(dns.address)
+        assert await resolver.first_address("gone.test") is None
+        resolver.close()
+
+
+@pytest.mark.parametrize(
+    "host", ["shop", "box.test", "Box.Test.", "a.localhost", "a.onion", "a\\.b.test"]
+)
+@on_both_loops
+async def test_names_that_are_not_for_the_dns_are_not_asked_for(host, tmp_path):
+    (tmp_path / "hosts").write_text("10.0.0.1 box.test\n")
+    async with DnsServer({}) as dns:
+        resolver = stub(dns.address, hosts=HostsFile(tmp_path / "hosts"))
+        assert await resolver.first_address(host) is None
+        resolver.close()
+
+    assert dns.queries == []
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Sockets that last for a tenth of a second."""
+    monkeypatch.setattr(stub_resolver, "ASKS_S", 0.1)
+    monkeypatch.setattr(stub_resolver, "WAITS_S", 0.1)
+
+
+@on_both_loops
+async def test_a_socket_lasts_for_a_moment_and_so_does_an_answer(short):
+    with ByHand() as server:
+        resolver = stub(server.address)
+        ports = []
+        for last in (7, 8):
+            waiting = asyncio.create_task(resolver.first_address("shop.test"))
+            query, who = await server.asked()
+            server.answer(query, who, last=last)
+            assert await waiting == f"192.0.2.{last}"
+            ports.append(who)
+            await asyncio.sleep(0.15)  # its time passes
+        resolver.close()
+
+    assert ports[0] != ports[1]
+
+
+@on_both_loops
+async def test_an_answer_that_comes_after_the_socket_was_replaced_is_taken(short):
+    with ByHand() as server:
+        resolver = stub(server.address)
+        waiting = asyncio.create_task(resolver.first_address("shop.test"))
+        query, who = await server.asked()
+        await asyncio.sleep(0.12)
+        server.answer(query, who)
+        assert await waiting == "192.0.2.7"
+        resolver.close()
+
+
+@on_both_loops
+async def test_a_server_that_says_nothing_is_left_to_c_ares_for_a_while(short):
+    async with DnsServer({"shop.test": SILENT}) as dns:
+        resolver = stub(dns.address)
+        assert await resolver.first_address("shop.test") is None
+        assert await resolver.first_address("shop.test") is None
+        resolver.close()
+
+    assert dns.queries == [("shop.test", A)]
+
+
+@on_both_loops
+async def test_a_server_that_answers_others_is_asked_on(short):
+    async with DnsServer({"slow.test": SILENT, "shop.test": FIRST}) as dns:
+        resolver = stub(dns.address)
+        found = await asyncio.gather(
+            resolver.first_address("slow.test"), resolver.first_address("shop.test")
+        )
+        assert found == [None, "192.0.2.7"]
+        assert await resolver.first_address("shop.test") == "192.0.2.7"
+        resolver.close()
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Nothing ends because its time has passed."""
+    monkeypatch.setattr(stub_resolver, "ASKS_S", 600)
+
+
+@pytest.mark.parametrize("server", ["[::1]:1", "127.0.0.1:1", "[fe80::1%none]:53", "", None])
+@on_both_loops
+async def test_a_server_that_cannot_be_reached_is_left_to_c_ares_at_once(server, patient):
+    resolver = stub(*([] if server is None else [server]))
+    assert await resolver.first_address("shop.test") is None
+    resolver.close()
+
+
+@on_both_loops
+async def test_who_waits_when_it_is_closed_is_told(patient):
+    with ByHand() as server:
+        resolver = stub(server.address)
+        waiting = asyncio.create_task(resolver.first_address("shop.test"))
+        await server.asked()
+        resolver.close()
+        assert await waiting is None
+        assert await resolver.first_address("shop.test") is None

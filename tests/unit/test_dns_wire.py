@@ -1,0 +1,117 @@
+"""A question of the DNS and its answer, byte by byte (RFC 1035, section 4)."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.probes.dns_wire import first_address, is_answer, question
+
+ASKED = question("www.shop.test", 0x1234)
+QUESTION = b"\x03www\x04shop\x04test\x00\x00\x01\x00\x01"
+TO_QUESTION = b"\xc0\x0c"
+"""A pointer to the name that was asked for."""
+A, CNAME, TXT, IN, CHAOS = 1, 5, 16, 1, 3
+
+
+def record(owner, kind, data, of_class=IN):
+    return owner + struct.pack("!HHIH", kind, of_class, 300, len(data)) + data
+
+
+def name(text):
+    return b"".join(bytes((len(p),)) + p.encode() for p in text.split(".")) + b"\0"
+
+
+def address(last=7, owner=TO_QUESTION):
+    return record(owner, A, bytes((192, 0, 2, last)))
+
+
+def answer(*records, flags=0x8180, questions=1, number=0x1234, asked=QUESTION):
+    head = struct.pack("!6H", number, flags, questions, len(records), 0, 0)
+    return head + asked + b"".join(records)
+
+
+def test_a_question_as_it_is_on_the_wire():
+    assert bytes.fromhex("1234 0100 0001 0000 0000 0000") + QUESTION == ASKED
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["shop", "", ".", "a..test", "shop.test.", "bücher.test", "a b.test", "a\\.b.test", "a.test\n",
+     f"{'a' * 64}.test", ".".join(["a" * 60] * 5)],
+)  # fmt: skip
+def test_names_of_unusual_form_are_not_asked_for(host):
+    assert question(host, 1) is None
+
+
+def test_the_first_address_of_several_is_taken():
+    assert first_address(answer(address(7), address(8)), ASKED) == "192.0.2.7"
+
+
+def test_aliases_are_followed_also_where_names_are_cut_short():
+    # "cdn" before a pointer to the last label of the question, at 12 + 4 + 5
+    target = b"\x03cdn\xc0\x15"
+    found = answer(
+        record(TO_QUESTION, CNAME, b"\x04edge\xc0\x10"),
+        record(name("edge.shop.test"), CNAME, target),
+        address(9, name("CDN.Test")),
+    )
+    assert first_address(found, ASKED) == "192.0.2.9"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        answer(),
+        answer(address(7, name("evil.test"))),
+        answer(record(TO_QUESTION, A, bytes(4), CHAOS)),
+        answer(record(TO_QUESTION, TXT, bytes(4))),
+        answer(record(TO_QUESTION, A, bytes(3))),
+        answer(record(TO_QUESTION, A, bytes(16))),
+        answer(record(TO_QUESTION, CNAME, name("edge.test"))),
+        answer(record(TO_QUESTION, CNAME, name("edge.test")), address(7)),
+        answer(address(), flags=0x8183),  # NXDOMAIN
+        answer(address(), flags=0x8182),  # SERVFAIL
+        answer(address(), flags=0x8380),  # cut off
+        answer(address(), flags=0x0180),  # a query
+        answer(address(), flags=0xA180),  # another operation
+        answer(address(), questions=2),
+        answer(record(b"\xc0\x1e", A, bytes(4))),  # a pointer to itself
+        answer(record(b"\xc0\xff", A, bytes(4))),  # beyond the end
+        answer(record(b"\x40" + b"a" * 64 + b"\0", A, bytes(4))),
+        answer(*[record(name("other.test"), TXT, b"")] * 40, address()),
+    ],
+)  # fmt: skip
+def test_what_is_not_plainly_good_news_is_none(found):
+    assert first_address(found, ASKED) is None
+
+
+def test_an_answer_that_ends_anywhere_is_none():
+    whole = answer(record(TO_QUESTION, CNAME, name("edge.test")), address(7, name("edge.test")))
+    assert first_address(whole, ASKED) == "192.0.2.7"
+    for size in range(len(ASKED), len(whole)):
+        assert first_address(whole[:size], ASKED) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "is_one"),
+    [
+        (answer(address()), True),
+        (answer(flags=0x8183), True),
+        (answer(address(), number=0x1235), False),
+        (answer(address(), asked=name("www.shop.evil") + QUESTION[-4:]), False),
+        (answer(address(), flags=0x0100), False),
+        (answer()[:-1], False),
+        (answer()[:2], False),
+        (b"", False),
+    ],
+)
+def test_only_the_same_number_and_question_make_an_answer(message, is_one):
+    assert is_answer(message, ASKED) is is_one
+
+
+@given(st.binary(max_size=300))
+def test_whatever_comes_is_read_to_an_end(tail):
+    found = first_address(ASKED[:2] + b"\x81\x80\0\1\0\x20" + ASKED[8:] + tail, ASKED)
+    assert found is None or found.count(".") == 3
