@@ -19,6 +19,7 @@ class Options:
     with ``threads``.
 
     ``flaky``: how many websites can be made to fail; then there is a mail server, too.
+    ``yardstick``: beside it the machine's speed is measured all the time.
     ``influx_cold_s``: how long after the last write InfluxDB compresses what was written, so that
     bytes can be counted; shorter than a pause between batches it costs what it costs nobody else.
     """
@@ -33,6 +34,7 @@ class Options:
     flaky: int = 0
     threads: int = 8
     influx_cold_s: int = 5
+    yardstick: bool = False
 
     @property
     def series(self) -> int:

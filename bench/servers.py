@@ -15,9 +15,9 @@ from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.redis import EmbeddedRedis, free_port
 from monitor.storage.postgres.migrations import migrate
 
-from . import mail_sink, names, targets
+from . import mail_sink, names, targets, yardstick
 from .options import Options
-from .stack import MAIL, NAMES, TARGET, Stack, answers
+from .stack import MAIL, NAMES, TARGET, YARDSTICK, Stack, answers
 
 _INFLUX_CONFIG = Path(__file__).parents[1] / "deploy" / "influxdb.conf"
 """As operators are advised."""
@@ -41,6 +41,8 @@ def running_servers(directory: Path, options: Options) -> Iterator[Stack]:
             _start_names(stack)
         if options.flaky:
             _start_mail_sink(stack)
+        if options.yardstick:
+            _start_yardstick(stack)
         stack.must_run()
         yield stack
 
@@ -114,3 +116,8 @@ def _start_mail_sink(stack: Stack) -> None:
         command = [sys.executable, mail_sink.__file__, str(stack.mail_port)]
         stack.children[MAIL] = process.start(command, log=log)
     stack.wait_for(MAIL, lambda: mail_sink.answers(stack.mail_port or 0))
+
+
+def _start_yardstick(stack: Stack) -> None:
+    with stack.log(YARDSTICK).open("ab") as log:
+        stack.children[YARDSTICK] = process.start([sys.executable, yardstick.__file__], log=log)

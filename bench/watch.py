@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import figures, proc
 from .figures import Batch
-from .stack import MAIL, NAMES, TARGET, Stack
+from .stack import MAIL, NAMES, TARGET, YARDSTICK, Stack
 
 _TELL_EVERY_S = 15
 _IDLE_SPAN_S = 5.0
@@ -143,8 +143,9 @@ def _ours(rates: dict[str, float]) -> float:
 
 
 def ours(name: str) -> bool:
-    """Whether a process is part of the total: not the websites, their names, the mail server."""
-    return name not in (TARGET, NAMES, MAIL)
+    """Whether a process is part of the total: not the websites, their names, the mail server, the
+    yardstick."""
+    return name not in (TARGET, NAMES, MAIL, YARDSTICK)
 
 
 def say(text: str) -> None:

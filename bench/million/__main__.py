@@ -64,6 +64,7 @@ def _told(found: dict[str, Any]) -> list[str]:
         *(_cycle(number, cycle) for number, cycle in enumerate(cycles, 1)),
         f"POST /websites under load: {judge.told_kind(found['api']['create'])}",
         f"answered last while the API was asked, ms: {_latest(found['api']['late'])}",
+        f"the yardstick, ms: {_yardsticks(found['sizes'])}",
         f"the last mail was taken {burst['mails_s']:.1f} s after the second check",
         f"beside it other work took up to {beside:.2f} cores: distrust a run where it is large",
     ]
@@ -76,6 +77,11 @@ def _told(found: dict[str, Any]) -> list[str]:
 
 def _dear(found: dict[str, Any]) -> list[tuple[str, float]]:
     return [(n, us) for n, us in found["cpu_us_per_check"].items() if us >= 0.5 and n != "total"]
+
+
+def _yardsticks(sizes: list[dict[str, Any]]) -> str:
+    """How long the same work took beside each number of websites."""
+    return ", ".join(f"{s['yardstick_us'] / 1000:.1f} at {s['sites']}" for s in sizes)
 
 
 def _latest(late: dict[str, Any]) -> str:

@@ -79,12 +79,15 @@ def _flat(sizes: list[dict[str, Any]]) -> Line:
 
 
 def _change(few: dict[str, Any], many: dict[str, Any]) -> tuple[int, float, float]:
-    """(websites, per cent that the marginal check differs from theirs, standard error of it)."""
+    """(websites, per cent that the marginal check differs from theirs, standard error of it).
+
+    Each in lengths of the yardstick in the same minutes: that the machine was slower is no change.
+    """
     least, more = few["marginal_us_per_check"], many["marginal_us_per_check"]
     if not least > 0:  # nan, too
         return few["sites"], nan, inf
     error = hypot(few["marginal_error_us"] / least, many["marginal_error_us"] / more)
-    change = more / least
+    change = (more / many["yardstick_us"]) / (least / few["yardstick_us"])
     return few["sites"], 100 * (change - 1), 100 * change * error
 
 

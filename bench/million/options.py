@@ -43,6 +43,7 @@ class Wanted:
             processes=self.processes,
             flaky=self.failing,
             threads=self.threads,
+            yardstick=True,
         )
 
     def small(self, sites: int) -> Options:
@@ -56,6 +57,7 @@ class Wanted:
             processes=self.processes,
             threads=self.threads,
             influx_cold_s=600,
+            yardstick=True,
         )
 
     def plan(self) -> list[tuple[str, int]]:

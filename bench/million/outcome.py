@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from bench.compare import Other
 from bench.figures import Batch
 from bench.measure import Measured
 from bench.proc import Memory
-from bench.stack import TARGET
+from bench.stack import TARGET, YARDSTICK
 from bench.watch import Idle, ours
 
 from .burst import Burst
@@ -50,7 +51,7 @@ def result(run: Run) -> dict[str, Any]:
     w, cycles, window = run.wanted, run.cycles, run.cycles.window
     total = _mean([c.total_us for c in cycles.quiet()])
     large = _large(run)
-    names = cycles.found[0].cpu_us
+    by_name = {name: round(us, 1) for name, us in _by_name(run).items() if ours(name)}
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": {"cores": os.cpu_count(), "system": platform.platform()},
@@ -58,7 +59,7 @@ def result(run: Run) -> dict[str, Any]:
         "https": False, "dns": False, "processes": w.processes, "cycles": w.cycles,
         "checks": sum(c.checks for c in cycles.found),
         "checks_per_s": round(sum(c.checks for c in cycles.found) / window.seconds, 1),
-        "cpu_us_per_check": _by_name(run, names) | {"total": round(total, 1)},
+        "cpu_us_per_check": by_name | {"total": round(total, 1)},
         "target_us_per_check": round(_mean([c.cpu_us[TARGET] for c in cycles.quiet()]), 1),
         "marginal_us_per_check": large["marginal_us_per_check"],
         "idle_us_per_s": {n: round(us) for n, us in run.idle.us_per_s.items() if ours(n)},
@@ -95,24 +96,28 @@ def result(run: Run) -> dict[str, Any]:
 
 
 def _large(run: Run) -> dict[str, Any]:
-    rate = run.wanted.sites / run.wanted.interval_s
+    rate = _mean([c.checks for c in run.cycles.quiet()]) / run.wanted.interval_s
     at = {"sites": run.wanted.sites, "interval_s": run.wanted.interval_s}
-    by_name = _by_name(run, run.cycles.found[0].cpu_us)
-    return at | _cost(rate, by_name, run.idle) | {"lag_p99_s": _lag(run, 99)}
+    return at | cost(rate, _by_name(run), run.idle) | {"lag_p99_s": _lag(run, 99)}
 
 
 def _small(sites: int, m: Measured) -> dict[str, Any]:
     lags = [b.lag_s for b in m.of_slots()]
     rate, p99 = m.checks / m.window.seconds, round(figures.percentile(lags, 99), 3)
     at = {"sites": sites, "interval_s": m.window.interval_s, "missed_slots": m.missed}
-    return at | _cost(rate, m.cpu_us, m.idle) | {"lag_p99_s": p99}
+    return at | cost(rate, m.cpu_us, m.idle) | {"lag_p99_s": p99}
 
 
-def _cost(rate: float, cpu_us: dict[str, float], idle: Idle) -> dict[str, Any]:
-    """Of a check, in all and by process, with idling and without."""
+def cost(rate: float, cpu_us: dict[str, float], idle: Idle) -> dict[str, Any]:
+    """Of a check, in all and by process, with idling and without; and the yardstick meanwhile.
+
+    Idling was measured at another time: it is taken off as it would have been at the speed of this.
+    """
+    yardstick_us = cpu_us[YARDSTICK] * rate
+    slower = yardstick_us / idle.us_per_s[YARDSTICK]
     our_us = {name: us for name, us in cpu_us.items() if ours(name)}
     marginal_us = {
-        name: figures.marginal(us, idle.us_per_s.get(name, 0.0), rate)
+        name: figures.marginal(us, slower * idle.us_per_s.get(name, 0.0), rate)
         for name, us in our_us.items()
     }
     return {
@@ -120,14 +125,17 @@ def _cost(rate: float, cpu_us: dict[str, float], idle: Idle) -> dict[str, Any]:
         "us_per_check": round(sum(our_us.values()), 1),
         "marginal_us_per_check": round(sum(marginal_us.values()), 1),
         # What was measured has as much of that scatter in it as the idling that is taken off.
-        "marginal_error_us": round(math.sqrt(2) * idle.error_us_per_s / rate, 1),
+        "marginal_error_us": round(math.sqrt(2) * slower * idle.error_us_per_s / rate, 1),
         "marginal_us_by_process": {name: round(us, 1) for name, us in marginal_us.items()},
+        "yardstick_us": round(yardstick_us),
+        "yardstick_idle_us": round(idle.us_per_s[YARDSTICK]),
     }
 
 
-def _by_name(run: Run, names: dict[str, float]) -> dict[str, float]:
+def _by_name(run: Run) -> dict[str, float]:
+    """Of a check, also what is not ours."""
     quiet = run.cycles.quiet()
-    return {n: round(_mean([c.cpu_us[n] for c in quiet]), 1) for n in names if ours(n)}
+    return {n: _mean([c.cpu_us[n] for c in quiet]) for n in quiet[0].cpu_us}
 
 
 def _in_window(run: Run) -> list[Batch]:
@@ -143,5 +151,5 @@ def _ratio(total: float, other: Other | None) -> float | None:
     return None if other is None else round(total / other.cpu_us, 3)
 
 
-def _mean(values: list[float]) -> float:
+def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)

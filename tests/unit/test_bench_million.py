@@ -11,14 +11,20 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2]))  # the benchmark is no part of the product
 
 from bench.million import history, importing, judge, options, picture
+from bench.million import outcome as outcomes
 from bench.million.judge import Line
+from bench.stack import TARGET, YARDSTICK
+from bench.watch import Idle
 
 KIND = {"n": 600, "bad": 0, "last_error": "", "p50_ms": 5.0, "p99_ms": 20.0, "max_ms": 40.0}
 MIB = 2**20
 
 
-def size(sites, marginal, error=1.0):
-    return {"sites": sites, "marginal_us_per_check": marginal, "marginal_error_us": error}
+def size(sites, marginal, error=1.0, yardstick=10_000):
+    return {
+        "sites": sites, "marginal_us_per_check": marginal, "marginal_error_us": error,
+        "yardstick_us": yardstick,
+    }  # fmt: skip
 
 
 def outcome(**changes):
@@ -99,6 +105,12 @@ class TestJudging:
         found = outcome(sizes=[size(1000, marginal, error), size(10**6, 145.0)])
         assert only(found, "CPU per check, most").passed is None
 
+    def test_that_the_machine_was_slower_is_no_change(self):
+        # given figures twice as large, at a time when the same work took twice as long
+        found = outcome(sizes=[size(1000, 150.0), size(10**6, 300.0, yardstick=20_000)])
+        # then
+        assert only(found, "CPU per check, most").value == 0
+
     def test_one_size_alone_is_not_compared(self):
         assert only(outcome(sizes=[size(10**6, 145.0)]), "CPU per check, most").passed is None
 
@@ -109,6 +121,20 @@ class TestJudging:
         assert rows[1].split() == ["a", "3", "s", "2", "1", "FAIL"]
         assert rows[2].split() == ["b", "0.50", "1", "0.50", "PASS,", "aim", "met"]
         assert rows[3].split() == ["c", "-", "1", "-", "(why)"]
+
+
+class TestCost:
+    def test_idling_is_taken_off_at_the_speed_of_the_time_that_was_measured(self):
+        # given 20 ms of idling a second, measured when the machine was twice as quick
+        idle = Idle({"central": 20_000.0, YARDSTICK: 5_000.0, TARGET: 0.0}, 1_000.0)
+        # when a check costs 500 us at 100 checks a second, and the yardstick takes 10 ms
+        found = outcomes.cost(100.0, {"central": 500.0, YARDSTICK: 100.0, TARGET: 30.0}, idle)
+        # then idling is 400 us of a check
+        assert found["us_per_check"] == 500.0
+        assert found["marginal_us_per_check"] == 100.0
+        assert found["marginal_us_by_process"] == {"central": 100.0}
+        assert (found["yardstick_us"], found["yardstick_idle_us"]) == (10_000, 5_000)
+        assert found["marginal_error_us"] == pytest.approx(2**0.5 * 20, abs=0.1)
 
 
 class TestPicture:
