@@ -12,6 +12,7 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
 from prometheus_client import Counter, Gauge
 
+from monitor import tasks
 from monitor.actors.message_metrics import MessageMetrics
 from monitor.actors.worker_metrics import LoopMetrics, WorkerMetrics
 from monitor.broker import Broker, send_all
@@ -97,8 +98,7 @@ class Resources(Middleware):
         ]
 
     async def close(self) -> None:
-        for task in self._beside:
-            task.cancel()
+        await tasks.end(*self._beside)
         await self.ticks.close()
         if self.pool is not None:
             await self.pool.close(timeout=1.0)

@@ -13,7 +13,7 @@ import uvicorn
 import uvloop
 from litestar import Litestar
 
-from monitor import garbage, logs, open_files
+from monitor import garbage, logs, open_files, tasks
 from monitor.api.app import Lifespan, create_app
 from monitor.api.connections import MAX_HEAD_BYTES, Connections
 from monitor.api.dependencies import Dependencies
@@ -127,8 +127,7 @@ def _held_open(deps: Dependencies, clock: SharedClock) -> Lifespan:
         try:
             yield
         finally:
-            for task in beside:
-                task.cancel()
+            await tasks.end(*beside)
             await deps.tick_store.close()
             await deps.redis.aclose()
             await asyncio.gather(deps.pool.close(timeout=1), deps.reading.close(timeout=1))

@@ -7,6 +7,8 @@ import math
 import time
 from collections.abc import Sequence
 
+from monitor import tasks
+
 
 class NetworkWitness:
     """Looks, by connecting to reference addresses, whether this region has a network.
@@ -83,10 +85,7 @@ class NetworkWitness:
             await self._look()
 
     async def close(self) -> None:
-        tasks = [task for task in (self._waiting, self._looking) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end(*(t for t in (self._waiting, self._looking) if t is not None))
 
     async def _any_accepts(self) -> bool:
         attempts = [asyncio.create_task(_accepts(host, port)) for host, port in self._references]

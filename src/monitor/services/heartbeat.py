@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
+from monitor import tasks
 from monitor.domain.capacity import Limits, Load, Work, load_between
 from monitor.domain.errors import Unavailable
 from monitor.logs import get_logger
@@ -57,8 +58,7 @@ class Heartbeat:
     async def close(self) -> None:
         """Take the process off the list."""
         if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+            await tasks.end(self._beating)
         try:
             await self._workers.forget(self._process)
         except Unavailable as error:

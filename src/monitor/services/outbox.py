@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
+from monitor import tasks
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import Outgoing
 from monitor.logs import get_logger
@@ -54,9 +55,7 @@ class Outbox:
         self._emptying.cancel()
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=_FINISH_WITHIN_S)
-        for task in self._under_way:
-            task.cancel()
-        await asyncio.gather(self._emptying, *self._under_way, return_exceptions=True)
+        await tasks.end(self._emptying, *self._under_way)
 
     async def _run(self) -> None:
         while True:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from monitor import tasks
 from monitor.domain.errors import Unavailable
 from monitor.domain.ring import MINUTE_S
 from monitor.logs import get_logger
@@ -37,8 +38,7 @@ class ProjectionWatch:
     async def close(self) -> None:
         """Look no more."""
         if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+            await tasks.end(self._looking)
 
     async def note(self) -> None:
         """To be called before a minute is emitted: without a projection nothing will be."""

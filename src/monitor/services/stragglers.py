@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
+from monitor import tasks
 from monitor.domain.errors import Unavailable
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.logs import get_logger
@@ -63,10 +64,7 @@ class Stragglers:
     async def close(self) -> list[tuple[int, UUID]]:
         """Give up what is under way; returns the (slot, website) of each check not settled."""
         unsettled = list(self._late.values())
-        ending = [*self._watches, *self._late]
-        for task in ending:
-            task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
+        await tasks.end(*self._watches, *self._late)
         self._late.clear()
         return unsettled
 
