@@ -55,6 +55,12 @@ def stub(*servers, hosts=None):
     return StubResolver(lambda: servers, hosts or HostsFile())
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """Nothing ends because its time has passed."""
+    monkeypatch.setattr(stub_resolver, "ASKS_S", 600)
+
+
 @on_both_loops
 async def test_a_name_costs_one_question():
     async with DnsServer({"shop.test": FIRST}) as dns:
@@ -103,19 +109,38 @@ async def test_one_who_gives_up_takes_nobody_with_him():
 
 
 @on_both_loops
-async def test_what_answers_another_question_is_not_heard():
+async def test_an_answer_to_another_question_is_left_to_c_ares(patient):
     with ByHand() as server:
         resolver = stub(server.address)
         waiting = asyncio.create_task(resolver.first_address("shop.test"))
+        other = asyncio.create_task(resolver.first_address("other.test"))
         query, who = await server.asked()
-        # when another number, another name and no message at all come first
-        (number,) = struct.unpack("!H", query[:2])
-        server.answer(query, who, number=number ^ 1, last=66)
+        second, _ = await server.asked()
+        # when
         server.answer(query.replace(b"shop", b"evil"), who, last=66)
-        server.sock.sendto(b"", who)
-        server.answer(query, who)
+        server.answer(second, who)
         # then
-        assert await waiting == "192.0.2.7"
+        assert await waiting is None
+        assert await other == "192.0.2.7"
+        resolver.close()
+
+
+@on_both_loops
+async def test_what_answers_nothing_leaves_all_that_wait_to_c_ares(patient):
+    with ByHand() as server:
+        resolver = stub(server.address)
+        names = ("shop.test", "other.test")
+        waiting = [asyncio.create_task(resolver.first_address(name)) for name in names]
+        query, who = await server.asked()
+        second, _ = await server.asked()
+        # when a number comes that was not asked for
+        numbers = {query[:2], second[:2]}
+        number = next(n for n in range(3) if struct.pack("!H", n) not in numbers)
+        server.answer(query, who, number=number, last=66)
+        # then
+        assert await asyncio.gather(*waiting) == [None, None]
+        # and nothing more is asked over this socket
+        assert await resolver.first_address("third.test") is None
         resolver.close()
 
 
@@ -210,12 +235,6 @@ async def test_a_server_that_answers_others_is_asked_on(short):
         assert found == [None, "192.0.2.7"]
         assert await resolver.first_address("shop.test") == "192.0.2.7"
         resolver.close()
-
-
-@pytest.fixture
-def patient(monkeypatch):
-    """Nothing ends because its time has passed."""
-    monkeypatch.setattr(stub_resolver, "ASKS_S", 600)
 
 
 @pytest.mark.parametrize("server", ["[::1]:1", "127.0.0.1:1", "[fe80::1%none]:53", "", None])

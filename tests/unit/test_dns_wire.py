@@ -80,7 +80,9 @@ def test_aliases_are_followed_also_where_names_are_cut_short():
         answer(record(b"\xc0\x1e", A, bytes(4))),  # a pointer to itself
         answer(record(b"\xc0\xff", A, bytes(4))),  # beyond the end
         answer(record(b"\x40" + b"a" * 64 + b"\0", A, bytes(4))),
-        answer(*[record(name("other.test"), TXT, b"")] * 40, address()),
+        answer(address(), *[record(name("other.test"), TXT, b"")] * 70),
+        answer(address(), record(TO_QUESTION, A, bytes(3))[:-1]),
+        answer(address(), b"\xff"),  # a second record that is none
     ],
 )  # fmt: skip
 def test_what_is_not_plainly_good_news_is_none(found):

@@ -9,7 +9,7 @@ import socket
 import struct
 
 MAX_ANSWER_BYTES = 4096
-_MAX_RECORDS = 32
+_MAX_RECORDS = 64
 
 _HEADER = struct.Struct("!6H")
 _RECORD = struct.Struct("!HHIH")  # type, class, TTL, length of what follows
@@ -46,31 +46,33 @@ def is_answer(message: bytes, asked: bytes) -> bool:
 def first_address(message: bytes, asked: bytes) -> str | None:
     """The first address that an answer to this query gives, aliases followed in their order.
 
-    None where it is cut off, tells of an error, has no address or cannot be read.
+    None where it is cut off, tells of an error, has no address or cannot be read to its end.
     """
-    flags, questions, records = _HEADER.unpack_from(message)[1:4]
-    if flags & _CHECKED != _GOOD or questions != 1:
+    flags, questions, *records = _HEADER.unpack_from(message)[1:]
+    if flags & _CHECKED != _GOOD or questions != 1 or sum(records) > _MAX_RECORDS:
         return None
     try:
-        return _first_of(message, asked, min(records, _MAX_RECORDS))
+        return _first_of(message, asked, answers=records[0], records=sum(records))
     except (IndexError, struct.error, ValueError):
         return None
 
 
-def _first_of(message: bytes, asked: bytes, records: int) -> str | None:
-    wanted = asked[_HEADER.size : -len(_QUESTION_END)].lower()
+def _first_of(message: bytes, asked: bytes, *, answers: int, records: int) -> str | None:
+    wanted, found = asked[_HEADER.size : -len(_QUESTION_END)].lower(), None
     at = len(asked)
-    for _ in range(records):
+    for number in range(records):
         owner, at = _name(message, at)
         kind, of_class, _, length = _RECORD.unpack_from(message, at)
         data, at = at + _RECORD.size, at + _RECORD.size + length
-        if owner != wanted or of_class != _IN:
+        if at > len(message):
+            raise ValueError("a record that is longer than what there is")
+        if owner != wanted or of_class != _IN or found is not None or number >= answers:
             continue
         if kind == _A:
-            return _dotted(message[data:at])
-        if kind == _CNAME:
+            found = _dotted(message[data:at])
+        elif kind == _CNAME:
             wanted, _ = _name(message, data)
-    return None
+    return found
 
 
 def _dotted(address: bytes) -> str:

@@ -107,7 +107,7 @@ class _Round:
         self._loop, self._socket, self._others = loop, sock, others
         self._by_name: dict[str, _Question] = {}
         self._by_number: dict[int, _Question] = {}
-        self._heard = False
+        self._heard, self._spoilt = False, False
         loop.add_reader(sock.fileno(), self._readable)
 
     async def first_address(self, host: str) -> str | None:
@@ -123,7 +123,7 @@ class _Round:
         return await waiting
 
     def _ask(self, host: str) -> _Question | None:
-        full = len(self._by_number) >= MAX_WAITING
+        full = self._spoilt or len(self._by_number) >= MAX_WAITING
         if full or host in self._others or host.endswith(_NO_BUSINESS_OF_THE_DNS):
             return None
         number = self._unused_number()
@@ -156,12 +156,17 @@ class _Round:
             self._take(message)
 
     def _take(self, message: bytes) -> None:
-        asked = self._by_number.get(int.from_bytes(message[:2], "big"))
-        if asked is None or not dns_wire.is_answer(message, asked.query):
-            return
+        """What answers no question of ours is for c-ares to make something of: it may have been
+        meant for any that waits. This socket is asked nothing more then."""
         self._heard = True
-        del self._by_number[int.from_bytes(message[:2], "big")]
-        asked.settle(dns_wire.first_address(message, asked.query))
+        asked = self._by_number.pop(int.from_bytes(message[:2], "big"), None)
+        if asked is None:
+            self._spoilt = True
+            self._give_up()
+        elif dns_wire.is_answer(message, asked.query):
+            asked.settle(dns_wire.first_address(message, asked.query))
+        else:
+            asked.settle(None)
 
     def _give_up(self) -> None:
         for asked in self._by_number.values():
