@@ -61,7 +61,7 @@ class WakeUps:
 
     def arrive(self, queue: str) -> bool:
         """Whether this process would be told of a message on the queue just now."""
-        return queue in self._heard
+        return queue in self._heard and not self._ended.is_set()
 
     def end(self) -> None:
         """Listen no more; whoever waits wakes up."""
@@ -85,6 +85,9 @@ class WakeUps:
                     log.warning("wake_ups.lost", error=said)
                 if isinstance(error, NoPermissionError):
                     pause_s = _FORBIDDEN_AGAIN_AFTER_S
+            except Exception:
+                # Should this thread end, its consumers would wait for wake-ups that never come.
+                log.exception("wake_ups.failed")
             self._deaf()
             self._ended.wait(pause_s)
 

@@ -246,6 +246,15 @@ async def test_a_server_that_cannot_be_reached_is_left_to_c_ares_at_once(server,
 
 
 @on_both_loops
+async def test_all_who_asked_a_server_that_is_not_there_are_told(patient):
+    # the second question is the one that learns of it
+    resolver = stub("127.0.0.1:1")
+    names = [resolver.first_address(name) for name in ("a.test", "b.test")]
+    assert await asyncio.gather(*names) == [None, None]
+    resolver.close()
+
+
+@on_both_loops
 async def test_who_waits_when_it_is_closed_is_told(patient):
     with ByHand() as server:
         resolver = stub(server.address)

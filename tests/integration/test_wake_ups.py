@@ -234,6 +234,22 @@ def test_it_listens_again_after_the_connection_was_cut(
     assert waiting.ends()
 
 
+def test_an_unforeseen_error_ends_no_listening(patient, listening, broker, client, looks, wait):
+    # given
+    waiting = wait(listening)
+    until(lambda: looks)
+    looks.clear()
+    # when something comes that nobody understands
+    broker.wake_ups._events.pop(QUEUE)
+    client.publish("dramatiq:__wake__.checks.europe", b"")
+    until(lambda: not broker.wake_ups.arrive(QUEUE))
+    broker.wake_ups._events[QUEUE] = listening._woken
+    # then
+    until(lambda: broker.wake_ups.arrive(QUEUE))
+    broker.send([_message()])
+    assert waiting.ends()
+
+
 def test_wake_ups_in_a_row_do_not_make_it_look_more_often_than_ten_times_a_second(
     patient, listening, broker, client, looks, wait
 ):

@@ -32,8 +32,9 @@ _SEND_TIMEOUT_S = 2.0
 class Dependencies:
     """Open stores, ``send`` for queue messages, and ``clock``: Unix seconds.
 
-    ``reading`` is for questions that are soon answered, ``pool`` for changes and for whatever holds
-    a connection for long: where those stand still, readers must not wait behind them.
+    ``reading`` is for questions that are soon answered, and for the note that a key was used, which
+    waits for nobody. ``pool`` is for changes and for whatever holds a connection for long: where
+    those stand still, readers must not wait behind them.
     """
 
     pool: Pool

@@ -132,7 +132,10 @@ class _Round:
             return None
         try:
             self._socket.send(query)
-        except OSError:
+        except BlockingIOError:
+            return None
+        except OSError:  # nobody listens there; told once, to whoever touches the socket first
+            self._give_up()
             return None
         asked = self._by_name[host] = self._by_number[number] = _Question(query)
         return asked
