@@ -36,18 +36,14 @@ def question(host: str, number: int) -> bytes | None:
     return _HEADER.pack(number, _RECURSION_DESIRED, 1, 0, 0, 0) + name + _QUESTION_END
 
 
-def is_answer(message: bytes, asked: bytes) -> bool:
-    """Whether a message, which came from the server's address, answers this query: the same number
-    and question (RFC 5452, section 9.1)."""
-    same = message[:2] == asked[:2] and message[12 : len(asked)] == asked[12:]
-    return same and len(message) >= len(asked) and message[2] >= 0x80
-
-
 def first_address(message: bytes, asked: bytes) -> str | None:
     """The first address that an answer to this query gives, aliases followed in their order.
 
-    None where it is cut off, tells of an error, has no address or cannot be read to its end.
+    None where it is cut off, tells of an error, has no address or cannot be read to its end, or
+    where its number or question is another (RFC 5452, section 9.1).
     """
+    if message[:2] != asked[:2] or message[_HEADER.size : len(asked)] != asked[_HEADER.size :]:
+        return None
     flags, questions, *records = _HEADER.unpack_from(message)[1:]
     if flags & _CHECKED != _GOOD or questions != 1 or sum(records) > _MAX_RECORDS:
         return None

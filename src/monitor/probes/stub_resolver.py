@@ -166,10 +166,8 @@ class _Round:
         if asked is None:
             self._spoilt = True
             self._give_up()
-        elif dns_wire.is_answer(message, asked.query):
-            asked.settle(dns_wire.first_address(message, asked.query))
         else:
-            asked.settle(None)
+            asked.settle(dns_wire.first_address(message, asked.query))
 
     def _give_up(self) -> None:
         for asked in self._by_number.values():
