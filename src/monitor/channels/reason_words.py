@@ -97,7 +97,7 @@ _WORDS: dict[Reason, Words] = {
     ),
     Reason.REGION_BUSY: Words(
         "region overloaded",
-        "The region had more to check than it could, which says nothing about the website.",
+        "The region was too busy to check, which says nothing about the website.",
     ),
 }
 

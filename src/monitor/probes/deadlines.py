@@ -12,17 +12,35 @@ import math
 from typing import Any
 
 GRAIN_S = 0.05
-"""A deadline strikes this much late at the most."""
+"""A deadline strikes this much late at the most, in a process that does not stand still."""
+
+STOOD_STILL_S = 0.5
+"""So late no loop is that is merely busy: the process was stopped, or the machine, or others had
+its CPU."""
+
+GIVEN_BACK_S = 5.0
+"""Of the time for which a process stood still, at most: what waits for longer is not there any
+more, a connection above all."""
+
+LATEST_S = 2 * GIVEN_BACK_S + STOOD_STILL_S
+"""After its deadline no task is still under way, but in a process that stood still for longer than
+is given back."""
 
 
 class Group:
-    """The tasks whose deadline strikes with one timer. ``struck``: it has."""
+    """The tasks whose deadline strikes with one timer.
 
-    __slots__ = ("struck", "tasks")
+    ``struck``: it has. ``put_off``: it was so late that it is to strike once more. ``misjudged``:
+    it was as late again, and nobody can say what its tasks would have done in time.
+    """
+
+    __slots__ = ("misjudged", "put_off", "struck", "tasks")
 
     def __init__(self) -> None:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.struck = False
+        self.put_off = False
+        self.misjudged = False
 
 
 class Deadlines:
@@ -40,7 +58,7 @@ class Deadlines:
         group = self._groups.get(number)
         if group is None:
             group = self._groups[number] = Group()
-            self._loop.call_at(number * GRAIN_S, self._strike, number)
+            self._loop.call_at(number * GRAIN_S, self._due, number, number * GRAIN_S)
         group.tasks.add(task)
         return group
 
@@ -48,6 +66,18 @@ class Deadlines:
         """Cancel all tasks now, as if the deadline of each had come."""
         for number in list(self._groups):
             self._strike(number)
+
+    def _due(self, number: int, due_s: float) -> None:
+        """Strike; or, where the process stood still, give back once what that took of the time."""
+        group, now_s = self._groups.get(number), self._loop.time()
+        late_s = now_s - due_s
+        if group is not None and late_s > STOOD_STILL_S:
+            if not group.put_off:
+                group.put_off, again_s = True, now_s + min(late_s, GIVEN_BACK_S)
+                self._loop.call_at(again_s, self._due, number, again_s)
+                return
+            group.misjudged = True
+        self._strike(number)
 
     def _strike(self, number: int) -> None:
         group = self._groups.pop(number, None)

@@ -11,13 +11,13 @@ from functools import partial
 
 from aiohttp.http_parser import RawResponseMessage
 
-from monitor.domain.outcome import Outcome, Reason, Result
+from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result
 from monitor.domain.website import CheckOptions, status_expected
 from monitor.logs import get_logger
 from monitor.probes import reasons, request_head, tls
 from monitor.probes.address_policy import AddressPolicy
 from monitor.probes.connector import Connector
-from monitor.probes.deadlines import Deadlines, timed_out
+from monitor.probes.deadlines import LATEST_S, Deadlines, Group, timed_out
 from monitor.probes.exchange import Exchange
 from monitor.probes.phases import Progress
 from monitor.probes.reasons import CheckFailed, Finding, down, not_measured
@@ -32,6 +32,7 @@ from monitor.probes.resolver import Resolver
 
 _TOO_LATE = Outcome(Result.NOT_MEASURED, Reason.REGION_BUSY)
 _CLOSED = not_measured(Reason.INTERNAL_ERROR, "the prober was closed during the check")
+_STOOD_STILL = not_measured(Reason.REGION_BUSY, "the process stood still during the check")
 _log = get_logger(__name__)
 
 
@@ -97,7 +98,7 @@ class HttpProber:
             finding = self._finding_of(error)
         finally:
             group.tasks.discard(task)
-        return _failed(finding, progress)
+        return _failed(self._in_doubt(finding, progress, group), progress)
 
     async def close(self) -> None:
         """Give everything back. Checks still under way end as not measured."""
@@ -147,6 +148,13 @@ class HttpProber:
 
     def _struck(self, progress: Progress, timeout_s: int) -> Finding:
         return _CLOSED if self._closed else reasons.of_deadline(progress, timeout_s)
+
+    def _in_doubt(self, finding: Finding, progress: Progress, group: Group) -> Finding:
+        """What a failure says: nothing where the process stood still, and it may come of that."""
+        over_s = self._loop.time() - progress.deadline_s
+        if finding.reason in NETWORK_REASONS and (group.misjudged or over_s > LATEST_S):
+            return _STOOD_STILL
+        return finding
 
     def _finding_of(self, error: Exception) -> Finding:
         if self._closed:

@@ -1,0 +1,126 @@
+"""A process that stood still, or the machine under it, does not blame the websites."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from monitor.domain.outcome import Reason, Result
+from monitor.domain.website import CheckOptions
+from support.targets import Exchange, TargetServer, answers, hangs_up, silent
+from support.targets_checks import check, prober
+from support.targets_loops import on_both_loops
+
+_BUSY = (Result.NOT_MEASURED, Reason.REGION_BUSY)
+
+
+class _Jumping(asyncio.SelectorEventLoop):
+    """Whose clock goes on as if the process had stood still."""
+
+    ahead_s = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead_s
+
+
+def _stand_still(seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _Jumping)
+    loop.ahead_s += seconds
+
+
+def _checked(behaviour, **options):
+    """One check with a second's time of a website that does this."""
+
+    async def main():
+        async with TargetServer(behaviour) as target:
+            return await check(target.url, request_timeout=1, **options)
+
+    with asyncio.Runner(loop_factory=_Jumping) as runner:
+        return runner.run(main())
+
+
+def _still(seconds, then):
+    """The process stands still once the request is there; then the website does this."""
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.request()
+        _stand_still(seconds)
+        await then(exchange)
+
+    return behave
+
+
+@on_both_loops
+async def test_what_came_while_the_process_stood_still_is_read():
+    async def answer_beside_a_stand_still(exchange: Exchange) -> None:
+        await answers()(exchange)
+        time.sleep(1.7)  # noqa: ASYNC251  # stops the loop, as a stopped process would
+
+    async with TargetServer(answer_beside_a_stand_still) as target:
+        outcome = await check(target.url, request_timeout=1)
+
+    assert (outcome.result, outcome.reason) == (Result.UP, None)
+
+
+def test_the_website_has_the_time_that_was_lost():
+    async def answer_later(exchange: Exchange) -> None:
+        await asyncio.sleep(0.3)
+        await answers()(exchange)
+
+    assert _checked(_still(2, answer_later)).result is Result.UP
+
+
+def test_a_website_that_does_not_answer_then_is_down():
+    outcome = _checked(_still(2, silent))
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.RESPONSE_TIMEOUT)
+
+
+def test_where_the_process_stands_still_again_nothing_was_measured():
+    async def again(exchange: Exchange) -> None:
+        await asyncio.sleep(0.3)  # the lost time has been given back
+        _stand_still(2)
+        await silent(exchange)
+
+    assert _in(_checked(_still(2, again))) == _BUSY
+
+
+def test_what_waits_for_longer_than_is_given_back_says_nothing():
+    assert _in(_checked(_still(3600, silent))) == _BUSY
+
+
+def test_a_connection_that_ended_meanwhile_says_nothing():
+    assert _in(_checked(_still(3600, hangs_up))) == _BUSY
+
+
+def test_an_answer_says_what_it_says_however_late():
+    outcome = _checked(_still(3600, answers(503)))
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.HTTP_STATUS)
+
+
+def test_no_neighbour_waits_for_what_was_put_off():
+    stood_still = asyncio.Event()
+
+    async def then(exchange: Exchange) -> None:
+        stood_still.set()
+        await silent(exchange)
+
+    async def main():
+        async with TargetServer(_still(2, then)) as slow, TargetServer() as quick, prober() as made:
+            behind = asyncio.create_task(made.check(CheckOptions(url=slow.url, request_timeout=1)))
+            await stood_still.wait()
+            before = await made.check(CheckOptions(url=quick.url, request_timeout=1))
+            assert not behind.done()
+            return before, await behind
+
+    with asyncio.Runner(loop_factory=_Jumping) as runner:
+        before, behind = runner.run(main())
+
+    assert before.result is Result.UP
+    assert behind.reason is Reason.RESPONSE_TIMEOUT
+
+
+def _in(outcome):
+    return outcome.result, outcome.reason
