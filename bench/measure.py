@@ -46,20 +46,11 @@ class Measured:
         return [b for b in self.batches if w.from_s <= b.slot_s < w.until_s]
 
 
-def measure(
-    stack: Stack, *, at_least_s: int = figures.MEASURE_AT_LEAST_S, idle_minutes: int = 0
-) -> Measured:
-    """Fill the stack, let it run, and read the meters.
-
-    ``idle_minutes``: idling is measured over so many whole minutes, two at least, with a scheduler;
-    0: for what is left of the minute in which everything but that was started.
-    """
+def measure(stack: Stack) -> Measured:
+    """Fill the stack, let it run, and read the meters."""
     watch, empty = Watch(stack), stores.redis_used_memory(stack)
     seed.insert_regions(stack)
-    if idle_minutes:
-        idle, sync_s, window = _begin_after_minutes(watch, idle_minutes, at_least_s)
-    else:
-        idle, sync_s, window = _begin(watch, at_least_s)
+    idle, sync_s, window = _begin(watch)
     watch.wait(window.from_s, "warming up")
     before = watch.read()
     watch.wait(window.until_s, "measuring")
@@ -87,31 +78,19 @@ def measure(
     )
 
 
-def _begin(watch: Watch, at_least_s: int) -> tuple[Idle, float, Window]:
+def _begin(watch: Watch) -> tuple[Idle, float, Window]:
     """Fill the stack, start it, and idle until the scheduler starts at the end of the minute."""
     stack = watch.stack
-    sync_s = _fill(stack)
+    sync_s = fill(stack)
     watch.wait(figures.good_start(time.time()), "waiting for the minute to end")
     stack.start_products()
-    window = figures.window(time.time(), stack.options.interval_s, at_least_s)
+    window = figures.window(time.time(), stack.options.interval_s)
     idle = watch.idle(window.first_slot_s - BEFORE_MINUTE_S)
     stack.start_scheduler()
     return idle, sync_s, window
 
 
-def _begin_after_minutes(watch: Watch, minutes: int, at_least_s: int) -> tuple[Idle, float, Window]:
-    """Start everything, idle, and fill it then."""
-    stack = watch.stack
-    seed.sync(stack)
-    seed.first_tick(stack)
-    stack.start_products()
-    stack.start_scheduler()
-    idle, sync_s = watch.idle_minutes(minutes), _fill(stack)
-    ready_s = time.time() + BEFORE_MINUTE_S
-    return idle, sync_s, figures.window(ready_s, stack.options.interval_s, at_least_s)
-
-
-def _fill(stack: Stack) -> float:
+def fill(stack: Stack) -> float:
     """All websites into Postgres and Redis; returns the seconds that the sync took."""
     seed.insert_websites(stack)
     sync_s = seed.sync(stack)

@@ -19,9 +19,8 @@ class Options:
     with ``threads``.
 
     ``flaky``: how many websites can be made to fail; then there is a mail server, too.
-    ``yardstick``: beside it the machine's speed is measured all the time.
-    ``influx_cold_s``: how long after the last write InfluxDB compresses what was written, so that
-    bytes can be counted; shorter than a pause between batches it costs what it costs nobody else.
+    ``influx_lazy``: InfluxDB compresses and collects garbage only where it must; else it compresses
+    soon after the last write, so that bytes can be counted.
     """
 
     sites: int
@@ -33,8 +32,7 @@ class Options:
     dns: bool = False
     flaky: int = 0
     threads: int = 8
-    influx_cold_s: int = 5
-    yardstick: bool = False
+    influx_lazy: bool = False
 
     @property
     def series(self) -> int:

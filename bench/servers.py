@@ -15,9 +15,9 @@ from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.redis import EmbeddedRedis, free_port
 from monitor.storage.postgres.migrations import migrate
 
-from . import mail_sink, names, targets, yardstick
+from . import mail_sink, names, targets
 from .options import Options
-from .stack import MAIL, NAMES, TARGET, YARDSTICK, Stack, answers
+from .stack import MAIL, NAMES, TARGET, Stack, answers
 
 _INFLUX_CONFIG = Path(__file__).parents[1] / "deploy" / "influxdb.conf"
 """As operators are advised."""
@@ -41,8 +41,6 @@ def running_servers(directory: Path, options: Options) -> Iterator[Stack]:
             _start_names(stack)
         if options.flaky:
             _start_mail_sink(stack)
-        if options.yardstick:
-            _start_yardstick(stack)
         stack.must_run()
         yield stack
 
@@ -69,7 +67,7 @@ def _start_influx(stack: Stack) -> None:
     with stack.log("influxd").open("ab") as log:
         child = start_influxd(
             stack.directory / "influx", port, stack.options.series, log,
-            cold_s=stack.options.influx_cold_s,
+            lazy=stack.options.influx_lazy,
         )  # fmt: skip
     stack.children["influxd"] = child
     stack.influx_url = f"http://127.0.0.1:{port}"
@@ -77,21 +75,25 @@ def _start_influx(stack: Stack) -> None:
 
 
 def start_influxd(
-    directory: Path, port: int, series: int, log: IO[bytes] | int, *, cold_s: int = 5
+    directory: Path, port: int, series: int, log: IO[bytes] | int, *, lazy: bool = False
 ) -> subprocess.Popen[bytes]:
-    """An InfluxDB with memory for so many websites. It answers a little later."""
+    """An InfluxDB with memory for so many websites. It answers a little later.
+
+    ``lazy``: it neither compresses nor collects garbage because time has passed.
+    """
     directory.mkdir()
     command: list[str | Path] = ["influxd", "-config", _INFLUX_CONFIG]
-    environment = _influx_environment(directory, port, series, cold_s)
+    environment = _influx_environment(directory, port, series, lazy=lazy)
     return process.start(command, log=log, env=environment)
 
 
-def _influx_environment(directory: Path, port: int, series: int, cold_s: int) -> dict[str, str]:
+def _influx_environment(directory: Path, port: int, series: int, *, lazy: bool) -> dict[str, str]:
     """Where it keeps its files and listens. What the caller's environment says of it wins."""
     cache = max(256 * 2**20, 1500 * series)
     return {
-        # As operators of so many websites are advised (deploy/influxdb.conf).
-        "GOGC": "300",
+        # As operators of so many websites are advised (deploy/influxdb.conf), but for `lazy`:
+        # Go goes over all its memory every two minutes, or never where that is off.
+        "GOGC": "off" if lazy else "300",
         "GOMEMLIMIT": str(max(2**30, 10 * 2**10 * series)),
         "INFLUXDB_DATA_CACHE_SNAPSHOT_MEMORY_SIZE": str(cache),
         "INFLUXDB_DATA_CACHE_MAX_MEMORY_SIZE": str(max(2**30, 2 * cache)),
@@ -100,7 +102,7 @@ def _influx_environment(directory: Path, port: int, series: int, cold_s: int) ->
         "INFLUXDB_DATA_WAL_DIR": f"{directory}/wal",
         "INFLUXDB_BIND_ADDRESS": f"127.0.0.1:{free_port()}",
         "INFLUXDB_HTTP_BIND_ADDRESS": f"127.0.0.1:{port}",
-        "INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION": f"{cold_s}s",
+        "INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION": "24h" if lazy else "5s",
     } | dict(os.environ)
 
 
@@ -116,8 +118,3 @@ def _start_mail_sink(stack: Stack) -> None:
         command = [sys.executable, mail_sink.__file__, str(stack.mail_port)]
         stack.children[MAIL] = process.start(command, log=log)
     stack.wait_for(MAIL, lambda: mail_sink.answers(stack.mail_port or 0))
-
-
-def _start_yardstick(stack: Stack) -> None:
-    with stack.log(YARDSTICK).open("ab") as log:
-        stack.children[YARDSTICK] = process.start([sys.executable, yardstick.__file__], log=log)

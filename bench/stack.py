@@ -20,9 +20,8 @@ from monitor.local.redis import free_port
 from .options import Options
 from .targets import Targets
 
-TARGET, NAMES, MAIL, YARDSTICK = "target", "dns", "mail", "yardstick"
-"""The websites, their names, a server that takes the mails, and what tells how quick the machine
-is: no part of what is measured."""
+TARGET, NAMES, MAIL = "target", "dns", "mail"
+"""The websites, their names, and a server that takes the mails: no part of what is measured."""
 _END_WITHIN_S = 8.0
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import figures, proc
 from .figures import Batch
-from .stack import MAIL, NAMES, TARGET, YARDSTICK, Stack
+from .stack import MAIL, NAMES, TARGET, Stack
 
 _TELL_EVERY_S = 15
 _IDLE_SPAN_S = 5.0
-_SETTLED_S = 10.0
-"""Processes that were just started are still at it so long."""
+_SPANS = int(60 / _IDLE_SPAN_S)
 
 
 @dataclass(frozen=True)
@@ -116,21 +115,23 @@ class Watch:
         sums = [_ours(rate) for rate in rates]
         return Idle(_rates(readings[0], readings[-1]), figures.standard_error(sums))
 
-    def idle_minutes(self, minutes: int) -> Idle:
-        """The same over two whole minutes or more with all processes there, what is done each
-        minute included: the regions have no website yet.
-        """
-        say(f"idle for {minutes} minutes, from in {_SETTLED_S:.0f} s on")
-        begin_s = time.time() + _SETTLED_S
-        spans = int(60 / _IDLE_SPAN_S)
-        readings = []
-        for number in range(minutes * spans + 1):
-            time.sleep(max(begin_s + number * _IDLE_SPAN_S - time.time(), 0.0))
-            readings.append(self.read())
-        sums = [_ours(rate) for rate in map(_rates, readings, readings[1:])]
-        each = [sums[first : first + spans] for first in range(0, len(sums), spans)]
-        error = figures.standard_error_of_minutes(each)
-        return Idle(_rates(readings[0], readings[-1]), error)
+
+def together(watches: Sequence[Watch], begin_s: float, minutes: int) -> list[list[Reading]]:
+    """The meters of several stacks at the same moments, every few seconds of whole minutes."""
+    found: list[list[Reading]] = [[] for _ in watches]
+    for number in range(minutes * _SPANS + 1):
+        time.sleep(max(begin_s + number * _IDLE_SPAN_S - time.time(), 0.0))
+        for readings, watch in zip(found, watches, strict=True):
+            readings.append(watch.read())
+        if number % _SPANS == 0:
+            say(f"{minutes - number // _SPANS} minutes to go")
+    return found
+
+
+def by_minutes(readings: Sequence[Reading]) -> list[list[dict[str, float]]]:
+    """Of what ``together`` found for a stack: by minute and span, CPU us a second by process."""
+    rates = list(map(_rates, readings, readings[1:]))
+    return [rates[first : first + _SPANS] for first in range(0, len(rates), _SPANS)]
 
 
 def _rates(before: Reading, after: Reading) -> dict[str, float]:
@@ -143,9 +144,8 @@ def _ours(rates: dict[str, float]) -> float:
 
 
 def ours(name: str) -> bool:
-    """Whether a process is part of the total: not the websites, their names, the mail server, the
-    yardstick."""
-    return name not in (TARGET, NAMES, MAIL, YARDSTICK)
+    """Whether a process is part of the total: not the websites, their names, the mail server."""
+    return name not in (TARGET, NAMES, MAIL)
 
 
 def say(text: str) -> None:

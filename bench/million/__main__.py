@@ -37,7 +37,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     write(found, RESULT)
-    PICTURE.write_text(picture.draw(found["sizes"], _subtitle(found)), encoding="utf-8")
+    PICTURE.write_text(picture.draw(found, _subtitle(found)), encoding="utf-8")
     print("\n".join(["", wanted.large().describe(), "", *_told(found), ""]))
     print(f"All figures: {RESULT}\nThe picture: {PICTURE}")
     return 0
@@ -64,7 +64,7 @@ def _told(found: dict[str, Any]) -> list[str]:
         *(_cycle(number, cycle) for number, cycle in enumerate(cycles, 1)),
         f"POST /websites under load: {judge.told_kind(found['api']['create'])}",
         f"answered last while the API was asked, ms: {_latest(found['api']['late'])}",
-        f"the yardstick, ms: {_yardsticks(found['sizes'])}",
+        *map(_size, found["sizes"]),
         f"the last mail was taken {burst['mails_s']:.1f} s after the second check",
         f"beside it other work took up to {beside:.2f} cores: distrust a run where it is large",
     ]
@@ -79,11 +79,6 @@ def _dear(found: dict[str, Any]) -> list[tuple[str, float]]:
     return [(n, us) for n, us in found["cpu_us_per_check"].items() if us >= 0.5 and n != "total"]
 
 
-def _yardsticks(sizes: list[dict[str, Any]]) -> str:
-    """How long the same work took beside each number of websites."""
-    return ", ".join(f"{s['yardstick_us'] / 1000:.1f} at {s['sites']}" for s in sizes)
-
-
 def _latest(late: dict[str, Any]) -> str:
     """Of each part the slowest answer; each moment is in the result."""
     return ", ".join(f"{name} {_worst(each)}" for name, each in late.items())
@@ -91,6 +86,16 @@ def _latest(late: dict[str, Any]) -> str:
 
 def _worst(part: dict[str, Any]) -> str:
     return part["failed"] or f"{part['slowest'][0][1]:.0f}"
+
+
+def _size(size: dict[str, Any]) -> str:
+    shares = ", ".join(
+        f"{n} {us:.0f}" for n, us in size["marginal_us_by_process"].items() if us >= 0.5
+    )
+    return (
+        f"side by side, {size['sites']} websites: {size['checks_per_s']:.1f} checks/s, "
+        f"{size['marginal_us_per_check']:.0f} us each without idling ({shares})"
+    )
 
 
 def _cycle(number: int, cycle: dict[str, Any]) -> str:
@@ -103,9 +108,8 @@ def _cycle(number: int, cycle: dict[str, Any]) -> str:
 
 
 def _subtitle(found: dict[str, Any]) -> str:
-    each = (f"{picture.words(s['sites'])} every {s['interval_s']} s" for s in found["sizes"])
     where = f"{found['processes']} worker process(es), {found['machine']['cores']} cores"
-    return f"HTTP, one region, {where}; {', '.join(each)}"
+    return f"HTTP, one region, {where}, ticks in InfluxDB"
 
 
 if __name__ == "__main__":

@@ -5,21 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from math import nan
 from typing import LiteralString
-from uuid import UUID
 
 import psycopg
-from bench.stack import Stack
 from bench.watch import Watch, say
 
-from monitor.broker import Broker
-from monitor.domain import messages
-from monitor.domain.messages import CheckWebsites
 from monitor.domain.verdict import RECHECK_AFTER_S
 
-_IN_ONE_MESSAGE = 500
+from .out_of_turn import check_at
+
 _WITHIN_S = 300.0
 _FLAKY = "SELECT id FROM websites WHERE url LIKE '%/flaky/%' ORDER BY id"
 _INCIDENTS = "SELECT count(*) FROM incidents WHERE resolved_at IS NULL"
@@ -59,7 +54,7 @@ def run(watch: Watch) -> Burst:
         failed_s = time.time()
         stack.targets.fail()
         slot_s = int(failed_s) + 1
-        _check_at(stack, ids, slot_s)
+        check_at(stack, ids, slot_s)
         confirmed_s = slot_s + RECHECK_AFTER_S
 
         def until(question: LiteralString, doing: str) -> float:
@@ -103,12 +98,3 @@ def _count(connection: psycopg.Connection, question: LiteralString) -> int:
     row = connection.execute(question).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def _check_at(stack: Stack, ids: list[UUID], slot_s: int) -> None:
-    region, remaining = stack.options.regions[0], iter(ids)
-    outgoing = []
-    while part := list(islice(remaining, _IN_ONE_MESSAGE)):
-        message = CheckWebsites(region=region, website_ids=part, slot_ms=slot_s * 1000)
-        outgoing.append(messages.check_websites(message))
-    Broker(stack.redis_url).send(outgoing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import hypot, inf, nan
+from math import inf, nan
 from typing import Any
 
 SEE_HTTPS = "see `make bench HTTPS=1`"
@@ -62,33 +62,27 @@ def lines(found: Mapping[str, Any]) -> list[Line]:
 
 
 def _flat(sizes: list[dict[str, Any]]) -> Line:
-    """How much dearer or cheaper the marginal check is at the most websites than at the fewest.
-
-    Not judged where the error of the idling that is taken off is larger than what is promised.
-    """
-    changes = [_change(few, sizes[-1]) for few in sizes[:-1]]
-    told = "; ".join(f"{each:+.0f} % +-{unsure:.0f} from {n}" for n, each, unsure in changes)
+    """How much dearer or cheaper a check is with the most websites than with the fewest, without
+    idling. Not judged where the error of that is larger than what is promised."""
+    changes = [_change(sizes[0], more) for more in sizes[1:]]
+    told = ", ".join(f"{each:+.0f} % +-{unsure:.0f} with {n}" for n, each, unsure in changes)
     value = None
     if not changes:
         told = "FLAT=0"
-    elif changes[0][2] <= _FLAT_WITHIN:
-        value = abs(changes[0][1])
+    elif changes[-1][2] > _FLAT_WITHIN:
+        told = f"lost in the noise: {told}"
     else:
-        told = f"lost in the noise of idling: {told}"
+        value = abs(changes[-1][1])
     return Line("CPU per check, most against fewest", value, _FLAT_WITHIN, None, "%", told)
 
 
 def _change(few: dict[str, Any], many: dict[str, Any]) -> tuple[int, float, float]:
-    """(websites, per cent that the marginal check differs from theirs, standard error of it).
-
-    Each in lengths of the yardstick in the same minutes: that the machine was slower is no change.
-    """
-    least, more = few["marginal_us_per_check"], many["marginal_us_per_check"]
-    if not least > 0:  # nan, too
-        return few["sites"], nan, inf
-    error = hypot(few["marginal_error_us"] / least, many["marginal_error_us"] / more)
-    change = (more / many["yardstick_us"]) / (least / few["yardstick_us"])
-    return few["sites"], 100 * (change - 1), 100 * change * error
+    """(websites, per cent that a check differs from one among fewer, standard error of that)."""
+    least = few["marginal_us_per_check"]
+    if least <= 0:
+        return many["sites"], nan, inf
+    change = many["marginal_us_per_check"] / least - 1
+    return many["sites"], 100 * change, 100 * many["error_us"] / least
 
 
 def _memory(memory: Mapping[str, Any]) -> Line:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from bench.options import Options, number, store
 
+from monitor.domain.website import MAX_CHECK_FREQUENCY_S
+
 REGION = "region-1"
-FLAT_INTERVAL_S = 30
-_FEW, _MINUTES_OF_FEW, _MINUTES = 5000, 8, 2
+FEWEST_INTERVAL_S = 30
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """``flat``: the smaller numbers of websites to compare with. ``failing``: websites that fail
+    """``flat``: the smaller numbers of websites to compare with, side by side, for
+    ``flat_minutes`` without a website and as many with checks. ``failing``: websites that fail
     at once. ``seeded``: websites with 30 days of roll-ups. ``api_per_s``, ``api_s``: the load on
     the API and how long it lasts. ``over_api``: the websites are imported over the API, not put
     straight into Postgres."""
@@ -26,6 +28,7 @@ class Wanted:
     processes: int
     threads: int
     flat: tuple[int, ...]
+    flat_minutes: int
     failing: int
     seeded: int
     api_per_s: int
@@ -43,31 +46,32 @@ class Wanted:
             processes=self.processes,
             flaky=self.failing,
             threads=self.threads,
-            yardstick=True,
         )
 
-    def small(self, sites: int) -> Options:
-        """One to compare it with: at the shortest interval, as there is little to measure."""
+    @property
+    def compared(self) -> tuple[int, ...]:
+        """The numbers of websites that are measured side by side."""
+        return (*self.flat, self.sites)
+
+    def side_by_side(self, sites: int) -> Options:
+        """One of them. All have as many checks a second as the fewest at the shortest interval."""
         return Options(
             sites=sites,
             regions=(REGION,),
-            interval_s=FLAT_INTERVAL_S,
+            interval_s=FEWEST_INTERVAL_S * sites // self.flat[0],
             store="influx",
             https=False,
             processes=self.processes,
             threads=self.threads,
-            influx_cold_s=600,
-            yardstick=True,
+            influx_lazy=True,
         )
 
     def plan(self) -> list[tuple[str, int]]:
         """The steps, and about how many seconds each takes."""
         k = -(-self.sites // 1000)
-        flat = [
-            (f"{n} websites", 50 + FLAT_INTERVAL_S + 2 * 60 * flat_minutes(n)) for n in self.flat
-        ]
+        flat_s = 180 + 2 * 60 * self.flat_minutes + k // 2
         return [
-            *flat,
+            *([("few and many websites side by side", flat_s)] if self.flat else []),
             ("servers, processes, idle", 80),
             (f"import of {self.sites}", 10 + k // 4),
             (f"roll-ups of {self.seeded}", 5 + self.seeded // 40),
@@ -79,24 +83,20 @@ class Wanted:
         ]
 
 
-def flat_minutes(sites: int) -> int:
-    """How long one of the smaller numbers is measured, and its idling before: at few checks a
-    second a little more or less of that is much of a check."""
-    return _MINUTES_OF_FEW if sites < _FEW else _MINUTES
-
-
 def read(environ: Mapping[str, str]) -> Wanted:
     """The options. Raises ValueError, one sentence, for what cannot be measured."""
     if store(environ.get("STORE", "influx")) != "influx" or shutil.which("influxd") is None:
         raise ValueError("bench-million keeps its ticks in InfluxDB: leave STORE out.")
     sites = number(environ, "SITES", 1_000_000, least=1000)
+    flat = _sizes(environ.get("FLAT", "1000,10000,100000"), sites)
     return Wanted(
         sites=sites,
         interval_s=number(environ, "INTERVAL", 180, least=30),
         cycles=number(environ, "CYCLES", 3),
         processes=number(environ, "PROCESSES", 2),
         threads=number(environ, "THREADS", 8),
-        flat=_sizes(environ.get("FLAT", "1000,10000,100000"), sites),
+        flat_minutes=number(environ, "FLAT_MINUTES", 8, least=2),
+        flat=flat,
         failing=min(number(environ, "FAILING", 10_000), sites),
         seeded=min(number(environ, "SEEDED", 2000), sites),
         api_per_s=number(environ, "API_PER_S", 30),
@@ -116,4 +116,8 @@ def _sizes(text: str, sites: int) -> tuple[int, ...]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not all(word.isascii() and word.isdigit() for word in words):
         raise ValueError(f"FLAT must be whole numbers with commas between them (it is {text!r}).")
-    return tuple(sorted({int(word) for word in words if 0 < int(word) < sites}))
+    found = tuple(sorted({int(word) for word in words if 0 < int(word) < sites}))
+    if found and FEWEST_INTERVAL_S * sites > MAX_CHECK_FREQUENCY_S * found[0]:
+        most = MAX_CHECK_FREQUENCY_S // FEWEST_INTERVAL_S
+        raise ValueError(f"FLAT may not name a number of which SITES is more than {most} times.")
+    return found

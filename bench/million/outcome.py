@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import time
@@ -13,24 +12,25 @@ from typing import Any
 from bench import figures
 from bench.compare import Other
 from bench.figures import Batch
-from bench.measure import Measured
 from bench.proc import Memory
-from bench.stack import TARGET, YARDSTICK
+from bench.stack import TARGET
 from bench.watch import Idle, ours
 
+from . import flat
 from .burst import Burst
 from .cycles import Cycles
+from .flat import Spent
 from .importing import Import
 from .options import Wanted
 
 
 @dataclass(frozen=True)
 class Run:
-    """``small``: the measurements of fewer websites. ``missed``: ticks that should be and are
+    """``compared``: what was measured side by side. ``missed``: ticks that should be and are
     not. ``redis_bytes``: what Redis's memory grew by. ``tick_bytes``: of the tick store."""
 
     wanted: Wanted
-    small: list[Measured]
+    compared: list[Spent]
     idle: Idle
     imported: Import | None
     cycles: Cycles
@@ -50,8 +50,10 @@ def result(run: Run) -> dict[str, Any]:
     """The run as JSON. Microseconds of CPU, bytes, seconds."""
     w, cycles, window = run.wanted, run.cycles, run.cycles.window
     total = _mean([c.total_us for c in cycles.quiet()])
-    large = _large(run)
-    by_name = {name: round(us, 1) for name, us in _by_name(run).items() if ours(name)}
+    by_process = _by_name(run)
+    idle_us = sum(us for name, us in run.idle.us_per_s.items() if ours(name))
+    rate = _mean([c.checks for c in cycles.quiet()]) / w.interval_s
+    by_name = {name: round(us, 1) for name, us in by_process.items() if ours(name)}
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": {"cores": os.cpu_count(), "system": platform.platform()},
@@ -61,7 +63,7 @@ def result(run: Run) -> dict[str, Any]:
         "checks_per_s": round(sum(c.checks for c in cycles.found) / window.seconds, 1),
         "cpu_us_per_check": by_name | {"total": round(total, 1)},
         "target_us_per_check": round(_mean([c.cpu_us[TARGET] for c in cycles.quiet()]), 1),
-        "marginal_us_per_check": large["marginal_us_per_check"],
+        "marginal_us_per_check": round(figures.marginal(total, idle_us, rate), 1),
         "idle_us_per_s": {n: round(us) for n, us in run.idle.us_per_s.items() if ours(n)},
         "blackbox": run.blackbox and asdict(run.blackbox), "wrk": run.wrk and asdict(run.wrk),
         "ratio_blackbox": _ratio(total, run.blackbox),
@@ -72,7 +74,7 @@ def result(run: Run) -> dict[str, Any]:
         "not_measured": sum(b.not_measured for b in _in_window(run)),
         "down": sum(b.down for b in _in_window(run)),
         "each_cycle": [asdict(c) | {"total_us": round(c.total_us, 1)} for c in cycles.found],
-        "sizes": [*map(_small, w.flat, run.small), large],
+        "sizes": flat.sizes(run.compared),
         "import_s": run.imported and round(run.imported.ready_s, 1),
         "uploaded_s": run.imported and round(run.imported.uploaded_s, 1),
         "sync_s": round(cycles.sync_s, 1),
@@ -93,43 +95,6 @@ def result(run: Run) -> dict[str, Any]:
             for name, size in run.tick_bytes.items()
         },
     }  # fmt: skip
-
-
-def _large(run: Run) -> dict[str, Any]:
-    rate = _mean([c.checks for c in run.cycles.quiet()]) / run.wanted.interval_s
-    at = {"sites": run.wanted.sites, "interval_s": run.wanted.interval_s}
-    return at | cost(rate, _by_name(run), run.idle) | {"lag_p99_s": _lag(run, 99)}
-
-
-def _small(sites: int, m: Measured) -> dict[str, Any]:
-    lags = [b.lag_s for b in m.of_slots()]
-    rate, p99 = m.checks / m.window.seconds, round(figures.percentile(lags, 99), 3)
-    at = {"sites": sites, "interval_s": m.window.interval_s, "missed_slots": m.missed}
-    return at | cost(rate, m.cpu_us, m.idle) | {"lag_p99_s": p99}
-
-
-def cost(rate: float, cpu_us: dict[str, float], idle: Idle) -> dict[str, Any]:
-    """Of a check, in all and by process, with idling and without; and the yardstick meanwhile.
-
-    Idling was measured at another time: it is taken off as it would have been at the speed of this.
-    """
-    yardstick_us = cpu_us[YARDSTICK] * rate
-    slower = yardstick_us / idle.us_per_s[YARDSTICK]
-    our_us = {name: us for name, us in cpu_us.items() if ours(name)}
-    marginal_us = {
-        name: figures.marginal(us, slower * idle.us_per_s.get(name, 0.0), rate)
-        for name, us in our_us.items()
-    }
-    return {
-        "checks_per_s": round(rate, 1),
-        "us_per_check": round(sum(our_us.values()), 1),
-        "marginal_us_per_check": round(sum(marginal_us.values()), 1),
-        # What was measured has as much of that scatter in it as the idling that is taken off.
-        "marginal_error_us": round(math.sqrt(2) * slower * idle.error_us_per_s / rate, 1),
-        "marginal_us_by_process": {name: round(us, 1) for name, us in marginal_us.items()},
-        "yardstick_us": round(yardstick_us),
-        "yardstick_idle_us": round(idle.us_per_s[YARDSTICK]),
-    }
 
 
 def _by_name(run: Run) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
@@ -22,12 +22,13 @@ _STYLE = f"""
 
 @dataclass(frozen=True)
 class Curve:
-    """(websites, value) points; ``label`` stands in the legend."""
+    """(websites, value) points; ``label`` stands in the legend. ``above``: so do its figures, of
+    their points."""
 
     label: str
     colour: str
     points: Sequence[tuple[int, float]]
-    dashed: bool = False
+    above: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,28 @@ class Limit:
     label: str
 
 
-def draw(sizes: Sequence[dict[str, Any]], subtitle: str) -> str:
-    """``sizes``: of each measurement sites, marginal_us_per_check, us_per_check, lag_p99_s."""
+def draw(found: Mapping[str, Any], subtitle: str) -> str:
+    """Of ``outcome.result``: what was measured side by side, and all websites at their interval."""
+    sizes, all_of_them = found["sizes"], found["sites"]
 
     def points(key: str) -> list[tuple[int, float]]:
         return [(s["sites"], s[key]) for s in sizes if math.isfinite(s[key])]
 
+    beside = f"{sizes[0]['checks_per_s']:.0f} checks/s" if sizes else ""
+    full = f"{found['checks_per_s']:,.0f} checks/s"
     cost = [
-        Curve("without idling", _BLUE, points("marginal_us_per_check")),
-        Curve("in all", _TEAL, points("us_per_check"), dashed=True),
+        Curve(beside, _BLUE, points("marginal_us_per_check")),
+        Curve(full, _TEAL, [(all_of_them, found["marginal_us_per_check"])], above=True),
     ]
-    lag = [Curve("p99 lag", _BLUE, points("lag_p99_s"))]
+    lag = [
+        Curve(beside, _BLUE, points("lag_p99_s")),
+        Curve(full, _TEAL, [(all_of_them, found["lag_p99_s"])], above=True),
+    ]
+    title = "CPU of one check without idling, microseconds"
     body = [
         '<text class="title" x="28" y="34">What a check costs, and how late it is</text>',
         f'<text class="soft" x="28" y="54">{escape(subtitle)}</text>',
-        *_panel(72, "CPU of one check, microseconds", cost, Limit(250, "must be below 250")),
+        *_panel(72, title, cost, Limit(250, "must be below 250")),
         *_panel(560, "lag from slot to stored, p99, seconds", lag, Limit(30, "must be below 30")),
     ]
     head = (
@@ -137,15 +145,14 @@ def _curve(
         at = f'cx="{x(n):.1f}" cy="{y(value):.1f}"'
         ring = f'fill="#ffffff" stroke="{curve.colour}" stroke-width="2"'
         parts.append(f'<circle {at} r="4" {ring}/>')
-        below = y(value) + 20 if y(value) < _TOP + _PANEL_H - 24 else y(value) - 10
-        if not curve.dashed:
-            parts.append(_label(x(n), below, _figure(value), curve, "middle"))
+        room = not curve.above and y(value) < _TOP + _PANEL_H - 24
+        beside = y(value) + 20 if room else y(value) - 10
+        parts.append(_label(x(n), beside, _figure(value), curve, "middle"))
     return parts
 
 
 def _stroke(curve: Curve) -> str:
-    dash = ' stroke-dasharray="7 5"' if curve.dashed else ""
-    return f'stroke="{curve.colour}" stroke-width="2.2"{dash}'
+    return f'stroke="{curve.colour}" stroke-width="2.2"'
 
 
 def _label(x: float, y: float, text: str, curve: Curve, anchor: str) -> str:

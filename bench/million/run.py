@@ -1,4 +1,4 @@
-"""The whole measurement, step by step: first fewer websites, then all of them."""
+"""The whole measurement, step by step: first few and many side by side, then all of them."""
 
 from __future__ import annotations
 
@@ -13,40 +13,30 @@ from typing import Any
 from uuid import UUID
 
 from bench import api_load, compare, figures, late, proc, seed, stores
-from bench.measure import BEFORE_MINUTE_S, Measured, measure
+from bench.measure import BEFORE_MINUTE_S
 from bench.servers import running_servers
 from bench.stack import Stack
 from bench.watch import Watch, say
 
-from . import burst, cycles, history, importing
+from . import burst, cycles, history, importing, side_by_side
+from .flat import Spent
 from .importing import Api, Import
-from .options import Wanted, flat_minutes
+from .options import Wanted
 from .outcome import Run
 
 
 def run(wanted: Wanted) -> Run:
     """All of it. Raises Failed where a part ends, TimeoutError where something never comes."""
-    small = [_small(wanted, sites) for sites in wanted.flat]
-    say(f"now {wanted.sites} websites")
+    compared = side_by_side.run(wanted)
+    say(f"now {wanted.large().describe()}")
     with (
         tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory,
         running_servers(Path(directory), wanted.large()) as stack,
     ):
-        return _large(wanted, stack, small)
+        return _large(wanted, stack, compared)
 
 
-def _small(wanted: Wanted, sites: int) -> Measured:
-    options = wanted.small(sites)
-    say(f"first {options.describe()}")
-    with (
-        tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory,
-        running_servers(Path(directory), options) as stack,
-    ):
-        minutes = flat_minutes(sites)
-        return measure(stack, at_least_s=60 * minutes, idle_minutes=minutes)
-
-
-def _large(wanted: Wanted, stack: Stack, small: list[Measured]) -> Run:
+def _large(wanted: Wanted, stack: Stack, compared: list[Spent]) -> Run:
     watch, empty = Watch(stack), stores.redis_used_memory(stack)
     stack.start_products()
     api = Api(stack)
@@ -65,7 +55,7 @@ def _large(wanted: Wanted, stack: Stack, small: list[Measured]) -> Run:
     found = stores.series_with(stack, measured.window)
     return Run(
         wanted=wanted,
-        small=small,
+        compared=compared,
         idle=idle,
         imported=imported,
         cycles=measured,

@@ -10,21 +10,16 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))  # the benchmark is no part of the product
 
-from bench.million import history, importing, judge, options, picture
-from bench.million import outcome as outcomes
+from bench.million import flat, history, importing, judge, options, picture
 from bench.million.judge import Line
-from bench.stack import TARGET, YARDSTICK
-from bench.watch import Idle
+from bench.stack import TARGET
 
 KIND = {"n": 600, "bad": 0, "last_error": "", "p50_ms": 5.0, "p99_ms": 20.0, "max_ms": 40.0}
 MIB = 2**20
 
 
-def size(sites, marginal, error=1.0, yardstick=10_000):
-    return {
-        "sites": sites, "marginal_us_per_check": marginal, "marginal_error_us": error,
-        "yardstick_us": yardstick,
-    }  # fmt: skip
+def size(sites, marginal, error=1.0):
+    return {"sites": sites, "marginal_us_per_check": marginal, "error_us": error}
 
 
 def outcome(**changes):
@@ -98,18 +93,10 @@ class TestJudging:
         assert line.passed is None
         assert "1 of 600 failed: 503" in line.note
 
-    @pytest.mark.parametrize(
-        ("marginal", "error"), [(0.0, 1), (-3.0, 1), (float("nan"), 1), (145.0, 15)]
-    )
-    def test_a_cost_lost_in_idling_is_not_judged(self, marginal, error):
-        found = outcome(sizes=[size(1000, marginal, error), size(10**6, 145.0)])
+    @pytest.mark.parametrize(("marginal", "error"), [(0.0, 1), (-3.0, 1), (145.0, 15)])
+    def test_a_cost_lost_in_the_noise_is_not_judged(self, marginal, error):
+        found = outcome(sizes=[size(1000, marginal), size(10**6, 145.0, error)])
         assert only(found, "CPU per check, most").passed is None
-
-    def test_that_the_machine_was_slower_is_no_change(self):
-        # given figures twice as large, at a time when the same work took twice as long
-        found = outcome(sizes=[size(1000, 150.0), size(10**6, 300.0, yardstick=20_000)])
-        # then
-        assert only(found, "CPU per check, most").value == 0
 
     def test_one_size_alone_is_not_compared(self):
         assert only(outcome(sizes=[size(10**6, 145.0)]), "CPU per check, most").passed is None
@@ -123,42 +110,68 @@ class TestJudging:
         assert rows[3].split() == ["c", "-", "1", "-", "(why)"]
 
 
-class TestCost:
-    def test_idling_is_taken_off_at_the_speed_of_the_time_that_was_measured(self):
-        # given 20 ms of idling a second, measured when the machine was twice as quick
-        idle = Idle({"central": 20_000.0, YARDSTICK: 5_000.0, TARGET: 0.0}, 1_000.0)
-        # when a check costs 500 us at 100 checks a second, and the yardstick takes 10 ms
-        found = outcomes.cost(100.0, {"central": 500.0, YARDSTICK: 100.0, TARGET: 30.0}, idle)
-        # then idling is 400 us of a check
-        assert found["us_per_check"] == 500.0
-        assert found["marginal_us_per_check"] == 100.0
-        assert found["marginal_us_by_process"] == {"central": 100.0}
-        assert (found["yardstick_us"], found["yardstick_idle_us"]) == (10_000, 5_000)
-        assert found["marginal_error_us"] == pytest.approx(2**0.5 * 20, abs=0.1)
+class TestFlat:
+    def spent(self, sites, idle_us, at_work_us, checks=120):
+        """Two minutes of two spans; the spans of each are told as CPU us a second."""
+
+        def spans(totals):
+            return [[{"central": us, TARGET: 1e6} for us in minute] for minute in totals]
+
+        return flat.Spent(sites, 30, spans(idle_us), spans(at_work_us), checks, 120.0, [1.0, 2.0])
+
+    def test_a_check_costs_what_is_used_beyond_idling(self):
+        # given 20 ms of CPU a second idle and 20.2 with one check a second
+        (found,) = flat.sizes([self.spent(1000, [[20e3] * 2] * 2, [[20.2e3] * 2] * 2)])
+        # then the websites' own time is no part of it
+        assert found["marginal_us_per_check"] == 200.0
+        assert found["us_per_check"] == 20_200.0
+        assert found["marginal_us_by_process"] == {"central": 200.0}
+        assert (found["checks_per_s"], found["lag_p99_s"]) == (1.0, 2.0)
+
+    def test_what_slowed_all_down_at_the_same_moment_is_no_error(self):
+        # given a minute in which everything took twice as long
+        few = self.spent(1000, [[20e3, 20e3]] * 2, [[21e3, 21e3], [42e3, 42e3]])
+        many = self.spent(10**6, [[20e3, 20e3]] * 2, [[21e3, 21e3], [42e3, 42e3]])
+        # then
+        assert [s["error_us"] for s in flat.sizes([few, many])] == [0.0, 0.0]
+
+    def test_what_scatters_on_one_side_alone_is_its_error(self):
+        few = self.spent(1000, [[20e3, 20e3]] * 2, [[21e3, 21e3]] * 2)
+        many = self.spent(10**6, [[20e3, 20e3]] * 2, [[21e3, 21e3], [23e3, 21e3]])
+        assert [s["error_us"] for s in flat.sizes([few, many])] == [0.0, 500.0]
 
 
 class TestPicture:
-    def drawn(self, *sizes):
-        keys = ("sites", "marginal_us_per_check", "us_per_check", "lag_p99_s")
-        text = picture.draw([dict(zip(keys, s, strict=True)) for s in sizes], "a <test> & more")
+    def drawn(self, *sizes, full=(190, 4.0)):
+        keys = ("sites", "marginal_us_per_check", "checks_per_s", "lag_p99_s")
+        found = {
+            "sites": 10**6, "checks_per_s": 5556.0, "marginal_us_per_check": full[0],
+            "lag_p99_s": full[1], "sizes": [dict(zip(keys, s, strict=True)) for s in sizes],
+        }  # fmt: skip
+        text = picture.draw(found, "a <test> & more")
         return text, ET.fromstring(text)
 
     def test_it_is_an_svg_with_a_point_for_every_figure(self):
-        _, root = self.drawn((1000, 200, 400, 1.0), (10**6, 180, 190, 4.0))
+        _, root = self.drawn((1000, 200, 33.3, 1.0), (10**6, 180, 33.3, 3.0))
         name = "{http://www.w3.org/2000/svg}"
-        assert len(root.findall(f"{name}polyline")) == 3
+        assert len(root.findall(f"{name}polyline")) == 4
         assert len(root.findall(f"{name}circle")) == 6
         words = {text.text for text in root.findall(f"{name}text")}
-        assert {"1k", "10k", "100k", "1M", "200", "180", "4.0", "a <test> & more"} <= words
+        assert {"1k", "10k", "100k", "1M", "200", "180", "190", "3.0", "a <test> & more"} <= words
+        assert {"33 checks/s", "5,556 checks/s"} <= words
 
     def test_what_is_beyond_the_axis_is_told_at_its_edge(self):
-        text, root = self.drawn((1000, 200, 90_000, 1.0), (10_000, 180, 190, 4.0))
+        text, root = self.drawn((1000, 90_000, 33.3, 1.0), (10**6, 180, 33.3, 4.0))
         assert len(root.findall("{http://www.w3.org/2000/svg}circle")) == 5
         assert "90,000 ↑" in text
 
     def test_an_unknown_figure_leaves_its_point_out(self):
-        _, root = self.drawn((1000, 200, 400, float("nan")), (10_000, 180, 190, 4.0))
+        _, root = self.drawn((1000, 200, 33.3, float("nan")), (10**6, 180, 33.3, 4.0))
         assert len(root.findall("{http://www.w3.org/2000/svg}circle")) == 5
+
+    def test_without_fewer_websites_there_are_the_points_of_all(self):
+        _, root = self.drawn()
+        assert len(root.findall("{http://www.w3.org/2000/svg}circle")) == 2
 
     def test_axes_end_at_round_numbers(self):
         assert picture.ceiling([262.5, 310]) == 400
@@ -190,9 +203,17 @@ class TestOptions:
         assert options.read({"FLAT": "0"}).flat == ()
 
     @pytest.mark.usefixtures("influxd")
+    def test_side_by_side_all_have_as_many_checks_a_second(self):
+        found = options.read({})
+        each = [found.side_by_side(sites) for sites in found.compared]
+        assert [o.sites for o in each] == [1000, 10_000, 100_000, 10**6]
+        assert {o.series / o.interval_s for o in each} == {1000 / 30}
+
+    @pytest.mark.usefixtures("influxd")
     @pytest.mark.parametrize(
         "given",
-        [{"SITES": "999"}, {"CYCLES": "0"}, {"FLAT": "1k"}, {"IMPORT": "ftp"},
+        [{"SITES": "999"}, {"CYCLES": "0"}, {"FLAT": "1k"}, {"FLAT": "300"},
+         {"FLAT_MINUTES": "1"}, {"IMPORT": "ftp"},
          {"STORE": "postgres"}, {"API_S": "1"}],
     )  # fmt: skip
     def test_what_cannot_be_measured_is_refused(self, given):

@@ -14,7 +14,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))  # the benchmark is no part of the product
 
-from bench import api_load, figures, late, mail_sink, names, proc, targets, yardstick
+from bench import api_load, figures, late, mail_sink, names, proc, targets
 from bench.watch import BatchLog, ours
 
 
@@ -174,11 +174,6 @@ class TestApiLoad:
         due_s, ms = told["page"]["slowest"][0]
         assert ms == pytest.approx(told["page"]["max_ms"], abs=0.1)
         assert began_s - 0.02 <= due_s <= time.time() - ms / 1000 + 0.02
-
-
-class TestYardstick:
-    def test_a_piece_of_work_is_done_whole(self):
-        assert yardstick.work() == 2 * 750 + 250
 
 
 class TestLate:

@@ -1,0 +1,78 @@
+"""What a check costs with more websites, of stacks that did the same at the same time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import hypot
+from typing import Any
+
+from bench import figures
+from bench.watch import ours
+
+Spans = Sequence[Sequence[Mapping[str, float]]]
+"""Minutes of spans of a few seconds each: CPU us a second by process."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """One stack: what its processes used idle, and then checking. ``idle`` and ``at_work`` are of
+    the same moments in all stacks. ``checks``: while at work. ``lags_s``: of each batch."""
+
+    sites: int
+    interval_s: int
+    idle: Spans
+    at_work: Spans
+    checks: int
+    seconds: float
+    lags_s: Sequence[float]
+
+
+def sizes(found: Sequence[Spent]) -> list[dict[str, Any]]:
+    """Of each, a check's cost with idling and without, and how much more that is than where there
+    are fewest websites, in us and with its standard error."""
+    return [_size(spent, found[0]) for spent in found]
+
+
+def _size(spent: Spent, fewest: Spent) -> dict[str, Any]:
+    rate = spent.checks / spent.seconds
+    marginal = {
+        name: (us - idle) / rate
+        for (name, us), idle in zip(
+            _means(spent.at_work).items(), _means(spent.idle).values(), strict=True
+        )
+    }
+    return {
+        "sites": spent.sites,
+        "interval_s": spent.interval_s,
+        "checks_per_s": round(rate, 2),
+        "us_per_check": round(sum(_means(spent.at_work).values()) / rate, 1),
+        "marginal_us_per_check": round(sum(marginal.values()), 1),
+        "error_us": round(_error_us_per_s(spent, fewest) / rate, 1),
+        "marginal_us_by_process": {name: round(us, 1) for name, us in marginal.items()},
+        "lag_p99_s": round(figures.percentile(spent.lags_s, 99), 3),
+    }
+
+
+def _means(spans: Spans) -> dict[str, float]:
+    """By process of ours."""
+    every = [span for minute in spans for span in minute]
+    return {n: sum(span[n] for span in every) / len(every) for n in every[0] if ours(n)}
+
+
+def _error_us_per_s(spent: Spent, fewest: Spent) -> float:
+    """Standard error of how much more one uses than the other: what slowed both down at the same
+    moment is none."""
+    pairs = ((spent.idle, fewest.idle), (spent.at_work, fewest.at_work))
+    return hypot(*(figures.standard_error_of_minutes(_more(a, b)) for a, b in pairs))
+
+
+def _more(one: Spans, other: Spans) -> list[list[float]]:
+    return [
+        [_ours(a) - _ours(b) for a, b in zip(minute, same, strict=True)]
+        for minute, same in zip(one, other, strict=True)
+    ]
+
+
+def _ours(span: Mapping[str, float]) -> float:
+    return sum(us for name, us in span.items() if ours(name))

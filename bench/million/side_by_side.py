@@ -1,0 +1,92 @@
+"""The same load on few and on many websites, in stacks of their own at the same time.
+
+Each has as many checks a second as the fewest websites can have, so that they differ in the number
+of websites and in nothing else; and each moment of the machine is the same for all.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+from bench import seed
+from bench.measure import fill
+from bench.servers import running_servers
+from bench.stack import Stack
+from bench.watch import Reading, Watch, by_minutes, say, together
+
+from .flat import Spent
+from .options import Wanted
+from .out_of_turn import check_all_once
+
+_STARTED_S = 10.0
+"""Processes that were just started are still at it so long."""
+
+
+def run(wanted: Wanted) -> list[Spent]:
+    """Measure all numbers of websites. Raises Failed, TimeoutError."""
+    if not wanted.flat:
+        return []
+    with ExitStack() as ending:
+        watches = [_started(wanted, sites, ending) for sites in wanted.compared]
+        minutes = wanted.flat_minutes
+        say(f"{minutes} minutes without a website, {len(watches)} stacks side by side")
+        idle = together(watches, time.time() + _STARTED_S, minutes)
+        for watch in watches:
+            _fill(watch)
+        begin_s = _next_minute()
+        for watch in watches:
+            watch.wait(begin_s, "waiting for the minute to end")
+        say(f"{minutes} minutes of checks, {len(watches)} stacks side by side")
+        at_work = together(watches, begin_s, minutes)
+        return list(map(_spent, watches, idle, at_work))
+
+
+def _started(wanted: Wanted, sites: int, ending: ExitStack) -> Watch:
+    """A stack with all that is needed, and no website."""
+    options = wanted.side_by_side(sites)
+    say(f"side by side: {options.describe()}")
+    directory = ending.enter_context(tempfile.TemporaryDirectory(prefix="monitor-bench-"))
+    stack = ending.enter_context(running_servers(Path(directory), options))
+    seed.insert_regions(stack)
+    seed.sync(stack)
+    seed.first_tick(stack)
+    stack.start_products()
+    stack.start_scheduler()
+    return Watch(stack)
+
+
+def _fill(watch: Watch) -> None:
+    """All websites, each checked once: what comes but once is no part of a check's cost."""
+    fill(watch.stack)
+    _vacuum(watch.stack)
+    check_all_once(watch)
+
+
+def _vacuum(stack: Stack) -> None:
+    """What Postgres would do of itself within the next minute."""
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE websites")
+
+
+def _next_minute() -> float:
+    """The second one from now: what was queued last is done by then."""
+    return (time.time() // 60 + 2) * 60
+
+
+def _spent(watch: Watch, idle: Sequence[Reading], at_work: Sequence[Reading]) -> Spent:
+    options, from_s, until_s = watch.stack.options, at_work[0].at_s, at_work[-1].at_s
+    batches = [b for b in watch.log.batches() if from_s <= b.at_s < until_s]
+    return Spent(
+        sites=options.sites,
+        interval_s=options.interval_s,
+        idle=by_minutes(idle),
+        at_work=by_minutes(at_work),
+        checks=sum(b.websites for b in batches),
+        seconds=until_s - from_s,
+        lags_s=[b.lag_s for b in batches],
+    )
