@@ -10,7 +10,7 @@ from monitor.api import schemas
 from monitor.domain.formats import written_status_codes
 from monitor.domain.secrets import masked
 from monitor.domain.series import Bucket
-from monitor.services import downtime
+from monitor.services import downtime, monitor_view
 from monitor.services.monitor_series import RegionSeries, Series
 from monitor.services.monitor_view import RegionView, View
 from monitor.services.regions import SeenRegion
@@ -45,7 +45,7 @@ def region(seen: SeenRegion) -> schemas.Region:
     )
 
 
-def latest(view: View, since: dt.datetime | None) -> schemas.Latest:
+def latest(view: View) -> schemas.Latest:
     """A website's status, region by region."""
     found = view.stored.website
     return schemas.Latest(
@@ -53,7 +53,7 @@ def latest(view: View, since: dt.datetime | None) -> schemas.Latest:
         url=found.check.url,
         name=found.name,
         status=view.status,
-        since=since,
+        since=monitor_view.since(view),
         regions=[_region_latest(r) for r in view.regions],
     )
 

@@ -17,7 +17,7 @@ from monitor.domain.validation import BadQuery
 from monitor.domain.verdict import RegionState, Verdict, is_fresh
 from monitor.logs import get_logger
 from monitor.services import regions
-from monitor.storage.postgres import history, websites
+from monitor.storage.postgres import websites
 from monitor.storage.postgres.pool import Pool, session
 from monitor.storage.postgres.websites import Filter, Stored
 from monitor.storage.redis.states import States
@@ -186,33 +186,20 @@ def _region_view(row: Stored, name: str, state: RegionState, now_s: float) -> Re
     return RegionView(name, state, recent and state.verdict is not Verdict.UNKNOWN)
 
 
-async def since(pool: Pool, views: Sequence[View]) -> dict[UUID, dt.datetime]:
-    """Since when each website has had its status, as far as that can be said.
+def since(view: View) -> dt.datetime | None:
+    """Since when a website has had its status, as far as that can be said.
 
     Down: since the incident began. Paused: since then. Up: since the last incident ended, or
     since the first region that is up now has been, whichever is later.
     """
-    up = [v.stored.website.id for v in views if v.status is Status.UP]
-    resolved = await _last_resolved(pool, up) if up else {}
-    found = {v.stored.website.id: _since(v, resolved) for v in views}
-    return {website_id: at for website_id, at in found.items() if at is not None}
-
-
-async def _last_resolved(pool: Pool, website_ids: Sequence[UUID]) -> dict[UUID, dt.datetime]:
-    async with session(pool) as connection:
-        return await history.last_resolved(connection, website_ids)
-
-
-def _since(view: View, resolved: dict[UUID, dt.datetime]) -> dt.datetime | None:
-    website = view.stored.website
     match view.status:
         case Status.DOWN:
             return view.stored.incident_started_at
         case Status.PAUSED:
-            return website.paused_at
+            return view.stored.website.paused_at
         case Status.UP:
             began = (r for r in view.regions if r.fresh and r.state.verdict is Verdict.UP)
             up_at = dt.datetime.fromtimestamp(min(r.state.since_s for r in began), dt.UTC)
-            return max(up_at, resolved.get(website.id, up_at))
+            return max(up_at, view.stored.last_resolved_at or up_at)
         case _:
             return None

@@ -41,9 +41,7 @@ async def latest_statuses(
     found, following = await monitor_view.page(
         deps.sources(), query, limit, cursor, need_states=True
     )
-    since = await monitor_view.since(deps.reading, found)
-    items = [answers.latest(v, since.get(v.stored.website.id)) for v in found]
-    return schemas.LatestPage(items, following)
+    return schemas.LatestPage([answers.latest(view) for view in found], following)
 
 
 @get("/{website_id:uuid}", opt=READ, responses=problems(400, 404))

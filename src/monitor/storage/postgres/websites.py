@@ -21,11 +21,13 @@ from monitor.storage.postgres.pool import Connection
 
 
 class Stored(Struct, frozen=True):
-    """A website with what belongs to it: its regions by name, and when its open incident began."""
+    """A website with what belongs to it: its regions by name, when its open incident began, and
+    when its latest one ended, None while that is open."""
 
     website: Website
     regions: tuple[str, ...]
     incident_started_at: dt.datetime | None
+    last_resolved_at: dt.datetime | None
 
 
 class Filter(Struct, frozen=True):
@@ -64,8 +66,11 @@ _SELECT = sql.SQL(
            CASE WHEN w.all_regions THEN ARRAY(SELECT name FROM regions ORDER BY name)
                 ELSE ARRAY(SELECT r.region FROM website_regions r WHERE r.website_id = w.id
                            ORDER BY r.region) END AS region_names,
-           i.started_at AS incident_started_at
-      FROM websites w LEFT JOIN incidents i ON i.website_id = w.id AND i.resolved_at IS NULL
+           i.started_at AS incident_started_at, latest.resolved_at AS last_resolved_at
+      FROM websites w
+      LEFT JOIN incidents i ON i.website_id = w.id AND i.resolved_at IS NULL
+      LEFT JOIN LATERAL (SELECT resolved_at FROM incidents WHERE website_id = w.id
+                          ORDER BY started_at DESC, id DESC LIMIT 1) latest ON true
     """
 )
 
@@ -127,7 +132,7 @@ def _stored(row: DictRow) -> Stored:
         sealed=sealed_of(row["sealed_headers"], row["sealed_body"]),
         **{name: row[name] for name in own},
     )
-    return Stored(website, regions, row["incident_started_at"])
+    return Stored(website, regions, row["incident_started_at"], row["last_resolved_at"])
 
 
 def sealed_of(headers: str | None, body: str | None) -> Sealed:
