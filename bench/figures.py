@@ -115,13 +115,6 @@ def standard_error(values: Sequence[float]) -> float:
     return statistics.stdev(values) / math.sqrt(len(values))
 
 
-def standard_error_of_minutes(minutes: Sequence[Sequence[float]]) -> float:
-    """Of the mean of two minutes or more, each in as many spans: what comes at the same second of
-    every minute is no scatter."""
-    of_spans = [statistics.variance(span) / len(minutes) for span in zip(*minutes, strict=True)]
-    return math.sqrt(sum(of_spans)) / len(of_spans)
-
-
 def missed_slots(series_with: Mapping[int, int], series: int, due_each: int) -> int:
     """Ticks that should be there and are not.
 

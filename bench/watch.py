@@ -13,7 +13,6 @@ from .stack import MAIL, NAMES, TARGET, Stack
 
 _TELL_EVERY_S = 15
 _IDLE_SPAN_S = 5.0
-_SPANS = int(60 / _IDLE_SPAN_S)
 
 
 @dataclass(frozen=True)
@@ -111,27 +110,24 @@ class Watch:
         if len(readings) == 1:
             time.sleep(max(until_s - time.time(), 1.0))
             readings.append(self.read())
-        rates = list(map(_rates, readings, readings[1:]))
-        sums = [_ours(rate) for rate in rates]
+        sums = [_ours(rate) for rate in rates(readings)]
         return Idle(_rates(readings[0], readings[-1]), figures.standard_error(sums))
 
 
 def together(watches: Sequence[Watch], begin_s: float, minutes: int) -> list[list[Reading]]:
-    """The meters of several stacks at the same moments, every few seconds of whole minutes."""
+    """The meters of several stacks at the same moments, at the ends of whole minutes."""
     found: list[list[Reading]] = [[] for _ in watches]
-    for number in range(minutes * _SPANS + 1):
-        time.sleep(max(begin_s + number * _IDLE_SPAN_S - time.time(), 0.0))
+    for number in range(minutes + 1):
+        time.sleep(max(begin_s + number * 60 - time.time(), 0.0))
         for readings, watch in zip(found, watches, strict=True):
             readings.append(watch.read())
-        if number % _SPANS == 0:
-            say(f"{minutes - number // _SPANS} minutes to go")
+        say(f"{minutes - number} minutes to go")
     return found
 
 
-def by_minutes(readings: Sequence[Reading]) -> list[list[dict[str, float]]]:
-    """Of what ``together`` found for a stack: by minute and span, CPU us a second by process."""
-    rates = list(map(_rates, readings, readings[1:]))
-    return [rates[first : first + _SPANS] for first in range(0, len(rates), _SPANS)]
+def rates(readings: Sequence[Reading]) -> list[dict[str, float]]:
+    """CPU us a second by process, between each reading and the next."""
+    return list(map(_rates, readings, readings[1:]))
 
 
 def _rates(before: Reading, after: Reading) -> dict[str, float]:

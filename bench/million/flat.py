@@ -10,8 +10,8 @@ from typing import Any
 from bench import figures
 from bench.watch import ours
 
-Spans = Sequence[Sequence[Mapping[str, float]]]
-"""Minutes of spans of a few seconds each: CPU us a second by process."""
+Minutes = Sequence[Mapping[str, float]]
+"""CPU us a second by process, in each of a few minutes."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Spent:
 
     sites: int
     interval_s: int
-    idle: Spans
-    at_work: Spans
+    idle: Minutes
+    at_work: Minutes
     checks: int
     seconds: float
     lags_s: Sequence[float]
@@ -54,25 +54,21 @@ def _size(spent: Spent, fewest: Spent) -> dict[str, Any]:
     }
 
 
-def _means(spans: Spans) -> dict[str, float]:
+def _means(minutes: Minutes) -> dict[str, float]:
     """By process of ours."""
-    every = [span for minute in spans for span in minute]
-    return {n: sum(span[n] for span in every) / len(every) for n in every[0] if ours(n)}
+    return {n: sum(each[n] for each in minutes) / len(minutes) for n in minutes[0] if ours(n)}
 
 
 def _error_us_per_s(spent: Spent, fewest: Spent) -> float:
     """Standard error of how much more one uses than the other: what slowed both down at the same
     moment is none."""
     pairs = ((spent.idle, fewest.idle), (spent.at_work, fewest.at_work))
-    return hypot(*(figures.standard_error_of_minutes(_more(a, b)) for a, b in pairs))
+    return hypot(*(figures.standard_error(_more(a, b)) for a, b in pairs))
 
 
-def _more(one: Spans, other: Spans) -> list[list[float]]:
-    return [
-        [_ours(a) - _ours(b) for a, b in zip(minute, same, strict=True)]
-        for minute, same in zip(one, other, strict=True)
-    ]
+def _more(one: Minutes, other: Minutes) -> list[float]:
+    return [_ours(a) - _ours(b) for a, b in zip(one, other, strict=True)]
 
 
-def _ours(span: Mapping[str, float]) -> float:
-    return sum(us for name, us in span.items() if ours(name))
+def _ours(minute: Mapping[str, float]) -> float:
+    return sum(us for name, us in minute.items() if ours(name))

@@ -17,7 +17,7 @@ from bench import seed
 from bench.measure import fill
 from bench.servers import running_servers
 from bench.stack import Stack
-from bench.watch import Reading, Watch, by_minutes, say, together
+from bench.watch import Reading, Watch, rates, say, together
 
 from .flat import Spent
 from .options import Wanted
@@ -84,8 +84,8 @@ def _spent(watch: Watch, idle: Sequence[Reading], at_work: Sequence[Reading]) ->
     return Spent(
         sites=options.sites,
         interval_s=options.interval_s,
-        idle=by_minutes(idle),
-        at_work=by_minutes(at_work),
+        idle=rates(idle),
+        at_work=rates(at_work),
         checks=sum(b.websites for b in batches),
         seconds=until_s - from_s,
         lags_s=[b.lag_s for b in batches],

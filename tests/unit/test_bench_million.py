@@ -112,16 +112,16 @@ class TestJudging:
 
 class TestFlat:
     def spent(self, sites, idle_us, at_work_us, checks=120):
-        """Two minutes of two spans; the spans of each are told as CPU us a second."""
+        """Two minutes, told as CPU us a second."""
 
-        def spans(totals):
-            return [[{"central": us, TARGET: 1e6} for us in minute] for minute in totals]
+        def told(minutes):
+            return [{"central": us, TARGET: 1e6} for us in minutes]
 
-        return flat.Spent(sites, 30, spans(idle_us), spans(at_work_us), checks, 120.0, [1.0, 2.0])
+        return flat.Spent(sites, 30, told(idle_us), told(at_work_us), checks, 120.0, [1.0, 2.0])
 
     def test_a_check_costs_what_is_used_beyond_idling(self):
         # given 20 ms of CPU a second idle and 20.2 with one check a second
-        (found,) = flat.sizes([self.spent(1000, [[20e3] * 2] * 2, [[20.2e3] * 2] * 2)])
+        (found,) = flat.sizes([self.spent(1000, [20e3, 20e3], [20.2e3, 20.2e3])])
         # then the websites' own time is no part of it
         assert found["marginal_us_per_check"] == 200.0
         assert found["us_per_check"] == 20_200.0
@@ -130,15 +130,15 @@ class TestFlat:
 
     def test_what_slowed_all_down_at_the_same_moment_is_no_error(self):
         # given a minute in which everything took twice as long
-        few = self.spent(1000, [[20e3, 20e3]] * 2, [[21e3, 21e3], [42e3, 42e3]])
-        many = self.spent(10**6, [[20e3, 20e3]] * 2, [[21e3, 21e3], [42e3, 42e3]])
+        few = self.spent(1000, [20e3, 20e3], [21e3, 42e3])
+        many = self.spent(10**6, [20e3, 20e3], [21e3, 42e3])
         # then
         assert [s["error_us"] for s in flat.sizes([few, many])] == [0.0, 0.0]
 
     def test_what_scatters_on_one_side_alone_is_its_error(self):
-        few = self.spent(1000, [[20e3, 20e3]] * 2, [[21e3, 21e3]] * 2)
-        many = self.spent(10**6, [[20e3, 20e3]] * 2, [[21e3, 21e3], [23e3, 21e3]])
-        assert [s["error_us"] for s in flat.sizes([few, many])] == [0.0, 500.0]
+        few = self.spent(1000, [20e3, 20e3], [21e3, 21e3])
+        many = self.spent(10**6, [20e3, 20e3], [21e3, 23e3])
+        assert [s["error_us"] for s in flat.sizes([few, many])] == [0.0, 1000.0]
 
 
 class TestPicture:

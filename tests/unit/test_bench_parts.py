@@ -52,12 +52,6 @@ class TestFigures:
     def test_one_value_says_nothing_of_its_error(self):
         assert str(figures.standard_error([1.0])) == "nan"
 
-    def test_what_comes_each_minute_is_no_scatter(self):
-        assert figures.standard_error_of_minutes([[1.0, 90.0, 2.0]] * 3) == 0.0
-        # The mean of each span is off by 1 (as above), that of two of them by 1 / sqrt(2).
-        found = figures.standard_error_of_minutes([[1.0, 90.0], [3.0, 92.0]])
-        assert found == pytest.approx(0.5**0.5)
-
     def test_events_are_found_by_their_name(self):
         line = json.dumps({"event": "ticks.rolled_up", "timestamp": "1970-01-01T00:00:09Z"})
         lines = [line, line.replace("rolled_up", "dropped"), line[:-5]]
