@@ -14,7 +14,7 @@ from bench.report import write
 from bench.stack import Failed
 from bench.watch import say
 
-from . import judge, options, picture
+from . import flat, judge, options, picture
 from .options import Wanted
 from .outcome import result
 from .run import run
@@ -64,7 +64,7 @@ def _told(found: dict[str, Any]) -> list[str]:
         *(_cycle(number, cycle) for number, cycle in enumerate(cycles, 1)),
         f"POST /websites under load: {judge.told_kind(found['api']['create'])}",
         f"answered last while the API was asked, ms: {_latest(found['api']['late'])}",
-        *map(_size, found["sizes"]),
+        *map(flat.told, found["sizes"]),
         f"the last mail was taken {burst['mails_s']:.1f} s after the second check",
         f"beside it other work took up to {beside:.2f} cores: distrust a run where it is large",
     ]
@@ -86,16 +86,6 @@ def _latest(late: dict[str, Any]) -> str:
 
 def _worst(part: dict[str, Any]) -> str:
     return part["failed"] or f"{part['slowest'][0][1]:.0f}"
-
-
-def _size(size: dict[str, Any]) -> str:
-    shares = ", ".join(
-        f"{n} {us:.0f}" for n, us in size["marginal_us_by_process"].items() if us >= 0.5
-    )
-    return (
-        f"side by side, {size['sites']} websites: {size['checks_per_s']:.1f} checks/s, "
-        f"{size['marginal_us_per_check']:.0f} us each without idling ({shares})"
-    )
 
 
 def _cycle(number: int, cycle: dict[str, Any]) -> str:

@@ -34,6 +34,17 @@ def sizes(found: Sequence[Spent]) -> list[dict[str, Any]]:
     return [_size(spent, found[0]) for spent in found]
 
 
+def told(size: Mapping[str, Any]) -> str:
+    """One of the sizes in a line."""
+    shares = ", ".join(
+        f"{n} {us:.0f}" for n, us in size["marginal_us_by_process"].items() if us >= 0.5
+    )
+    return (
+        f"side by side, {size['sites']} websites: {size['checks_per_s']:.1f} checks/s, "
+        f"{size['marginal_us_per_check']:.0f} us each without idling ({shares})"
+    )
+
+
 def _size(spent: Spent, fewest: Spent) -> dict[str, Any]:
     rate = spent.checks / spent.seconds
     marginal = {

@@ -18,7 +18,7 @@ from bench.servers import running_servers
 from bench.stack import Stack
 from bench.watch import Watch, say
 
-from . import burst, cycles, history, importing, side_by_side
+from . import burst, cycles, flat, history, importing, side_by_side
 from .flat import Spent
 from .importing import Api, Import
 from .options import Wanted
@@ -28,6 +28,8 @@ from .outcome import Run
 def run(wanted: Wanted) -> Run:
     """All of it. Raises Failed where a part ends, TimeoutError where something never comes."""
     compared = side_by_side.run(wanted)
+    for size in flat.sizes(compared):
+        say(flat.told(size))
     say(f"now {wanted.large().describe()}")
     with (
         tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory,
