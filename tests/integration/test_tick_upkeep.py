@@ -146,8 +146,49 @@ def test_what_failed_in_the_middle_goes_on_from_there(play):
         again = _keeper(world)
         await roll_up(again)
         # then
-        assert again.ticks.hours == _back(*range(7, 0, -1))
+        assert again.ticks.hours == _back(*range(6, 0, -1))
         assert [*await _rolled_up(world)] == _back(*range(10, 0, -1))
+
+    play(scenario)
+
+
+def test_hours_that_a_clock_ahead_has_noted_are_rolled_up_in_their_time(play):
+    async def scenario(world):
+        # given
+        await _given_rolled_up(world, *_back(1))
+        world.now_s += 3 * HOUR_S
+        await roll_up(_keeper(world))
+        world.now_s -= 3 * HOUR_S
+        await roll_up(_keeper(world))
+        # when
+        world.now_s += HOUR_S
+        keeper = _keeper(world)
+        await roll_up(keeper)
+        # then
+        assert keeper.ticks.hours == [THIS_HOUR]
+
+    play(scenario)
+
+
+def test_an_hour_that_ends_meanwhile_is_rolled_up_in_the_same_turn_and_no_other(play):
+    async def scenario(world):
+        # given
+        await _given_rolled_up(world, *_back(3))
+        await world.ticks.write([_tick(hour) for hour in _back(2, 1, 0)])
+        keeper = _keeper(world)
+        store_s = keeper.ticks.roll_up
+
+        async def roll_up_for_long(hour_s):
+            if hour_s == THIS_HOUR - HOUR_S:
+                world.now_s += HOUR_S
+                # when the next turn comes
+                assert await roll_up(keeper) == 0
+            return await store_s(hour_s)
+
+        keeper.ticks.roll_up = roll_up_for_long
+        await roll_up(keeper)
+        # then
+        assert keeper.ticks.hours == _back(3, 2, 1, 0)
 
     play(scenario)
 

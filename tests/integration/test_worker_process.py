@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import redis as redis_client
 
 from monitor.broker import Broker
 from monitor.domain import messages
-from monitor.domain.messages import CheckWebsites
+from monitor.domain.messages import UPKEEP_QUEUE, CheckWebsites
+from monitor.domain.series import HOUR_S
+from monitor.storage.redis import keys
 from support.products import command, environment, running, until, worker
-from support.targets import silent, targets_in_thread
+from support.targets import answers, silent, targets_in_thread
 from support.world import run
 
 _WORKER = worker()
@@ -164,4 +167,43 @@ def test_a_worker_in_the_middle_of_a_batch_ends_when_told(tmp_path, database_url
             queued = sum(client.llen(f"dramatiq:checks.europe{kind}") for kind in ("", ".DQ"))
         assert queued == 1
         assert "Traceback" not in log.read_text()
+        sender.client.close()
+
+
+def test_a_central_worker_in_the_middle_of_a_roll_up_ends_when_told_and_leaves_it_to_others(
+    tmp_path, database_url, redis_url
+):
+    # given an InfluxDB that takes its time over an hour
+    asked = threading.Event()
+
+    async def behave(exchange):
+        received = await exchange.request()
+        if "chunked=true" not in received.target:
+            await answers(204, b"")(exchange)
+            return
+        asked.set()
+        await exchange.gone()
+
+    with (
+        targets_in_thread(behave) as influx,
+        redis_client.Redis.from_url(redis_url) as client,
+    ):
+        client.set(keys.ROLLED_UP, int(time.time()) // HOUR_S * HOUR_S - 2 * HOUR_S)
+        settings = {
+            "REDIS_URL": redis_url, "DATABASE_URL": database_url, "SMTP_HOST": "127.0.0.1",
+            "INFLUXDB_URL": influx.url.rstrip("/"),
+        }  # fmt: skip
+        sender = Broker(redis_url)
+        sender.enqueue(dramatiq.Message(UPKEEP_QUEUE, "roll_up", (), {}, {}))
+        with running(_WORKER, tmp_path / "log", **settings) as child:
+            assert asked.wait(60)
+            # when
+            os.killpg(child.pid, signal.SIGTERM)
+            began = time.monotonic()
+            child.wait(15)
+            # then
+            assert time.monotonic() - began < 10
+        queued = sum(client.llen(f"dramatiq:{UPKEEP_QUEUE}{kind}") for kind in ("", ".DQ"))
+        assert queued == 1
+        assert client.zcard(f"dramatiq:{UPKEEP_QUEUE}.XQ") == 0
         sender.client.close()

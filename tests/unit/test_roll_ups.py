@@ -24,7 +24,7 @@ def _added_up(found, width_s):
     totals = {}
     for slot_s, answer in found:
         start_s = slot_s - slot_s % width_s
-        totals.setdefault(start_s, Totals((str(WEBSITE), REGION))).add(*answer)
+        totals.setdefault(start_s, Totals((str(WEBSITE), REGION))).add([answer])
     return [one.bucket(start_s) for start_s, one in sorted(totals.items())]
 
 
@@ -96,7 +96,7 @@ def test_nothing_is_lost_and_nothing_is_made_up(found):
 def test_the_p95_has_a_twentieth_above_it(responses_ms):
     totals = Totals((str(WEBSITE), REGION))
     for ms in responses_ms:
-        totals.add(1, ms)
+        totals.add([(1, ms)])
     # when
     found = totals.bucket(0).p95_ms
     # then

@@ -8,6 +8,7 @@ import dramatiq
 from periodiq import cron
 
 from monitor.actors.coming_again import comes_again
+from monitor.actors.handing_back import handed_back
 from monitor.actors.reading import read
 from monitor.actors.resources import CentralResources
 from monitor.broker import FIRST_PRIORITY, Broker, send_all
@@ -26,6 +27,9 @@ from monitor.services import audit, bulk_views, emit, record, sweep, sync, ticks
 _PATIENT = 40
 """Retries for about ten minutes, at most a quarter of a minute apart: as soon as Postgres is back,
 what waited for it is done. Those of a minute's batches end by themselves with that minute."""
+
+_ROLL_UP_LIMIT_MS = 6 * 3600 * 1000
+"""An hour of a million websites takes up to half an hour, and there may be many to make."""
 
 
 def declare(broker: Broker, resources: CentralResources) -> None:
@@ -56,7 +60,11 @@ def _declare_sync(broker: Broker, resources: CentralResources) -> None:
     async def sync_changes(payload: Any = None) -> None:  # noqa: ARG001 - a nudge says only: look
         await resources.sync_turns.sync()
 
-    @dramatiq.actor(broker=broker, queue_name=SYNC_QUEUE, max_retries=5, periodic=cron("@midnight"))
+    @dramatiq.actor(
+        broker=broker, queue_name=SYNC_QUEUE, max_retries=5, periodic=cron("@midnight"),
+        notify_shutdown=True,
+    )  # fmt: skip
+    @handed_back
     async def full_sync() -> None:
         """Once a day everything, in case anything was ever missed."""
         await sync.full_sync(resources.syncer)
@@ -90,8 +98,10 @@ def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
 
 def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
     @dramatiq.actor(
-        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("5 * * * *")
-    )
+        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("5 * * * *"),
+        time_limit=_ROLL_UP_LIMIT_MS, notify_shutdown=True,
+    )  # fmt: skip
+    @handed_back
     async def roll_up() -> None:
         await ticks.roll_up(resources.keeper)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any
+from typing import ParamSpec
 
 from dramatiq.asyncio import async_to_sync
 from dramatiq.errors import Retry
 from dramatiq.middleware import Shutdown
 
+P = ParamSpec("P")
+
 _BACK_IN_MS = 100
 
 
-def handed_back(actor: Callable[[Any], Awaitable[None]]) -> Callable[[Any], None]:
+def handed_back(actor: Callable[P, Awaitable[None]]) -> Callable[P, None]:
     """Run an async actor; where the worker's end interrupts it, queue its message again.
 
     What was interrupted is cancelled, and has left nothing that running it again would double.
@@ -21,9 +23,9 @@ def handed_back(actor: Callable[[Any], Awaitable[None]]) -> Callable[[Any], None
     run = async_to_sync(actor)
 
     @wraps(actor)
-    def sync_actor(payload: Any) -> None:
+    def sync_actor(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            run(payload)
+            run(*args, **kwargs)
         except Shutdown:
             raise Retry("the worker is to end", delay=_BACK_IN_MS) from None
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from monitor.domain.outcome import Tick
 from monitor.domain.series import DAY_S, HOUR_S
@@ -26,30 +27,44 @@ _AT_FIRST_BACK_S = DAY_S
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """What upkeep needs. ``now`` gives Unix seconds."""
+    """What upkeep needs. ``now`` gives Unix seconds. ``at_it``: held by whoever rolls up."""
 
     ticks: TickStore
     buffer: TickBuffer
     now: Callable[[], float]
+    at_it: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 async def roll_up(keeper: Keeper) -> int:
     """Roll up the hours that are over and not done yet; returns how many roll-ups.
 
-    Usually that is one, and it is never more than those of 30 days. The oldest go first: what
-    fails in the middle goes on from there the next time. Then come the hours that got ticks
-    after they were done.
+    Usually that is one, and it is never more than those of 30 days. The oldest go first, and each
+    is noted: whoever is interrupted goes on there the next time. Then come the hours that got
+    ticks after they were done. Where the last turn is still at it, it takes the new hour, too.
     """
-    first, this_hour = await _first_hour(keeper), _this_hour(keeper)
-    hours = range(first, this_hour, HOUR_S)
+    if keeper.at_it.locked():
+        log.info("ticks.still_rolling_up")
+        return 0
+    async with keeper.at_it:
+        return await _roll_up(keeper)
+
+
+async def _roll_up(keeper: Keeper) -> int:
+    first = hour = await _first_hour(keeper)
+    # Takes back what a clock that was ahead has noted.
+    await keeper.buffer.note_rolled_up(first - HOUR_S)
     late = await keeper.buffer.late_hours()
-    written = sum([await keeper.ticks.roll_up(hour) for hour in hours])
-    await keeper.buffer.note_rolled_up(this_hour - HOUR_S)
-    for hour, count in late.items():
-        if this_hour - _AT_MOST_BACK_S <= hour < first:
-            written += await keeper.ticks.roll_up(hour)
-        await keeper.buffer.forget_late(hour, count)
-    log.info("ticks.rolled_up", hours=len(hours), late_hours=len(late), rollups=written)
+    written = 0
+    while hour < _this_hour(keeper):
+        written += await keeper.ticks.roll_up(hour)
+        await keeper.buffer.note_rolled_up(hour)
+        hour += HOUR_S
+    for late_hour, count in late.items():
+        if hour - _AT_MOST_BACK_S <= late_hour < first:
+            written += await keeper.ticks.roll_up(late_hour)
+        await keeper.buffer.forget_late(late_hour, count)
+    hours = (hour - first) // HOUR_S
+    log.info("ticks.rolled_up", hours=hours, late_hours=len(late), rollups=written)
     return written
 
 

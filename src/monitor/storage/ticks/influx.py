@@ -35,6 +35,7 @@ from monitor.storage.ticks.influx_http import (
     TooLarge,
 )
 from monitor.storage.ticks.influxql import identifier
+from monitor.storage.ticks.pace import Pace
 from monitor.storage.ticks.totals import Totals
 
 LINES_PER_WRITE = 5000
@@ -51,8 +52,18 @@ T = TypeVar("T")
 class InfluxTicks:
     """A ``contract.TickStore`` on an InfluxDB server."""
 
-    def __init__(self, http: InfluxHttp, bucket: str, *, raw_days: int, rollup_days: int) -> None:
+    def __init__(
+        self,
+        http: InfluxHttp,
+        bucket: str,
+        *,
+        raw_days: int,
+        rollup_days: int,
+        pace: Callable[[], Pace] = Pace,
+    ) -> None:
+        """``pace``: makes that of a roll-up."""
         self._http = http
+        self._pace = pace
         self._raw = bucket
         self._hourly = f"{bucket}_hourly"
         self._raw_days = raw_days
@@ -153,7 +164,7 @@ class InfluxTicks:
         return await self._prepared(lambda: self._roll_up(hour_s))
 
     async def _roll_up(self, hour_s: int) -> int:
-        stored = 0
+        stored, pace = 0, self._pace()
         for ending in _PARTS:
             lines: list[bytes] = []
             async for line in self._rollups(hour_s, ending):
@@ -161,6 +172,8 @@ class InfluxTicks:
                 if len(lines) == LINES_PER_WRITE:
                     await self._store(self._hourly, lines)
                     stored, lines = stored + len(lines), []
+                    # Meanwhile InfluxDB waits as well: nobody takes what it has to say.
+                    await pace.rest()
             if lines:
                 await self._store(self._hourly, lines)
             stored += len(lines)
@@ -171,13 +184,12 @@ class InfluxTicks:
         question = influxql.select_hour(hour_s, ending)
         totals: Totals | None = None
         async for series in self._http.stream(self._raw, question, LINES_PER_WRITE):
-            for row in influxql.rows(series):
-                key = (row["website_id"], row["region"])
+            for key, found in influxql.checks_of(series):
                 if totals is None or totals.key != key:
                     if totals is not None:
                         yield _rollup(totals, hour_s)
                     totals = Totals(key)
-                totals.add(row["up"], row["response_ms"])
+                totals.add(found)
         if totals is not None:
             yield _rollup(totals, hour_s)
 

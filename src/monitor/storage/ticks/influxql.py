@@ -6,7 +6,7 @@ tags of a group beside its rows, 3 Core puts them into columns: ``rows`` reads b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from msgspec import Struct
 from monitor.domain.outcome import Reason, Tick, Timings
 from monitor.domain.series import HOUR_S, Bucket
 from monitor.storage.ticks.line_protocol import ROLLUPS, TICKS
+from monitor.storage.ticks.totals import Checked, Key
 
 Row = dict[str, Any]
 """Column or tag name: value."""
@@ -114,6 +115,20 @@ def rows(series: Iterable[Series]) -> Iterator[Row]:
     for s in series:
         for values in s.values:
             yield {**s.tags, **dict(zip(s.columns, values, strict=True))}
+
+
+def checks_of(series: Iterable[Series]) -> Iterator[tuple[Key, Sequence[Checked]]]:
+    """What ``select_hour`` is answered: of a website and region all checks, or a part of them."""
+    for s in series:
+        if s.tags:
+            up, response_ms = s.columns.index("up"), s.columns.index("response_ms")
+            yield (
+                (s.tags["website_id"], s.tags["region"]),
+                [(v[up], v[response_ms]) for v in s.values],
+            )
+        else:
+            for row in rows([s]):
+                yield (row["website_id"], row["region"]), [(row["up"], row["response_ms"])]
 
 
 def tick_of(website_id: UUID, row: Row) -> Tick:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from monitor.domain.series import Bucket
+
+Key = tuple[str, str]
+"""Website id and region."""
+
+Checked = tuple[int, float | None]
+"""Of one check: up, 0 or 1, and the response time in ms."""
 
 
 class Totals:
-    """Sums that grow tick by tick; ``key`` is (website id, region)."""
+    """Sums that grow tick by tick."""
 
-    def __init__(self, key: tuple[str, str]) -> None:
+    def __init__(self, key: Key) -> None:
         self.key = key
         self._checks = 0
         self._up = 0
         self._responses_ms: list[float] = []
 
-    def add(self, up: int, response_ms: float | None) -> None:
-        self._checks += 1
-        self._up += up
-        if response_ms is not None:
-            self._responses_ms.append(response_ms)
+    def add(self, found: Sequence[Checked]) -> None:
+        self._checks += len(found)
+        self._up += sum(up for up, _ in found)
+        self._responses_ms += [ms for _, ms in found if ms is not None]
 
     def bucket(self, start_s: int) -> Bucket:
         """What was added, as the bucket that starts at ``start_s``."""

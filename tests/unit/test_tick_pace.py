@@ -1,0 +1,76 @@
+"""A roll-up leaves the machine to others, until it is late."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from monitor.storage.ticks.influx import LINES_PER_WRITE, InfluxTicks
+from monitor.storage.ticks.influxql import Series
+from monitor.storage.ticks.pace import RESTS, RESTS_WITHIN_S, Pace
+
+
+class _Work:
+    """A clock that goes on with the work, and the rests that were taken."""
+
+    def __init__(self):
+        self.now_s = 100.0
+        self.rests_s = []
+
+    async def rest(self, seconds):
+        self.rests_s.append(seconds)
+        self.now_s += seconds
+
+    def parts(self, *seconds):
+        async def work():
+            pace = Pace(self.rest, lambda: self.now_s)
+            for each in seconds:
+                self.now_s += each
+                await pace.rest()
+
+        asyncio.run(work())
+        return self.rests_s
+
+
+def test_each_part_is_followed_by_a_rest_of_a_multiple_of_its_time():
+    assert _Work().parts(1.0, 0.5, 3.0) == [RESTS * 1.0, RESTS * 0.5, RESTS * 3.0]
+
+
+def test_work_that_is_late_rests_no_more():
+    assert _Work().parts(RESTS_WITHIN_S, 1.0) == []
+    # given rests that make it late
+    assert _Work().parts(RESTS_WITHIN_S / 2, 1.0) == [RESTS * RESTS_WITHIN_S / 2]
+
+
+class _Http:
+    """Answers the first question of a roll-up with so many websites, each with one check."""
+
+    def __init__(self, websites):
+        self.websites, self.written = websites, []
+
+    async def stream(self, database, question, chunk):
+        websites, self.websites = self.websites, 0
+        for number in range(websites):
+            tags = {"website_id": str(UUID(int=number)), "region": "europe"}
+            yield [Series(["time", "up", "response_ms"], [[0, 1, 5.0]], tags)]
+
+    async def write(self, database, lines):
+        self.written.append(lines.count(b"\n") + 1)
+
+
+@pytest.mark.parametrize(
+    ("websites", "rests"), [(LINES_PER_WRITE - 1, 0), (2 * LINES_PER_WRITE + 1, 2)]
+)
+def test_a_roll_up_rests_after_each_whole_write(websites, rests):
+    # given
+    http, work = _Http(websites), _Work()
+    store = InfluxTicks(
+        http, "ticks", raw_days=1, rollup_days=1, pace=lambda: Pace(work.rest, lambda: work.now_s)
+    )
+    # when
+    stored = asyncio.run(store.roll_up(0))
+    # then
+    assert (stored, sum(http.written)) == (websites, websites)
+    assert len(work.rests_s) == rests
