@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 import redis
 from bench.stack import Stack
-from bench.watch import Watch
+from bench.watch import Watch, say
 
 from monitor.broker import Broker
 from monitor.domain import messages
@@ -20,6 +20,7 @@ from monitor.storage.redis import keys
 _IN_ONE_MESSAGE = 500
 _AT_A_TIME = 20_000
 """More would wait for so long that they were left to their slots."""
+_TOLD_EVERY = 5 * _AT_A_TIME
 _WITHIN_S = 120.0
 
 
@@ -41,6 +42,8 @@ def check_all_once(watch: Watch) -> None:
     with redis.Redis.from_url(stack.redis_url) as client:
         name = keys.state(stack.options.regions[0])
         for begin in range(0, len(ids), _AT_A_TIME):
+            if begin % _TOLD_EVERY == 0:
+                say(f"{begin} of {len(ids)} websites are checked once")
             part = ids[begin : begin + _AT_A_TIME]
             check_at(stack, part, int(time.time()))
             packed = [i.bytes for i in part]
