@@ -22,13 +22,11 @@ _STYLE = f"""
 
 @dataclass(frozen=True)
 class Curve:
-    """(websites, value) points; ``label`` stands in the legend. ``above``: so do its figures, of
-    their points."""
+    """(websites, value) points; ``label`` stands in the legend."""
 
     label: str
     colour: str
     points: Sequence[tuple[int, float]]
-    above: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,11 @@ def draw(found: Mapping[str, Any], subtitle: str) -> str:
     full = f"{found['checks_per_s']:,.0f} checks/s"
     cost = [
         Curve(beside, _BLUE, points("marginal_us_per_check")),
-        Curve(full, _TEAL, [(all_of_them, found["marginal_us_per_check"])], above=True),
+        Curve(full, _TEAL, [(all_of_them, found["marginal_us_per_check"])]),
     ]
     lag = [
         Curve(beside, _BLUE, points("lag_p99_s")),
-        Curve(full, _TEAL, [(all_of_them, found["lag_p99_s"])], above=True),
+        Curve(full, _TEAL, [(all_of_them, found["lag_p99_s"])]),
     ]
     title = "CPU of one check without idling, microseconds"
     body = [
@@ -98,9 +96,16 @@ def _panel(left: float, title: str, curves: Sequence[Curve], limit: Limit) -> li
         *(_tick(x(10**power), 10**power) for power in range(lowest, highest + 1)),
         f'<text class="soft mid" x="{middle}" y="{bottom + 38}">websites</text>',
         f'<path d="M{left} {y(limit.value):.1f}h{_PANEL_W}" {_LIMIT}/>',
-        *(part for curve in curves for part in _curve(curve, x, y, top)),
+        *(part for curve in curves for part in _curve(curve, x, y, top, _highest(curves))),
         *_legend(left, curves, limit),
     ]
+
+
+def _highest(curves: Sequence[Curve]) -> set[tuple[int, float]]:
+    """Where several points stand above each other, the topmost."""
+    points = [point for curve in curves for point in curve.points]
+    values = {n: [value for other, value in points if other == n] for n, _ in points}
+    return {(n, max(found)) for n, found in values.items() if len(found) > 1}
 
 
 def _most_shown(curves: Sequence[Curve], limit: Limit) -> list[float]:
@@ -132,7 +137,11 @@ def words(sites: int) -> str:
 
 
 def _curve(
-    curve: Curve, x: Callable[[int], float], y: Callable[[float], float], top: float
+    curve: Curve,
+    x: Callable[[int], float],
+    y: Callable[[float], float],
+    top: float,
+    highest: set[tuple[int, float]],
 ) -> list[str]:
     """A line with its points. What is beyond the axis leaves the panel, its figure at the edge."""
     path = " ".join(f"{x(n):.1f},{y(value):.1f}" for n, value in curve.points)
@@ -145,7 +154,7 @@ def _curve(
         at = f'cx="{x(n):.1f}" cy="{y(value):.1f}"'
         ring = f'fill="#ffffff" stroke="{curve.colour}" stroke-width="2"'
         parts.append(f'<circle {at} r="4" {ring}/>')
-        room = not curve.above and y(value) < _TOP + _PANEL_H - 24
+        room = (n, value) not in highest and y(value) < _TOP + _PANEL_H - 24
         beside = y(value) + 20 if room else y(value) - 10
         parts.append(_label(x(n), beside, _figure(value), curve, "middle"))
     return parts
