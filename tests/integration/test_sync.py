@@ -140,7 +140,8 @@ def test_a_deleted_or_paused_website_leaves_nothing_behind(play, end):
         await world.sync()
         # then nothing of it is left, and a check that was under way writes nothing any more
         assert await _ids(world) == set()
-        assert await world.states.write("europe", [change]) == []
+        later = StateChange(website, 5, RegionState(slot_s=65, verdict=Verdict.UP), None)
+        assert await world.states.write("europe", [change, later]) == []
         assert await world.states.read({"europe": [website]}) == {}
 
     play(scenario)

@@ -75,7 +75,10 @@ class Rebuild:
                 await pipe.execute()
 
     async def prune(self) -> None:
-        """Remove what regions hold about websites that are gone."""
+        """Remove what regions hold about websites that are gone.
+
+        States before flips: no check adds a flip for a website without a definition and a state.
+        """
         with translated():
             for region in self._regions:
                 for name in (keys.state(region), keys.flips(region)):

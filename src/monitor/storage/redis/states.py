@@ -32,14 +32,15 @@ _flip_decoder = msgspec.msgpack.Decoder(Flip)
 
 # Stores each state only if the stored slot is still the one that the decision was made on, so
 # that of two checks that overlap one decides and the other changes nothing. A website without
-# a definition is gone: its state is not written. Returns 1 for each that was stored, else 0.
+# a definition is gone: no state is begun for it. Where there is one it is not looked up, as the
+# state goes with the definition. Returns 1 for each that was stored, else 0.
 _WRITE = """
 local done = {}
 for i = 1, #ARGV, 4 do
   local id, expected, state, flip = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local stored = redis.call('HGET', KEYS[1], id)
   local slot = stored and string.sub(stored, 1, 4) or '\\0\\0\\0\\0'
-  if slot == expected and redis.call('HEXISTS', KEYS[3], id) == 1 then
+  if slot == expected and (stored or redis.call('HEXISTS', KEYS[3], id) == 1) then
     redis.call('HSET', KEYS[1], id, state)
     if flip ~= '' then redis.call('HSET', KEYS[2], id, flip) end
     done[#done + 1] = 1
