@@ -65,7 +65,7 @@ def _measure(url: str, pid: int, options: argparse.Namespace) -> None:
         print(f"round {number + 1}: {used_us / len(ids):.1f} us a tick, {rss} MiB", flush=True)
 
 
-def _wait_for(url: str, child: subprocess.Popen[bytes]) -> None:
+def wait_for(url: str, child: subprocess.Popen[bytes]) -> None:
     while not answers(f"{url}/ping", 204):
         if child.poll() is not None:
             raise SystemExit("influxd ended at once.")
@@ -82,7 +82,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory:
         child = start_influxd(Path(directory) / "i", port, options.websites, subprocess.DEVNULL)
         try:
-            _wait_for(f"http://127.0.0.1:{port}", child)
+            wait_for(f"http://127.0.0.1:{port}", child)
             _measure(f"http://127.0.0.1:{port}", child.pid, options)
         finally:
             process.stop(child, within_s=10)
