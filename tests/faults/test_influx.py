@@ -33,7 +33,7 @@ def test_it_fails_in_every_way_and_no_tick_is_lost_but_those_it_refused(faulty, 
         return {name: {"INFLUXDB_URL": front.url} for name in names}
 
     script = scripted(51, blind_s=10)
-    with faulty(script, of=of) as system:
+    with faulty(script, of=of, with_a_minute=True) as system:
         # when
         for at_s, how in (
             (2, influx_front.busy),
