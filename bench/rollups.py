@@ -76,6 +76,7 @@ async def _measure(url: str, pid: int, options: argparse.Namespace) -> None:
     asking.cancel()
     await store.close()
     used = {name: after[name] - before[name] for name in roots}
+    used["ours"] -= used["influxd"]  # which is a child of this process
     each = {name: us / len(ids) / options.checks for name, us in used.items()}
     print(
         f"{took_s:.1f} s, {sum(used.values()) / took_s / 1e6:.2f} cores; "
