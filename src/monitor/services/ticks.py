@@ -18,6 +18,10 @@ log = get_logger(__name__)
 LATE_S = 120
 """A tick written so long after the end of its hour may have missed that hour's roll-up."""
 
+SETTLED_S = LATE_S + 60
+"""No hour is rolled up sooner after its end. What is written later is late, also by a clock that is
+a minute off."""
+
 _AT_MOST_BACK_S = 30 * DAY_S
 """Hours before that are not rolled up any more: their raw ticks may be gone in part."""
 
@@ -50,22 +54,30 @@ async def roll_up(keeper: Keeper) -> int:
 
 
 async def _roll_up(keeper: Keeper) -> int:
-    first = hour = await _first_hour(keeper)
+    first = await _first_hour(keeper)
     # Takes back what a clock that was ahead has noted.
     await keeper.buffer.note_rolled_up(first - HOUR_S)
     late = await keeper.buffer.late_hours()
-    written = 0
-    while hour < _this_hour(keeper):
-        written += await keeper.ticks.roll_up(hour)
-        await keeper.buffer.note_rolled_up(hour)
-        hour += HOUR_S
+    hour, written = await _roll_up_new(keeper, first)
     for late_hour, count in late.items():
         if hour - _AT_MOST_BACK_S <= late_hour < first:
             written += await keeper.ticks.roll_up(late_hour)
         await keeper.buffer.forget_late(late_hour, count)
+        hour, more = await _roll_up_new(keeper, hour)
+        written += more
     hours = (hour - first) // HOUR_S
     log.info("ticks.rolled_up", hours=hours, late_hours=len(late), rollups=written)
     return written
+
+
+async def _roll_up_new(keeper: Keeper, hour: int) -> tuple[int, int]:
+    """From this hour on those that are over; returns the next hour, and how many roll-ups."""
+    written = 0
+    while hour < _settled(keeper):
+        written += await keeper.ticks.roll_up(hour)
+        await keeper.buffer.note_rolled_up(hour)
+        hour += HOUR_S
+    return hour, written
 
 
 async def _first_hour(keeper: Keeper) -> int:
@@ -74,18 +86,19 @@ async def _first_hour(keeper: Keeper) -> int:
     Where Redis has forgotten which that was, at the latest hour that has any roll-up: it may
     lack those of some websites. Where there is none, a day back.
     """
-    this_hour = _this_hour(keeper)
+    settled = _settled(keeper)
     done = await keeper.buffer.rolled_up()
     if done is not None:
         since = done + HOUR_S
     else:
         last = await keeper.ticks.last_rolled_up()
-        since = this_hour - _AT_FIRST_BACK_S if last is None else last
-    return max(min(since, this_hour), this_hour - _AT_MOST_BACK_S)
+        since = settled - _AT_FIRST_BACK_S if last is None else last
+    return max(min(since, settled), settled - _AT_MOST_BACK_S)
 
 
-def _this_hour(keeper: Keeper) -> int:
-    return int(keeper.now()) // HOUR_S * HOUR_S
+def _settled(keeper: Keeper) -> int:
+    """The end of the last hour that is over."""
+    return int(keeper.now() - SETTLED_S) // HOUR_S * HOUR_S
 
 
 async def prepare_and_expire(keeper: Keeper) -> None:

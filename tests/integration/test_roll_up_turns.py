@@ -1,0 +1,187 @@
+"""Turns of the roll-up: no hour with ticks stays without one, and none is made twice."""
+
+import pytest
+
+from monitor.domain.errors import Unavailable
+from monitor.domain.series import DAY_S, HOUR_S
+from monitor.services.ticks import LATE_S, SETTLED_S, late_hours, roll_up
+from support.upkeep import THIS_HOUR, back, given_rolled_up, keeper_of, rolled_up, tick
+from support.world import run
+
+
+@pytest.fixture
+def play(database_url, redis_url):
+    return lambda scenario: run(scenario, database_url, redis_url)
+
+
+def test_hours_missed_in_an_outage_are_rolled_up_oldest_first(play):
+    async def scenario(world):
+        # given
+        await given_rolled_up(world, *back(10))
+        await world.ticks.write([tick(hour) for hour in back(*range(9, -1, -1))])
+        keeper = keeper_of(world)
+        # when
+        assert await roll_up(keeper) == 10
+        # then: all that are over, and not the one that is not
+        assert keeper.ticks.hours == back(*range(10, 0, -1))
+        assert [*await rolled_up(world)] == back(*range(10, 0, -1))
+
+    play(scenario)
+
+
+def test_without_an_outage_each_hour_is_rolled_up_once(play):
+    async def scenario(world):
+        # given
+        await given_rolled_up(world, *back(2))
+        await roll_up(keeper_of(world))
+        keeper = keeper_of(world)
+        # when
+        await roll_up(keeper)
+        world.now_s += HOUR_S
+        await roll_up(keeper)
+        # then
+        assert keeper.ticks.hours == [THIS_HOUR]
+
+    play(scenario)
+
+
+def test_where_redis_forgot_what_was_done_the_last_hour_is_made_again(play):
+    async def scenario(world):
+        # given: perhaps it was left in the middle
+        await given_rolled_up(world, *back(2))
+        await roll_up(keeper_of(world))
+        await world.redis.flushall()
+        keeper = keeper_of(world)
+        # when
+        await roll_up(keeper)
+        # then
+        assert keeper.ticks.hours == back(2, 1)
+
+    play(scenario)
+
+
+def test_the_first_time_a_day_is_rolled_up(play):
+    async def scenario(world):
+        keeper = keeper_of(world)
+        await roll_up(keeper)
+        assert keeper.ticks.hours == back(*range(24, 0, -1))
+
+    play(scenario)
+
+
+def test_it_goes_back_30_days_and_no_further(play):
+    async def scenario(world):
+        # given
+        await given_rolled_up(world, THIS_HOUR - 45 * DAY_S)
+        keeper = keeper_of(world)
+        # when
+        await roll_up(keeper)
+        # then
+        assert (keeper.ticks.hours[0], len(keeper.ticks.hours)) == (THIS_HOUR - 30 * DAY_S, 720)
+
+    play(scenario)
+
+
+def test_what_failed_in_the_middle_goes_on_from_there(play):
+    async def scenario(world):
+        # given
+        await given_rolled_up(world, *back(10))
+        await world.ticks.write([tick(hour) for hour in back(*range(9, 0, -1))])
+        keeper = keeper_of(world)
+        (keeper.ticks.fails_at,) = back(6)
+        with pytest.raises(Unavailable):
+            await roll_up(keeper)
+        # when
+        again = keeper_of(world)
+        await roll_up(again)
+        # then
+        assert again.ticks.hours == back(*range(6, 0, -1))
+        assert [*await rolled_up(world)] == back(*range(10, 0, -1))
+
+    play(scenario)
+
+
+def test_hours_that_a_clock_ahead_has_noted_are_rolled_up_in_their_time(play):
+    async def scenario(world):
+        # given
+        await given_rolled_up(world, *back(1))
+        world.now_s += 3 * HOUR_S
+        await roll_up(keeper_of(world))
+        world.now_s -= 3 * HOUR_S
+        await roll_up(keeper_of(world))
+        # when
+        world.now_s += HOUR_S
+        keeper = keeper_of(world)
+        await roll_up(keeper)
+        # then
+        assert keeper.ticks.hours == [THIS_HOUR]
+
+    play(scenario)
+
+
+def test_an_hour_that_ends_meanwhile_is_rolled_up_in_the_same_turn_and_no_other(play):
+    async def scenario(world):
+        # given
+        await given_rolled_up(world, *back(3))
+        await world.ticks.write([tick(hour) for hour in back(2, 1, 0)])
+        keeper = keeper_of(world)
+        store_s = keeper.ticks.roll_up
+
+        async def roll_up_for_long(hour_s):
+            if hour_s == THIS_HOUR - HOUR_S:
+                world.now_s += HOUR_S
+                # when the next turn comes
+                assert await roll_up(keeper) == 0
+            return await store_s(hour_s)
+
+        keeper.ticks.roll_up = roll_up_for_long
+        await roll_up(keeper)
+        # then
+        assert keeper.ticks.hours == back(3, 2, 1, 0)
+
+    play(scenario)
+
+
+def test_an_hour_that_ends_while_late_ones_are_made_again_is_rolled_up_in_the_same_turn(play):
+    async def scenario(world):
+        # given
+        old, older, last = back(20, 30, 1)
+        await given_rolled_up(world, last)
+        await roll_up(keeper_of(world))
+        await world.buffer.note_late({old, older})
+        keeper = keeper_of(world)
+        store_s = keeper.ticks.roll_up
+
+        async def roll_up_for_long(hour_s):
+            if hour_s in (old, older):
+                world.now_s += HOUR_S
+            return await store_s(hour_s)
+
+        keeper.ticks.roll_up = roll_up_for_long
+        # when
+        await roll_up(keeper)
+        # then
+        assert set(keeper.ticks.hours) == {old, older, THIS_HOUR, THIS_HOUR + HOUR_S}
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("after_s", [0, LATE_S - 1, LATE_S + 1, SETTLED_S, 600])
+def test_no_tick_is_lost_however_soon_after_its_hour_a_turn_comes(play, after_s):
+    async def scenario(world):
+        # given
+        (last,) = back(1)
+        await given_rolled_up(world, *back(2))
+        await roll_up(keeper_of(world))
+        world.now_s = THIS_HOUR + after_s
+        await roll_up(keeper_of(world))
+        # when a tick of the last hour is written then
+        await world.ticks.write([tick(last + 3590)])
+        if late := late_hours([tick(last + 3590)], world.now_s):
+            await world.buffer.note_late(late)
+        world.now_s = THIS_HOUR + HOUR_S // 2
+        await roll_up(keeper_of(world))
+        # then
+        assert (await rolled_up(world))[last] == 1
+
+    play(scenario)

@@ -1,0 +1,55 @@
+"""Hours with ticks, and which of them were rolled up."""
+
+from __future__ import annotations
+
+from monitor.domain.errors import Unavailable
+from monitor.domain.outcome import Tick, Timings
+from monitor.domain.series import DAY_S, HOUR_S
+from monitor.services.ticks import Keeper
+from support.ticks import SHOP
+from support.world import START_S
+
+THIS_HOUR = START_S // HOUR_S * HOUR_S
+
+
+class Watched:
+    """A tick store that remembers which hours were rolled up, and can fail at one."""
+
+    def __init__(self, store):
+        self._store = store
+        self.hours = []
+        self.fails_at = None
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    async def roll_up(self, hour_s):
+        if hour_s == self.fails_at:
+            raise Unavailable("postgres", "is away")
+        self.hours.append(hour_s)
+        return await self._store.roll_up(hour_s)
+
+
+def keeper_of(world):
+    return Keeper(Watched(world.ticks), world.buffer, world.now)
+
+
+def back(*hours):
+    """The starts of the hours that began so many hours before this one."""
+    return [THIS_HOUR - HOUR_S * n for n in hours]
+
+
+def tick(slot_s):
+    return Tick(SHOP, "europe", slot_s, True, None, 200, 1.0, Timings())
+
+
+async def rolled_up(world):
+    """Hour: checks, of all roll-ups."""
+    since = THIS_HOUR - 60 * DAY_S
+    found = await world.ticks.hourly_buckets(SHOP, None, since, THIS_HOUR + HOUR_S)
+    return {b.start_s: b.checks for b in found}
+
+
+async def given_rolled_up(world, hour_s):
+    await world.ticks.write([tick(hour_s)])
+    assert await world.ticks.roll_up(hour_s) == 1
