@@ -130,12 +130,12 @@ class Broker(RedisBroker):
         return now_ms
 
     def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes | None]:
-        """The next messages. One that is none goes to the dead letters of its queue and the log.
-
-        Dramatiq's consumer would end over it, lose what it fetched along with it, and find it
-        again: for ever. One of a newer version is handed on.
+        """The next messages. One that is none goes to the dead letters of its queue and the log:
+        Dramatiq's consumer would end over it, and find it again for ever. One of a newer version is
+        handed on. A process that was told to end takes none: an idle thread would begin what
+        another has just handed back, and not be told.
         """
-        found = self._fetch(queue_name, prefetch)
+        found = self._fetch(queue_name, 0 if self.wake_ups.ended else prefetch)
         return [data for data in found if data is None or self._is_ours(queue_name, data)]
 
     def _fetch(self, queue_name: str, prefetch: int) -> list[bytes | None]:

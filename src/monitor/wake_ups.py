@@ -61,7 +61,12 @@ class WakeUps:
 
     def arrive(self, queue: str) -> bool:
         """Whether this process would be told of a message on the queue just now."""
-        return queue in self._heard and not self._ended.is_set()
+        return queue in self._heard and not self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether this process was told to end."""
+        return self._ended.is_set()
 
     def end(self) -> None:
         """Listen no more; whoever waits wakes up."""
@@ -75,7 +80,7 @@ class WakeUps:
 
     def _run(self) -> None:
         said = ""
-        while not self._ended.is_set():
+        while not self.ended:
             pause_s = _AGAIN_AFTER_S
             try:
                 self._listen()
@@ -95,7 +100,7 @@ class WakeUps:
         """Until it is ended. Raises RedisError or OSError where the connection breaks."""
         asked: set[str] = set()
         with self._connect() as client, client.pubsub() as channels:
-            while not self._ended.is_set():
+            while not self.ended:
                 if missing := self._events.keys() - asked:
                     channels.subscribe(*(channel(self._namespace, queue) for queue in missing))
                     asked |= missing
@@ -111,7 +116,7 @@ class WakeUps:
 
 
 class EndOfWakeUps(dramatiq.Middleware):
-    """A worker that is told to end waits for nothing more."""
+    """A worker that is told to end waits for nothing more, and takes no more messages."""
 
     def __init__(self, wake_ups: WakeUps) -> None:
         self._wake_ups = wake_ups

@@ -51,3 +51,21 @@ def test_who_is_not_silent_keeps_what_it_has(broker, redis_url):
         broker.send([_batch(1)])
         assert len(_fetched(alive, QUEUE)) == 1
         assert _fetched(broker, QUEUE) == []
+
+
+def test_who_is_told_to_end_takes_no_more_and_is_not_taken_for_dead(broker, redis_url):
+    # given a worker that has a message
+    ends = Broker(redis_url)
+    with closing(ends.client):
+        broker.send([_batch(1)])
+        assert len(_fetched(ends, QUEUE)) == 1
+        # when it is told to end, and looks once more when it would soon be taken for dead
+        ends.emit_before("worker_shutdown", None)
+        broker.send([_batch(2)])
+        heartbeats = f"{ends.namespace}:__heartbeats__"
+        silent_since_ms = int(time.time() * 1000) - ends.heartbeat_timeout - 1
+        broker.client.zadd(heartbeats, {ends.broker_id: silent_since_ms})
+        # then
+        assert _fetched(ends, QUEUE) == []
+        # and another takes what came, and not what it has
+        assert len(_fetched(broker, QUEUE)) == 1

@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 
 import dramatiq
+import psycopg
 import pytest
 import redis as redis_client
 
 from monitor.broker import Broker
 from monitor.domain import messages
-from monitor.domain.messages import UPKEEP_QUEUE, CheckWebsites
+from monitor.domain.messages import SYNC_QUEUE, UPKEEP_QUEUE, CheckWebsites
 from monitor.domain.series import HOUR_S
 from monitor.storage.redis import keys
 from support.products import command, environment, running, until, worker
@@ -195,15 +196,50 @@ def test_a_central_worker_in_the_middle_of_a_roll_up_ends_when_told_and_leaves_i
         }  # fmt: skip
         sender = Broker(redis_url)
         sender.enqueue(dramatiq.Message(UPKEEP_QUEUE, "roll_up", (), {}, {}))
-        with running(_WORKER, tmp_path / "log", **settings) as child:
+        log = tmp_path / "log"
+        with running(_WORKER, log, **settings) as child:
             assert asked.wait(60)
-            # when
-            os.killpg(child.pid, signal.SIGTERM)
-            began = time.monotonic()
-            child.wait(15)
-            # then
-            assert time.monotonic() - began < 10
-        queued = sum(client.llen(f"dramatiq:{UPKEEP_QUEUE}{kind}") for kind in ("", ".DQ"))
-        assert queued == 1
-        assert client.zcard(f"dramatiq:{UPKEEP_QUEUE}.XQ") == 0
+            # when, then
+            _ends_soon_when_told(child)
+        _left_to_others(client, UPKEEP_QUEUE, log)
         sender.client.close()
+
+
+def test_a_central_worker_in_the_middle_of_a_full_sync_ends_when_told_and_leaves_it_to_others(
+    tmp_path, database_url, redis_url
+):
+    run(lambda world: world.sync(), database_url, redis_url)  # else the worker does that first
+    settings = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "SMTP_HOST": "127.0.0.1"}
+    log = tmp_path / "log"
+    with (
+        redis_client.Redis.from_url(redis_url) as client,
+        psycopg.connect(database_url) as holder,
+        psycopg.connect(database_url, autocommit=True) as watching,
+        running(_WORKER, log, **settings) as child,
+    ):
+        # given a full sync that waits for Postgres
+        holder.execute("LOCK TABLE websites IN ACCESS EXCLUSIVE MODE")
+        sender = Broker(redis_url)
+        sender.enqueue(dramatiq.Message(SYNC_QUEUE, "full_sync", (), {}, {}))
+        waits = (
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            " AND query LIKE 'SELECT count(*) FROM websites%'"
+        )
+        until(lambda: watching.execute(waits).fetchone())
+        # when, then
+        _ends_soon_when_told(child)
+        _left_to_others(client, SYNC_QUEUE, log)
+        sender.client.close()
+
+
+def _ends_soon_when_told(child):
+    os.killpg(child.pid, signal.SIGTERM)
+    began = time.monotonic()
+    child.wait(15)
+    assert time.monotonic() - began < 10
+
+
+def _left_to_others(client, queue, log):
+    assert sum(client.llen(f"dramatiq:{queue}{kind}") for kind in ("", ".DQ")) == 1
+    assert client.zcard(f"dramatiq:{queue}.XQ") == 0
+    assert "Traceback" not in log.read_text()

@@ -7,8 +7,9 @@ from functools import wraps
 from typing import ParamSpec
 
 from dramatiq.asyncio import async_to_sync
-from dramatiq.errors import Retry
 from dramatiq.middleware import Shutdown
+
+from monitor.retries import HandedBack
 
 P = ParamSpec("P")
 
@@ -27,6 +28,6 @@ def handed_back(actor: Callable[P, Awaitable[None]]) -> Callable[P, None]:
         try:
             run(*args, **kwargs)
         except Shutdown:
-            raise Retry("the worker is to end", delay=_BACK_IN_MS) from None
+            raise HandedBack("the worker is to end", delay=_BACK_IN_MS) from None
 
     return sync_actor

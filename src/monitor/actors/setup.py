@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import dramatiq
-from dramatiq.middleware import Retries, ShutdownNotifications, TimeLimit
+from dramatiq.middleware import ShutdownNotifications, TimeLimit
 from periodiq import PeriodiqMiddleware
 
 from monitor import logs
@@ -22,6 +22,7 @@ from monitor.actors.resources import CentralResources, RegionResources, Resource
 from monitor.actors.told_once import ToldOnce
 from monitor.broker import Broker
 from monitor.domain.errors import SettingsError
+from monitor.retries import RetriesOfFailures
 from monitor.settings import Settings, load
 
 R = TypeVar("R", bound=Resources)
@@ -92,7 +93,7 @@ def _broker(settings: Settings, resources: R, declare: Callable[[Broker, R], Non
         resources.messages,
         resources,
         *map(MetricsMiddleware, _metrics(settings, resources)),
-        Retries(),
+        RetriesOfFailures(),
         PeriodiqMiddleware(),  # knows the option ``periodic``; ages are KeepTime's
         # Off before a retry is queued: that waits for Redis, and an interrupt would lose it.
         TimeLimit(),

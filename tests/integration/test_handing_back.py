@@ -1,0 +1,51 @@
+"""What a worker that is to end leaves to others is no failure of the message."""
+
+import threading
+from contextlib import closing
+
+import dramatiq
+import pytest
+
+from monitor.broker import Broker
+from monitor.retries import HandedBack, RetriesOfFailures
+
+QUEUE = "checks.europe"
+MAX_RETRIES = 3
+
+
+@pytest.fixture
+def played(redis_url, client):
+    """Runs a message whose first tries end with these; says whether it was done in the end."""
+
+    def play(*errors):
+        left, done = list(errors), threading.Event()
+        broker = Broker(redis_url, [RetriesOfFailures()])
+
+        @dramatiq.actor(
+            broker=broker, queue_name=QUEUE, max_retries=MAX_RETRIES, min_backoff=1, max_backoff=1
+        )
+        def act():
+            if left:
+                raise left.pop(0)
+            done.set()
+
+        worker = dramatiq.Worker(broker, worker_timeout=100, worker_threads=1)
+        with closing(broker.client):
+            act.send()
+            worker.start()
+            while not done.wait(0.05) and not client.zcard(f"dramatiq:{QUEUE}.XQ"):
+                pass
+            worker.stop()
+        return done.is_set()
+
+    return play
+
+
+def test_handed_back_however_often_it_is_done_in_the_end(played):
+    assert played(*[HandedBack("", delay=1)] * (3 * MAX_RETRIES))
+
+
+def test_failures_beside_are_still_counted(played):
+    back, failed = HandedBack("", delay=1), RuntimeError("no")
+    assert played(failed, back, failed, back, failed)
+    assert not played(failed, back, failed, back, failed, back, failed)
