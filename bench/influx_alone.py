@@ -15,6 +15,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -65,7 +66,20 @@ def _measure(url: str, pid: int, options: argparse.Namespace) -> None:
         print(f"round {number + 1}: {used_us / len(ids):.1f} us a tick, {rss} MiB", flush=True)
 
 
-def wait_for(url: str, child: subprocess.Popen[bytes]) -> None:
+@contextmanager
+def influxd_alone(websites: int) -> Iterator[tuple[str, int]]:
+    """A server for so many websites: its address and process id."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory:
+        child = start_influxd(Path(directory) / "i", port, websites, subprocess.DEVNULL)
+        try:
+            _wait_for(f"http://127.0.0.1:{port}", child)
+            yield f"http://127.0.0.1:{port}", child.pid
+        finally:
+            process.stop(child, within_s=10)
+
+
+def _wait_for(url: str, child: subprocess.Popen[bytes]) -> None:
     while not answers(f"{url}/ping", 204):
         if child.poll() is not None:
             raise SystemExit("influxd ended at once.")
@@ -78,14 +92,9 @@ def main() -> None:
     )
     for name, default in (("websites", 150_000), ("rounds", 5), ("lines", 2500)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    options, port = parser.parse_args(), free_port()
-    with tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory:
-        child = start_influxd(Path(directory) / "i", port, options.websites, subprocess.DEVNULL)
-        try:
-            wait_for(f"http://127.0.0.1:{port}", child)
-            _measure(f"http://127.0.0.1:{port}", child.pid, options)
-        finally:
-            process.stop(child, within_s=10)
+    options = parser.parse_args()
+    with influxd_alone(options.websites) as (url, pid):
+        _measure(url, pid, options)
 
 
 if __name__ == "__main__":

@@ -11,25 +11,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from uuid import UUID
 
 from monitor.domain.ids import uuid7
 from monitor.domain.outcome import Tick, Timings
 from monitor.domain.series import DAY_S, HOUR_S
-from monitor.local import process
-from monitor.local.redis import free_port
 from monitor.storage.ticks.influx import InfluxTicks
 from monitor.storage.ticks.influx_http import InfluxHttp
 from monitor.storage.ticks.pace import Pace
 
 from . import figures, proc
-from .influx_alone import wait_for
-from .servers import start_influxd
+from .influx_alone import influxd_alone
 from .stores import BUCKET
 
 _AT_ONCE = 5000
@@ -93,14 +87,9 @@ def main() -> None:
     for name, default in (("websites", 100_000), ("checks", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--no-rest", action="store_true")
-    options, port = parser.parse_args(), free_port()
-    with tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory:
-        child = start_influxd(Path(directory) / "i", port, options.websites, subprocess.DEVNULL)
-        try:
-            wait_for(f"http://127.0.0.1:{port}", child)
-            asyncio.run(_measure(f"http://127.0.0.1:{port}", child.pid, options))
-        finally:
-            process.stop(child, within_s=10)
+    options = parser.parse_args()
+    with influxd_alone(options.websites) as (url, pid):
+        asyncio.run(_measure(url, pid, options))
 
 
 if __name__ == "__main__":

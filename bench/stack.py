@@ -82,6 +82,7 @@ class Stack:
             "SMTP_TLS": "none", "ALERT_EMAIL_TO": "on-call@bench.test",
             "INFLUXDB_URL": self.influx_url or "", "MONITOR_API_PORT": str(free_port()),
             "MONITOR_DNS_SERVERS": self.dns_server or "",
+            "MONITOR_BATCH_SIZE": str(self.options.batch_size),
         }  # fmt: skip
         found = environment(given, Locations(self.database_url, self.redis_url, 0), self.directory)
         if self.targets.authority is not None:

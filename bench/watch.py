@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +110,7 @@ class Watch:
         if len(readings) == 1:
             time.sleep(max(until_s - time.time(), 1.0))
             readings.append(self.read())
-        sums = [_ours(rate) for rate in rates(readings)]
+        sums = [total(rate) for rate in rates(readings)]
         return Idle(_rates(readings[0], readings[-1]), figures.standard_error(sums))
 
 
@@ -135,8 +135,9 @@ def _rates(before: Reading, after: Reading) -> dict[str, float]:
     return {name: (after.cpu_us[name] - us) / seconds for name, us in before.cpu_us.items()}
 
 
-def _ours(rates: dict[str, float]) -> float:
-    return sum(us for name, us in rates.items() if ours(name))
+def total(us_by_process: Mapping[str, float]) -> float:
+    """Of all processes that are ours."""
+    return sum(us for name, us in us_by_process.items() if ours(name))
 
 
 def ours(name: str) -> bool:

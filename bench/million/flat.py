@@ -8,7 +8,7 @@ from math import hypot
 from typing import Any
 
 from bench import figures
-from bench.watch import ours
+from bench.watch import ours, total
 
 Minutes = Sequence[Mapping[str, float]]
 """CPU us a second by process, in each of a few minutes."""
@@ -78,8 +78,4 @@ def _error_us_per_s(spent: Spent, fewest: Spent) -> float:
 
 
 def _more(one: Minutes, other: Minutes) -> list[float]:
-    return [_ours(a) - _ours(b) for a, b in zip(one, other, strict=True)]
-
-
-def _ours(minute: Mapping[str, float]) -> float:
-    return sum(us for name, us in minute.items() if ours(name))
+    return [total(a) - total(b) for a, b in zip(one, other, strict=True)]

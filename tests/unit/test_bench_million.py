@@ -14,6 +14,8 @@ from bench.million import flat, history, importing, judge, options, picture
 from bench.million.judge import Line
 from bench.stack import TARGET
 
+from monitor.domain.ring import POSITIONS, Arc, batches_of_arc
+
 KIND = {"n": 600, "bad": 0, "last_error": "", "p50_ms": 5.0, "p99_ms": 20.0, "max_ms": 40.0}
 MIB = 2**20
 
@@ -208,6 +210,18 @@ class TestOptions:
         each = [found.side_by_side(sites) for sites in found.compared]
         assert [o.sites for o in each] == [1000, 10_000, 100_000, 10**6]
         assert {o.series / o.interval_s for o in each} == {1000 / 30}
+
+    @pytest.mark.parametrize("fewest", [100, 400, 1000, 2000, 4000])
+    def test_side_by_side_all_have_the_same_batches(self, fewest):
+        size, minute = options.alike(fewest), Arc(0, POSITIONS // 5, 0)
+        turn = batches_of_arc(Arc(0, POSITIONS, 0), 30, fewest, size)
+        by_chance = int(2 * (2 * fewest) ** 0.5)
+        for more in (2 * fewest - by_chance, 2 * fewest, 2 * fewest + by_chance):
+            found = batches_of_arc(minute, 300, more, size)
+            assert len(found) == 2 * len(turn)
+            # then at the same seconds
+            turns = [b.slot_ms + begin_ms for begin_ms in (0, 30_000) for b in turn]
+            assert [b.slot_ms for b in found] == pytest.approx(turns, abs=2)
 
     @pytest.mark.usefixtures("influxd")
     @pytest.mark.parametrize(
