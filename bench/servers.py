@@ -20,7 +20,9 @@ from .options import Options
 from .stack import MAIL, NAMES, TARGET, Stack, answers
 
 _INFLUX_CONFIG = Path(__file__).parents[1] / "deploy" / "influxdb.conf"
-"""As operators are advised."""
+"""As operators are advised, and so is its niceness."""
+
+_INFLUX_NICENESS = 5
 
 
 @contextmanager
@@ -82,7 +84,9 @@ def start_influxd(
     ``lazy``: it neither compresses nor collects garbage because time has passed.
     """
     directory.mkdir()
-    command: list[str | Path] = ["influxd", "-config", _INFLUX_CONFIG]
+    command: list[str | Path] = [
+        "nice", "-n", str(_INFLUX_NICENESS), "influxd", "-config", _INFLUX_CONFIG,
+    ]  # fmt: skip
     environment = _influx_environment(directory, port, series, lazy=lazy)
     return process.start(command, log=log, env=environment)
 
