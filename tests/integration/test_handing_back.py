@@ -8,6 +8,7 @@ import pytest
 
 from monitor.broker import Broker
 from monitor.retries import HandedBack, RetriesOfFailures
+from support.products import until
 
 QUEUE = "checks.europe"
 MAX_RETRIES = 3
@@ -33,8 +34,7 @@ def played(redis_url, client):
         with closing(broker.client):
             act.send()
             worker.start()
-            while not done.wait(0.05) and not client.zcard(f"dramatiq:{QUEUE}.XQ"):
-                pass
+            until(lambda: done.is_set() or client.zcard(f"dramatiq:{QUEUE}.XQ"))
             worker.stop()
         return done.is_set()
 

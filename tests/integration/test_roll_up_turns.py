@@ -4,7 +4,7 @@ import pytest
 
 from monitor.domain.errors import Unavailable
 from monitor.domain.series import DAY_S, HOUR_S
-from monitor.services.ticks import LATE_S, SETTLED_S, late_hours, roll_up
+from monitor.services.ticks import LATE_S, SETTLED_S, roll_up, write_kept
 from support.upkeep import THIS_HOUR, back, given_rolled_up, keeper_of, rolled_up, tick
 from support.world import run
 
@@ -125,16 +125,14 @@ def test_an_hour_that_ends_meanwhile_is_rolled_up_in_the_same_turn_and_no_other(
         await given_rolled_up(world, *back(3))
         await world.ticks.write([tick(hour) for hour in back(2, 1, 0)])
         keeper = keeper_of(world)
-        store_s = keeper.ticks.roll_up
 
-        async def roll_up_for_long(hour_s):
+        async def an_hour_ends(hour_s):
             if hour_s == THIS_HOUR - HOUR_S:
                 world.now_s += HOUR_S
                 # when the next turn comes
                 assert await roll_up(keeper) == 0
-            return await store_s(hour_s)
 
-        keeper.ticks.roll_up = roll_up_for_long
+        keeper.ticks.meanwhile = an_hour_ends
         await roll_up(keeper)
         # then
         assert keeper.ticks.hours == back(3, 2, 1, 0)
@@ -150,14 +148,12 @@ def test_an_hour_that_ends_while_late_ones_are_made_again_is_rolled_up_in_the_sa
         await roll_up(keeper_of(world))
         await world.buffer.note_late({old, older})
         keeper = keeper_of(world)
-        store_s = keeper.ticks.roll_up
 
-        async def roll_up_for_long(hour_s):
+        async def an_hour_ends(hour_s):
             if hour_s in (old, older):
                 world.now_s += HOUR_S
-            return await store_s(hour_s)
 
-        keeper.ticks.roll_up = roll_up_for_long
+        keeper.ticks.meanwhile = an_hour_ends
         # when
         await roll_up(keeper)
         # then
@@ -176,9 +172,8 @@ def test_no_tick_is_lost_however_soon_after_its_hour_a_turn_comes(play, after_s)
         world.now_s = THIS_HOUR + after_s
         await roll_up(keeper_of(world))
         # when a tick of the last hour is written then
-        await world.ticks.write([tick(last + 3590)])
-        if late := late_hours([tick(last + 3590)], world.now_s):
-            await world.buffer.note_late(late)
+        await world.buffer.push([tick(last + 3590)])
+        await write_kept(keeper_of(world))
         world.now_s = THIS_HOUR + HOUR_S // 2
         await roll_up(keeper_of(world))
         # then

@@ -240,6 +240,10 @@ def _ends_soon_when_told(child):
 
 
 def _left_to_others(client, queue, log):
-    assert sum(client.llen(f"dramatiq:{queue}{kind}") for kind in ("", ".DQ")) == 1
+    names = (f"dramatiq:{queue}", f"dramatiq:{queue}.DQ")
+    assert sum(client.llen(name) for name in names) == 1
+    (left,) = [m for name in names for m in client.hvals(f"{name}.msgs")]
+    # then it is no failed try of the message
+    assert dramatiq.Message.decode(left).options["retries"] == 0
     assert client.zcard(f"dramatiq:{queue}.XQ") == 0
     assert "Traceback" not in log.read_text()

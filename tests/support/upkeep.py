@@ -13,12 +13,16 @@ THIS_HOUR = START_S // HOUR_S * HOUR_S
 
 
 class Watched:
-    """A tick store that remembers which hours were rolled up, and can fail at one."""
+    """A tick store that remembers which hours were rolled up, and can fail at one.
+
+    ``meanwhile``, an async function, is called with each hour while it is rolled up.
+    """
 
     def __init__(self, store):
         self._store = store
         self.hours = []
         self.fails_at = None
+        self.meanwhile = None
 
     def __getattr__(self, name):
         return getattr(self._store, name)
@@ -26,6 +30,8 @@ class Watched:
     async def roll_up(self, hour_s):
         if hour_s == self.fails_at:
             raise Unavailable("postgres", "is away")
+        if self.meanwhile is not None:
+            await self.meanwhile(hour_s)
         self.hours.append(hour_s)
         return await self._store.roll_up(hour_s)
 

@@ -157,6 +157,13 @@ def test_a_regions_worker_knows_no_database_and_shares_no_network_with_it(servic
         assert service["secrets"] == ["influxdb_token", "encryption_keys"], name
 
 
+def test_what_people_wait_for_goes_first(services):
+    regions = {name for name in services if name.startswith("worker-")} - {"worker-central"}
+    behind = {name for name, s in services.items() if s.get("cpu_shares", 1024) < 1024}
+    assert regions
+    assert behind == regions | {"influxdb"}
+
+
 def test_the_secrets_are_made_once_at_random_and_for_us_alone(tmp_path):
     script = shutil.copy(DEPLOY / "make-secrets.sh", tmp_path)
     declared = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["secrets"]
