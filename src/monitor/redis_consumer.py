@@ -74,7 +74,10 @@ class RedisConsumer(_RedisConsumer):
 
     def __next__(self) -> Any:
         """The next message, or None: there is none for now, or the time of one has come."""
-        self._woken.clear()  # before the look: what comes after it sets it again
+        # Before the look: what comes after it sets them again, and is not slept through.
+        self._woken.clear()
+        self._room.clear()
+        full = self.outstanding_message_count >= self.prefetch
         try:
             if self._failed:
                 self._give_back_unknown()
@@ -82,10 +85,12 @@ class RedisConsumer(_RedisConsumer):
         except AWAY as error:
             self._wait(error)
             return None
-        if message is None:
-            self._wait_for_more()
-        else:
+        if message is not None:
             self._hold(message)
+        elif full:
+            self._room.wait(min(self._look_every_s, self._next_due_s()))
+        else:
+            self._wait_for_more()
         return message
 
     def _hold(self, message: Any) -> None:
@@ -95,11 +100,7 @@ class RedisConsumer(_RedisConsumer):
             heapq.heappush(self._etas_ms, eta_ms)
 
     def _wait_for_more(self) -> None:
-        """Until there may be a message, or the time of one that this consumer gave out has come."""
-        self._room.clear()
-        if self.outstanding_message_count >= self.prefetch:
-            self._room.wait(min(self._look_every_s, self._next_due_s()))
-            return
+        """Until there may be a message on the queue, or the time of one that came here is due."""
         looked_s = time.monotonic()
         told = self._wake_ups.arrive(self.queue_name)
         patience_s = min(LOOK_ANYWAY_S if told else self._look_every_s, self._next_due_s())

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import dramatiq
 import pytest
+from dramatiq.brokers.redis import _RedisConsumer
 
 from monitor import broker as broker_module
 from monitor import redis_consumer
@@ -161,6 +162,25 @@ def test_a_full_consumer_goes_on_when_there_is_room(patient, broker, looks, wait
     waiting = wait(consumer)
     # when
     consumer.ack(held[0])
+    # then
+    assert waiting.ends()
+
+
+def test_room_that_is_made_during_its_look_is_seen(patient, listening, broker, monkeypatch, wait):
+    # given a full one, of whose messages one is done while it finds that it is full
+    broker.send([_message() for _ in range(5)])
+    until(listening._woken.is_set)
+    held, look = [next(listening) for _ in range(4)], _RedisConsumer.__next__
+
+    def look_then_acknowledge(self):
+        found = look(self)
+        if len(held) == 4:
+            self.ack(held.pop())
+        return found
+
+    monkeypatch.setattr(_RedisConsumer, "__next__", look_then_acknowledge)
+    # when
+    waiting = wait(listening)
     # then
     assert waiting.ends()
 
