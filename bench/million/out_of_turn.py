@@ -14,6 +14,7 @@ from bench.watch import Watch, say
 
 from monitor.broker import Broker
 from monitor.domain import messages
+from monitor.domain.ids import ring_position
 from monitor.domain.messages import CheckWebsites
 from monitor.storage.redis import keys
 
@@ -35,10 +36,12 @@ def check_at(stack: Stack, ids: Sequence[UUID], slot_s: int) -> None:
 
 
 def check_all_once(watch: Watch) -> None:
-    """Every website is checked once, and has a state and a tick. Raises TimeoutError."""
+    """Every website is checked once, and has a state and a tick: in the order in which its slots
+    would do it, so that what belongs together lies together. Raises TimeoutError."""
     stack = watch.stack
     with psycopg.connect(stack.database_url) as connection:
-        ids = [row[0] for row in connection.execute("SELECT id FROM websites").fetchall()]
+        found = connection.execute("SELECT id FROM websites").fetchall()
+    ids = sorted((row[0] for row in found), key=ring_position)
     with redis.Redis.from_url(stack.redis_url) as client:
         name = keys.state(stack.options.regions[0])
         for begin in range(0, len(ids), _AT_A_TIME):

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import islice
+from operator import itemgetter
 from uuid import UUID
 
 from redis.asyncio import Redis
 
+from monitor.domain.ids import ring_position
 from monitor.domain.website import Definition
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import raw, translated
 from monitor.storage.redis.projection import add
 
 _NEW = "new:"
+
+_SORTED_TOGETHER = 40_000
+"""What is written together lies together in Redis' memory. A batch reads an arc of a ring: of a
+million websites in the order of their ids it would find each of its own in another place."""
+
+_PAGE = 2000
 
 # Removes the states and flips of websites that are gone: looks at about ARGV[2] of them from
 # cursor ARGV[1] on and returns the next cursor.
@@ -38,6 +47,7 @@ class Rebuild:
         self._redis = redis
         self._regions = regions
         self._prune = redis.register_script(_PRUNE)
+        self._held: list[tuple[int, UUID, Definition]] = []
 
     async def begin(self) -> None:
         """Clear away what an interrupted rebuild may have left."""
@@ -46,11 +56,20 @@ class Rebuild:
             await self._redis.delete(_NEW + keys.DEFINITIONS, _NEW + keys.RINGS, *left)
 
     async def put(self, websites: Sequence[tuple[UUID, Definition]]) -> None:
-        """Add websites; thousands at a time."""
-        with translated():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                add(pipe, websites, self._regions, _NEW)
-                await pipe.execute()
+        """Add websites; thousands at a time. They are written when there are many more."""
+        self._held += [(ring_position(i), i, definition) for i, definition in websites]
+        if len(self._held) >= _SORTED_TOGETHER:
+            await self._write()
+
+    async def _write(self) -> None:
+        """All that are held, in the order of their rings."""
+        held = iter(sorted(self._held, key=itemgetter(0)))
+        self._held = []
+        while page := [(i, definition) for _, i, definition in islice(held, _PAGE)]:
+            with translated():
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    add(pipe, page, self._regions, _NEW)
+                    await pipe.execute()
 
     async def swap(self, marker: str, renewed: Collection[str] = ()) -> None:
         """Put the new projection in the place of the old one, in one transaction.
@@ -58,6 +77,7 @@ class Rebuild:
         What regions that are gone held goes with it, and what those of ``renewed`` held: there
         is a new region of the name.
         """
+        await self._write()
         with translated():
             old, new = await self._ring_keys(""), await self._ring_keys(_NEW)
             over = await self._gone() | set(renewed)
