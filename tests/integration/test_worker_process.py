@@ -84,10 +84,13 @@ def test_a_region_worker_needs_no_postgres_and_serves_its_own_queue_only(tmp_pat
         with running(_WORKER, tmp_path / "log", REDIS_URL=redis_url, **settings) as process:
             until(lambda: client.hlen("dramatiq:checks.europe.msgs") == 0)
             niceness = set(map(_niceness, _threads_of_children(process.pid)))
+            session = Path(f"/proc/{process.pid}/autogroup")
+            among_sessions = session.read_text() if session.exists() else ""
         # then
         assert client.hlen("dramatiq:checks.asia.msgs") == 1
         # and it lets others go first
         assert niceness == {5}
+        assert among_sessions == "" or among_sessions.endswith(" nice 5\n")
         sender.client.close()
 
 

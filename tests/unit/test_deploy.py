@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from monitor import niceness
 from monitor.settings import load
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -193,6 +194,22 @@ def test_each_unit_is_hardened(unit):
     assert "SystemCallFilter=~@privileged @resources" in lines
     assert "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX" in lines
     assert not [line for line in lines if line.startswith(("User=root", "AmbientCapabilities="))]
+
+
+def test_among_units_too_what_people_wait_for_goes_first():
+    weights = {u.name: re.findall(r"^CPUWeight=(\d+)$", u.read_text(), re.M) for u in UNITS}
+
+    behind = weights.pop("monitor-worker@.service")
+    assert behind == ["33"]
+    assert set(map(tuple, weights.values())) == {()}
+    assert "CPUWeight=33" in (DEPLOY / "influxdb.conf").read_text()
+
+
+def test_a_regions_worker_need_not_ask_for_what_its_unit_forbids():
+    # setpriority is among @resources, so systemd gives the niceness
+    unit = (DEPLOY / "systemd" / "monitor-worker@.service").read_text()
+
+    assert f"Nice={niceness.OF_A_REGION_WORKER}\n" in unit
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import dramatiq
 from dramatiq.middleware import ShutdownNotifications, TimeLimit
 from periodiq import PeriodiqMiddleware
 
-from monitor import logs
+from monitor import logs, niceness
 from monitor.actors import central, region
 from monitor.actors.event_loop import EventLoop
 from monitor.actors.keep_time import KeepTime
@@ -26,10 +25,6 @@ from monitor.retries import RetriesOfFailures
 from monitor.settings import Settings, load
 
 R = TypeVar("R", bound=Resources)
-
-_NICENESS = 5
-"""Of a region worker: where it shares a machine, what people wait for goes first. It can use up any
-machine, and API, stores and mails must not be slow for that."""
 
 
 def set_up() -> Broker:
@@ -73,8 +68,7 @@ def _worker(settings: Settings) -> Broker:
         logs.configure(f"worker.{settings.monitor_region}", settings.monitor_log_level)
         regional = RegionResources(settings, settings.monitor_region)
         regional.check()
-        # Before there are threads: on Linux each has its own, and hands it on to those it makes.
-        os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), _NICENESS))
+        niceness.lower(niceness.OF_A_REGION_WORKER)
         return _broker(settings, regional, region.declare)
     logs.configure("worker.central", settings.monitor_log_level)
     resources = CentralResources(settings, "central")

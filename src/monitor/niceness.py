@@ -1,0 +1,71 @@
+"""Letting others go first on a machine that is shared."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from monitor.logs import get_logger
+
+log = get_logger(__name__)
+
+OF_A_REGION_WORKER = 5
+"""It can use up any machine, and API, stores and mails must not be slow for that: where they share
+one, what people wait for has three times its weight."""
+
+_TRIES, _AGAIN_AFTER_S = 20, 0.1
+"""Linux takes one such change in a tenth of a second, whoever on the machine asks for it."""
+
+
+def lower(niceness: int) -> None:
+    """Give this process, and the threads and children it makes from now on, at least this niceness.
+
+    Its session gets it, too, where it is led by this process or its parent; see ``lower_session``.
+    Where the system forbids it, a warning says so. Call it before there are threads: on Linux each
+    has a niceness of its own.
+    """
+    try:
+        if os.getpriority(os.PRIO_PROCESS, 0) < niceness:
+            os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    except OSError as error:
+        log.warning("niceness.forbidden", error=str(error))
+    if os.getsid(0) in (os.getpid(), os.getppid()):
+        lower_session(niceness)
+
+
+def lower_session(niceness: int, of: int | str = "self") -> None:
+    """Give the session of this process at least this niceness among sessions.
+
+    Linux shares the CPU out among sessions first, and what a process's niceness counts for is its
+    part of its own session's share (sched(7), "The autogroup feature"). There is nothing to do
+    where the feature is off, or the system is another. A control group with a CPU weight, as a
+    container or a unit may have, comes before both.
+    """
+    path = Path(f"/proc/{of}/autogroup")
+    try:
+        if _of_session(path) < niceness:
+            _write(path, niceness)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        log.warning("niceness.session_forbidden", error=str(error))
+
+
+def _of_session(path: Path) -> int:
+    """From ``/autogroup-25 nice 0``. Raises FileNotFoundError where there is nothing in it."""
+    words = path.read_text(encoding="ascii").split()
+    if not words:
+        raise FileNotFoundError(path)
+    return int(words[-1])
+
+
+def _write(path: Path, niceness: int) -> None:
+    for _ in range(_TRIES):
+        try:
+            path.write_text(str(niceness), encoding="ascii")
+        except BlockingIOError:
+            time.sleep(_AGAIN_AFTER_S)
+        else:
+            return
+    path.write_text(str(niceness), encoding="ascii")

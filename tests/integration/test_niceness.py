@@ -1,0 +1,100 @@
+"""Who lets others go first does so among sessions, too, and lowers nobody else's."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from monitor import niceness
+
+LEADER = "import subprocess, sys; subprocess.run(sys.argv[1:], check=True)"
+LOWERED = """
+import os
+from monitor.niceness import lower
+lower(5)
+print(os.getpriority(os.PRIO_PROCESS, 0), open("/proc/self/autogroup").read().split()[-1])
+"""
+
+autogroups = pytest.mark.skipif(
+    not Path("/proc/self/autogroup").exists() or not Path("/proc/self/autogroup").read_text(),
+    reason="this system shares the CPU out among processes, not sessions",
+)
+
+
+@pytest.fixture
+def forbidden():
+    """One that the system refuses."""
+
+    def refuse(*_args, **_more):
+        raise PermissionError(1, "Operation not permitted")
+
+    return refuse
+
+
+def _told(generation, *, niceness_before=0):
+    """The niceness of a process and its session after ``lower(5)``; 0: the session's leader."""
+    command = [sys.executable, "-c", LEADER] * generation + [sys.executable, "-c", LOWERED]
+    done = subprocess.run(
+        command, start_new_session=True, preexec_fn=lambda: os.nice(niceness_before),
+        capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    return tuple(map(int, done.stdout.split()))
+
+
+@autogroups
+@pytest.mark.parametrize("generation", [0, 1])
+def test_a_session_of_its_own_goes_behind_other_sessions(generation):
+    assert _told(generation) == (5, 5)
+
+
+@autogroups
+def test_a_session_that_somebody_else_works_in_stays_where_it_is():
+    assert _told(2) == (5, 0)
+
+
+@autogroups
+def test_who_is_behind_others_already_stays_there():
+    assert _told(0, niceness_before=7) == (7, 5)
+
+
+@autogroups
+def test_the_session_of_another_process_goes_behind(monkeypatch):
+    # given one that had been refused for two tenths of a second
+    written, refused = Path.write_text, []
+
+    def refuse_twice(path, text, **more):
+        if len(refused) < 2:
+            refused.append(text)
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return written(path, text, **more)
+
+    monkeypatch.setattr(Path, "write_text", refuse_twice)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as child:
+        # when
+        niceness.lower_session(5, of=child.pid)
+        # then
+        assert Path(f"/proc/{child.pid}/autogroup").read_text().endswith(" nice 5\n")
+        # and it is not raised again
+        niceness.lower_session(3, of=child.pid)
+        assert Path(f"/proc/{child.pid}/autogroup").read_text().endswith(" nice 5\n")
+        child.stdin.close()
+
+
+def test_where_it_is_forbidden_the_process_goes_on(monkeypatch, forbidden, capsys):
+    # given a system that lets nobody ask, as a filter of system calls does
+    monkeypatch.setattr(os, "setpriority", forbidden)
+    monkeypatch.setattr(niceness, "_of_session", forbidden)
+    monkeypatch.setattr(os, "getsid", lambda _of: os.getpid())
+    # when
+    niceness.lower(19)
+    # then it says so
+    said = capsys.readouterr().out
+    assert "niceness.forbidden" in said
+    assert "niceness.session_forbidden" in said
+
+
+def test_a_system_that_knows_no_such_sessions_is_left_alone(capsys):
+    niceness.lower_session(5, of=0)
+    assert capsys.readouterr().out == ""
