@@ -93,6 +93,11 @@ class Watch:
             time.sleep(0.25)
         return time.monotonic() - began
 
+    def rolled_up(self) -> list[float]:
+        """When the central worker was done with a roll-up, Unix seconds."""
+        central = self.stack.log("central").read_text(encoding="utf-8", errors="replace")
+        return figures.times_of(central.splitlines(), "ticks.rolled_up")
+
     def tell(self, doing: str, clock: str) -> None:
         say(f"{doing}, {clock}, {self.checks()} checks so far")
 

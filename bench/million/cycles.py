@@ -92,13 +92,11 @@ def _cycle(watch: Watch, before: Reading, after: Reading, *, synced: bool, socke
     done = [b for b in watch.log.batches() if before.at_s <= b.at_s < after.at_s]
     checks = sum(b.websites for b in done)
     busy, other, stolen = cores(before, after)
-    central = watch.stack.log("central").read_text(encoding="utf-8", errors="replace")
-    rolled_up = figures.times_of(central.splitlines(), "ticks.rolled_up")
     return Cycle(
         checks=checks,
         cpu_us=figures.per_check(before.cpu_us, after.cpu_us, checks),
         synced=synced,
-        rolled_up=any(before.at_s <= at_s < after.at_s for at_s in rolled_up),
+        rolled_up=any(before.at_s <= at_s < after.at_s for at_s in watch.rolled_up()),
         busy_cores=busy,
         other_cores=other,
         stolen_cores=stolen,

@@ -10,6 +10,8 @@ from typing import Any
 from bench import figures
 from bench.watch import ours, total
 
+_HOUR_S, _ROLL_UP_S = 3600, 300
+
 Minutes = Sequence[Mapping[str, float]]
 """CPU us a second by process, in each of a few minutes."""
 
@@ -26,6 +28,11 @@ class Spent:
     checks: int
     seconds: float
     lags_s: Sequence[float]
+
+
+def roll_up_due(before_s: float) -> float:
+    """When the last roll-up of an hour before this moment was due: five past, Unix seconds."""
+    return (before_s - _ROLL_UP_S) // _HOUR_S * _HOUR_S + _ROLL_UP_S
 
 
 def sizes(found: Sequence[Spent]) -> list[dict[str, Any]]:

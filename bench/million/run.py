@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
-from bench import api_load, compare, figures, late, proc, seed, stores
+from bench import compare, figures, proc, seed, stores
 from bench.measure import BEFORE_MINUTE_S
 from bench.servers import running_servers
 from bench.stack import Stack
 from bench.watch import Watch, say
 
-from . import burst, cycles, flat, history, importing, side_by_side
+from . import burst, cycles, flat, history, importing, side_by_side, under_load
 from .flat import Spent
 from .importing import Api, Import
 from .options import Wanted
@@ -48,7 +42,7 @@ def _large(wanted: Wanted, stack: Stack, compared: list[Spent]) -> Run:
     ids = history.seed(stack, wanted.seeded)
     measured = _cycles(wanted, watch)
     redis_bytes = stores.redis_used_memory(stack) - empty
-    loaded = _api_under_load(wanted, watch, api, ids)
+    loaded = under_load.run(wanted, watch, api, ids)
     failed = burst.run(watch)
     memory = proc.memory(stack.pids())
     stack.stop_products()
@@ -95,26 +89,3 @@ def _cycles(wanted: Wanted, watch: Watch) -> cycles.Cycles:
     watch.wait(window.first_slot_s - BEFORE_MINUTE_S, "waiting for the minute to end")
     watch.stack.start_scheduler()
     return cycles.run(watch, window)
-
-
-def _api_under_load(wanted: Wanted, watch: Watch, api: Api, ids: list[UUID]) -> dict[str, Any]:
-    """A client of its own process; checks go on."""
-    stack = watch.stack
-    path = stack.directory / "ids.txt"
-    path.write_text("\n".join(map(str, ids)), encoding="ascii")
-    new_url = stack.targets.url_by_address(wanted.sites).replace("/site/", "/added/") + "/{}"
-    command = [
-        sys.executable, api_load.__file__, api.url, "--ids", str(path), "--new-url", new_url,
-        "--per-s", str(wanted.api_per_s), "--seconds", str(wanted.api_s),
-    ]  # fmt: skip
-    environment = {**os.environ, "BENCH_KEY": api.key}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as client:
-        # Answers may take 30 s after the last request was sent.
-        within_s = wanted.api_s + 60.0
-        with late.watched(stack) as asked:
-            watch.wait_for(
-                lambda: client.poll() is not None, "the API under load", within_s=within_s
-            )
-        assert client.stdout is not None
-        said: dict[str, Any] = json.loads(client.stdout.read())
-    return said | {"late": {name: each.told() for name, each in asked.items()}}

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -19,12 +20,14 @@ from bench.servers import running_servers
 from bench.stack import Stack
 from bench.watch import Reading, Watch, rates, say, together
 
+from . import flat
 from .flat import Spent
 from .options import Wanted
 from .out_of_turn import check_all_once
 
 _STARTED_S = 10.0
 """Processes that were just started are still at it so long."""
+_ROLLED_UP_WITHIN_S = 2 * 3600.0
 
 
 def run(wanted: Wanted) -> list[Spent]:
@@ -33,12 +36,12 @@ def run(wanted: Wanted) -> list[Spent]:
         return []
     with ExitStack() as ending:
         watches = [_started(wanted, sites, ending) for sites in wanted.compared]
-        minutes = wanted.flat_minutes
+        minutes, started_s = wanted.flat_minutes, time.time()
         say(f"{minutes} minutes without a website, {len(watches)} stacks side by side")
         idle = together(watches, time.time() + _STARTED_S, minutes)
         for watch in watches:
             _fill(watch)
-        begin_s = _next_minute()
+        begin_s = _begin(watches, minutes, started_s)
         for watch in watches:
             watch.wait(begin_s, "waiting for the minute to end")
         say(f"{minutes} minutes of checks, {len(watches)} stacks side by side")
@@ -71,6 +74,23 @@ def _vacuum(stack: Stack) -> None:
     """What Postgres would do of itself within the next minute."""
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE websites")
+
+
+def _begin(watches: Sequence[Watch], minutes: int, started_s: float) -> float:
+    """A minute from which on nobody rolls up an hour for as long as is measured. The first time
+    that makes a roll-up for each website that was checked once, which too comes but once."""
+    while True:
+        begin_s = _next_minute()
+        due_s = flat.roll_up_due(begin_s + 60 * minutes)
+        if due_s <= started_s or all(_rolled_up(watch, due_s) for watch in watches):
+            return begin_s
+        for watch in watches:
+            rolled_up = partial(_rolled_up, watch, due_s)
+            watch.wait_for(rolled_up, "rolling up the hour first", within_s=_ROLLED_UP_WITHIN_S)
+
+
+def _rolled_up(watch: Watch, since_s: float) -> bool:
+    return any(at_s >= since_s for at_s in watch.rolled_up())
 
 
 def _next_minute() -> float:
