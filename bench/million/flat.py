@@ -44,7 +44,7 @@ def sizes(found: Sequence[Spent]) -> list[dict[str, Any]]:
 def told(size: Mapping[str, Any]) -> str:
     """One of the sizes in a line."""
     shares = ", ".join(
-        f"{n} {us:.0f}" for n, us in size["marginal_us_by_process"].items() if us >= 0.5
+        f"{n} {us:.0f}" for n, us in size["marginal_us_by_process"].items() if abs(us) >= 0.5
     )
     return (
         f"side by side, {size['sites']} websites: {size['checks_per_s']:.1f} checks/s, "

@@ -50,7 +50,7 @@ def lines(found: Mapping[str, Any]) -> list[Line]:
         Line("CPU per HTTPS check to blackbox_exporter", None, 0.9, 0.6, "x", SEE_HTTPS),
         Line("slots that were not run", found["missed_slots"], 0),
         Line("lag, p99", found["lag_p99_s"], 30, 5, "s"),
-        _flat(found["sizes"]),
+        flat_line(found["sizes"]),
         Line("Redis a website and region", found["redis_bytes_per_series"], 600, 350, "B"),
         _memory(found["worker_memory"]),
         Line("import over the API, projection ready", found["import_s"], 240, 90, "s", no_import),
@@ -61,7 +61,7 @@ def lines(found: Mapping[str, Any]) -> list[Line]:
     ]
 
 
-def _flat(sizes: list[dict[str, Any]]) -> Line:
+def flat_line(sizes: list[dict[str, Any]]) -> Line:
     """How much dearer or cheaper a check is with the most websites than with the fewest, without
     idling. Not judged where the error of that is larger than what is promised."""
     changes = [_change(sizes[0], more) for more in sizes[1:]]
@@ -108,10 +108,11 @@ def told_kind(kind: Mapping[str, Any]) -> str:
 def table(found: list[Line]) -> list[str]:
     """For people."""
     head = f"{'what':<44}{'measured':>12}{'at least':>10}{'aim':>7}  verdict"
-    return [head, *map(_row, found)]
+    return [head, *map(row, found)]
 
 
-def _row(line: Line) -> str:
+def row(line: Line) -> str:
+    """One line of the table."""
     value = "-" if line.value is None else f"{_short(line.value)} {line.unit}".strip()
     aim = "" if line.aim is None else _short(line.aim)
     verdict = {None: "-", True: "PASS", False: "FAIL"}[line.passed]

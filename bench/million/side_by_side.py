@@ -2,10 +2,15 @@
 
 Each has as many checks a second as the fewest websites can have, so that they differ in the number
 of websites and in nothing else; and each moment of the machine is the same for all.
+
+    python -m bench.million.side_by_side
+
+is this part of `make bench-million` alone, with the same variables.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,12 +25,12 @@ from bench.servers import running_servers
 from bench.stack import Stack
 from bench.watch import Reading, Watch, rates, say, together
 
-from . import flat
+from . import flat, judge
 from .flat import Spent
-from .options import Wanted
+from .options import Wanted, read
 from .out_of_turn import check_all_once
 
-_STARTED_S = 10.0
+_STARTED_S = 45.0
 """Processes that were just started are still at it so long."""
 _ROLLED_UP_WITHIN_S = 2 * 3600.0
 
@@ -110,3 +115,14 @@ def _spent(watch: Watch, idle: Sequence[Reading], at_work: Sequence[Reading]) ->
         seconds=until_s - from_s,
         lags_s=[b.lag_s for b in batches],
     )
+
+
+def main() -> None:
+    sizes = flat.sizes(run(read(os.environ)))
+    for size in sizes:
+        say(flat.told(size))
+    say(judge.row(judge.flat_line(sizes)))
+
+
+if __name__ == "__main__":
+    main()
