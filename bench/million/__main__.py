@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
-from subprocess import CalledProcessError
 from typing import Any
 
-from bench.__main__ import allow_many_sockets, interrupt
+from bench import program
 from bench.report import write
-from bench.stack import Failed
 from bench.watch import say
 
 from . import flat, judge, options, picture
@@ -23,24 +20,18 @@ RESULT = Path(__file__).parents[1] / "results" / "million.json"
 PICTURE = RESULT.with_suffix(".svg")
 
 
-def main() -> int:
-    """Measure, print, keep; returns the exit code: 0 where all was measured, pass or fail."""
-    signal.signal(signal.SIGTERM, interrupt)
-    allow_many_sockets()
-    try:
-        wanted = options.read(os.environ)
-        _tell_plan(wanted)
-        found = result(run(wanted))
-    except (ValueError, FileNotFoundError, TimeoutError, Failed, CalledProcessError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+def main() -> None:
+    """Measure, print, keep; it ends well where all was measured, pass or fail.
+
+    Raises ValueError, FileNotFoundError, TimeoutError, Failed, CalledProcessError.
+    """
+    wanted = options.read(os.environ)
+    _tell_plan(wanted)
+    found = result(run(wanted))
     write(found, RESULT)
     PICTURE.write_text(picture.draw(found, _subtitle(found)), encoding="utf-8")
     print("\n".join(["", wanted.large().describe(), "", *_told(found), ""]))
     print(f"All figures: {RESULT}\nThe picture: {PICTURE}")
-    return 0
 
 
 def _tell_plan(wanted: Wanted) -> None:
@@ -103,4 +94,4 @@ def _subtitle(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program.run(main))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from bench import seed
+from bench import program, seed
 from bench.servers import running_servers
 from bench.stack import Stack
 from bench.watch import Watch, say
@@ -44,20 +44,16 @@ def _hog(nice: int) -> Iterator[None]:
     """A program that takes what CPU is left, in a session of its own."""
     with subprocess.Popen([sys.executable, "-c", _HOG], start_new_session=True) as hog:
         try:
-            _set(hog.pid, nice)
+            niceness.set_session(nice, of=hog.pid)
             yield
         finally:
             hog.kill()
 
 
-def _set(pid: int, nice: int) -> None:
-    Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
-
-
 def _turn(wanted: Wanted, watch: Watch, api: Api, ids: list[UUID], nice: int) -> Mapping[str, Any]:
     """Ask while the workers, InfluxDB and the hog have this niceness among sessions."""
     for name in (f"worker.{REGION}", "influxd"):
-        _set(watch.stack.children[name].pid, nice)
+        niceness.set_session(nice, of=watch.stack.children[name].pid)
     with _hog(nice):
         return under_load.run(wanted, watch, api, ids, f"added-{time.time():.0f}")
 
@@ -72,6 +68,7 @@ def _filled(stack: Stack, wanted: Wanted) -> tuple[Api, list[UUID]]:
 
 
 def main() -> None:
+    """Raises ValueError, FileNotFoundError, TimeoutError, Failed."""
     wanted = read(_DEFAULTS | os.environ)
     with (
         tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory,
@@ -88,4 +85,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(program.run(main))

@@ -12,6 +12,8 @@ from monitor.domain.website import MAX_CHECK_FREQUENCY_S
 
 REGION = "region-1"
 FEWEST_INTERVAL_S = 30
+_MOST_FLAT_MINUTES = 20
+"""Between two roll-ups of an hour, of which the first may take half of it."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,16 @@ def read(environ: Mapping[str, str]) -> Wanted:
         raise ValueError("bench-million keeps its ticks in InfluxDB: leave STORE out.")
     sites = number(environ, "SITES", 1_000_000, least=1000)
     flat = _sizes(environ.get("FLAT", "1000,10000,100000"), sites)
+    flat_minutes = number(environ, "FLAT_MINUTES", 8, least=2)
+    if flat_minutes > _MOST_FLAT_MINUTES:
+        raise ValueError(f"FLAT_MINUTES must not be more than {_MOST_FLAT_MINUTES}.")
     return Wanted(
         sites=sites,
         interval_s=number(environ, "INTERVAL", 180, least=30),
         cycles=number(environ, "CYCLES", 3),
         processes=number(environ, "PROCESSES", 2),
         threads=number(environ, "THREADS", 8),
-        flat_minutes=number(environ, "FLAT_MINUTES", 8, least=2),
+        flat_minutes=flat_minutes,
         flat=flat,
         failing=min(number(environ, "FAILING", 10_000), sites),
         seeded=min(number(environ, "SEEDED", 2000), sites),

@@ -11,6 +11,7 @@ is this part of `make bench-million` alone, with the same variables.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import psycopg
-from bench import seed
+from bench import program, seed
 from bench.measure import fill
 from bench.servers import running_servers
 from bench.stack import Stack
@@ -118,11 +119,15 @@ def _spent(watch: Watch, idle: Sequence[Reading], at_work: Sequence[Reading]) ->
 
 
 def main() -> None:
-    sizes = flat.sizes(run(read(os.environ)))
+    """This part alone. Raises ValueError, FileNotFoundError, TimeoutError, Failed."""
+    wanted = read(os.environ)
+    if not wanted.flat:
+        raise ValueError("FLAT must name the numbers of websites to compare with.")
+    sizes = flat.sizes(run(wanted))
     for size in sizes:
         say(flat.told(size))
     say(judge.row(judge.flat_line(sizes)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(program.run(main))

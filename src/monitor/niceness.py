@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 from pathlib import Path
@@ -21,35 +22,54 @@ _TRIES, _AGAIN_AFTER_S = 20, 0.1
 def lower(niceness: int) -> None:
     """Give this process, and the threads and children it makes from now on, at least this niceness.
 
-    Its session gets it, too, where it is led by this process or its parent; see ``lower_session``.
-    Where the system forbids it, a warning says so. Call it before there are threads: on Linux each
-    has a niceness of its own.
+    Its session gets it, too, where this process leads it, or the one that made this one by
+    multiprocessing, as Dramatiq's main process makes its workers; see ``lower_session``. Where the
+    system forbids it, a warning says so. Call it before there are threads: on Linux each has a
+    niceness of its own.
     """
     try:
         if os.getpriority(os.PRIO_PROCESS, 0) < niceness:
             os.setpriority(os.PRIO_PROCESS, 0, niceness)
     except OSError as error:
         log.warning("niceness.forbidden", error=str(error))
-    if os.getsid(0) in (os.getpid(), os.getppid()):
+    main = multiprocessing.parent_process()
+    if os.getsid(0) in (os.getpid(), main and main.pid):
         lower_session(niceness)
 
 
 def lower_session(niceness: int, of: int | str = "self") -> None:
     """Give the session of this process at least this niceness among sessions.
 
-    Linux shares the CPU out among sessions first, and what a process's niceness counts for is its
-    part of its own session's share (sched(7), "The autogroup feature"). There is nothing to do
-    where the feature is off, or the system is another. A control group with a CPU weight, as a
-    container or a unit may have, comes before both.
+    Linux shares the CPU out among sessions first, and a process's niceness counts for its part of
+    its own session's share alone (sched(7), "The autogroup feature"). There is nothing to do where
+    the feature is off, or the system is another. In a control group of the CPU controller, as of a
+    container or of a unit with a weight, sessions count for nothing.
     """
-    path = Path(f"/proc/{of}/autogroup")
+    path = _path(of)
     try:
         if _of_session(path) < niceness:
-            _write(path, niceness)
+            set_session(niceness, of)
     except FileNotFoundError:
         return
-    except OSError as error:
+    except (OSError, ValueError) as error:
         log.warning("niceness.session_forbidden", error=str(error))
+
+
+def set_session(niceness: int, of: int | str = "self") -> None:
+    """Give the session of this process this niceness among sessions. Raises OSError, ValueError."""
+    path = _path(of)
+    for _ in range(_TRIES):
+        try:
+            path.write_text(str(niceness), encoding="ascii")
+        except BlockingIOError:
+            time.sleep(_AGAIN_AFTER_S)
+        if _of_session(path) == niceness:
+            return
+    path.write_text(str(niceness), encoding="ascii")
+
+
+def _path(of: int | str) -> Path:
+    return Path(f"/proc/{of}/autogroup")
 
 
 def _of_session(path: Path) -> int:
@@ -58,14 +78,3 @@ def _of_session(path: Path) -> int:
     if not words:
         raise FileNotFoundError(path)
     return int(words[-1])
-
-
-def _write(path: Path, niceness: int) -> None:
-    for _ in range(_TRIES):
-        try:
-            path.write_text(str(niceness), encoding="ascii")
-        except BlockingIOError:
-            time.sleep(_AGAIN_AFTER_S)
-        else:
-            return
-    path.write_text(str(niceness), encoding="ascii")

@@ -87,10 +87,10 @@ class RedisConsumer(_RedisConsumer):
             return None
         if message is not None:
             self._hold(message)
-        elif full:
-            self._room.wait(min(self._look_every_s, self._next_due_s()))
-        else:
+        elif not full:
             self._wait_for_more()
+        elif self.outstanding_message_count >= self.prefetch:
+            self._room.wait(min(self._look_every_s, self._next_due_s()))
         return message
 
     def _hold(self, message: Any) -> None:

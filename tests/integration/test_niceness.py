@@ -10,6 +10,13 @@ import pytest
 from monitor import niceness
 
 LEADER = "import subprocess, sys; subprocess.run(sys.argv[1:], check=True)"
+MAIN = """
+import multiprocessing, sys
+multiprocessing.set_start_method("spawn")
+worker = multiprocessing.Process(target=exec, args=[sys.argv[1]])
+worker.start()
+worker.join()
+"""
 LOWERED = """
 import os
 from monitor.niceness import lower
@@ -33,30 +40,32 @@ def forbidden():
     return refuse
 
 
-def _told(generation, *, niceness_before=0):
-    """The niceness of a process and its session after ``lower(5)``; 0: the session's leader."""
-    command = [sys.executable, "-c", LEADER] * generation + [sys.executable, "-c", LOWERED]
+def _told(*words, niceness_before=0):
+    """The niceness of a process and its session after ``lower(5)``, less what the tests have."""
+    own = os.getpriority(os.PRIO_PROCESS, 0)
     done = subprocess.run(
-        command, start_new_session=True, preexec_fn=lambda: os.nice(niceness_before),
+        [sys.executable, "-c", *words], start_new_session=True,
+        preexec_fn=lambda: os.setpriority(os.PRIO_PROCESS, 0, max(own, niceness_before)),
         capture_output=True, text=True, timeout=30, check=True,
     )  # fmt: skip
-    return tuple(map(int, done.stdout.split()))
+    process, session = map(int, done.stdout.split())
+    assert process == max(own, niceness_before, 5)
+    return session
 
 
 @autogroups
-@pytest.mark.parametrize("generation", [0, 1])
-def test_a_session_of_its_own_goes_behind_other_sessions(generation):
-    assert _told(generation) == (5, 5)
+@pytest.mark.parametrize("words", [(LOWERED,), (MAIN, LOWERED)], ids=["leader", "worker"])
+@pytest.mark.parametrize("niceness_before", [0, 7])
+def test_a_session_of_its_own_goes_behind_other_sessions(words, niceness_before):
+    assert _told(*words, niceness_before=niceness_before) == 5
 
 
 @autogroups
-def test_a_session_that_somebody_else_works_in_stays_where_it_is():
-    assert _told(2) == (5, 0)
-
-
-@autogroups
-def test_who_is_behind_others_already_stays_there():
-    assert _told(0, niceness_before=7) == (7, 5)
+@pytest.mark.parametrize("between", [1, 2])
+def test_a_session_that_somebody_else_works_in_stays_where_it_is(between):
+    # given one that was started from a shell, or from a script that a shell started
+    words = [LEADER, sys.executable, "-c"] * between
+    assert _told(*words, LOWERED) == 0
 
 
 @autogroups
@@ -84,11 +93,12 @@ def test_the_session_of_another_process_goes_behind(monkeypatch):
 
 def test_where_it_is_forbidden_the_process_goes_on(monkeypatch, forbidden, capsys):
     # given a system that lets nobody ask, as a filter of system calls does
+    monkeypatch.setattr(os, "getpriority", lambda _which, _who: 0)
     monkeypatch.setattr(os, "setpriority", forbidden)
     monkeypatch.setattr(niceness, "_of_session", forbidden)
     monkeypatch.setattr(os, "getsid", lambda _of: os.getpid())
     # when
-    niceness.lower(19)
+    niceness.lower(5)
     # then it says so
     said = capsys.readouterr().out
     assert "niceness.forbidden" in said

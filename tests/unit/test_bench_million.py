@@ -233,7 +233,7 @@ class TestOptions:
     @pytest.mark.parametrize(
         "given",
         [{"SITES": "999"}, {"CYCLES": "0"}, {"FLAT": "1k"}, {"FLAT": "300"},
-         {"FLAT_MINUTES": "1"}, {"IMPORT": "ftp"},
+         {"FLAT_MINUTES": "1"}, {"FLAT_MINUTES": "21"}, {"IMPORT": "ftp"},
          {"STORE": "postgres"}, {"API_S": "1"}],
     )  # fmt: skip
     def test_what_cannot_be_measured_is_refused(self, given):

@@ -201,6 +201,8 @@ def test_among_units_too_what_people_wait_for_goes_first():
 
     behind = weights.pop("monitor-worker@.service")
     assert behind == ["33"]
+    # and not in the slice that systemd makes for units of a template
+    assert "Slice=system.slice" in (DEPLOY / "systemd" / "monitor-worker@.service").read_text()
     assert set(map(tuple, weights.values())) == {()}
     assert "CPUWeight=33" in (DEPLOY / "influxdb.conf").read_text()
 
