@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import sys
 from collections.abc import Callable
 from subprocess import CalledProcessError
 from types import FrameType
+
+from monitor import open_files
 
 from .stack import Failed
 
@@ -15,7 +16,7 @@ from .stack import Failed
 def run(measure: Callable[[], None]) -> int:
     """Measure; returns the exit code. Told to end, everything that was started is ended first."""
     signal.signal(signal.SIGTERM, _interrupt)
-    _allow_many_sockets()
+    open_files.allow_many()  # children inherit it
     try:
         measure()
     except (ValueError, FileNotFoundError, TimeoutError, Failed, CalledProcessError) as error:
@@ -24,12 +25,6 @@ def run(measure: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def _allow_many_sockets() -> None:
-    """The soft limit of open files, which children inherit, to the hard one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Who waits for whom on a full machine: seven minutes.
+"""Who waits for whom on a full machine: five minutes.
 
     python -m bench.million.crowded
 

@@ -41,7 +41,7 @@ def forbidden():
 
 
 def _told(*words, niceness_before=0):
-    """The niceness of a process and its session after ``lower(5)``, less what the tests have."""
+    """The niceness of its session after ``lower(5)`` of a process, which has its own then, too."""
     own = os.getpriority(os.PRIO_PROCESS, 0)
     done = subprocess.run(
         [sys.executable, "-c", *words], start_new_session=True,

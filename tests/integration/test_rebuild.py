@@ -25,7 +25,7 @@ def written(monkeypatch):
     found, add = [], rebuild_module.add
 
     def noted(pipe, websites, *more):
-        found.extend(i for i, _ in websites)
+        found.extend(i for _, i, _ in websites)
         add(pipe, websites, *more)
 
     monkeypatch.setattr(rebuild_module, "add", noted)

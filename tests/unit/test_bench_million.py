@@ -223,12 +223,6 @@ class TestOptions:
             turns = [b.slot_ms + begin_ms for begin_ms in (0, 30_000) for b in turn]
             assert [b.slot_ms for b in found] == pytest.approx(turns, abs=2)
 
-    @pytest.mark.parametrize(
-        ("before_s", "due_s"), [(7200, 3900), (7499, 3900), (7500, 7500), (10_799, 7500)]
-    )
-    def test_roll_ups_are_due_five_minutes_past_the_hour(self, before_s, due_s):
-        assert flat.roll_up_due(before_s) == due_s
-
     @pytest.mark.usefixtures("influxd")
     @pytest.mark.parametrize(
         "given",

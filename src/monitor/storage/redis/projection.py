@@ -115,7 +115,7 @@ class Projection:
                 changed = _changed(websites, before)
                 _remove(pipe, changed, regions)
                 present = [(w.website_id, w.definition) for w, _ in changed]
-                add(pipe, [(i, d) for i, d in present if d is not None], regions)
+                add(pipe, placed((i, d) for i, d in present if d is not None), regions)
                 _forget(pipe, [i.bytes for i in forget], regions)
                 await pipe.execute()
 
@@ -172,9 +172,17 @@ def _forget(pipe: Pipeline, ids: Sequence[bytes], regions: Sequence[str]) -> Non
         pipe.hdel(keys.flips(region), *ids)
 
 
+Placed = tuple[int, UUID, Definition]
+"""A website and where it sits on its rings."""
+
+
+def placed(websites: Iterable[tuple[UUID, Definition]]) -> list[Placed]:
+    return [(ring_position(i), i, definition) for i, definition in websites]
+
+
 def add(
     pipe: Pipeline,
-    websites: Iterable[tuple[UUID, Definition]],
+    websites: Iterable[Placed],
     regions: Sequence[str],
     prefix: str = "",
 ) -> None:
@@ -184,8 +192,8 @@ def add(
     """
     definitions: dict[bytes, bytes] = {}
     rings: dict[tuple[str, int], dict[bytes, int]] = {}
-    for website_id, definition in websites:
-        raw_id, position = website_id.bytes, ring_position(website_id)
+    for position, website_id, definition in websites:
+        raw_id = website_id.bytes
         definitions[raw_id] = encode(definition)
         for region in regions if definition.regions is None else definition.regions:
             ring = rings.setdefault((region, definition.check.check_frequency), {})

@@ -9,17 +9,17 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from monitor.domain.ids import ring_position
 from monitor.domain.website import Definition
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import raw, translated
-from monitor.storage.redis.projection import add
+from monitor.storage.redis.projection import Placed, add, placed
 
 _NEW = "new:"
 
 _SORTED_TOGETHER = 40_000
 """What is written together lies together in Redis' memory. A batch reads an arc of a ring: of a
-million websites in the order of their ids it would find each of its own in another place."""
+million websites in the order of their ids it would find each of its own in another place. 19 MiB of
+plain websites."""
 
 _PAGE = 2000
 
@@ -47,7 +47,7 @@ class Rebuild:
         self._redis = redis
         self._regions = regions
         self._prune = redis.register_script(_PRUNE)
-        self._held: list[tuple[int, UUID, Definition]] = []
+        self._held: list[Placed] = []
 
     async def begin(self) -> None:
         """Clear away what an interrupted rebuild may have left."""
@@ -57,7 +57,7 @@ class Rebuild:
 
     async def put(self, websites: Sequence[tuple[UUID, Definition]]) -> None:
         """Add websites; thousands at a time. They are written when there are many more."""
-        self._held += [(ring_position(i), i, definition) for i, definition in websites]
+        self._held += placed(websites)
         if len(self._held) >= _SORTED_TOGETHER:
             await self._write()
 
@@ -65,7 +65,7 @@ class Rebuild:
         """All that are held, in the order of their rings."""
         held = iter(sorted(self._held, key=itemgetter(0)))
         self._held = []
-        while page := [(i, definition) for _, i, definition in islice(held, _PAGE)]:
+        while page := list(islice(held, _PAGE)):
             with translated():
                 async with self._redis.pipeline(transaction=False) as pipe:
                     add(pipe, page, self._regions, _NEW)
