@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisError, WatchError
 from redis.retry import Retry
 
+from monitor.dead_workers import HEARTBEAT_TIMEOUT_MS, LookForDead
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import (
     INCIDENTS_QUEUE,
@@ -34,13 +34,6 @@ from monitor.wake_ups import EndOfWakeUps, WakeUps, publish
 
 log = get_logger(__name__)
 T = TypeVar("T")
-
-_HEARTBEAT_TIMEOUT_MS = 30_000
-"""A worker that was silent for this long is dead; its messages go back to their queues."""
-
-_LOOK_FOR_DEAD_EVERY_S = 1.0
-"""How often at most a look gives back what dead workers held of a queue, too. Dramatiq throws a
-dice with each command instead: where one worker is left, it would take minutes."""
 
 _LOOK_EVERY_S = {
     # On the way from a check to a mail, which may take two seconds in all.
@@ -80,10 +73,10 @@ class Broker(RedisBroker):
         super().__init__(  # type: ignore[no-untyped-call] # Dramatiq's
             client=client,
             middleware=list(middleware),
-            heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
             maintenance_chance=0,
         )
-        self._look_for_dead_at_s: dict[str, float] = {}
+        self._look_for_dead = LookForDead()
         listens = partial(make_queue_client, redis_url, retry=Retry(NoBackoff(), 0))
         self.wake_ups, self._may_wake = WakeUps(listens, self.namespace), True
         self.add_middleware(EndOfWakeUps(self.wake_ups))
@@ -139,21 +132,16 @@ class Broker(RedisBroker):
         return [data for data in found if data is None or self._is_ours(queue_name, data)]
 
     def _fetch(self, queue_name: str, prefetch: int) -> list[bytes | None]:
-        now_s = time.monotonic()
-        look = now_s >= self._look_for_dead_at_s.get(queue_name, 0.0)
-        arguments = (*self._arguments("fetch", queue_name, look=look), prefetch)
-        found: list[bytes | None] = self.scripts["dispatch"](keys=[self.namespace], args=arguments)
-        if look:
-            self._look_for_dead_at_s[queue_name] = now_s + _LOOK_FOR_DEAD_EVERY_S
-        return found
-
-    def _arguments(self, command: str, queue_name: str, *, look: bool = False) -> tuple[Any, ...]:
-        """What RedisBroker gives its dispatch script; ``look``: for what dead workers held."""
+        """Dramatiq's fetch, which gives back first what dead workers held where that is due."""
+        now_ms = self.now_ms()
+        look = self._look_for_dead.is_due(queue_name, now_ms)
         unpack = self._max_unpack_size()  # type: ignore[no-untyped-call] # Dramatiq's
-        return (
-            command, self.now_ms(), queue_name, self.broker_id, self.heartbeat_timeout,
-            self.dead_message_ttl, int(look), unpack,
+        arguments = (
+            "fetch", now_ms, queue_name, self.broker_id, self.heartbeat_timeout,
+            self.dead_message_ttl, int(look), unpack, prefetch,
         )  # fmt: skip
+        found: list[bytes | None] = self.scripts["dispatch"](keys=[self.namespace], args=arguments)
+        return found
 
     def _is_ours(self, queue_name: str, data: bytes) -> bool:
         message = _read(data)

@@ -76,6 +76,8 @@ def test_the_schedulers_are_stopped_for_ten_minutes(faulty, clock_of_all):
         clock_of_all.step(_GAP_S)
         # then nobody knows how the websites are, and what was known to be down is not taken back
         eventually(lambda: _statuses(system) == {"unknown": 300}, within_s=30)
+        # and what was given out before is made no more, as soon as all know what time it is
+        eventually(lambda: _waiting(system) == 0, within_s=60)
         # and when they are back
         restarted_s = time.time()
         for name in ("scheduler-1", "scheduler-2"):
@@ -107,6 +109,12 @@ def test_the_schedulers_are_stopped_for_ten_minutes(faulty, clock_of_all):
         # and the incident is the one it was
         assert [(i.website, i.resolved_s) for i in record.incidents] == [(1, None)]
         assert len(system.mailbox.mails) == 1
+
+
+def _waiting(system):
+    """Messages of the region, those for later and those that a worker has among them."""
+    with system.redis.client() as redis:
+        return sum(redis.hlen(f"dramatiq:checks.europe{kind}.msgs") for kind in ("", ".DQ"))
 
 
 def _statuses(system):

@@ -6,7 +6,7 @@ from contextlib import closing
 import dramatiq
 import pytest
 
-from monitor import broker as broker_module
+from monitor import dead_workers
 from monitor.broker import Broker
 from monitor.domain import messages
 from monitor.domain.messages import CheckBatch
@@ -29,7 +29,7 @@ def test_it_comes_back_at_the_first_look_after_the_worker_was_missed(
     broker, redis_url, queue, monkeypatch
 ):
     # given a worker that has a message, and one that has just looked for dead ones
-    monkeypatch.setattr(broker_module, "_LOOK_FOR_DEAD_EVERY_S", 0.5)
+    monkeypatch.setattr(dead_workers, "LOOK_EVERY_S", 0.5)
     dies = Broker(redis_url)
     with closing(dies.client):
         broker.send([_batch(1 if queue == QUEUE else int(time.time() * 1000) + 60_000)])
@@ -51,6 +51,24 @@ def test_who_is_not_silent_keeps_what_it_has(broker, redis_url):
         broker.send([_batch(1)])
         assert len(_fetched(alive, QUEUE)) == 1
         assert _fetched(broker, QUEUE) == []
+
+
+@pytest.mark.parametrize("queue", [QUEUE, f"{QUEUE}.DQ"])
+def test_nobody_is_taken_for_dead_because_the_clock_was_stepped(
+    broker, redis_url, queue, monkeypatch
+):
+    # given a worker that has a message, and one that has looked
+    monkeypatch.setattr(dead_workers, "LOOK_EVERY_S", 0.0)
+    alive = Broker(redis_url)
+    with closing(alive.client):
+        broker.send([_batch(1 if queue == QUEUE else int(time.time() * 1000) + 60_000)])
+        assert len(_fetched(alive, queue)) == 1
+        assert _fetched(broker, queue) == []
+        # when the clock is stepped, and the second hears of it first
+        ahead_ms = 10 * dead_workers.HEARTBEAT_TIMEOUT_MS
+        monkeypatch.setattr(broker, "now_ms", lambda: int(time.time() * 1000) + ahead_ms)
+        # then
+        assert _fetched(broker, queue) == []
 
 
 def test_who_is_told_to_end_takes_no_more_and_is_not_taken_for_dead(broker, redis_url):
