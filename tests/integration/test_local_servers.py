@@ -40,6 +40,18 @@ def test_postgres_keeps_its_data(folder):
         second.stop()
 
 
+def test_postgres_leaves_nothing_beside_its_data(folder):
+    # given
+    server = EmbeddedPostgres(folder / "data")
+    server.start()
+    assert any(server.sockets.iterdir())
+    # when
+    server.stop()
+    # then
+    assert not server.sockets.exists()
+    assert sorted(path.name for path in folder.iterdir()) == ["data", "data.log"]
+
+
 def test_redis_keeps_its_data(folder):
     # given
     first = EmbeddedRedis(folder / "data")

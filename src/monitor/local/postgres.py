@@ -87,6 +87,12 @@ class EmbeddedPostgres:
         if self._child is not None:
             process.stop(self._child, ask_with=signal.SIGINT, within_s=within_s)
             self._child = None
+            self._remove_sockets()
+
+    def _remove_sockets(self) -> None:
+        """Their directory may be in the temp directory; a killed server left something in it."""
+        if self.sockets.is_dir() and not any(self.sockets.iterdir()):
+            self.sockets.rmdir()
 
     @property
     def child(self) -> subprocess.Popen[bytes] | None:
