@@ -56,8 +56,8 @@ def draw(found: Mapping[str, Any], subtitle: str) -> str:
     body = [
         '<text class="title" x="28" y="34">What a check costs, and how late it is</text>',
         f'<text class="soft" x="28" y="54">{escape(subtitle)}</text>',
-        *_panel(72, title, cost, Limit(250, "must be below 250")),
-        *_panel(560, "lag from slot to stored, p99, seconds", lag, Limit(30, "must be below 30")),
+        *_panel(72, title, cost, Limit(250, "at most 250")),
+        *_panel(560, "lag from slot to stored, p99, seconds", lag, Limit(30, "at most 30")),
     ]
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
