@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisError, WatchError
 from redis.retry import Retry
 
-from monitor.dead_workers import HEARTBEAT_TIMEOUT_MS, LookForDead
+from monitor.dead_workers import DEAD_MS, DeadWorkers
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import (
     INCIDENTS_QUEUE,
@@ -73,10 +73,9 @@ class Broker(RedisBroker):
         super().__init__(  # type: ignore[no-untyped-call] # Dramatiq's
             client=client,
             middleware=list(middleware),
-            heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
             maintenance_chance=0,
         )
-        self._look_for_dead = LookForDead()
+        self.dead_workers = DeadWorkers(client, self.namespace)
         listens = partial(make_queue_client, redis_url, retry=Retry(NoBackoff(), 0))
         self.wake_ups, self._may_wake = WakeUps(listens, self.namespace), True
         self.add_middleware(EndOfWakeUps(self.wake_ups))
@@ -132,12 +131,11 @@ class Broker(RedisBroker):
         return [data for data in found if data is None or self._is_ours(queue_name, data)]
 
     def _fetch(self, queue_name: str, prefetch: int) -> list[bytes | None]:
-        """Dramatiq's fetch, which gives back first what dead workers held where that is due."""
-        now_ms = self.now_ms()
-        look = self._look_for_dead.is_due(queue_name, now_ms)
+        """Dramatiq's fetch, which gives back first what those that are marked as dead held."""
+        look, now_ms = self.dead_workers.take_turn(queue_name), self.now_ms()
         unpack = self._max_unpack_size()  # type: ignore[no-untyped-call] # Dramatiq's
         arguments = (
-            "fetch", now_ms, queue_name, self.broker_id, self.heartbeat_timeout,
+            "fetch", now_ms, queue_name, self.broker_id, now_ms - DEAD_MS,
             self.dead_message_ttl, int(look), unpack, prefetch,
         )  # fmt: skip
         found: list[bytes | None] = self.scripts["dispatch"](keys=[self.namespace], args=arguments)

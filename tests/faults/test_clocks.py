@@ -76,8 +76,11 @@ def test_the_schedulers_are_stopped_for_ten_minutes(faulty, clock_of_all):
         clock_of_all.step(_GAP_S)
         # then nobody knows how the websites are, and what was known to be down is not taken back
         eventually(lambda: _statuses(system) == {"unknown": 300}, within_s=30)
-        # and what was given out before is made no more, as soon as all know what time it is
+        # and what was given out before is made no more, and given to nobody else
         eventually(lambda: _waiting(system) == 0, within_s=60)
+        told = [e for n in (1, 2) for e in system.processes.events(f"europe-{n}")]
+        dropped = Counter(e["slot_ms"] for e in told if e["event"] == "batch.dropped")
+        assert max(dropped.values(), default=0) <= 1, dropped
         # and when they are back
         restarted_s = time.time()
         for name in ("scheduler-1", "scheduler-2"):
@@ -113,8 +116,10 @@ def test_the_schedulers_are_stopped_for_ten_minutes(faulty, clock_of_all):
 
 def _waiting(system):
     """Messages of the region, those for later and those that a worker has among them."""
-    with system.redis.client() as redis:
-        return sum(redis.hlen(f"dramatiq:checks.europe{kind}.msgs") for kind in ("", ".DQ"))
+    with system.redis.client() as redis, redis.pipeline(transaction=True) as pipe:
+        for queue in ("checks.europe", "checks.europe.DQ"):
+            pipe.hlen(f"dramatiq:{queue}.msgs")
+        return sum(pipe.execute())
 
 
 def _statuses(system):

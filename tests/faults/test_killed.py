@@ -12,7 +12,7 @@ from support.system import eventually
 from support.truth import scripted
 
 _RETURN_S = 45
-"""What a killed worker held goes to others when it was silent for 30 s, or some seconds later."""
+"""What a killed worker held goes to others once it was silent for 25 s, or some seconds later."""
 
 
 def _in_the_middle_of_a_batch(system):

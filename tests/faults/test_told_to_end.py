@@ -18,7 +18,7 @@ _SLOW_S = 8.0
 _AWAY_S = 20
 """How long it may take until all processes are there again, where several such cases run."""
 _RETURN_S = 45
-"""What a worker left goes to others when it was silent for 30 s, or some seconds later."""
+"""What a worker left goes to others once it was silent for 25 s, or some seconds later."""
 
 
 def _in_the_middle_of_a_batch(system):

@@ -1,53 +1,75 @@
-"""When a worker looks for what dead ones hold."""
+"""Who of the workers is silent."""
 
 import pytest
 
-from monitor.dead_workers import HEARTBEAT_TIMEOUT_MS, LOOK_EVERY_S, LookForDead
+from monitor.dead_workers import SILENT_S, Silence
 
-_TIMEOUT_S = HEARTBEAT_TIMEOUT_MS / 1000
+_A, _B = b"worker-a", b"worker-b"
+_READ_EVERY_S = 2
 
 
-class Times:
-    """A steady clock, and one that may be stepped; both in seconds."""
+class Watch:
+    """Somebody who reads the heartbeats every two seconds."""
 
     def __init__(self):
-        self.steady_s, self.ahead_s = 100.0, 1_700_000_000.0
-        self._look = LookForDead(lambda: self.steady_s)
+        self.steady_s = 100.0
+        self._silence = Silence(lambda: self.steady_s)
 
-    def is_due(self, queue="checks.europe"):
-        return self._look.is_due(queue, int((self.steady_s + self.ahead_s) * 1000))
+    def read(self, **beats):
+        """All heartbeats: worker_a=1.0, ..."""
+        return set(self._silence.of({n.replace("_", "-").encode(): b for n, b in beats.items()}))
 
-
-def test_each_queue_is_looked_at_so_often_and_no_more():
-    times = Times()
-    assert times.is_due("checks.europe")
-    assert times.is_due("checks.europe.DQ")
-    times.steady_s += LOOK_EVERY_S / 2
-    assert not times.is_due("checks.europe")
-    times.steady_s += LOOK_EVERY_S / 2
-    assert times.is_due("checks.europe")
-    assert times.is_due("checks.europe.DQ")
+    def wait(self):
+        self.steady_s += _READ_EVERY_S
 
 
-@pytest.mark.parametrize("step_s", [3600, -3600, 6])
-def test_after_a_step_all_have_time_to_be_heard(step_s):
-    # given
-    times = Times()
-    times.is_due()
-    # when
-    times.steady_s += 10
-    times.ahead_s += step_s
+def test_who_has_no_new_heartbeat_for_long_is_silent():
+    # given two workers, of which one says nothing more
+    watch = Watch()
+    for n in range(int(SILENT_S) // _READ_EVERY_S):
+        assert watch.read(worker_a=5.0, worker_b=float(n)) == set()
+        watch.wait()
     # then
-    for _ in range(int(_TIMEOUT_S)):
-        assert not times.is_due()
-        times.steady_s += 1
-    assert times.is_due()
-    assert times.is_due("incidents")
+    assert watch.read(worker_a=5.0, worker_b=100.0) == {_A}
+    # and not any more once it is heard
+    watch.wait()
+    assert watch.read(worker_a=6.0, worker_b=101.0) == set()
 
 
-def test_a_clock_that_is_a_little_off_is_not_stepped():
-    times = Times()
-    for _ in range(100):  # as it is put right bit by bit
-        times.steady_s += LOOK_EVERY_S
-        times.ahead_s += 0.5
-        assert times.is_due()
+@pytest.mark.parametrize("step_s", [3600.0, -3600.0, 1e9])
+def test_what_time_a_heartbeat_says_does_not_matter(step_s):
+    # given
+    watch = Watch()
+    now_s = 1_800_000_000.0
+    watch.read(worker_a=now_s, worker_b=now_s)
+    # when the time is stepped, and one hears of it long before the other
+    for n in range(30):
+        watch.wait()
+        now_s += _READ_EVERY_S
+        beats = {"worker_a": now_s + step_s, "worker_b": now_s + (step_s if n > 20 else 0)}
+        # then
+        assert watch.read(**beats) == set()
+    # and who dies then is missed as ever
+    died_with_s = now_s + step_s
+    for _ in range(int(SILENT_S) // _READ_EVERY_S):
+        watch.wait()
+        now_s += _READ_EVERY_S
+        found = watch.read(worker_a=died_with_s, worker_b=now_s)
+    assert found == {_A}
+
+
+def test_who_comes_new_waits_before_it_takes_anybody_for_dead():
+    watch = Watch()
+    assert watch.read(worker_a=1.0) == set()
+
+
+def test_who_was_blind_itself_begins_anew():
+    # given somebody who has seen a worker be silent for a while
+    watch = Watch()
+    for _ in range(10):
+        watch.read(worker_a=1.0)
+        watch.wait()
+    # when it reads nothing for long, as all others may have stood still
+    watch.steady_s += SILENT_S
+    # then
+    assert watch.read(worker_a=1.0) == set()

@@ -17,11 +17,10 @@ _QUEUED_S = "queued_s"
 
 
 class KeepTime(Middleware):
-    """Lets delayed messages, heartbeats and periodic messages go by one clock.
+    """Lets delayed messages and periodic messages go by one clock.
 
-    A worker of a host that is an hour ahead would else make all delayed messages due at once, take
-    its neighbours for dead and skip what the scheduler sends; one that is behind would hold back
-    messages for an hour.
+    A worker of a host that is an hour ahead would else make all delayed messages due at once and
+    skip what the scheduler sends; one that is behind would hold back messages for an hour.
     """
 
     def __init__(self, clock: SharedClock) -> None:
