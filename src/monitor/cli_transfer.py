@@ -235,8 +235,9 @@ def export_websites(arguments: Namespace) -> None:
         run(_export(access, arguments, _standard_output()))
         return
     with _written(Path(arguments.file)) as file:
-        size = run(_export(access, arguments, file))
-    print(f"Exported {size} bytes to {arguments.file} in {time.monotonic() - began:.1f} s.")
+        count = run(_export(access, arguments, file))
+    took_s = time.monotonic() - began
+    print(f"Exported {count} websites to {arguments.file} in {took_s:.1f} s.")
 
 
 def _standard_output() -> BinaryIO | TerminalBytes:
@@ -245,21 +246,23 @@ def _standard_output() -> BinaryIO | TerminalBytes:
 
 
 async def _export(access: Access, arguments: Namespace, out: BinaryIO | TerminalBytes) -> int:
+    """Returns how many websites there were."""
     from monitor.cli_client import client
+    from monitor.domain.lines import RowCount
 
     chosen = {name: getattr(arguments, name) for name in ("region", "paused", "q")}
     query = {name: value for name, value in chosen.items() if value is not None}
     is_csv = arguments.file is not None and arguments.file.lower().endswith(".csv")
     query["format"] = arguments.format or ("csv" if is_csv else "ndjson")
-    size = 0
+    count = RowCount(csv=query["format"] == "csv")
     with _bar("Exporting") as bar:
         async with client(access) as api:
             async for block in api.export(query):
                 out.write(block)
+                count.add(block)
                 bar.update(len(block))
-                size += len(block)
     out.flush()
-    return size
+    return count.rows
 
 
 @contextlib.contextmanager

@@ -80,6 +80,7 @@ def test_what_was_exported_is_imported_as_unchanged_and_elsewhere_as_new(api, na
     exported = api.monitor("export", name)
     # then
     assert (exported.returncode, exported.stderr) == (0, b"")
+    assert re.fullmatch(rf"Exported 3 websites to {name} in [\d.]+ s\.\n", exported.stdout.decode())
     again = api.monitor("import", name)
     assert (again.returncode, again.stderr, _counts(again)) == (0, b"", (0, 0, 3, 0))
     assert api.websites() == before
@@ -98,6 +99,23 @@ def test_what_was_exported_is_imported_as_unchanged_and_elsewhere_as_new(api, na
         return sorted(found, key=lambda w: w["url"])
 
     assert described(api.websites()) == described(before)
+
+
+def test_a_terminal_shows_how_far_it_is(api):
+    # given
+    api.write("sites.ndjson", sites(2500))
+    # when
+    code, shown = api.monitor_on_a_terminal("import", "sites.ndjson")
+    # then a bar gets to its end, and a summary follows
+    assert code == 0, shown
+    assert re.search(r"Importing: +0%", shown)
+    assert re.search(r"Importing: 100%\|[^|]+\| [\d.]+k/[\d.]+k \[", shown)
+    assert shown.rstrip().splitlines()[-1].startswith("Imported: 2500 created, 0 updated")
+    # and so it is on the way out, where nobody knows the whole before its end
+    code, shown = api.monitor_on_a_terminal("export", "again.ndjson")
+    assert code == 0, shown
+    assert re.search(r"Exporting: [\d.]+kB \[", shown)
+    assert shown.rstrip().splitlines()[-1].startswith("Exported 2500 websites to again.ndjson in")
 
 
 def test_an_export_takes_the_filters_and_goes_to_the_standard_output(api):

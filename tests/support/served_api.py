@@ -1,9 +1,12 @@
 """The API as a process on a port of its own, and `monitor` commands that are pointed at it."""
 
 import asyncio
+import errno
 import os
+import pty
 import subprocess
 import sys
+import termios
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,6 +46,19 @@ class Served:
             timeout=120, check=False,
         )  # fmt: skip
 
+    def monitor_on_a_terminal(self, *words):
+        """Run a command to its end on a terminal; returns its code and all that was shown."""
+        command, env = self.command(*words)
+        ours, its = pty.openpty()
+        termios.tcsetwinsize(its, (24, 100))  # a bar is as wide as there is place
+        with open(ours, "rb", buffering=0) as screen:  # noqa: PTH123 - a descriptor
+            process = subprocess.Popen(
+                command, env=env, cwd=self.directory, stdin=its, stdout=its, stderr=its
+            )
+            os.close(its)
+            shown = b"".join(_until_closed(screen))
+        return process.wait(timeout=120), shown.decode()
+
     def write(self, name, content):
         path = self.directory / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -50,6 +66,20 @@ class Served:
 
     def websites(self):
         return self.http.get("/websites", params={"limit": 1000}).json()["items"]
+
+
+def _until_closed(screen):
+    """What comes until nobody has the other end open, which Linux tells as an error."""
+    while True:
+        try:
+            block = screen.read(4096)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return
+        if not block:
+            return
+        yield block
 
 
 async def _prepare(database_url):

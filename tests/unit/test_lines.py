@@ -1,12 +1,20 @@
 """Lines and chunks are the same however the stream was cut on its way, and bounded."""
 
+import json
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.domain import lines
-from monitor.domain.lines import CHUNK_BYTES, CHUNK_LINES, MAX_LINE_BYTES, Chunker, LongLine
+from monitor.domain.lines import (
+    CHUNK_BYTES,
+    CHUNK_LINES,
+    MAX_LINE_BYTES,
+    Chunker,
+    LongLine,
+    RowCount,
+)
 
 BODIES = st.lists(st.sampled_from([b"a", b"{}", b"\r", b"\n", b"\n\n", b"\xff", b"longer"])).map(
     b"".join
@@ -82,3 +90,20 @@ def test_a_line_without_end_does_not_grow_memory():
         assert list(splitter.feed(b"x" * 65_536)) == []
         assert len(splitter._rest) <= MAX_LINE_BYTES
     assert [type(line) for line in splitter.end()] == [LongLine]
+
+
+@given(
+    st.lists(st.sampled_from(["a", 'say ""x""', "two\r\nlines\n", "", ","])),
+    st.lists(st.integers(0, 1000)),
+)
+def test_rows_are_counted_however_the_stream_was_cut(cells, places):
+    # given CSV with a header, and NDJSON in which a quote and a line break are escaped
+    table = "url,name\r\n" + "".join(f'x,"{cell}"\r\n' for cell in cells)
+    objects = "".join(json.dumps({"name": cell}) + "\n" for cell in cells)
+    for csv, body in ((True, table.encode()), (False, objects.encode())):
+        # when
+        count = RowCount(csv=csv)
+        for block in _cut(body, places):
+            count.add(block)
+        # then
+        assert count.rows == len(cells)

@@ -125,3 +125,20 @@ def _digest(lines: list[Line]) -> bytes:
         return short
     both = repr((short, long)).encode()
     return hashlib.blake2b(both, digest_size=_DIGEST_BYTES, person=b"long lines").digest()
+
+
+class RowCount:
+    """How many rows there are in blocks of NDJSON, or of CSV below its header.
+
+    A line break between quotes ends no row of CSV (RFC 4180, section 2).
+    """
+
+    def __init__(self, *, csv: bool) -> None:
+        self.rows = -1 if csv else 0
+        self._csv, self._quoted = csv, False
+
+    def add(self, block: bytes) -> None:
+        for n, part in enumerate(block.split(b'"') if self._csv else [block]):
+            self._quoted ^= n > 0
+            if not self._quoted:
+                self.rows += part.count(b"\n")
