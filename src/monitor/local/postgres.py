@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -90,8 +91,9 @@ class EmbeddedPostgres:
             self._remove_sockets()
 
     def _remove_sockets(self) -> None:
-        """Their directory may be in the temp directory; a killed server left something in it."""
-        if self.sockets.is_dir() and not any(self.sockets.iterdir()):
+        """Their directory may be in the temp directory. It stays where something is left in it, as
+        by a server that was killed."""
+        with contextlib.suppress(OSError):
             self.sockets.rmdir()
 
     @property
