@@ -1,0 +1,89 @@
+"""What `make bench` writes down: for machines by fixed keys, and as one table."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2]))  # the benchmark is no part of the product
+
+from bench import report
+from bench.compare import Other
+from bench.figures import Batch, Window
+from bench.measure import Measured
+from bench.options import Options
+from bench.proc import Memory
+from bench.stack import MAIL, NAMES, TARGET
+from bench.watch import Idle
+
+_WORKER = "worker.region-1"
+_MIB = 2**20
+
+
+@pytest.fixture
+def run():
+    """Two regions check 100 websites twice a minute."""
+    window = Window(first_slot_s=940, from_s=1000, until_s=1060, interval_s=30)
+    batches = [
+        Batch(at_s=slot_s + lag_s, slot_s=slot_s, websites=100, not_measured=1, down=2)
+        for slot_s, lag_s in ((1000, 0.5), (1010, 1.0), (1030, 1.5), (1040, 3.0))
+    ]
+    cpu_us = {TARGET: 40.0, _WORKER: 150.0, "redis": 20.0, "influxd": 30.0}
+    measured = Measured(
+        window=window,
+        batches=[*batches, Batch(at_s=990.0, slot_s=970, websites=100, not_measured=9, down=9)],
+        checks=400,
+        idle=Idle({TARGET: 0.0, _WORKER: 1000.0, "redis": 500.0, "influxd": 0.0}, 10.0),
+        cpu_us=cpu_us | {NAMES: 0.0, MAIL: 0.0},
+        memory=dict.fromkeys([*cpu_us, NAMES, MAIL], Memory(rss=120 * _MIB, pss=90 * _MIB)),
+        missed=3,
+        busy_cores=0.5,
+        other_cores=0.01,
+        stolen_cores=0.0,
+        sync_s=1.25,
+        redis_bytes=44_000,
+        redis_keys={"monitor:state": 8000, "monitor:ring": 9000},
+        website_bytes=25_000,
+    )
+    options = Options(100, ("region-1", "region-2"), 30, "influx", https=True, processes=1)
+    others = {"bare_aiohttp": Other(400.0, 10.0, 0.0), "wrk": None, "blackbox": Other(1000, 1, 0)}
+    return report.Run(options, measured, others, ticks=800, tick_bytes={"values": 160_000})
+
+
+def test_the_figures_are_where_others_look_for_them(run, tmp_path):
+    # when
+    report.write(report.result(run), tmp_path / "results" / "latest.json")
+    # then
+    found = json.loads((tmp_path / "results" / "latest.json").read_text(encoding="utf-8"))
+    expected = {
+        "sites": 100, "regions": 2, "store": "influx", "https": True, "dns": False,
+        "checks_per_s": 6.7, "missed_slots": 3, "due_slots": 400,
+        "cpu_us_per_check": {_WORKER: 150.0, "redis": 20.0, "influxd": 30.0, "total": 200.0},
+        "target_us_per_check": 40.0,
+        "ratio_blackbox": 0.2, "ratio_floor": None, "ratio_bare_aiohttp": 0.5,
+        "lag_p50_s": 1.0, "lag_p99_s": 3.0, "lag_max_s": 3.0, "down": 8, "not_measured": 4,
+        "bytes_per_tick": {"values": 200.0}, "redis_bytes_per_website": 440.0,
+        "postgres_bytes_per_website": 250.0,
+    }  # fmt: skip
+    assert {key: found[key] for key in expected} == expected
+    assert found["memory_bytes"][_WORKER] == {"rss": 120 * _MIB, "pss": 90 * _MIB}
+
+
+def test_the_table_says_the_same_and_what_was_left_out(run):
+    table = report.table(report.result(run), "100 websites").splitlines()
+    rows = {line.partition("  ")[0]: line.split() for line in table if "  " in line}
+    assert rows["total"][1:] == ["200.0", "1500"]
+    assert rows["worker.region-1"][1:] == ["150.0", "1000", "120", "90"]
+    assert rows["nginx (the websites, apart)"][-3:] == ["40.0", "120", "90"]
+    assert rows["blackbox exporter"][-3:] == ["0.20", "times", "that"]
+    assert rows["wrk, the floor"][-4:] == ["not", "installed,", "left", "out"]
+    assert rows["slots"][1:] == ["3", "of", "400", "missed"]
+
+
+def test_programs_that_asked_by_address_are_marked_where_our_checks_looked_names_up(run):
+    by_name = replace(run, options=replace(run.options, dns=True))
+    table = report.table(report.result(by_name), "")
+    assert "0.20 times that, asked by address" in table
+    assert "dnsmasq (apart)" in table
