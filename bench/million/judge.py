@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf, nan
 from typing import Any
 
-SEE_HTTPS = "see `make bench HTTPS=1`"
+SEE_HTTPS = "see `make bench HTTPS=1 SITES=15000`"
 _MIB = 2**20
 _FLAT_WITHIN = 10
 """Per cent."""
