@@ -48,10 +48,10 @@ async def import_websites(
     does not send stay. Any other line makes one, with the `id` it names, if it does. Lines take
     effect in their order. A line that fails stops no other; it changes nothing.
 
-    Lines are stored 1,000 at a time, each thousand whole or not at all. With an `Idempotency-Key`
-    the same body can be sent again after any interruption: what is stored is left out. A finished
-    import is answered again for 7 days. Without the header, lines that name neither `id` nor
-    `external_id` are made again.
+    Lines are stored in chunks, each whole or not at all, of 1,000 lines, or as many as reach 4 MiB.
+    With an `Idempotency-Key` the same body can be sent again after any interruption: what is stored
+    is left out. A finished import is answered again for 7 days. Without the header, lines that name
+    neither `id` nor `external_id` are made again.
 
     Websites of an import are not checked at once but when their slot comes.
     """
