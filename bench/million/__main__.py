@@ -83,7 +83,8 @@ def _cycle(number: int, cycle: dict[str, Any]) -> str:
     beside = [n for n in ("synced", "rolled_up") if cycle[n]]
     return (
         f"cycle {number}: {cycle['checks']} checks, {cycle['total_us']:.0f} us each, "
-        f"{cycle['busy_cores']:.2f} cores busy, {cycle['sockets_waiting']} sockets in TIME_WAIT"
+        f"{cycle['busy_cores']:.2f} cores busy, lag p99 {cycle['lag_p99_s']:.1f} s, "
+        f"{cycle['sockets_waiting']} sockets in TIME_WAIT"
         f"{', ' if beside else ''}{' and '.join(beside)}"
     )
 

@@ -20,8 +20,8 @@ _INTO_CYCLE_S = 20
 class Cycle:
     """One interval. ``cpu_us``: of a check, by process; ``synced``: a full sync ran in it.
 
-    ``rolled_up``: the hourly roll-up of all websites did. ``sockets_waiting``: in TIME_WAIT at
-    its end.
+    ``rolled_up``: the hourly roll-up of all websites did. ``lag_p99_s``: of the batches that ended
+    in it. ``sockets_waiting``: in TIME_WAIT at its end.
     """
 
     checks: int
@@ -31,6 +31,7 @@ class Cycle:
     busy_cores: float
     other_cores: float
     stolen_cores: float
+    lag_p99_s: float
     sockets_waiting: int
 
     @property
@@ -100,5 +101,6 @@ def _cycle(watch: Watch, before: Reading, after: Reading, *, synced: bool, socke
         busy_cores=busy,
         other_cores=other,
         stolen_cores=stolen,
+        lag_p99_s=round(figures.percentile([b.lag_s for b in done], 99), 3),
         sockets_waiting=sockets,
     )
