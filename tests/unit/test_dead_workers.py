@@ -1,11 +1,14 @@
 """Who of the workers is silent."""
 
+import math
+
 import pytest
 
 from monitor.dead_workers import SILENT_S, Silence
 
 _A, _B = b"worker-a", b"worker-b"
 _READ_EVERY_S = 2
+_TURNS = math.ceil(SILENT_S / _READ_EVERY_S)
 
 
 class Watch:
@@ -26,7 +29,7 @@ class Watch:
 def test_who_has_no_new_heartbeat_for_long_is_silent():
     # given two workers, of which one says nothing more
     watch = Watch()
-    for n in range(int(SILENT_S) // _READ_EVERY_S):
+    for n in range(_TURNS):
         assert watch.read(worker_a=5.0, worker_b=float(n)) == set()
         watch.wait()
     # then
@@ -51,7 +54,7 @@ def test_what_time_a_heartbeat_says_does_not_matter(step_s):
         assert watch.read(**beats) == set()
     # and who dies then is missed as ever
     died_with_s = now_s + step_s
-    for _ in range(int(SILENT_S) // _READ_EVERY_S):
+    for _ in range(_TURNS):
         watch.wait()
         now_s += _READ_EVERY_S
         found = watch.read(worker_a=died_with_s, worker_b=now_s)
