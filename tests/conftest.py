@@ -15,7 +15,7 @@ from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.redis import EmbeddedRedis
 from monitor.storage.postgres.migrations import migrate
 from support.databases import new_database
-from support.influx import InfluxServer, find_influxd
+from support.influx import InfluxServer, need_influxd
 
 # Speed is judged in bench/, never by a test. In CI the same cases are tried every time, so that a
 # change fails there by what it changes and not by luck; elsewhere others are, and
@@ -97,8 +97,7 @@ def redis_url(redis_server):
 @pytest.fixture(scope="session")
 def influx_server(tmp_path_factory):
     """A real InfluxDB server; a visible skip where it is not installed."""
-    if find_influxd() is None:
-        pytest.skip("no influxd on this machine: the InfluxDB tests are not run")
+    need_influxd()
     server = InfluxServer(tmp_path_factory.mktemp("influx")).start()
     yield server
     server.stop()

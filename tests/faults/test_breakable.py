@@ -7,7 +7,7 @@ import pytest
 import redis as redis_client
 
 from support.breakable import start_influx, start_postgres, start_redis
-from support.influx import find_influxd
+from support.influx import need_influxd
 from support.mailbox import CUT, HANG, Mailbox
 
 
@@ -82,8 +82,7 @@ def test_redis_pauses_dies_and_comes_back_on_its_port_with_what_it_had(redis):
 
 
 def test_influx_comes_back_on_its_port(tmp_path):
-    if find_influxd() is None:
-        pytest.skip("no influxd on this machine")
+    need_influxd()
     server = start_influx(tmp_path / "influx")
     try:
         url = server.url

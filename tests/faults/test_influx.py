@@ -3,15 +3,14 @@
 import pytest
 
 from support import influx_front
-from support.influx import find_influxd
+from support.influx import need_influxd
 from support.judge import Allowance, SeenTick
 from support.truth import scripted
 
 
 @pytest.fixture
 def front():
-    if find_influxd() is None:
-        pytest.skip("no influxd on this machine")
+    need_influxd()
     with influx_front.influx_front() as front:
         yield front
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from monitor.domain.errors import SettingsError, Unavailable
 from monitor.domain.series import Bucket
 from support.answers import SILENCE, answering
-from support.influx import InfluxServer, find_influxd
+from support.influx import InfluxServer, need_influxd
 from support.tick_store import opened
 from support.ticks import BLOG, HOUR, SHOP, assorted, refused, up
 
@@ -124,8 +124,7 @@ def test_points_beyond_retention_are_dropped_with_a_warning(influx_database):
 @pytest.fixture
 def small_influx(tmp_path, monkeypatch):
     """A real server that takes bodies of 20,000 bytes at most."""
-    if find_influxd() is None:
-        pytest.skip("no influxd on this machine")
+    need_influxd()
     monkeypatch.setenv("INFLUXDB_HTTP_MAX_BODY_SIZE", "20000")
     server = InfluxServer(tmp_path).start()
     yield server.url

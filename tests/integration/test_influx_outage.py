@@ -20,7 +20,7 @@ from monitor.storage.ticks.guarded import GuardedWrites
 from monitor.storage.ticks.influx import InfluxTicks
 from monitor.storage.ticks.influx_http import InfluxHttp
 from support.breakable import start_influx
-from support.influx import find_influxd
+from support.influx import need_influxd
 from support.ticks import HOUR
 from support.world import run
 
@@ -33,8 +33,7 @@ WEBSITES = 20
 
 @pytest.fixture
 def influx(tmp_path):
-    if find_influxd() is None:
-        pytest.skip("no influxd on this machine")
+    need_influxd()
     server = start_influx(tmp_path / "influx")
     yield server
     server.close()

@@ -51,7 +51,7 @@ class Served:
         command, env = self.command(*words)
         ours, its = pty.openpty()
         termios.tcsetwinsize(its, (24, 100))  # a bar is as wide as there is place
-        with open(ours, "rb", buffering=0) as screen:  # noqa: PTH123 - a descriptor
+        with os.fdopen(ours, "rb", buffering=0) as screen:
             process = subprocess.Popen(
                 command, env=env, cwd=self.directory, stdin=its, stdout=its, stderr=its
             )
