@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import inf, nan
 from typing import Any
 
-SEE_HTTPS = "see `make bench HTTPS=1 SITES=15000`"
 _MIB = 2**20
 _FLAT_WITHIN = 10
 """Per cent."""
@@ -47,7 +46,7 @@ def lines(found: Mapping[str, Any]) -> list[Line]:
     return [
         Line("CPU per HTTP check", cpu["total"], 250, 200, "us", idle),
         Line("the same to blackbox_exporter", found["ratio_blackbox"], 0.5, 0.4, "x"),
-        Line("CPU per HTTPS check to blackbox_exporter", None, 0.9, 0.6, "x", SEE_HTTPS),
+        _https(found["over_https"]),
         Line("slots that were not run", found["missed_slots"], 0),
         Line("lag, p99", found["lag_p99_s"], 30, 5, "s"),
         flat_line(found["sizes"]),
@@ -83,6 +82,15 @@ def _change(few: dict[str, Any], many: dict[str, Any]) -> tuple[int, float, floa
         return many["sites"], nan, inf
     change = many["marginal_us_per_check"] / least - 1
     return many["sites"], 100 * change, 100 * many["error_us"] / least
+
+
+def _https(found: Mapping[str, Any] | None) -> Line:
+    what = "CPU per HTTPS check to blackbox_exporter"
+    if found is None:
+        return Line(what, None, 0.9, 0.6, "x", "HTTPS=0")
+    total, missed = found["cpu_us_per_check"]["total"], found["missed_slots"]
+    note = f"{total:.0f} us; {found['sites']} websites, {missed} slots not run"
+    return Line(what, found["ratio_blackbox"], 0.9, 0.6, "x", note)
 
 
 def _memory(memory: Mapping[str, Any]) -> Line:

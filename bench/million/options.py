@@ -12,6 +12,7 @@ from monitor.domain.website import MAX_CHECK_FREQUENCY_S
 
 REGION = "region-1"
 FEWEST_INTERVAL_S = 30
+HTTPS_SITES = 15_000
 _MOST_FLAT_MINUTES = 20
 """Between two roll-ups of an hour, of which the first may take half of it."""
 
@@ -21,7 +22,8 @@ class Wanted:
     """``flat``: the smaller numbers of websites to compare with, side by side, for
     ``flat_minutes`` without a website and as many with checks. ``failing``: websites that fail
     at once. ``seeded``: websites with 30 days of roll-ups. ``api_per_s``, ``api_s``: the load on
-    the API and how long it lasts. ``over_api``: the websites are imported over the API, not put
+    the API and how long it lasts. ``https``: HTTPS is measured, too, by itself. ``over_api``: the
+    websites are imported over the API, not put
     straight into Postgres."""
 
     sites: int
@@ -36,6 +38,7 @@ class Wanted:
     api_per_s: int
     api_s: int
     over_api: bool
+    https: bool
 
     def large(self) -> Options:
         """The measurement of all websites."""
@@ -48,6 +51,17 @@ class Wanted:
             processes=self.processes,
             flaky=self.failing,
             threads=self.threads,
+        )
+
+    def over_tls(self) -> Options:
+        """As many websites over HTTPS as one process is sure to be done with."""
+        return Options(
+            sites=HTTPS_SITES,
+            regions=(REGION,),
+            interval_s=FEWEST_INTERVAL_S,
+            store="influx",
+            https=True,
+            processes=1,
         )
 
     @property
@@ -83,6 +97,7 @@ class Wanted:
             ("the API under load", self.api_s + 5),
             (f"{self.failing} websites fail", 45),
             ("other programs, counting", 40 + k // 8),
+            *([(f"{HTTPS_SITES} over HTTPS", 190)] if self.https else []),
         ]
 
 
@@ -119,6 +134,7 @@ def read(environ: Mapping[str, str]) -> Wanted:
         api_per_s=number(environ, "API_PER_S", 30),
         api_s=number(environ, "API_S", 60, least=5),
         over_api=_over_api(environ.get("IMPORT", "")),
+        https=number(environ, "HTTPS", 1, least=0) != 0,
     )
 
 

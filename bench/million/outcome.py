@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench import figures
+from bench import figures, report
 from bench.compare import Other
 from bench.figures import Batch
 from bench.proc import Memory
@@ -27,7 +27,8 @@ from .options import Wanted
 @dataclass(frozen=True)
 class Run:
     """``compared``: what was measured side by side. ``missed``: ticks that should be and are
-    not. ``redis_bytes``: what Redis's memory grew by. ``tick_bytes``: of the tick store."""
+    not. ``redis_bytes``: what Redis's memory grew by. ``tick_bytes``: of the tick store.
+    ``https``: what `make bench HTTPS=1` would be, where it was wanted."""
 
     wanted: Wanted
     compared: list[Spent]
@@ -44,6 +45,7 @@ class Run:
     tick_bytes: dict[str, int]
     blackbox: Other | None
     wrk: Other | None
+    https: report.Run | None = None
 
 
 def result(run: Run) -> dict[str, Any]:
@@ -68,6 +70,7 @@ def result(run: Run) -> dict[str, Any]:
         "blackbox": run.blackbox and asdict(run.blackbox), "wrk": run.wrk and asdict(run.wrk),
         "ratio_blackbox": _ratio(total, run.blackbox),
         "ratio_floor": _ratio(total, run.wrk),
+        "over_https": run.https and report.result(run.https),
         "missed_slots": run.missed,
         "due_slots": w.sites * window.slots_each,
         "lag_p50_s": _lag(run, 50), "lag_p99_s": _lag(run, 99), "lag_max_s": _lag(run, 100),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from bench import compare, figures, proc, seed, stores
+from bench import compare, figures, proc, seed, stores, whole
 from bench.measure import BEFORE_MINUTE_S
 from bench.servers import running_servers
 from bench.stack import Stack
@@ -29,7 +30,8 @@ def run(wanted: Wanted) -> Run:
         tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory,
         running_servers(Path(directory), wanted.large()) as stack,
     ):
-        return _large(wanted, stack, compared)
+        found = _large(wanted, stack, compared)
+    return replace(found, https=whole.run(wanted.over_tls())) if wanted.https else found
 
 
 def _large(wanted: Wanted, stack: Stack, compared: list[Spent]) -> Run:
