@@ -1,7 +1,8 @@
-"""What `make bench` writes down: for machines by fixed keys, and as one table."""
+"""What the benchmarks write down: for machines by fixed keys, and as a table."""
 
 import json
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from bench import report
 from bench.compare import Other
 from bench.figures import Batch, Window
 from bench.measure import Measured
+from bench.million import judge, options, outcome
+from bench.million import run as million
+from bench.million.burst import Burst
+from bench.million.cycles import Cycle, Cycles
 from bench.options import Options
 from bench.proc import Memory
 from bench.stack import MAIL, NAMES, TARGET
@@ -47,9 +52,9 @@ def run():
         redis_keys={"monitor:state": 8000, "monitor:ring": 9000},
         website_bytes=25_000,
     )
-    options = Options(100, ("region-1", "region-2"), 30, "influx", https=True, processes=1)
+    checked = Options(100, ("region-1", "region-2"), 30, "influx", https=True, processes=1)
     others = {"bare_aiohttp": Other(400.0, 10.0, 0.0), "wrk": None, "blackbox": Other(1000, 1, 0)}
-    return report.Run(options, measured, others, ticks=800, tick_bytes={"values": 160_000})
+    return report.Run(checked, measured, others, ticks=800, tick_bytes={"values": 160_000})
 
 
 def test_the_figures_are_where_others_look_for_them(run, tmp_path):
@@ -87,3 +92,46 @@ def test_programs_that_asked_by_address_are_marked_where_our_checks_looked_names
     table = report.table(report.result(by_name), "")
     assert "0.20 times that, asked by address" in table
     assert "dnsmasq (apart)" in table
+
+
+@pytest.mark.parametrize("given", ["0", "1"])
+def test_a_million_has_https_beside_it_where_it_is_wanted(run, monkeypatch, given):
+    # given a run of the million in which nothing is started
+    monkeypatch.setattr("shutil.which", lambda _: "influxd")
+    wanted = options.read({"FLAT": "0", "HTTPS": given})
+    monkeypatch.setattr(million, "running_servers", lambda *_: nullcontext())
+    monkeypatch.setattr(million, "_large", lambda *_: _of_a_million(wanted, run.measured))
+    asked = []
+    monkeypatch.setattr(million.whole, "run", lambda of: asked.append(of) or run)
+    # when
+    found = outcome.result(million.run(wanted))
+    # then
+    assert asked == ([wanted.over_tls()] if given == "1" else [])
+    (line,) = [each for each in judge.lines(found) if "HTTPS" in each.what]
+    assert line.passed is (True if given == "1" else None)
+    assert line.value == (0.2 if given == "1" else None)
+    assert found["cpu_us_per_check"]["total"] == 200.0
+    json.dumps(found)
+
+
+def _of_a_million(wanted, measured):
+    """As little as can be told."""
+    cycle = Cycle(400, measured.cpu_us, False, False, 0.5, 0.0, 0.0, 1.0, 7)
+    kind = {"n": 1, "bad": 0, "p50_ms": 1.0, "p99_ms": 1.0, "max_ms": 1.0}
+    return outcome.Run(
+        wanted=wanted,
+        compared=[],
+        idle=measured.idle,
+        imported=None,
+        cycles=Cycles(measured.window, [cycle], 1.0, ([Memory(1, 1)], [Memory(2, 2)])),
+        batches=measured.batches,
+        api={"page": kind, "series": kind, "create": kind},
+        burst=Burst(10, 15.0, 1.0, 1.0, 2.0, 0.5, 0.9),
+        memory=measured.memory,
+        missed=0,
+        redis_bytes=44_000,
+        redis_keys={},
+        tick_bytes={},
+        blackbox=None,
+        wrk=None,
+    )
