@@ -90,7 +90,8 @@ def _https(found: Mapping[str, Any] | None) -> Line:
         return Line(what, None, 0.9, 0.6, "x", "HTTPS=0")
     total, missed = found["cpu_us_per_check"]["total"], found["missed_slots"]
     note = f"{total:.0f} us; {found['sites']} websites, {missed} slots not run"
-    return Line(what, found["ratio_blackbox"], 0.9, 0.6, "x", note)
+    # Checks that a machine was too full to finish cost less, and mean nothing.
+    return Line(what, None if missed else found["ratio_blackbox"], 0.9, 0.6, "x", note)
 
 
 def _memory(memory: Mapping[str, Any]) -> Line:

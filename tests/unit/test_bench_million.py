@@ -64,9 +64,11 @@ class TestJudging:
         assert all(line.passed for line in found)
         assert all(line.aim_met for line in found if line.aim)
 
-    def test_https_is_not_judged_where_it_was_not_wanted_or_has_nothing_beside_it(self):
+    def test_https_is_not_judged_where_it_was_not_measured_whole(self):
         assert only(outcome(over_https=None), "CPU per HTTPS").passed is None
         assert only(outcome(over_https=over_https(None)), "CPU per HTTPS").passed is None
+        too_full = over_https(0.5) | {"missed_slots": 1}
+        assert only(outcome(over_https=too_full), "CPU per HTTPS").passed is None
 
     @pytest.mark.parametrize(
         ("beginning", "change"),
