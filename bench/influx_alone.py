@@ -22,7 +22,7 @@ from uuid import UUID
 from monitor.domain.outcome import Tick, Timings
 from monitor.local import process
 from monitor.local.redis import free_port
-from monitor.storage.ticks import line_protocol
+from monitor.storage.timeseries import line_protocol
 
 from . import proc
 from .servers import start_influxd

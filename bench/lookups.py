@@ -19,7 +19,7 @@ from pathlib import Path
 import uvloop
 
 from monitor.local import process
-from monitor.probes.resolver import Resolver
+from monitor.probes.net.resolver import Resolver
 
 from . import names, targets
 

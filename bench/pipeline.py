@@ -25,23 +25,24 @@ from uuid import UUID
 import uvloop
 from redis.asyncio import Redis
 
-from monitor import garbage, logs
 from monitor.domain.ids import uuid7
 from monitor.domain.messages import CheckBatch
 from monitor.domain.outcome import Outcome, Result, Tick, Timings
 from monitor.domain.ring import POSITIONS
 from monitor.domain.website import CheckOptions, Definition, Projected
 from monitor.local.redis import EmbeddedRedis
-from monitor.services.check import check_batch
-from monitor.services.region_worker import RegionWorker
-from monitor.services.stragglers import Stragglers
+from monitor.runtime import logging as logs
+from monitor.runtime import process
+from monitor.services.checks.check import check_batch
+from monitor.services.checks.region_worker import RegionWorker
+from monitor.services.checks.slow_checks import Stragglers
 from monitor.storage.redis.client import client
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
-from monitor.storage.ticks import line_protocol
-from monitor.storage.ticks.grouped import GroupedWrites
+from monitor.storage.timeseries import line_protocol
+from monitor.storage.timeseries.grouped import GroupedWrites
 
 _REGION, _INTERVAL_S, _BEGIN_S = "europe", 180, 1_800_000_000
 _WEBSITES, _BATCHES, _CYCLES = 5000, 10, 8
@@ -121,7 +122,7 @@ async def _measure(redis_url: str, profile: cProfile.Profile | None) -> tuple[fl
         worker = _worker(redis, clock)
         await Projection(redis).apply(_websites(), [_REGION])
         await _cycle(worker, clock, _BEGIN_S)
-        garbage.collect_rarely()
+        process.collect_garbage_rarely()
         redis_s, own_s = await _redis_cpu_s(redis), time.process_time()
         with profile or nullcontext():
             for number in range(1, _CYCLES + 1):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from subprocess import CalledProcessError
 from types import FrameType
 
-from monitor import open_files
+from monitor.runtime import process
 
 from .stack import Failed
 
@@ -16,7 +16,7 @@ from .stack import Failed
 def run(measure: Callable[[], None]) -> int:
     """Measure; returns the exit code. Told to end, everything that was started is ended first."""
     signal.signal(signal.SIGTERM, _interrupt)
-    open_files.allow_many()  # children inherit it
+    process.raise_open_files_limit()  # children inherit it
     try:
         measure()
     except (ValueError, FileNotFoundError, TimeoutError, Failed, CalledProcessError) as error:

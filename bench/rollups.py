@@ -18,9 +18,9 @@ from uuid import UUID
 from monitor.domain.ids import uuid7
 from monitor.domain.outcome import Tick, Timings
 from monitor.domain.series import DAY_S, HOUR_S
-from monitor.storage.ticks.influx import InfluxTicks
-from monitor.storage.ticks.influx_http import InfluxHttp
-from monitor.storage.ticks.pace import Pace
+from monitor.storage.timeseries.influxdb import InfluxTicks
+from monitor.storage.timeseries.influxdb_http import InfluxHttp
+from monitor.storage.timeseries.throttle import Pace
 
 from . import figures, proc
 from .influx_alone import influxd_alone

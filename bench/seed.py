@@ -11,8 +11,8 @@ import psycopg
 
 from monitor.domain.ids import uuid7
 from monitor.domain.outcome import Tick, Timings
-from monitor.storage.ticks.influx import InfluxTicks
-from monitor.storage.ticks.influx_http import InfluxHttp
+from monitor.storage.timeseries.influxdb import InfluxTicks
+from monitor.storage.timeseries.influxdb_http import InfluxHttp
 
 from .stack import Stack
 from .stores import BUCKET

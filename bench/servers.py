@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from monitor import niceness
 from monitor.local import process
 from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.redis import EmbeddedRedis, free_port
+from monitor.runtime.process import lower_session_priority
 from monitor.storage.postgres.migrations import migrate
 
 from . import mail_sink, names, targets
@@ -88,7 +88,7 @@ def start_influxd(
     directory.mkdir()
     environment = _influx_environment(directory, port, series, lazy=lazy)
     child = process.start(["influxd", "-config", _INFLUX_CONFIG], log=log, env=environment)
-    niceness.lower_session(_INFLUX_NICENESS, of=child.pid)
+    lower_session_priority(_INFLUX_NICENESS, of=child.pid)
     return child
 
 

@@ -26,7 +26,7 @@ from bench.servers import running_servers
 from bench.stack import Stack
 from bench.watch import Watch, say
 
-from monitor import niceness
+from monitor.runtime import process
 
 from . import history, under_load
 from .importing import Api
@@ -44,7 +44,7 @@ def _hog(nice: int) -> Iterator[None]:
     """A program that takes what CPU is left, in a session of its own."""
     with subprocess.Popen([sys.executable, "-c", _HOG], start_new_session=True) as hog:
         try:
-            niceness.set_session(nice, of=hog.pid)
+            process.set_session_priority(nice, of=hog.pid)
             yield
         finally:
             hog.kill()
@@ -53,7 +53,7 @@ def _hog(nice: int) -> Iterator[None]:
 def _turn(wanted: Wanted, watch: Watch, api: Api, ids: list[UUID], nice: int) -> Mapping[str, Any]:
     """Ask while the workers, InfluxDB and the hog have this niceness among sessions."""
     for name in (f"worker.{REGION}", "influxd"):
-        niceness.set_session(nice, of=watch.stack.children[name].pid)
+        process.set_session_priority(nice, of=watch.stack.children[name].pid)
     with _hog(nice):
         return under_load.run(wanted, watch, api, ids, f"added-{time.time():.0f}")
 
@@ -78,7 +78,7 @@ def main() -> None:
         stack.start_scheduler()
         watch = Watch(stack)
         watch.wait(time.time() + _WARM_UP_S, "warming up")
-        for nice in (0, niceness.OF_A_REGION_WORKER) * _TURNS:
+        for nice in (0, process.REGION_WORKER_NICENESS) * _TURNS:
             found = _turn(wanted, watch, api, ids, nice)
             kinds = ("page", "series", "create")
             say(f"niceness {nice}: " + "; ".join(f"{k} {told_kind(found[k])}" for k in kinds))

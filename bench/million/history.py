@@ -14,9 +14,9 @@ import psycopg
 from bench.stack import Stack
 
 from monitor.domain.series import HOUR_S, Bucket
-from monitor.settings import Settings, load
-from monitor.storage.ticks.line_protocol import encode_rollup
-from monitor.storage.ticks.open import make_tick_store
+from monitor.runtime.settings import Settings, load
+from monitor.storage.timeseries.line_protocol import encode_rollup
+from monitor.storage.timeseries.open import make_tick_store
 
 DAYS = 30
 _LINES = 20_000

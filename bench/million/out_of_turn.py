@@ -12,10 +12,10 @@ import redis
 from bench.stack import Stack
 from bench.watch import Watch, say
 
-from monitor.broker import Broker
 from monitor.domain import messages
 from monitor.domain.ids import ring_position
 from monitor.domain.messages import CheckWebsites
+from monitor.queue.broker import Broker
 from monitor.storage.redis import keys
 
 _IN_ONE_MESSAGE = 500

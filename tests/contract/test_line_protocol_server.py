@@ -7,7 +7,7 @@ import urllib.request
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from monitor.storage.ticks.line_protocol import string_field, tag_value
+from monitor.storage.timeseries.line_protocol import string_field, tag_value
 
 tags = st.text(
     st.characters(min_codepoint=32, exclude_characters="\\", exclude_categories=["Cs"]), min_size=1

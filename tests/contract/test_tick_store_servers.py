@@ -7,9 +7,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from monitor.domain.errors import SettingsError, Unavailable
 from monitor.local.redis import free_port
-from monitor.storage.ticks.influx import InfluxTicks
-from monitor.storage.ticks.influx_http import InfluxHttp
-from monitor.storage.ticks.open import is_loopback
+from monitor.storage.timeseries.influxdb import InfluxTicks
+from monitor.storage.timeseries.influxdb_http import InfluxHttp
+from monitor.storage.timeseries.open import is_loopback
 from support.tick_store import tick_store
 from support.ticks import (
     HOUR,

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from monitor.local.redis import free_port
-from monitor.settings import TABLE
+from monitor.runtime.settings import TABLE
 from support.stack import RunningStack, wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from monitor.services.outbox import AT_ONCE
+from monitor.services.notifications.outbox import AT_ONCE
 from support.judge import Allowance
 from support.system import eventually
 from support.truth import scripted

@@ -4,7 +4,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from monitor.services.outbox import AT_ONCE
+from monitor.services.notifications.outbox import AT_ONCE
 from support.judge import Allowance
 from support.mailbox import HANG
 from support.system import eventually

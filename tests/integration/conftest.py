@@ -3,7 +3,7 @@
 import pytest
 import redis as redis_client
 
-from monitor.broker import Broker
+from monitor.queue.broker import Broker
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 
 from monitor.domain.access import KeyState, Refusal, Role
 from monitor.domain.errors import InvalidInput, NotFound
-from monitor.services import keys
-from monitor.services.key_ring import CACHE_S, KeyRing
+from monitor.services.access import keys
+from monitor.services.access.key_ring import CACHE_S, KeyRing
 from support.api import with_api
 
 

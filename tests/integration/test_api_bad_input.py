@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from monitor.domain import paging
 from monitor.domain.access import Role
+from monitor.resources import cursors as paging
 from support.api import assert_problem, with_api
 
 URL = {"url": "https://example.com/"}

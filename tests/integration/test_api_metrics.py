@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from monitor.api.installation_metrics import RINGS_NAMED
-from monitor.broker import Broker
+from monitor.api.metrics.installation import RINGS_NAMED
 from monitor.domain import messages
 from monitor.domain.capacity import Limits, Load
 from monitor.domain.messages import CheckBatch, CheckWebsites
 from monitor.domain.ring import Ring
-from monitor.services.installation import CACHE_S
+from monitor.queue.broker import Broker
+from monitor.services.workers.installation import CACHE_S
 from monitor.storage.redis import keys
 from monitor.storage.redis.regions import RegionReport, Regions
 from monitor.storage.redis.workers import FRESH_S, WorkerReport, Workers

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from monitor.domain.access import Role
-from monitor.services.installation import CACHE_S
+from monitor.services.workers.installation import CACHE_S
 from monitor.storage.redis.client import make_client
 from support.api import NOWHERE, with_api
 from support.metrics import samples, value

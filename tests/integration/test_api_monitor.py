@@ -4,7 +4,7 @@ import datetime as dt
 
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Verdict
-from monitor.services import monitor_view
+from monitor.services.websites import latest as monitor_view
 from support.api import with_api
 
 

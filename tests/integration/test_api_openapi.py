@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
-from monitor.api import schemas, schemas_keys
 from monitor.api.app import create_app
-from monitor.domain import key_fields, validation
-from monitor.services.rate_limits import Limits
+from monitor.api.schemas import key as schemas_keys
+from monitor.api.schemas import website as schemas
+from monitor.resources import key as key_fields
+from monitor.resources import validation
+from monitor.services.access.rate_limits import Limits
 from support.api import with_api
 
 

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.domain.errors import Unavailable
-from monitor.services import regions
+from monitor.services.workers import regions
 from monitor.storage.postgres.pool import make_pool, transaction
 from support.api import NOWHERE, assert_problem, running, with_api
 
@@ -151,7 +151,7 @@ def test_a_silent_dependency_counts_as_not_there(postgres_server, redis_url, mon
         async def silent():
             await asyncio.Event().wait()
 
-        monkeypatch.setattr("monitor.services.readiness.PATIENCE_S", 0.05)
+        monkeypatch.setattr("monitor.services.workers.readiness.PATIENCE_S", 0.05)
         api.ticks.ping = silent
         answer = await api.client(None).get("/readyz")
         assert answer.json()["checks"]["ticks"] == "unavailable"

@@ -16,11 +16,13 @@ import pytest
 
 from monitor.domain.access import Role
 from monitor.local.redis import free_port
-from monitor.services.keys import create_key
-from monitor.settings import TABLE
+from monitor.runtime.settings import TABLE
+from monitor.services.access.keys import create_key
 from monitor.storage.postgres.pool import make_pool
 
-_SERVE = "from monitor.api.serve import serve; from monitor.settings import load; serve(load())"
+_SERVE = (
+    "from monitor.api.server import serve; from monitor.runtime.settings import load; serve(load())"
+)
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from monitor.api.app import create_app
 from monitor.api.headers import Cors
-from monitor.api.surface import Surface
+from monitor.api.middleware import Surface
 from monitor.domain.access import Role
-from monitor.services import regions
+from monitor.services.workers import regions
 from support.api import assert_problem, with_api
 
 STATUS_PAGE = "https://status.example"

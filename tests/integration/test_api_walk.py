@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from monitor.domain.access import Role
-from monitor.domain.key_fields import NewKey
-from monitor.services import keys
+from monitor.resources.key import NewKey
+from monitor.services.access import keys
 from support.api import assert_problem, with_api
 from support.walk import everything, make_place, operations
 

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 
-from monitor.services.reseal import reseal
-from monitor.services.vault import Vault, new_key
+from monitor.services.secrets.rotate import reseal
+from monitor.services.secrets.vault import Vault, new_key
 from support.api import with_api
 from support.audited import everything, given, writing_routes
 from support.secretive import SECRETS

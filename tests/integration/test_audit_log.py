@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from monitor.domain.access import Role
-from monitor.services import audit
+from monitor.services.access import audit
 from support.api import with_api
 from support.audited import given, writing_routes
 from support.bulk import ndjson, send

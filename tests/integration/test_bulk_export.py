@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from monitor.domain import website_csv
+from monitor.resources import website_csv
 from support.api import assert_problem, with_api
 from support.bulk import ndjson, results, send, sites
 

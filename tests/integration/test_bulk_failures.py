@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from monitor.domain.access import Role
-from monitor.domain.lines import MAX_LINE_BYTES
+from monitor.resources.lines import MAX_LINE_BYTES
 from support.api import assert_problem, with_api
 from support.bulk import NDJSON, ndjson, results, send, sites
 

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from monitor.domain.errors import BodyStalled, Busy
-from monitor.services import bulk_import, bulk_views
+from monitor.services.bulk import imports as bulk_import
+from monitor.services.bulk import views as bulk_views
 from support.api import with_api
 from support.bulk import break_off, results, send, sites, the_import
 

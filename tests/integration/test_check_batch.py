@@ -9,8 +9,8 @@ from monitor.domain.messages import CheckBatch, CheckWebsites, RecordFlips
 from monitor.domain.outcome import Outcome, Reason, Result, Tick, Timings
 from monitor.domain.ring import POSITIONS
 from monitor.domain.verdict import Verdict
-from monitor.services.check import check_batch, check_websites
-from monitor.services.ticks import Keeper, write_kept
+from monitor.services.checks.check import check_batch, check_websites
+from monitor.services.checks.ticks import Keeper, write_kept
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.tick_buffer import TickBuffer
 from support.world import START_S, run

@@ -10,7 +10,7 @@ from monitor.domain.messages import CheckBatch, CheckWebsites
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import POSITIONS
 from monitor.domain.verdict import Verdict
-from monitor.services.check import check_batch, check_websites
+from monitor.services.checks.check import check_batch, check_websites
 from support.world import START_S, run
 
 WEBSITES = 60

@@ -7,7 +7,7 @@ import sysconfig
 from pathlib import Path
 
 from monitor.domain.ring import POSITIONS, Ring
-from monitor.settings import TABLE
+from monitor.runtime.settings import TABLE
 from support.world import run
 
 

@@ -6,10 +6,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from monitor import cli
+from monitor.cli import main as cli
 from monitor.domain.access import Role
-from monitor.domain.website_csv import COLUMNS
 from monitor.local.redis import free_port
+from monitor.resources.website_csv import COLUMNS
 from support.bulk import ndjson, sites
 from support.databases import forget_websites, new_database
 from support.served_api import Served, served

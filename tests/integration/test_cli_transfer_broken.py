@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from monitor.cli_client import Access, Broken, Upload, client
+from monitor.cli.client import Access, Broken, Upload, client
 from monitor.domain.access import Role
 from support.bulk import ndjson
 from support.cutting_proxy import CuttingProxy

@@ -6,10 +6,10 @@ from contextlib import closing
 import dramatiq
 import pytest
 
-from monitor.broker import Broker
-from monitor.dead_workers import SILENT_S, DeadWorkers
 from monitor.domain import messages
 from monitor.domain.messages import CheckBatch
+from monitor.queue.broker import Broker
+from monitor.queue.liveness import SILENT_S, DeadWorkers
 
 QUEUE = "checks.europe"
 HOUR_MS = 3_600_000

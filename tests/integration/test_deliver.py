@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 from monitor.domain.errors import DeliveryError, Unavailable
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Flip, Verdict
-from monitor.services.deliver import Courier, deliver
-from monitor.services.outbox import AT_ONCE, Outbox
-from monitor.services.record import record_flips
+from monitor.services.incidents.record import record_flips
+from monitor.services.notifications.deliver import Courier, deliver
+from monitor.services.notifications.outbox import AT_ONCE, Outbox
 from monitor.storage.postgres import notifications
 from support.world import START_S, run
 

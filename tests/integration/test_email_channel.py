@@ -9,8 +9,8 @@ import pytest
 import trustme
 from aiosmtpd.smtp import AuthResult
 
-from monitor.channels.email import EmailChannel
-from monitor.channels.mail import Mail
+from monitor.channels.email.mail import Mail
+from monitor.channels.email.smtp import EmailChannel
 from monitor.domain.errors import DeliveryError, SettingsError
 from monitor.local.redis import free_port
 from support.smtp import Inbox, scripted, serving

@@ -9,7 +9,6 @@ from uuid import uuid4
 import pytest
 import redis as redis_client
 
-from monitor.broker import Broker
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import (
     CheckBatch,
@@ -20,8 +19,9 @@ from monitor.domain.messages import (
 )
 from monitor.domain.ring import Ring
 from monitor.local.redis import free_port
-from monitor.services.emit import Emitter, batches_of_minute, emit_minute, minute_to_emit
-from monitor.services.left_out import slots_of
+from monitor.queue.broker import Broker
+from monitor.services.scheduling.emit import Emitter, batches_of_minute, emit_minute, minute_to_emit
+from monitor.services.scheduling.missed_slots import slots_of
 from monitor.storage.redis import keys
 from monitor.storage.redis.minutes import Minutes
 from monitor.storage.redis.regions import Regions

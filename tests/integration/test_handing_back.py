@@ -6,8 +6,8 @@ from contextlib import closing
 import dramatiq
 import pytest
 
-from monitor.broker import Broker
-from monitor.retries import HandedBack, RetriesOfFailures
+from monitor.queue.broker import Broker
+from monitor.queue.retries import HandedBack, RetriesOfFailures
 from support.products import until
 
 QUEUE = "checks.europe"

@@ -10,15 +10,15 @@ from structlog.testing import capture_logs
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckBatch
 from monitor.domain.ring import POSITIONS
-from monitor.services.check import check_batch
-from monitor.services.ticks import Keeper, write_kept
+from monitor.services.checks.check import check_batch
+from monitor.services.checks.ticks import Keeper, write_kept
 from monitor.storage.redis.client import client
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.tick_buffer import TickBuffer
-from monitor.storage.ticks.grouped import GroupedWrites
-from monitor.storage.ticks.guarded import GuardedWrites
-from monitor.storage.ticks.influx import InfluxTicks
-from monitor.storage.ticks.influx_http import InfluxHttp
+from monitor.storage.timeseries.circuit_breaker import GuardedWrites
+from monitor.storage.timeseries.grouped import GroupedWrites
+from monitor.storage.timeseries.influxdb import InfluxTicks
+from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from support.breakable import start_influx
 from support.influx import need_influxd
 from support.ticks import HOUR

@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from monitor.domain.access import Refusal, Role
-from monitor.services import keys
-from monitor.services.key_ring import CACHE_S, KeyRing
+from monitor.services.access import keys
+from monitor.services.access.key_ring import CACHE_S, KeyRing
 from monitor.storage.postgres.pool import transaction
 from support.api import with_api
 from support.served_api import served

@@ -11,9 +11,9 @@ from monitor.local.banner import Facts, banner
 from monitor.local.directory import DataDirectory
 from monitor.local.processes import Locations, commands, environment
 from monitor.local.stack import KEY_NAME, _region_and_key
-from monitor.services.key_ring import KeyRing
-from monitor.services.keys import list_keys, revoke_key
-from monitor.settings import TABLE, load
+from monitor.runtime.settings import TABLE, load
+from monitor.services.access.key_ring import KeyRing
+from monitor.services.access.keys import list_keys, revoke_key
 from monitor.storage.postgres.pool import make_pool
 
 SERVERS = Locations("postgresql://postgres@/monitor?host=%2Ftmp", "redis://127.0.0.1:1/0", 2525)

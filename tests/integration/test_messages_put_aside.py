@@ -12,9 +12,9 @@ import dramatiq
 import pytest
 import redis as redis_client
 
-from monitor.broker import Broker
 from monitor.local import process
-from monitor.settings import TABLE
+from monitor.queue.broker import Broker
+from monitor.runtime.settings import TABLE
 from support.stack import wait_until
 from support.targets import targets_in_thread
 from support.world import run

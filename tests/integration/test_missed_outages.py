@@ -7,9 +7,9 @@ from structlog.testing import capture_logs
 
 from monitor.domain.messages import CheckWebsites
 from monitor.domain.outcome import Outcome, Reason, Result
-from monitor.services.check import check_websites
-from monitor.services.record import record_flips
-from monitor.services.sweep import sweep
+from monitor.services.checks.check import check_websites
+from monitor.services.incidents.record import record_flips
+from monitor.services.incidents.sweep import sweep
 from monitor.storage.redis import keys
 from support.world import START_S, run
 

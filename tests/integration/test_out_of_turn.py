@@ -10,7 +10,7 @@ import dramatiq
 
 from monitor.domain import messages
 from monitor.domain.messages import CheckBatch, CheckWebsites
-from monitor.settings import TABLE
+from monitor.runtime.settings import TABLE
 
 QUEUE = "checks.europe"
 

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.domain.outcome import Reason, Result
 from monitor.domain.website import CheckOptions
-from monitor.probes.address_policy import AddressPolicy
+from monitor.probes.net.address_policy import AddressPolicy
 from support.dns import DnsServer
 from support.targets import TargetServer, refusing_port, unanswering_port
 from support.targets_checks import check, prober

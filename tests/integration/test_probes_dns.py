@@ -9,7 +9,7 @@ import pytest
 
 from monitor.domain.outcome import Reason, Result
 from monitor.domain.website import CheckOptions
-from monitor.probes.resolver import MAX_AGE_S, Resolver
+from monitor.probes.net.resolver import MAX_AGE_S, Resolver
 from support.dns import NXDOMAIN, REFUSED, SERVFAIL, SILENT, DnsServer
 from support.targets import TargetServer
 from support.targets_checks import check, prober
@@ -162,7 +162,7 @@ async def test_a_name_is_complete_no_search_domain_applies(monkeypatch):
 @on_both_loops
 async def test_a_closed_resolver_is_left_alone(monkeypatch):
     # given one whose store of answers is due to be emptied
-    monkeypatch.setattr("monitor.probes.resolver.MAX_AGE_S", 0.05)
+    monkeypatch.setattr("monitor.probes.net.resolver.MAX_AGE_S", 0.05)
     due = asyncio.Event()
     async with DnsServer({"shop.test": ["127.0.0.1"]}) as dns:
         resolver = Resolver([dns.address])

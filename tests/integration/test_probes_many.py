@@ -12,7 +12,7 @@ import pytest
 
 from monitor.domain.outcome import Reason, Result
 from monitor.domain.website import CheckOptions
-from monitor.probes.http import HttpProber
+from monitor.probes.http.prober import HttpProber
 from support import targets_tls
 from support.targets import (
     TargetServer,
@@ -215,7 +215,7 @@ async def test_a_bug_of_ours_turns_no_website_down_and_is_logged_without_its_tex
 
     monkeypatch.setattr(HttpProber, "_send", broken)
     monkeypatch.setattr(
-        "monitor.probes.http._log.error", lambda event, **words: lines.append((event, words))
+        "monitor.probes.http.prober._log.error", lambda event, **words: lines.append((event, words))
     )
     outcome = await check("http://127.0.0.1/")
 

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import time
 
-from monitor.probes.network import NetworkWitness
+from monitor.probes.net.reference_hosts import NetworkWitness
 from support.targets import TargetServer, refusing_port, silent, unanswering_port
 from support.targets_loops import on_both_loops
 

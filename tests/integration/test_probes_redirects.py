@@ -8,7 +8,7 @@ import pytest
 
 from monitor.domain.outcome import Reason, Result
 from monitor.domain.website import CheckOptions
-from monitor.probes.address_policy import AddressPolicy
+from monitor.probes.net.address_policy import AddressPolicy
 from support.targets import TargetServer, answers, by_path, redirects, repeats
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops

@@ -8,10 +8,10 @@ import struct
 
 import pytest
 
-from monitor.probes import stub_resolver
-from monitor.probes.hosts_file import HostsFile
-from monitor.probes.resolver import Resolver
-from monitor.probes.stub_resolver import StubResolver
+from monitor.probes.net import stub_resolver
+from monitor.probes.net.hosts_file import HostsFile
+from monitor.probes.net.resolver import Resolver
+from monitor.probes.net.stub_resolver import StubResolver
 from support.dns import NXDOMAIN, SILENT, DnsServer
 from support.targets_loops import on_both_loops
 

@@ -8,11 +8,11 @@ import dramatiq
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.broker import Broker
 from monitor.domain.ring import POSITIONS, Ring
-from monitor.services.emit import Emitter, emit_minute
-from monitor.services.projection_watch import ProjectionWatch
-from monitor.services.sync import SyncTurns
+from monitor.queue.broker import Broker
+from monitor.services.scheduling.emit import Emitter, emit_minute
+from monitor.services.scheduling.projection_watch import ProjectionWatch
+from monitor.services.scheduling.sync import SyncTurns
 from monitor.storage.redis import keys
 from monitor.storage.redis.minutes import Minutes
 from monitor.storage.redis.regions import Regions

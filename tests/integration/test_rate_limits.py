@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 import redis as redis_client
 
-from monitor.cli_client import Access, Upload, _after_s, client
+from monitor.cli.client import Access, Upload, _after_s, client
 from monitor.domain.access import Role
 from monitor.domain.rate import spend
-from monitor.services.key_ring import KeyRing
-from monitor.services.rate_limits import Buckets, KeyLimit, Limits, WrongKeys
+from monitor.services.access.key_ring import KeyRing
+from monitor.services.access.rate_limits import Buckets, KeyLimit, Limits, WrongKeys
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.rates import Rates

@@ -7,8 +7,8 @@ import pytest
 
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Flip, RegionState, Verdict
-from monitor.services.record import record_flips
-from monitor.services.sweep import sweep
+from monitor.services.incidents.record import record_flips
+from monitor.services.incidents.sweep import sweep
 from monitor.storage.redis.states import StateChange
 from support.world import START_S, run
 

@@ -7,9 +7,9 @@ import time
 import dramatiq
 import pytest
 
-from monitor.broker import Broker
 from monitor.domain import messages
 from monitor.domain.messages import CheckWebsites
+from monitor.queue.broker import Broker
 from support.breakable import start_redis
 from support.products import running, until, worker
 

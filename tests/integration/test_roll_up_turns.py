@@ -4,7 +4,7 @@ import pytest
 
 from monitor.domain.errors import Unavailable
 from monitor.domain.series import DAY_S, HOUR_S
-from monitor.services.ticks import LATE_S, SETTLED_S, roll_up, write_kept
+from monitor.services.checks.ticks import LATE_S, SETTLED_S, roll_up, write_kept
 from support.upkeep import THIS_HOUR, back, given_rolled_up, keeper_of, rolled_up, tick
 from support.world import run
 

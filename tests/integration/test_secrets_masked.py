@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from monitor.services.vault import Vault
+from monitor.services.secrets.vault import Vault
 from support.api import VAULT, with_api
 from support.bulk import ndjson, results, send
 from support.secretive import BODY, HEADERS, SECRETS, SHOWN, WORD, lines, stored

@@ -10,12 +10,14 @@ from monitor.domain.errors import SecretsUnreadable, SettingsError
 from monitor.domain.messages import CheckBatch
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import POSITIONS
-from monitor.domain.validation import RegionFields, WebsiteFields
 from monitor.local.stack import _encryption_keys
-from monitor.services import regions, reseal, websites
-from monitor.services.check import check_batch
-from monitor.services.vault import Vault, new_key
-from monitor.settings import load
+from monitor.resources.validation import RegionFields, WebsiteFields
+from monitor.runtime.settings import load
+from monitor.services.checks.check import check_batch
+from monitor.services.secrets import rotate as reseal
+from monitor.services.secrets.vault import Vault, new_key
+from monitor.services.websites import manage as websites
+from monitor.services.workers import regions
 from support.api import VAULT, with_api
 from support.bulk import ndjson, send
 from support.secretive import BODY, HEADERS, SECRETS, WORD, in_postgres, in_redis, stored

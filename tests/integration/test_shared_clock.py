@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from monitor.domain.errors import Unavailable
 from monitor.local.redis import free_port
-from monitor.services.clock import SharedClock
+from monitor.services.workers.clock import SharedClock
 from monitor.storage.redis.client import client
 
 HOUR_S = 3600

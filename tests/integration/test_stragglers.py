@@ -9,8 +9,8 @@ from monitor.domain.messages import CheckBatch, CheckWebsites
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import POSITIONS
 from monitor.domain.verdict import Verdict
-from monitor.services.check import check_batch, check_websites, hand_back
-from monitor.services.stragglers import Stragglers
+from monitor.services.checks.check import check_batch, check_websites, hand_back
+from monitor.services.checks.slow_checks import Stragglers
 from support.world import START_S, run
 
 DOWN = Outcome(Result.DOWN, Reason.RESPONSE_TIMEOUT)

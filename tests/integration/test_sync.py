@@ -9,8 +9,8 @@ from monitor.domain.messages import CheckWebsites
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import POSITIONS, Ring
 from monitor.domain.verdict import RegionState, Verdict
-from monitor.services.check import check_websites
-from monitor.services.sync import full_sync, sync_changes
+from monitor.services.checks.check import check_websites
+from monitor.services.scheduling.sync import full_sync, sync_changes
 from monitor.storage.redis.states import StateChange
 from support.world import START_S, run
 

@@ -4,13 +4,14 @@ import pytest
 
 from monitor.domain.messages import CheckWebsites, RecordFlips
 from monitor.domain.outcome import Outcome, Reason, Result
-from monitor.domain.validation import RegionFields, WebsiteFields
 from monitor.domain.verdict import RegionState, Verdict
-from monitor.services import regions, websites
-from monitor.services.check import check_websites
-from monitor.services.record import record_flips
-from monitor.services.sync import full_sync
-from monitor.services.vault import Vault
+from monitor.resources.validation import RegionFields, WebsiteFields
+from monitor.services.checks.check import check_websites
+from monitor.services.incidents.record import record_flips
+from monitor.services.scheduling.sync import full_sync
+from monitor.services.secrets.vault import Vault
+from monitor.services.websites import manage as websites
+from monitor.services.workers import regions
 from monitor.storage.redis.regions import RegionReport, Regions
 from monitor.storage.redis.states import StateChange
 from support.world import run

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from monitor.domain.errors import Unavailable
-from monitor.services.sync import SyncTurns
+from monitor.services.scheduling.sync import SyncTurns
 from monitor.storage.postgres import changes
 from support.world import run
 

@@ -9,7 +9,7 @@ import pytest
 
 from monitor.domain.errors import Unavailable
 from monitor.domain.outcome import Tick, Timings
-from monitor.storage.ticks.grouped import MOST_TICKS, GroupedWrites
+from monitor.storage.timeseries.grouped import MOST_TICKS, GroupedWrites
 
 
 def ticks(count, slot_s=0):

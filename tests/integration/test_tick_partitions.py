@@ -9,8 +9,8 @@ import pytest
 
 from monitor.domain.errors import Unavailable
 from monitor.storage.postgres.pool import make_pool
-from monitor.storage.ticks.partitions import day_of_ticks, month_of_rollups, needed_on
-from monitor.storage.ticks.postgres import PostgresTicks
+from monitor.storage.timeseries.partitions import day_of_ticks, month_of_rollups, needed_on
+from monitor.storage.timeseries.postgres import PostgresTicks
 from support.ticks import HOUR, SHOP, up
 
 DAY = 86_400

@@ -8,8 +8,8 @@ from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckBatch
 from monitor.domain.ring import POSITIONS
 from monitor.domain.series import DAY_S
-from monitor.services.check import check_batch
-from monitor.services.ticks import roll_up, write_kept
+from monitor.services.checks.check import check_batch
+from monitor.services.checks.ticks import roll_up, write_kept
 from support.upkeep import THIS_HOUR, back, given_rolled_up, keeper_of, rolled_up, tick
 from support.world import START_S, run
 

@@ -9,11 +9,11 @@ import dramatiq
 import pytest
 from dramatiq.brokers.redis import _RedisConsumer
 
-from monitor import broker as broker_module
-from monitor import redis_consumer
-from monitor.broker import Broker
 from monitor.domain import messages
 from monitor.domain.messages import CheckWebsites
+from monitor.queue import broker as broker_module
+from monitor.queue import consumer as redis_consumer
+from monitor.queue.broker import Broker
 from support.products import until
 
 QUEUE = "checks.europe"

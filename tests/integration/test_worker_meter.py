@@ -6,9 +6,9 @@ from monitor.domain.capacity import Limits
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckWebsites
 from monitor.domain.outcome import Outcome, Reason, Result
-from monitor.services.check import check_websites
-from monitor.services.heartbeat import Heartbeat
-from monitor.services.meter import Meter
+from monitor.metrics.worker_stats import Meter
+from monitor.services.checks.check import check_websites
+from monitor.services.workers.heartbeat import Heartbeat
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.workers import FRESH_S, Workers
 from support.world import START_S, run

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 import redis as redis_client
 
-from monitor.broker import Broker
 from monitor.domain import messages
 from monitor.domain.messages import CheckWebsites
 from monitor.local import process
-from monitor.settings import TABLE
+from monitor.queue.broker import Broker
+from monitor.runtime.settings import TABLE
 from support.metrics import read, value
 from support.ports import free_ports
 from support.stack import processes_of, wait_until

@@ -13,10 +13,10 @@ import psycopg
 import pytest
 import redis as redis_client
 
-from monitor.broker import Broker
 from monitor.domain import messages
 from monitor.domain.messages import SYNC_QUEUE, UPKEEP_QUEUE, CheckWebsites
 from monitor.domain.series import HOUR_S
+from monitor.queue.broker import Broker
 from monitor.storage.redis import keys
 from support.products import command, environment, running, until, worker
 from support.targets import answers, silent, targets_in_thread

@@ -13,13 +13,13 @@ from monitor.api.app import create_app
 from monitor.api.dependencies import Dependencies
 from monitor.domain.access import Role
 from monitor.domain.verdict import RegionState
-from monitor.services.keys import create_key
-from monitor.services.vault import Vault, new_key
+from monitor.services.access.keys import create_key
+from monitor.services.secrets.vault import Vault, new_key
 from monitor.storage.postgres.pool import make_pool
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.states import pack
-from monitor.storage.ticks.open import make_tick_store
+from monitor.storage.timeseries.open import make_tick_store
 
 VAULT = Vault([new_key()])
 """Secrets are sealed, as they are wherever this is run in earnest."""

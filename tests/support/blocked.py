@@ -8,7 +8,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from monitor.domain.outcome import Result
 from monitor.domain.website import CheckOptions
-from monitor.probes.address_policy import AddressPolicy
+from monitor.probes.net.address_policy import AddressPolicy
 from support.targets import TargetServer
 from support.targets_checks import prober
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from monitor.broker import Broker
 from monitor.domain import messages
 from monitor.domain.messages import CheckWebsites
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.local import process
-from monitor.services.check import check_websites
-from monitor.settings import TABLE
+from monitor.queue.broker import Broker
+from monitor.runtime.settings import TABLE
+from monitor.services.checks.check import check_websites
 from support.breakable import start_postgres, start_redis
 from support.mailbox import Mailbox
 from support.world import run

@@ -9,19 +9,24 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from monitor.actors.message_metrics import MessageMetrics
 from monitor.actors.resources import CentralResources
-from monitor.actors.worker_metrics import WorkerMetrics
-from monitor.api.access_metrics import AccessMetrics
 from monitor.api.connections import Connections
-from monitor.api.installation_metrics import InstallationMetrics
-from monitor.api.request_metrics import RequestMetrics
+from monitor.api.metrics.access import AccessMetrics
+from monitor.api.metrics.installation import InstallationMetrics
+from monitor.api.metrics.requests import RequestMetrics
 from monitor.domain.capacity import Limits, Load, add_up
 from monitor.domain.outcome import Outcome, Result
-from monitor.services.installation import CENTRAL_QUEUES, Installation, RedisView, RegionView
-from monitor.services.meter import Meter
-from monitor.settings import load
-from monitor.storage.postgres.figures import Figures
+from monitor.metrics.worker_metrics import WorkerMetrics
+from monitor.metrics.worker_stats import Meter
+from monitor.queue.middleware.message_metrics import MessageMetrics
+from monitor.runtime.settings import load
+from monitor.services.workers.installation import (
+    CENTRAL_QUEUES,
+    Installation,
+    RedisView,
+    RegionView,
+)
+from monitor.storage.postgres.counts import Figures
 from monitor.storage.redis.queues import QueueDepth
 from monitor.storage.redis.regions import RegionReport
 from monitor.storage.redis.tick_buffer import Kept

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from monitor.domain.outcome import Outcome
 from monitor.domain.website import CheckOptions
-from monitor.probes.address_policy import AddressPolicy
-from monitor.probes.http import HttpProber
+from monitor.probes.http.prober import HttpProber
+from monitor.probes.net.address_policy import AddressPolicy
 from support.hostile_case import Case
 from support.hostile_farm import Farm
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from monitor.domain.outcome import Outcome
 from monitor.domain.website import CheckOptions
-from monitor.probes.http import HttpProber
+from monitor.probes.http.prober import HttpProber
 from support.hostile_case import Case
 from support.hostile_checks import Farms, find
 

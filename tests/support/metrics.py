@@ -3,7 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from monitor.domain.access import Role
-from monitor.services.installation import CACHE_S
+from monitor.services.workers.installation import CACHE_S
 
 
 async def samples(api, *, fresh=True):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from monitor.local import process
-from monitor.settings import TABLE
+from monitor.runtime.settings import TABLE
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import httpx
 
 from monitor.domain.access import Role
-from monitor.domain.validation import RegionFields
 from monitor.local.redis import free_port
-from monitor.services import keys, regions
-from monitor.settings import TABLE
+from monitor.resources.validation import RegionFields
+from monitor.runtime.settings import TABLE
+from monitor.services.access import keys
+from monitor.services.workers import regions
 from monitor.storage.postgres.pool import make_pool
 from support.stack import wait_until
 

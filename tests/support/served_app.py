@@ -9,7 +9,7 @@ import uvloop
 
 from monitor.api.app import create_app
 from monitor.api.connections import Limits
-from monitor.api.serve import config
+from monitor.api.server import config
 from support.api import _empty_database, running
 
 PATIENCE_S = 30

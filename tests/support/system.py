@@ -15,8 +15,8 @@ import httpx
 
 from monitor.domain.access import Role
 from monitor.local import process
-from monitor.services.keys import create_key
-from monitor.settings import TABLE
+from monitor.runtime.settings import TABLE
+from monitor.services.access.keys import create_key
 from monitor.storage.postgres.pool import make_pool
 from support.mailbox import Mailbox
 from support.ports import free_ports

@@ -9,8 +9,8 @@ from typing import Any
 
 from monitor.domain.outcome import Outcome
 from monitor.domain.website import CheckOptions
-from monitor.probes.address_policy import AddressPolicy
-from monitor.probes.http import HttpProber
+from monitor.probes.http.prober import HttpProber
+from monitor.probes.net.address_policy import AddressPolicy
 from support import targets_tls
 
 

@@ -2,9 +2,9 @@
 
 from contextlib import asynccontextmanager
 
-from monitor.storage.ticks.influx import InfluxTicks
-from monitor.storage.ticks.influx_http import InfluxHttp
-from monitor.storage.ticks.open import make_tick_store
+from monitor.storage.timeseries.influxdb import InfluxTicks
+from monitor.storage.timeseries.influxdb_http import InfluxHttp
+from monitor.storage.timeseries.open import make_tick_store
 
 
 def tick_store(*, influx=(None, "website_ticks"), pool=None, raw_days=30, rollup_days=400):

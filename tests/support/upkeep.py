@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.domain.errors import Unavailable
 from monitor.domain.outcome import Tick, Timings
 from monitor.domain.series import DAY_S, HOUR_S
-from monitor.services.ticks import Keeper
+from monitor.services.checks.ticks import Keeper
 from support.ticks import SHOP
 from support.world import START_S
 

@@ -8,19 +8,19 @@ from uuid import UUID
 
 from monitor.domain.ids import uuid7
 from monitor.domain.outcome import Outcome, Result
-from monitor.services.record import Recorder
-from monitor.services.region_worker import RegionWorker
-from monitor.services.stragglers import Stragglers
-from monitor.services.sync import Syncer, sync_changes
-from monitor.services.vault import Vault
+from monitor.services.checks.region_worker import RegionWorker
+from monitor.services.checks.slow_checks import Stragglers
+from monitor.services.incidents.record import Recorder
+from monitor.services.scheduling.sync import Syncer, sync_changes
+from monitor.services.secrets.vault import Vault
 from monitor.storage.postgres.pool import make_pool
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
-from monitor.storage.ticks.grouped import GroupedWrites
-from monitor.storage.ticks.open import make_tick_store
+from monitor.storage.timeseries.grouped import GroupedWrites
+from monitor.storage.timeseries.open import make_tick_store
 
 START_S = 1_790_000_000
 

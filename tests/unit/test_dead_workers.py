@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from monitor.dead_workers import SILENT_S, Silence
+from monitor.queue.liveness import SILENT_S, Silence
 
 _A, _B = b"worker-a", b"worker-b"
 _READ_EVERY_S = 2

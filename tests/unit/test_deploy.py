@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor import niceness
-from monitor.settings import load
+from monitor.runtime import process
+from monitor.runtime.settings import load
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -211,7 +211,7 @@ def test_a_regions_worker_need_not_ask_for_what_its_unit_forbids():
     # setpriority is among @resources, so systemd gives the niceness
     unit = (DEPLOY / "systemd" / "monitor-worker@.service").read_text()
 
-    assert f"Nice={niceness.OF_A_REGION_WORKER}\n" in unit
+    assert f"Nice={process.REGION_WORKER_NICENESS}\n" in unit
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.probes.dns_wire import first_address, question
+from monitor.probes.net.dns_wire import first_address, question
 
 ASKED = question("www.shop.test", 0x1234)
 QUESTION = b"\x03www\x04shop\x04test\x00\x00\x01\x00\x01"

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor import cli
-from monitor.cli_client import _refusal
-from monitor.cli_transfer import _tell_failures
+from monitor.cli import main as cli
+from monitor.cli.client import _refusal
+from monitor.cli.transfer import _tell_failures
 from monitor.domain.errors import MonitorError
-from monitor.foreign_text import TerminalBytes, harmless, one_line
+from monitor.runtime.terminal import TerminalBytes, harmless, one_line
 from support.hostile_text import HOSTILE
 
 

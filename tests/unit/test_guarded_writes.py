@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from monitor.domain.errors import Unavailable
-from monitor.storage.ticks.guarded import GuardedWrites
+from monitor.storage.timeseries.circuit_breaker import GuardedWrites
 
 
 class Store:

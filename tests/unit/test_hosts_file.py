@@ -2,7 +2,7 @@
 
 import os
 
-from monitor.probes.hosts_file import HostsFile
+from monitor.probes.net.hosts_file import HostsFile
 
 
 def test_every_name_of_a_line_counts_whatever_its_case(tmp_path):

@@ -6,10 +6,10 @@ import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monitor.domain import csv_lines
-from monitor.domain.bulk import Candidate, LineResult, Outcome, read_line
-from monitor.domain.csv_lines import BadCsv
-from monitor.domain.website_csv import COLUMNS
+from monitor.resources.bulk_import import Candidate, LineResult, Outcome, read_line
+from monitor.resources.website_csv import COLUMNS
+from monitor.services.bulk import csv_lines
+from monitor.services.bulk.csv_lines import BadCsv
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.channels.email import compose
-from monitor.channels.incident_mail import IncidentEvent, humane, render
-from monitor.channels.mail import domain_of
-from monitor.channels.reason_words import words_of
+from monitor.channels.email.mail import domain_of
+from monitor.channels.email.message import IncidentEvent, humane, render
+from monitor.channels.email.smtp import compose
+from monitor.channels.reason_texts import words_of
 from monitor.domain.ids import notification_id
 from monitor.domain.incident import Event
 from monitor.domain.outcome import Reason

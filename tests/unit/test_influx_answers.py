@@ -6,7 +6,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.storage.ticks.influx_http import documents
+from monitor.storage.timeseries.influxdb_http import documents
 
 DOCUMENTS = [b'{"results":[%d]}' % n for n in range(5)]
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from monitor.domain.outcome import Reason, Tick, Timings
 from monitor.domain.series import Bucket
-from monitor.storage.ticks.influxql import tick_of
-from monitor.storage.ticks.line_protocol import (
+from monitor.storage.timeseries.influxql import tick_of
+from monitor.storage.timeseries.line_protocol import (
     encode_rollup,
     encode_ticks,
     string_field,

@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.domain import lines
-from monitor.domain.lines import (
+from monitor.resources import lines
+from monitor.resources.lines import (
     CHUNK_BYTES,
     CHUNK_LINES,
     MAX_LINE_BYTES,

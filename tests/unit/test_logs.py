@@ -8,7 +8,7 @@ import re
 import pytest
 import structlog
 
-from monitor import logs
+from monitor.runtime import logging as logs
 from support.hostile_text import HOSTILE
 
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.domain.outcome import Outcome, Reason, Result, Timings
-from monitor.exposition import histogram
-from monitor.services.meter import Meter, Tally
+from monitor.metrics.prometheus import histogram
+from monitor.metrics.worker_stats import Meter, Tally
 
 EDGES = (0.01, 0.1, 1.0)
 

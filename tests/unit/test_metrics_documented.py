@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor.settings import TABLE
+from monitor.runtime.settings import TABLE
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from monitor.domain.missed import Recorded, in_turn, missed_beginnings
+from monitor.domain.backfill import Recorded, in_turn, missed_beginnings
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.verdict import Flip, Outage, RegionState, Verdict, decide, flip_of
 

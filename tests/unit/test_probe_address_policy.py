@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.probes.address_policy import AddressPolicy
+from monitor.probes.net.address_policy import AddressPolicy
 
 POLICY = AddressPolicy()
 NAT64 = ip_network("64:ff9b::/96")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from monitor.probes.deadlines import GRAIN_S, Deadlines, timed_out
+from monitor.probes.net.deadlines import GRAIN_S, Deadlines, timed_out
 
 
 async def _watched(deadlines, after_s, found):

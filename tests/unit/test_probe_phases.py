@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from monitor.domain.outcome import Timings
-from monitor.probes import phases
-from monitor.probes.phases import Phase, Progress
-from monitor.probes.resolver import interleaved
+from monitor.probes.net import phases
+from monitor.probes.net.phases import Phase, Progress
+from monitor.probes.net.resolver import interleaved
 
 
 def test_time_is_booked_on_the_phase_that_ends_and_summed_over_hops(monkeypatch):

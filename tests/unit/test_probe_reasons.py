@@ -10,8 +10,8 @@ from aiohttp import http_exceptions
 from pycares import errno as ares
 
 from monitor.domain.outcome import Reason, Result
-from monitor.probes import reasons
-from monitor.probes.phases import Phase, Progress
+from monitor.probes.net import reasons
+from monitor.probes.net.phases import Phase, Progress
 
 D, N = Result.DOWN, Result.NOT_MEASURED
 

@@ -9,18 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monitor.domain import formats
 from monitor.domain.outcome import Reason
 from monitor.domain.website import CheckOptions
-from monitor.probes import request_head
-from monitor.probes.reasons import CheckFailed
-from monitor.probes.redirects import (
-    REDIRECT_STATUSES,
-    Request,
-    first_request,
-    next_request,
-)
-from monitor.probes.target import of_url, parse
+from monitor.probes.http import request as request_head
+from monitor.probes.http.redirects import REDIRECT_STATUSES, Request, first_request, next_request
+from monitor.probes.http.target import of_url, parse
+from monitor.probes.net.reasons import CheckFailed
+from monitor.resources import formats
 
 BASE = "https://shop.example/a/b?c=d"
 HEADERS = {"Authorization": "s", "Content-Type": "text/plain", "accept": "x", "User-Agent": "u"}

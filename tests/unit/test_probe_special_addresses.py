@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, collapse_addresses, ip_address, ip_network
 
 import pytest
 
-from monitor.probes.address_policy import AddressPolicy
+from monitor.probes.net.address_policy import AddressPolicy
 from support.special_addresses import BESIDE, REGISTRY, TRANSLATED
 
 POLICY = AddressPolicy()

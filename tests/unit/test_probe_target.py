@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monitor.probes.target import Target, of_url, parse, plain
+from monitor.probes.http.target import Target, of_url, parse, plain
 
 HOSTS = st.from_regex(r"[a-z0-9.-]{1,20}", fullmatch=True)
 PORTS = st.sampled_from(["", ":", ":0", ":1", ":80", ":443", ":8080", ":08080", ":65535", ":65536"])

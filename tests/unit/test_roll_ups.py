@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.domain.series import HOUR_S, Bucket, merge
-from monitor.storage.ticks.totals import Totals, p95_rank
+from monitor.storage.timeseries.totals import Totals, p95_rank
 
 WEBSITE = UUID("0197a000-0000-7000-8000-00000000000a")
 REGION = "europe"

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from monitor.cli_commands import default_text
-from monitor.settings import TABLE, Settings, load
+from monitor.cli.commands import default_text
+from monitor.runtime.settings import TABLE, Settings, load
 
 ROOT = Path(__file__).parents[2]
 

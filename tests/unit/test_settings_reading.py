@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from monitor.domain.errors import SettingsError
-from monitor.settings import load, raw_values
+from monitor.runtime.settings import load, raw_values
 
 NO_FILE = Path("/nonexistent/.env")
 

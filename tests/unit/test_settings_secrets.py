@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from monitor import logs
 from monitor.domain.errors import SettingsError
-from monitor.settings import load
+from monitor.runtime import logging as logs
+from monitor.runtime.settings import load
 
 NO_FILE = Path("/nonexistent/.env")
 SECRETS = {

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from monitor.storage.ticks.influx import LINES_PER_WRITE, InfluxTicks
-from monitor.storage.ticks.influxql import Series
-from monitor.storage.ticks.pace import RESTS, RESTS_WITHIN_S, Pace
+from monitor.storage.timeseries.influxdb import LINES_PER_WRITE, InfluxTicks
+from monitor.storage.timeseries.influxql import Series
+from monitor.storage.timeseries.throttle import RESTS, RESTS_WITHIN_S, Pace
 
 
 class _Work:

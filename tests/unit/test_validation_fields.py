@@ -4,17 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.domain import formats
 from monitor.domain.errors import InvalidInput
-from monitor.domain.formats import Refused
-from monitor.domain.validation import (
+from monitor.resources import formats
+from monitor.resources.formats import Refused
+from monitor.resources.validation import (
     changed_region,
     changed_website,
     draft,
     new_region,
     new_website,
 )
-from monitor.settings import region_name_ok
+from monitor.runtime.settings import region_name_ok
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.domain import website_csv
-from monitor.domain.website_csv import COLUMNS
+from monitor.resources import website_csv
+from monitor.resources.website_csv import COLUMNS
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 LABEL = st.text("abc", min_size=1, max_size=4)

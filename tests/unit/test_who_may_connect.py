@@ -15,24 +15,24 @@ SOURCE = Path(monitor.__file__).parent
 
 STRANGER, OPERATOR, OURS = "a stranger's", "the operator's", "our own"
 WORD = {
-    "actors/metrics_server.py": OPERATOR,  # MONITOR_METRICS_HOST, to listen on
-    "channels/email.py": OPERATOR,  # SMTP_HOST
-    "cli_client.py": OPERATOR,  # MONITOR_URL
-    "cli_loop.py": OURS,  # a pair of its own, by which signals wake it
+    "queue/middleware/metrics_server.py": OPERATOR,  # MONITOR_METRICS_HOST, to listen on
+    "channels/email/smtp.py": OPERATOR,  # SMTP_HOST
+    "cli/client.py": OPERATOR,  # MONITOR_URL
+    "cli/aio.py": OURS,  # a pair of its own, by which signals wake it
     "local/demo.py": OURS,  # loopback, to listen on
     "local/http.py": OURS,  # the stack's own API
     "local/mailbox.py": OURS,  # loopback, to listen on
     "local/postgres.py": OURS,  # the stack's own Postgres
     "local/redis.py": OURS,  # the stack's own Redis
     "local/stack.py": OURS,  # whether its port is free
-    "probes/connector.py": STRANGER,  # behind the address policy
-    "probes/network.py": OPERATOR,  # MONITOR_REFERENCES
-    "probes/resolver.py": STRANGER,  # names are asked of the operator's DNS servers
-    "probes/stub_resolver.py": STRANGER,  # the same
+    "probes/net/connector.py": STRANGER,  # behind the address policy
+    "probes/net/reference_hosts.py": OPERATOR,  # MONITOR_REFERENCES
+    "probes/net/resolver.py": STRANGER,  # names are asked of the operator's DNS servers
+    "probes/net/stub_resolver.py": STRANGER,  # the same
     "storage/postgres/migrations.py": OPERATOR,  # DATABASE_URL
     "storage/postgres/pool.py": OPERATOR,  # DATABASE_URL
     "storage/redis/client.py": OPERATOR,  # REDIS_URL
-    "storage/ticks/influx_http.py": OPERATOR,  # INFLUXDB_URL
+    "storage/timeseries/influxdb_http.py": OPERATOR,  # INFLUXDB_URL
 }
 
 CALLS = frozenset(
@@ -91,26 +91,27 @@ def test_only_these_modules_open_connections():
 
 def test_on_a_strangers_word_only_the_connector_and_the_resolvers_do():
     assert [name for name, word in WORD.items() if word == STRANGER] == [
-        "probes/connector.py",
-        "probes/resolver.py",
-        "probes/stub_resolver.py",
+        "probes/net/connector.py",
+        "probes/net/resolver.py",
+        "probes/net/stub_resolver.py",
     ]
 
 
 def test_one_prober_makes_one_connector_with_the_policy_it_was_given():
     """What a website's URL says reaches a socket on one way only."""
     made = {
-        path.name: [ast.unparse(n) for n in ast.walk(ast.parse(path.read_text())) if _makes(n)]
-        for path in (SOURCE / "probes").glob("*.py")
+        str(path.relative_to(SOURCE)): _connectors(path)
+        for path in (SOURCE / "probes").rglob("*.py")
     }
 
     assert {name: calls for name, calls in made.items() if calls} == {
-        "http.py": ["Connector(self._resolver, policy)"]
+        "probes/http/prober.py": ["Connector(self._resolver, policy)"]
     }
 
 
-def _makes(node):
-    return isinstance(node, ast.Call) and _name(node.func) == "Connector"
+def _connectors(path):
+    calls = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call))
+    return [ast.unparse(call) for call in calls if _name(call.func) == "Connector"]
 
 
 def test_the_ways_to_connect_are_recognised():

@@ -7,11 +7,7 @@ from typing import Any
 import dramatiq
 from periodiq import cron
 
-from monitor.actors.coming_again import comes_again
-from monitor.actors.handing_back import handed_back
-from monitor.actors.reading import read
 from monitor.actors.resources import CentralResources
-from monitor.broker import FIRST_PRIORITY, Broker, send_all
 from monitor.domain.errors import BadMessage
 from monitor.domain.messages import (
     INCIDENTS_QUEUE,
@@ -22,7 +18,15 @@ from monitor.domain.messages import (
     Deliver,
     RecordFlips,
 )
-from monitor.services import audit, bulk_views, emit, record, sweep, sync, ticks
+from monitor.queue.broker import FIRST_PRIORITY, Broker, send_all
+from monitor.queue.payload import read
+from monitor.queue.requeue import handed_back
+from monitor.queue.skip import comes_again
+from monitor.services.access import audit
+from monitor.services.bulk import views as bulk_views
+from monitor.services.checks import ticks
+from monitor.services.incidents import record, sweep
+from monitor.services.scheduling import emit, sync
 
 _PATIENT = 40
 """Retries for about ten minutes, at most a quarter of a minute apart: as soon as Postgres is back,

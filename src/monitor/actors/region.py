@@ -6,13 +6,13 @@ from typing import Any
 
 import dramatiq
 
-from monitor.actors.handing_back import handed_back
-from monitor.actors.reading import read
 from monitor.actors.resources import RegionResources
-from monitor.broker import FIRST_PRIORITY, Broker, send_all
 from monitor.domain.errors import BadMessage
 from monitor.domain.messages import CheckBatch, CheckWebsites, checks_queue
-from monitor.services import check
+from monitor.queue.broker import FIRST_PRIORITY, Broker, send_all
+from monitor.queue.payload import read
+from monitor.queue.requeue import handed_back
+from monitor.services.checks import check
 
 _TIME_LIMIT_MS = 300_000
 """Far above what a batch takes: each check in it ends by its own time-out."""

@@ -12,34 +12,34 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
 from prometheus_client import Counter, Gauge
 
-from monitor import tasks
-from monitor.actors.message_metrics import MessageMetrics
-from monitor.actors.worker_metrics import LoopMetrics, WorkerMetrics
-from monitor.broker import Broker, send_all
-from monitor.channels.email import EmailChannel
+from monitor.channels.email.smtp import EmailChannel
 from monitor.domain.capacity import Limits
 from monitor.domain.errors import Unavailable
-from monitor.exposition import process_registry
-from monitor.logs import get_logger
-from monitor.probes.address_policy import AddressPolicy
-from monitor.probes.http import HttpProber
-from monitor.probes.network import NetworkWitness
-from monitor.services.check import hand_back
-from monitor.services.clock import SharedClock
-from monitor.services.deliver import Courier
-from monitor.services.emit import Emitter
-from monitor.services.heartbeat import Heartbeat
-from monitor.services.loop_delay import measure_loop_delay
-from monitor.services.meter import Meter
-from monitor.services.outbox import Outbox
-from monitor.services.projection_watch import ProjectionWatch
-from monitor.services.record import Recorder
-from monitor.services.region_worker import RegionWorker
-from monitor.services.stragglers import Stragglers
-from monitor.services.sync import Syncer, SyncTurns
-from monitor.services.ticks import Keeper
-from monitor.services.vault import Vault
-from monitor.settings import Settings
+from monitor.metrics.loop_delay import measure_loop_delay
+from monitor.metrics.prometheus import process_registry
+from monitor.metrics.worker_metrics import LoopMetrics, WorkerMetrics
+from monitor.metrics.worker_stats import Meter
+from monitor.probes.http.prober import HttpProber
+from monitor.probes.net.address_policy import AddressPolicy
+from monitor.probes.net.reference_hosts import NetworkWitness
+from monitor.queue.broker import Broker, send_all
+from monitor.queue.middleware.message_metrics import MessageMetrics
+from monitor.runtime import tasks
+from monitor.runtime.logging import get_logger
+from monitor.runtime.settings import Settings
+from monitor.services.checks.check import hand_back
+from monitor.services.checks.region_worker import RegionWorker
+from monitor.services.checks.slow_checks import Stragglers
+from monitor.services.checks.ticks import Keeper
+from monitor.services.incidents.record import Recorder
+from monitor.services.notifications.deliver import Courier
+from monitor.services.notifications.outbox import Outbox
+from monitor.services.scheduling.emit import Emitter
+from monitor.services.scheduling.projection_watch import ProjectionWatch
+from monitor.services.scheduling.sync import Syncer, SyncTurns
+from monitor.services.secrets.vault import Vault
+from monitor.services.workers.clock import SharedClock
+from monitor.services.workers.heartbeat import Heartbeat
 from monitor.storage.postgres.pool import Pool, make_pool
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.minutes import Minutes
@@ -48,10 +48,10 @@ from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.redis.workers import Workers
-from monitor.storage.ticks.contract import TickStore
-from monitor.storage.ticks.grouped import GroupedWrites
-from monitor.storage.ticks.guarded import GuardedWrites
-from monitor.storage.ticks.open import make_tick_store
+from monitor.storage.timeseries.circuit_breaker import GuardedWrites
+from monitor.storage.timeseries.contract import TickStore
+from monitor.storage.timeseries.grouped import GroupedWrites
+from monitor.storage.timeseries.open import make_tick_store
 
 log = get_logger(__name__)
 

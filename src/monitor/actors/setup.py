@@ -11,18 +11,19 @@ import dramatiq
 from dramatiq.middleware import ShutdownNotifications, TimeLimit
 from periodiq import PeriodiqMiddleware
 
-from monitor import logs, niceness
 from monitor.actors import central, region
-from monitor.actors.event_loop import EventLoop
-from monitor.actors.keep_time import KeepTime
-from monitor.actors.metrics_server import MetricsMiddleware, MetricsServer
-from monitor.actors.orphans import EndWithMain
 from monitor.actors.resources import CentralResources, RegionResources, Resources
-from monitor.actors.told_once import ToldOnce
-from monitor.broker import Broker
 from monitor.domain.errors import SettingsError
-from monitor.retries import RetriesOfFailures
-from monitor.settings import Settings, load
+from monitor.queue.broker import Broker
+from monitor.queue.middleware.event_loop import EventLoop
+from monitor.queue.middleware.metrics_server import MetricsMiddleware, MetricsServer
+from monitor.queue.middleware.parent_watchdog import EndWithMain
+from monitor.queue.middleware.shared_clock import KeepTime
+from monitor.queue.middleware.sigterm_debounce import ToldOnce
+from monitor.queue.retries import RetriesOfFailures
+from monitor.runtime import logging as logs
+from monitor.runtime import process
+from monitor.runtime.settings import Settings, load
 
 R = TypeVar("R", bound=Resources)
 
@@ -68,7 +69,7 @@ def _worker(settings: Settings) -> Broker:
         logs.configure(f"worker.{settings.monitor_region}", settings.monitor_log_level)
         regional = RegionResources(settings, settings.monitor_region)
         regional.check()
-        niceness.lower(niceness.OF_A_REGION_WORKER)
+        process.lower_priority(process.REGION_WORKER_NICENESS)
         return _broker(settings, regional, region.declare)
     logs.configure("worker.central", settings.monitor_log_level)
     resources = CentralResources(settings, "central")

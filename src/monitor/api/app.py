@@ -11,14 +11,16 @@ from litestar.di import Provide
 from litestar.types import Message, Scope
 from prometheus_client import CollectorRegistry
 
-from monitor.api import openapi
-from monitor.api.access import RATE_HEADERS, Gate, authorise
-from monitor.api.access_metrics import AccessMetrics
+from monitor.api.auth import RATE_HEADERS, Gate, authorise
 from monitor.api.connections import Connections, Limits
 from monitor.api.dependencies import Dependencies
 from monitor.api.headers import Cors
+from monitor.api.metrics.access import AccessMetrics
+from monitor.api.metrics.requests import RequestMetrics
+from monitor.api.middleware import Surface
+from monitor.api.openapi import document as openapi
+from monitor.api.openapi.page import SchemaPage
 from monitor.api.problems import to_response
-from monitor.api.request_metrics import RequestMetrics
 from monitor.api.requests import MAX_BODY_BYTES, check_request
 from monitor.api.routes import (
     audit,
@@ -31,12 +33,10 @@ from monitor.api.routes import (
     regions,
     websites,
 )
-from monitor.api.schema_page import SchemaPage
-from monitor.api.surface import Surface
-from monitor.exposition import process_registry
-from monitor.services.installation import Observatory
-from monitor.services.key_ring import KeyRing
-from monitor.services.rate_limits import KeyLimit, WrongKeys
+from monitor.metrics.prometheus import process_registry
+from monitor.services.access.key_ring import KeyRing
+from monitor.services.access.rate_limits import KeyLimit, WrongKeys
+from monitor.services.workers.installation import Observatory
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 

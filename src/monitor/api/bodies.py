@@ -10,9 +10,11 @@ from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
-from monitor.api import schemas, schemas_keys
 from monitor.api.requests import decode_json
-from monitor.domain import bulk_change, key_fields, validation
+from monitor.api.schemas import key as schemas_keys
+from monitor.api.schemas import website as schemas
+from monitor.resources import bulk_change, validation
+from monitor.resources import key as key_fields
 
 
 class CheckedBody(AbstractDTO[Any]):

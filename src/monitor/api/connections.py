@@ -3,7 +3,7 @@
 uvicorn bounds neither a head that comes a byte at a time, nor a body that goes on after its
 answer, nor an answer that is never taken: each keeps its connection for good. So its protocol over
 h11 is held to limits here, which a caller meets only by not doing its part. Bodies that a route
-reads have theirs in ``requests.py`` and ``services/bulk_import.py``.
+reads have theirs in ``requests.py`` and ``services/bulk/imports.py``.
 """
 
 from __future__ import annotations

@@ -12,16 +12,17 @@ from redis.asyncio import Redis
 
 from monitor.domain import messages
 from monitor.domain.messages import Outgoing
-from monitor.logs import get_logger
-from monitor.services import bulk_import, export
-from monitor.services.bulk_import import Importer
-from monitor.services.export import Exporter
-from monitor.services.monitor_view import Sources
-from monitor.services.rate_limits import Limits
-from monitor.services.turns import Slots
-from monitor.services.vault import Vault
+from monitor.runtime.event_loop import Slots
+from monitor.runtime.logging import get_logger
+from monitor.services.access.rate_limits import Limits
+from monitor.services.bulk import export
+from monitor.services.bulk import imports as bulk_import
+from monitor.services.bulk.export import Exporter
+from monitor.services.bulk.imports import Importer
+from monitor.services.secrets.vault import Vault
+from monitor.services.websites.latest import Sources
 from monitor.storage.postgres.pool import Pool
-from monitor.storage.ticks.contract import TickStore
+from monitor.storage.timeseries.contract import TickStore
 
 log = get_logger(__name__)
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from litestar.params import HeaderParameter, QueryParameter
 
-from monitor.domain.bulk import MAX_KEY_LENGTH, LineResult
-from monitor.domain.paging import MAX_CURSOR_LENGTH
 from monitor.domain.status import Status
+from monitor.resources.bulk_import import MAX_KEY_LENGTH, LineResult
+from monitor.resources.cursors import MAX_CURSOR_LENGTH
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="Items on a page, at most.")]
 Cursor = Annotated[

@@ -11,8 +11,6 @@ from litestar.exceptions import HTTPException, InternalServerException, Validati
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from monitor.domain.bulk import KeyReused
-from monitor.domain.bulk_change import NotConfirmed
 from monitor.domain.errors import (
     BodyStalled,
     Busy,
@@ -25,8 +23,10 @@ from monitor.domain.errors import (
     Unavailable,
 )
 from monitor.domain.outcome import printable
-from monitor.domain.validation import BadQuery
-from monitor.logs import get_logger
+from monitor.resources.bulk_change import NotConfirmed
+from monitor.resources.bulk_import import KeyReused
+from monitor.resources.validation import BadQuery
+from monitor.runtime.logging import get_logger
 
 log = get_logger(__name__)
 

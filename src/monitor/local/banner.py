@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from monitor.local.directory import DataDirectory
 from monitor.local.processes import LOOPBACK
-from monitor.settings import Settings
+from monitor.runtime.settings import Settings
 
 _TEXT = """
   The API is at {url}, and this is its key:

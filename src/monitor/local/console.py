@@ -8,7 +8,7 @@ import sys
 from typing import TextIO
 
 from monitor.domain.outcome import printable
-from monitor.foreign_text import one_line
+from monitor.runtime.terminal import one_line
 
 _LOUD = frozenset({"warning", "error", "critical"})
 _SHOWN = ("incident.",)

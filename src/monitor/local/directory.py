@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from monitor.domain.errors import MonitorError
-from monitor.settings import raw_values
+from monitor.runtime.settings import raw_values
 
 _LEFTOVERS_GO_WITHIN_S: Final = 10.0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from monitor.settings import TABLE
+from monitor.runtime.settings import TABLE
 
 REGION = "local"
 LOOPBACK = "127.0.0.0/8,::1/128"

@@ -11,17 +11,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from monitor.domain.access import Identity, Role
-from monitor.domain.audit import Actor
 from monitor.domain.errors import Conflict, MonitorError
-from monitor.domain.validation import RegionFields
 from monitor.local.console import Console
 from monitor.local.directory import DataDirectory, write_private
 from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.processes import REGION
 from monitor.local.redis import EmbeddedRedis
 from monitor.local.supervisor import Servers, Supervisor
-from monitor.services import audit, key_ring, keys, regions, vault
-from monitor.settings import Settings
+from monitor.resources.audit import Actor
+from monitor.resources.validation import RegionFields
+from monitor.runtime.settings import Settings
+from monitor.services.access import audit, key_ring, keys
+from monitor.services.secrets import vault
+from monitor.services.workers import regions
 from monitor.storage.postgres.migrations import migrate
 from monitor.storage.postgres.pool import Pool, make_pool
 

@@ -21,7 +21,7 @@ from monitor.local.mailbox import mailbox
 from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.processes import Command, Locations, commands, environment
 from monitor.local.redis import EmbeddedRedis
-from monitor.settings import Settings
+from monitor.runtime.settings import Settings
 
 _CHILDREN_END_WITHIN_S: Final = 4.0
 _SERVERS_END_WITHIN_S: Final = 0.8

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.domain.outcome import Reason, Result
 from monitor.domain.website import CheckOptions
-from monitor.probes.resolver import MAX_AGE_S
+from monitor.probes.net.resolver import MAX_AGE_S
 from support import targets_tls
 from support.blocked import INSIDE, NotedPolicy, listeners, nobody_came
 from support.dns import DnsServer

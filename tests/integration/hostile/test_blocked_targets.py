@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.domain import validation
 from monitor.domain.errors import InvalidInput
 from monitor.domain.outcome import Reason, Result
 from monitor.domain.website import CheckOptions
+from monitor.resources import validation
 from support.blocked import INSIDE, NotedPolicy, listeners, nobody_came
 from support.dns import DnsServer
 from support.targets import TargetServer

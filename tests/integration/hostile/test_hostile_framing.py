@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from monitor.domain.outcome import Reason, Result
-from monitor.probes.exchange import Exchange
-from monitor.probes.phases import Progress
+from monitor.probes.http.exchange import Exchange
+from monitor.probes.net.phases import Progress
 from support.hostile_behaviours import CHUNKED, FINE
 from support.targets import TargetServer
 from support.targets_checks import check

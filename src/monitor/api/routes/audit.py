@@ -10,16 +10,16 @@ from litestar import Router, get
 from litestar.params import QueryParameter
 from msgspec.structs import asdict
 
-from monitor.api import schemas_audit
-from monitor.api.access import ADMIN
+from monitor.api.auth import ADMIN
 from monitor.api.dependencies import Deps
-from monitor.api.openapi import problems
+from monitor.api.openapi.document import problems
 from monitor.api.parameters import Cursor, Limit
-from monitor.domain.audit import Action, Entry, Query
+from monitor.api.schemas import audit as schemas_audit
 from monitor.domain.errors import FieldProblem
-from monitor.domain.formats import Refused, instant
-from monitor.domain.validation import BadQuery
-from monitor.services import audit
+from monitor.resources.audit import Action, Entry, Query
+from monitor.resources.formats import Refused, instant
+from monitor.resources.validation import BadQuery
+from monitor.services.access import audit
 
 KeyFilter = Annotated[UUID | None, QueryParameter(description="Done with this API key.")]
 ActionFilter = Annotated[Action | None, QueryParameter(description="This was done.")]

@@ -11,15 +11,17 @@ from litestar import Response, Router, get, post
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from monitor.api import answers_bulk, schemas_bulk
-from monitor.api.access import READ, WRITE
+from monitor.api.auth import READ, WRITE
 from monitor.api.dependencies import Deps
-from monitor.api.openapi import LOCATION, problems
-from monitor.api.openapi_bulk import NDJSON, OUTCOMES, ImportOperation
+from monitor.api.openapi.bulk import NDJSON, OUTCOMES, ImportOperation
+from monitor.api.openapi.document import LOCATION, problems
 from monitor.api.parameters import Cursor, DryRun, IdempotencyKey, ImportKey, Limit, Only
 from monitor.api.requests import AnyRequest
+from monitor.api.responses import bulk as answers_bulk
+from monitor.api.schemas import bulk as schemas_bulk
 from monitor.domain.errors import MonitorError
-from monitor.services import bulk_import, bulk_views
+from monitor.services.bulk import imports as bulk_import
+from monitor.services.bulk import views as bulk_views
 
 _DRAIN_S = 5.0
 """How long the rest of a refused body is read for: many callers read no answer before they have

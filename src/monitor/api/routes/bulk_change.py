@@ -10,17 +10,17 @@ from litestar.openapi.spec import Example
 from litestar.params import JSONBody, QueryParameter
 from msgspec.structs import asdict, replace
 
-from monitor.api import schemas_bulk_change
-from monitor.api.access import WRITE
+from monitor.api.auth import WRITE
 from monitor.api.bodies import WebsitesChangeBody
 from monitor.api.dependencies import Deps
-from monitor.api.openapi import problems
+from monitor.api.openapi.document import problems
 from monitor.api.parameters import PausedFilter, RegionFilter, TextFilter
 from monitor.api.problems import MEDIA_TYPE, Problem, problem_of
-from monitor.domain.bulk_change import NotConfirmed
-from monitor.domain.validation import WebsiteFields
-from monitor.services import bulk_change
-from monitor.services.bulk_change import Selection
+from monitor.api.schemas import bulk_change as schemas_bulk_change
+from monitor.resources.bulk_change import NotConfirmed
+from monitor.resources.validation import WebsiteFields
+from monitor.services.bulk import change as bulk_change
+from monitor.services.bulk.change import Selection
 from monitor.storage.postgres.websites import Filter
 
 Everything = Annotated[

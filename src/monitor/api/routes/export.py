@@ -5,11 +5,10 @@ from __future__ import annotations
 from litestar import Router, get
 from litestar.response import Stream
 
-from monitor.api import answers_bulk
-from monitor.api.access import READ
+from monitor.api.auth import READ
 from monitor.api.dependencies import Deps
-from monitor.api.openapi import problems
-from monitor.api.openapi_bulk import CSV, NDJSON, WEBSITES, ExportOperation
+from monitor.api.openapi.bulk import CSV, NDJSON, WEBSITES, ExportOperation
+from monitor.api.openapi.document import problems
 from monitor.api.parameters import (
     ExportFormat,
     Format,
@@ -17,7 +16,8 @@ from monitor.api.parameters import (
     RegionFilter,
     TextFilter,
 )
-from monitor.services import export
+from monitor.api.responses import bulk as answers_bulk
+from monitor.services.bulk import export
 from monitor.storage.postgres.websites import Filter
 
 

@@ -6,12 +6,12 @@ from litestar import HttpMethod, Router, route
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec.structs import replace
 
-from monitor.api import schemas
-from monitor.api.access import PUBLIC
+from monitor.api.auth import PUBLIC
 from monitor.api.dependencies import Deps
-from monitor.api.openapi import every_ones
+from monitor.api.openapi.document import every_ones
 from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, problem_of
-from monitor.services import readiness
+from monitor.api.schemas import website as schemas
+from monitor.services.workers import readiness
 
 _ASKED_WITH = (HttpMethod.GET, HttpMethod.HEAD)
 """Probes of load balancers may ask without wanting a body."""

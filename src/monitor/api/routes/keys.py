@@ -8,14 +8,14 @@ from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec.structs import asdict
 
-from monitor.api import schemas_keys
-from monitor.api.access import ADMIN
+from monitor.api.auth import ADMIN
 from monitor.api.bodies import NewKeyBody, RotationBody
 from monitor.api.dependencies import Deps
-from monitor.api.openapi import LOCATION, problems
+from monitor.api.openapi.document import LOCATION, problems
 from monitor.api.parameters import Cursor, Limit
-from monitor.domain.key_fields import NewKey, Rotation
-from monitor.services import keys
+from monitor.api.schemas import key as schemas_keys
+from monitor.resources.key import NewKey, Rotation
+from monitor.services.access import keys
 
 
 @post(

@@ -7,11 +7,11 @@ from typing import Any
 from litestar import Request, Response, Router, get
 from prometheus_client import CollectorRegistry
 
-from monitor import exposition
-from monitor.api.access import READ
-from monitor.api.installation_metrics import InstallationMetrics
-from monitor.api.openapi import problems
-from monitor.services.installation import Observatory
+from monitor.api.auth import READ
+from monitor.api.metrics.installation import InstallationMetrics
+from monitor.api.openapi.document import problems
+from monitor.metrics import prometheus as exposition
+from monitor.services.workers.installation import Observatory
 
 # The framework adds the charset itself.
 _MEDIA_TYPE = exposition.CONTENT_TYPE.removesuffix("; charset=utf-8")

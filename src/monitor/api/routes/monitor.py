@@ -7,10 +7,9 @@ from uuid import UUID
 from litestar import Router, get
 from litestar.params import FromPath
 
-from monitor.api import answers, schemas
-from monitor.api.access import READ
+from monitor.api.auth import READ
 from monitor.api.dependencies import Deps
-from monitor.api.openapi import problems
+from monitor.api.openapi.document import problems
 from monitor.api.parameters import (
     Cursor,
     Days,
@@ -21,8 +20,12 @@ from monitor.api.parameters import (
     StatusFilter,
     TextFilter,
 )
-from monitor.services import downtime, monitor_series, monitor_view
-from monitor.services.monitor_view import Query
+from monitor.api.responses import website as answers
+from monitor.api.schemas import website as schemas
+from monitor.services.incidents import downtime
+from monitor.services.websites import latest as monitor_view
+from monitor.services.websites import series as monitor_series
+from monitor.services.websites.latest import Query
 
 
 @get("/", opt=READ, responses=problems(400))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from monitor.api import answers, schemas
-from monitor.api.access import ADMIN, READ
+from monitor.api.auth import ADMIN, READ
 from monitor.api.bodies import NewRegionBody, RegionChangeBody
 from monitor.api.dependencies import Deps
-from monitor.api.openapi import LOCATION, problems
+from monitor.api.openapi.document import LOCATION, problems
 from monitor.api.parameters import Cursor, Force, Limit
-from monitor.domain.validation import RegionFields
-from monitor.services import regions
+from monitor.api.responses import website as answers
+from monitor.api.schemas import website as schemas
+from monitor.resources.validation import RegionFields
+from monitor.services.workers import regions
 
 
 @post(

@@ -7,11 +7,10 @@ from uuid import UUID
 from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from monitor.api import answers, schemas
-from monitor.api.access import READ, WRITE
+from monitor.api.auth import READ, WRITE
 from monitor.api.bodies import NewWebsiteBody, WebsiteChangeBody
 from monitor.api.dependencies import Deps
-from monitor.api.openapi import LOCATION, NewWebsiteOperation, problems
+from monitor.api.openapi.document import LOCATION, NewWebsiteOperation, problems
 from monitor.api.parameters import (
     Cursor,
     Limit,
@@ -20,10 +19,13 @@ from monitor.api.parameters import (
     StatusFilter,
     TextFilter,
 )
+from monitor.api.responses import website as answers
 from monitor.api.routes import bulk_change
-from monitor.domain.validation import WebsiteFields
-from monitor.services import monitor_view, websites
-from monitor.services.monitor_view import Query
+from monitor.api.schemas import website as schemas
+from monitor.resources.validation import WebsiteFields
+from monitor.services.websites import latest as monitor_view
+from monitor.services.websites import manage as websites
+from monitor.services.websites.latest import Query
 
 
 @post(

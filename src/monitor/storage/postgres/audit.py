@@ -8,7 +8,7 @@ import msgspec
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
-from monitor.domain.audit import Action, Actor, Change, Entry, Query
+from monitor.resources.audit import Action, Actor, Change, Entry, Query
 from monitor.storage.postgres.pool import Connection
 
 _CONDITIONS = {

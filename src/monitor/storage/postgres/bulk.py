@@ -7,8 +7,15 @@ from uuid import UUID
 import msgspec
 from psycopg.rows import TupleRow
 
-from monitor.domain.bulk import MAX_FAILURES, BulkImport, Counts, ImportState, LineResult, Outcome
-from monitor.domain.lines import Chunk
+from monitor.resources.bulk_import import (
+    MAX_FAILURES,
+    BulkImport,
+    Counts,
+    ImportState,
+    LineResult,
+    Outcome,
+)
+from monitor.resources.lines import Chunk
 from monitor.storage.postgres.pool import Connection
 
 _encoder = msgspec.msgpack.Encoder(uuid_format="bytes")

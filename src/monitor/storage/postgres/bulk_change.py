@@ -13,10 +13,10 @@ from msgspec import UNSET
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from monitor.domain.bulk_change import Timing
 from monitor.domain.errors import InvalidInput
-from monitor.domain.validation import WebsiteFields
 from monitor.domain.website import CheckOptions, Sealed
+from monitor.resources.bulk_change import Timing
+from monitor.resources.validation import WebsiteFields
 from monitor.storage.postgres.bulk_change_secrets import SEALED, secrets_differ
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.websites import Filter, conditions

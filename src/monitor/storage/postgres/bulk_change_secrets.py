@@ -8,8 +8,8 @@ from uuid import UUID
 from msgspec import UNSET, Struct
 from psycopg import sql
 
-from monitor.domain.validation import WebsiteFields
 from monitor.domain.website import Sealed
+from monitor.resources.validation import WebsiteFields
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.websites import sealed_of
 

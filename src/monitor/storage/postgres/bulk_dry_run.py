@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from monitor.domain.bulk_plan import Known, Plan
-from monitor.domain.validation import Draft
+from monitor.resources.bulk_plan import Known, Plan
+from monitor.resources.validation import Draft
 from monitor.storage.postgres.pool import Connection
 
 _draft = msgspec.msgpack.Decoder(Draft)

@@ -10,10 +10,10 @@ import msgspec
 import psycopg
 from psycopg.rows import TupleRow
 
-from monitor.domain.bulk_plan import Changed, Known, Made, Plan
 from monitor.domain.errors import MonitorError
-from monitor.domain.validation import Draft
 from monitor.domain.website import CheckOptions, StatusRanges
+from monitor.resources.bulk_plan import Changed, Known, Made, Plan
+from monitor.resources.validation import Draft
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.websites import sealed_of
 

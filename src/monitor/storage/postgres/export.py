@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 from psycopg import sql
 
-from monitor.domain.bulk_plan import Known
+from monitor.resources.bulk_plan import Known
 from monitor.storage.postgres.bulk_websites import DRAFT_COLUMNS, known_of
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.websites import Filter, conditions

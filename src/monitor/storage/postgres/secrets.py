@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from monitor.domain.bulk_plan import Known
-from monitor.domain.validation import Draft
+from monitor.resources.bulk_plan import Known
+from monitor.resources.validation import Draft
 from monitor.storage.postgres.bulk_websites import DRAFT_COLUMNS, known_of
 from monitor.storage.postgres.pool import Connection
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from monitor.domain.backfill import Recorded
 from monitor.domain.incident import DownVerdict
-from monitor.domain.missed import Recorded
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import CLOCKS_APART_S, Flip, Verdict
 from monitor.storage.postgres.pool import Connection

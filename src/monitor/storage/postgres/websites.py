@@ -15,8 +15,8 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
 from monitor.domain.errors import Conflict, InvalidInput
-from monitor.domain.validation import Draft
 from monitor.domain.website import NOTHING_SEALED, CheckOptions, Sealed, StatusRanges, Website
+from monitor.resources.validation import Draft
 from monitor.storage.postgres.pool import Connection
 
 

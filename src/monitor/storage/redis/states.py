@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from monitor.domain.outcome import REASON_CODES
 from monitor.domain.verdict import Flip, RegionState, Verdict
-from monitor.logs import get_logger
+from monitor.runtime.logging import get_logger
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import raw, translated
 

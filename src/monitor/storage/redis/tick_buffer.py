@@ -9,7 +9,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from monitor.domain.outcome import Tick
-from monitor.logs import get_logger
+from monitor.runtime.logging import get_logger
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import translated
 

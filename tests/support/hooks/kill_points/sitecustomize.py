@@ -24,8 +24,8 @@ _PRODUCT = importlib.util.find_spec("monitor").submodule_search_locations[0] + o
 _ROOTS = {
     ("actors/central.py", "record_flips"),
     ("actors/central.py", "deliver"),
-    ("services/outbox.py", "_empty"),
-    ("services/outbox.py", "_deliver"),
+    ("services/notifications/outbox.py", "_empty"),
+    ("services/notifications/outbox.py", "_deliver"),
 }
 # The second one is Python 3.12's and 3.13's.
 _RETURNS = {dis.opmap[n] for n in ("RETURN_VALUE", "RETURN_CONST") if n in dis.opmap}

@@ -19,7 +19,7 @@ import monitor.exposition
 import monitor.probes.http
 import monitor.services.outbox
 import monitor.services.sweep
-import monitor.storage.ticks.open  # noqa: F401
+import monitor.storage.timeseries.open  # noqa: F401
 
 _running = None
 

@@ -1,0 +1,136 @@
+"""The API process: everything opened, served by uvicorn, and closed again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import dramatiq
+import uvicorn
+import uvloop
+from litestar import Litestar
+
+from monitor.api.app import Lifespan, create_app
+from monitor.api.connections import MAX_HEAD_BYTES, Connections
+from monitor.api.dependencies import Dependencies
+from monitor.domain.errors import Unavailable
+from monitor.queue.broker import Broker, send_all
+from monitor.runtime import logging as logs
+from monitor.runtime import process, tasks
+from monitor.runtime.settings import Settings
+from monitor.services.access.rate_limits import Limits
+from monitor.services.secrets.vault import Vault
+from monitor.services.workers.clock import SharedClock
+from monitor.storage.postgres import secrets
+from monitor.storage.postgres.pool import Pool, make_pool, transaction
+from monitor.storage.redis.client import make_client
+from monitor.storage.timeseries.contract import TickStore
+from monitor.storage.timeseries.open import make_tick_store
+
+log = logs.get_logger(__name__)
+
+GRACE_S = 3
+"""How long requests under way may take once the process was told to end."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve the API until SIGTERM or SIGINT; then answer what has begun, for at most 3 s.
+
+    Raises SettingsError where a setting is missing. It starts without its servers, too: /readyz
+    says what does not answer, and requests that need it get 503.
+    """
+    settings.need("DATABASE_URL")
+    settings.need("REDIS_URL")
+    logs.configure("api", settings.monitor_log_level)
+    logging.getLogger("uvicorn.error").setLevel("ERROR")  # strangers could fill the log below it
+    process.raise_open_files_limit()
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    dramatiq.set_broker(Broker(settings.need("REDIS_URL")))
+    pool, reading = (make_pool(settings.need("DATABASE_URL")) for _ in range(2))
+    clock = SharedClock()
+    deps = Dependencies(
+        pool=pool,
+        reading=reading,
+        redis=make_client(settings.need("REDIS_URL")),
+        tick_store=_tick_store(settings, reading),
+        send=send_all,
+        clock=clock.now,
+        vault=Vault(settings.monitor_encryption_keys),
+        limits=Limits(
+            settings.monitor_key_requests_per_minute, settings.monitor_wrong_keys_per_minute
+        ),
+    )
+    app = create_app(deps, [_held_open(deps, clock)], settings.monitor_cors_origins)
+    log.info("api.starting", host=settings.monitor_api_host, port=settings.monitor_api_port)
+    process.collect_garbage_rarely()
+    host, port = settings.monitor_api_host, settings.monitor_api_port
+    await uvicorn.Server(config(app, host, port)).serve()
+
+
+def config(app: Litestar, host: str, port: int) -> uvicorn.Config:
+    """How uvicorn serves the API: over bounded connections, and without a word of its own."""
+    connections: Connections = app.state.connections
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=connections.make,  # type: ignore[arg-type] # it is called as a class is
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        timeout_keep_alive=math.ceil(connections.limits.keep_alive_s),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def _tick_store(settings: Settings, pool: Pool) -> TickStore:
+    return make_tick_store(
+        influxdb_url=settings.influxdb_url,
+        influxdb_token=settings.influxdb_token,
+        influxdb_org=settings.influxdb_org,
+        influxdb_bucket=settings.influxdb_bucket,
+        pool=pool,
+        raw_days=settings.monitor_raw_days,
+        rollup_days=settings.monitor_rollup_days,
+    )
+
+
+async def _warn_of_clear_secrets(deps: Dependencies) -> None:
+    """Where there is no key and something to seal, say so once; without Postgres it can wait."""
+    if deps.vault.seals:
+        return
+    with suppress(Unavailable):
+        async with transaction(deps.reading) as connection:
+            if await secrets.any_in_the_clear(connection):
+                deps.vault.warn_once()
+
+
+def _held_open(deps: Dependencies, clock: SharedClock) -> Lifespan:
+    """Open while the app is served: uvicorn ends the process right after the app's own end, so
+    closing later would never happen."""
+
+    @asynccontextmanager
+    async def held(_app: Litestar) -> AsyncIterator[None]:
+        await asyncio.gather(deps.pool.open(), deps.reading.open())
+        beside = [
+            asyncio.create_task(_warn_of_clear_secrets(deps)),
+            asyncio.create_task(clock.run(deps.redis)),
+        ]
+        try:
+            yield
+        finally:
+            await tasks.end(*beside)
+            await deps.tick_store.close()
+            await deps.redis.aclose()
+            await asyncio.gather(deps.pool.close(timeout=1), deps.reading.close(timeout=1))
+
+    return held

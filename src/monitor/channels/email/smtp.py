@@ -1,0 +1,195 @@
+"""E-mail through an SMTP server (RFC 5321), by STARTTLS (RFC 3207), TLS (RFC 8314) or plainly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import ssl
+from email import policy
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import parseaddr
+from enum import StrEnum
+
+from aiosmtplib import (
+    SMTP,
+    SMTPAuthenticationError,
+    SMTPException,
+    SMTPNotSupported,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPSenderRefused,
+)
+
+from monitor.channels.email.mail import Mail
+from monitor.domain.errors import DeliveryError, SettingsError
+from monitor.domain.outcome import printable
+
+_TIMEOUT_S = 20.0
+"""For a whole delivery, from the connection to the server's word that it has the mail."""
+_GOODBYE_S = 2.0
+
+# "Authentication required", "... too weak", "... failed", "encryption required" (RFC 4954,
+# section 6; RFC 3207): the operator's to put right, and no fault of the mail.
+_LOGIN_CODES = frozenset({530, 534, 535, 538})
+
+
+class Tls(StrEnum):
+    """How the way to the mail server is encrypted."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+class EmailChannel:
+    """Sends mails, each over a connection of its own."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        user: str | None,
+        password: str | None,
+        tls: str,
+        sender: str,
+        tls_context: ssl.SSLContext | None = None,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> None:
+        """``tls``: a value of ``Tls``. ``sender``: ``user@domain`` or ``Name <user@domain>``.
+
+        ``tls_context``: whom to trust, else the system's authorities. Raises SettingsError
+        where the sender is no address.
+        """
+        self._host = host
+        self._port = port
+        self._user = user
+        self._password = password
+        self._tls = Tls(tls)
+        self._sender = _sender(sender)
+        self._tls_context = tls_context
+        self._timeout_s = timeout_s
+
+    async def send(self, mail: Mail) -> None:
+        """Hand a mail to the server; returns when the server has taken responsibility for it.
+
+        Raises DeliveryError: permanent where the server refuses this mail or its address is
+        none, passing for everything that time or the operator may put right.
+        """
+        message = compose(mail, self._sender)
+        client = self._client()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._connect(client)
+                await self._hand_over(client, message, mail.recipient)
+            await _part(client)
+        except TimeoutError as error:
+            problem = f"{self._host} did not finish within {self._timeout_s:g} s"
+            raise DeliveryError(problem, permanent=False) from error
+        finally:
+            client.close()
+
+    def _client(self) -> SMTP:
+        return SMTP(
+            hostname=self._host,
+            port=self._port,
+            username=self._user,
+            password=self._password,
+            use_tls=self._tls is Tls.TLS,
+            start_tls=self._tls is Tls.STARTTLS,
+            tls_context=self._tls_context,
+            # Else the library asks DNS for our own name.
+            local_hostname=self._sender.domain,
+            timeout=self._timeout_s,
+        )
+
+    async def _connect(self, client: SMTP) -> None:
+        """Connect, encrypt, log in. Nothing that fails here says anything about the mail."""
+        try:
+            await client.connect()
+        except SMTPAuthenticationError as error:
+            problem = f"{self._host} refused the login of SMTP_USER: {_said(error)}"
+            raise DeliveryError(problem, permanent=False) from error
+        except SMTPResponseException as error:
+            problem = f"{self._host} turned us away: {_said(error)}"
+            raise DeliveryError(problem, permanent=False) from error
+        except TimeoutError:
+            raise
+        except (SMTPException, OSError, ValueError) as error:
+            problem = f"no connection to {self._host}:{self._port}: {printable(str(error))}"
+            raise DeliveryError(problem, permanent=False) from error
+
+    async def _hand_over(self, client: SMTP, message: EmailMessage, recipient: str) -> None:
+        sender = self._sender.addr_spec
+        try:
+            await client.send_message(message, sender=sender, recipients=[recipient])
+        except SMTPRecipientsRefused as error:
+            refused = error.recipients[0]
+            problem = f"{self._host} refused the recipient: {_said(refused)}"
+            raise DeliveryError(problem, permanent=_for_good(refused)) from error
+        except SMTPSenderRefused as error:
+            # Whoever is to get it: were it for good, a wrong SMTP_FROM would cost every alarm.
+            problem = f"{self._host} refused the sender, SMTP_FROM: {_said(error)}"
+            raise DeliveryError(problem, permanent=False) from error
+        except SMTPResponseException as error:
+            problem = f"{self._host} refused the mail: {_said(error)}"
+            raise DeliveryError(problem, permanent=_for_good(error)) from error
+        except (SMTPNotSupported, ValueError) as error:
+            problem = f"{self._host} cannot take this address: {printable(str(error))}"
+            raise DeliveryError(problem, permanent=True) from error
+        except TimeoutError:
+            raise
+        except (SMTPException, OSError) as error:
+            problem = f"{self._host} broke off: {printable(str(error))}"
+            raise DeliveryError(problem, permanent=False) from error
+
+
+async def _part(client: SMTP) -> None:
+    """Say goodbye. The server has the mail already: how this goes no longer matters."""
+    with contextlib.suppress(SMTPException, OSError, TimeoutError):
+        async with asyncio.timeout(_GOODBYE_S):
+            await client.quit()
+
+
+def _for_good(error: SMTPResponseException) -> bool:
+    """Whether a reply is a permanent one (RFC 5321, section 4.2.1) about the mail itself."""
+    return error.code >= 500 and error.code not in _LOGIN_CODES
+
+
+def _said(error: SMTPResponseException) -> str:
+    return printable(f"{error.code} {error.message}")
+
+
+def _sender(text: str) -> Address:
+    name, address = parseaddr(text)
+    try:
+        return Address(name, addr_spec=address)
+    except (ValueError, IndexError, MessageError) as error:
+        raise SettingsError(f"SMTP_FROM is not an address (it is {text!r}).") from error
+
+
+def compose(mail: Mail, sender: Address) -> EmailMessage:
+    """The message as it travels (RFC 5322). Says that no person wrote it (RFC 3834, section 5).
+
+    Raises DeliveryError, permanent, where the recipient or a header cannot be one.
+    """
+    message = EmailMessage(policy=policy.SMTP)
+    message["From"] = sender
+    try:
+        message["To"] = Address(addr_spec=mail.recipient)
+        message["Subject"] = mail.subject
+        message["Message-ID"] = mail.message_id
+        if mail.in_reply_to is not None:
+            message["In-Reply-To"] = mail.in_reply_to
+            message["References"] = mail.in_reply_to
+    except (ValueError, IndexError, MessageError) as error:
+        raise DeliveryError(f"not a mail: {printable(str(error))}", permanent=True) from error
+    message["Date"] = dt.datetime.now(dt.UTC)
+    message["Auto-Submitted"] = "auto-generated"
+    # Every server takes quoted-printable, and it keeps lines within 998 bytes.
+    message.set_content(mail.text, cte="quoted-printable")
+    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    return message

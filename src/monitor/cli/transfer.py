@@ -1,0 +1,286 @@
+"""`monitor import` and `monitor export`: websites from and to files, through the API."""
+
+# ruff: noqa: PLC0415 - `monitor --help` must be fast: heavy modules are imported inside
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+import uuid
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from monitor.domain.errors import MonitorError, SettingsError
+from monitor.runtime.settings import load
+from monitor.runtime.settings_parsers import plain_url
+from monitor.runtime.terminal import TerminalBytes, one_line
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from monitor.cli.client import Access, Upload
+
+_SHOWN = 20
+_ASKED_FOR_S = 15.0
+_BOM = b"\xef\xbb\xbf"
+
+
+def import_websites(arguments: Namespace) -> int:
+    """Import a file; returns the exit code: 1 where lines failed."""
+    from monitor.cli.aio import run
+    from monitor.cli.client import Broken
+
+    access = _access(arguments)
+    key = arguments.resume or uuid.uuid4().hex
+    began = time.monotonic()
+    with _lines(arguments) as file, _failures_file(arguments.failures) as failures:
+        try:
+            done = run(_import(access, file, key, arguments, failures))
+        except KeyboardInterrupt:
+            _tell_how_far(access, key, arguments)
+            raise
+        except Broken:
+            _tell_how_far(access, key, arguments)
+            raise
+    _tell_failures(done, arguments.failures)
+    _tell_done(done, time.monotonic() - began)
+    return 1 if done["failed"] else 0
+
+
+def _access(arguments: Namespace) -> Access:
+    """The options', else the settings', else those of the stack that runs here.
+
+    One that is given keeps all of the stack's out: its key must not go to another's URL.
+    """
+    from monitor.cli.client import Access
+    from monitor.local.directory import DataDirectory
+
+    settings = load()
+    url = arguments.url or settings.monitor_url
+    key = arguments.key or settings.monitor_api_key
+    if not url and not key:
+        told = DataDirectory(settings.monitor_data_dir).told()
+        url, key = told.get("MONITOR_URL"), told.get("MONITOR_API_KEY")
+    if not url:
+        raise SettingsError("Where is the API? Give --url or set MONITOR_URL.")
+    if not key:
+        raise SettingsError("An API key is needed: set MONITOR_API_KEY or give --key.")
+    try:
+        plain_url("http", "https")(url)
+    except ValueError as error:
+        raise SettingsError(f"The URL of the API {error}.") from None
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise SettingsError("The API key must be one word, as `monitor keys create` prints it.")
+    return Access(url, key)
+
+
+@contextlib.contextmanager
+def _lines(arguments: Namespace) -> Iterator[BinaryIO]:
+    """The lines to send, as a file that can be read again from its start."""
+    with contextlib.ExitStack() as stack:
+        if arguments.file == "-":
+            file: BinaryIO = stack.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(sys.stdin.buffer, file)
+            file.seek(0)
+        else:
+            file = stack.enter_context(_opened(arguments.file))
+        if _format(arguments, file) == "csv":
+            made = stack.enter_context(tempfile.TemporaryFile())
+            _convert(file, made, arguments.file)
+            file = made
+        yield file
+
+
+def _opened(path: str) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise MonitorError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _format(arguments: Namespace, file: BinaryIO) -> str:
+    """As was said, else as the name ends, else as it begins: an object a line, or a table."""
+    start = file.read(4096).removeprefix(_BOM).lstrip()
+    file.seek(0)
+    suffix = Path(arguments.file).suffix.lower()
+    found = arguments.format or {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}.get(suffix)
+    found = str(found or ("ndjson" if start[:1] in (b"{", b"[", b"") else "csv"))
+    if found == "ndjson" and start.startswith(b"["):
+        raise MonitorError(f"{arguments.file} is a JSON array: write one object a line instead.")
+    return found
+
+
+def _convert(file: BinaryIO, made: BinaryIO, name: str) -> None:
+    """Write a CSV file as NDJSON. Raises BadCsv before anything was sent."""
+    import io
+
+    from monitor.services.bulk.csv_lines import BadCsv, ndjson
+
+    text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        made.writelines(ndjson(text))
+    except BadCsv as error:
+        raise MonitorError(f"{name}, {error}\nNothing was sent.") from None
+    finally:
+        text.detach()
+    made.seek(0)
+
+
+@contextlib.contextmanager
+def _failures_file(path: str | None) -> Iterator[BinaryIO | None]:
+    """Opened before anything is sent: a million lines later is too late to say that it cannot."""
+    if path is None:
+        yield None
+        return
+    try:
+        file = Path(path).open("wb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise MonitorError(f"{path} cannot be written: {error.strerror}.") from None
+    with file:
+        yield file
+
+
+async def _import(
+    access: Access, file: BinaryIO, key: str, arguments: Namespace, failures: BinaryIO | None
+) -> dict[str, Any]:
+    from monitor.cli.client import client
+
+    size = file.seek(0, os.SEEK_END)
+    with _bar("Importing", size) as bar:
+        async with client(access) as api:
+            done = await api.import_lines(_upload(file, key, arguments, bar))
+            if failures is not None and done["failed"]:
+                async for block in api.failures(done["id"]):
+                    failures.write(block)
+    return done
+
+
+def _bar(title: str, size: int | None = None) -> tqdm[Any]:
+    """On a terminal; nothing elsewhere."""
+    from tqdm import tqdm
+
+    return tqdm(desc=title, total=size, unit="B", unit_scale=True, file=sys.stderr, disable=None)
+
+
+def _upload(file: BinaryIO, key: str, arguments: Namespace, bar: tqdm[Any]) -> Upload:
+    from monitor.cli.client import Upload
+
+    def at(position: int) -> None:
+        bar.update(position - bar.n)
+
+    def waiting(reason: str, wait_s: int) -> None:
+        bar.clear()
+        print(f"monitor: {one_line(reason)} Resuming in {wait_s} s.", file=sys.stderr)
+
+    return Upload(file, key, dry_run=arguments.dry_run, at=at, waiting=waiting)
+
+
+def _tell_how_far(access: Access, key: str, arguments: Namespace) -> None:
+    """How many lines are in, and how to go on."""
+    import asyncio
+
+    from monitor.cli.aio import run
+    from monitor.cli.client import client
+
+    async def ask() -> dict[str, Any] | None:
+        async with asyncio.timeout(_ASKED_FOR_S), client(access) as api:
+            return await api.settled_import(key)
+
+    try:
+        found = run(ask())
+    except (MonitorError, TimeoutError):
+        print("How many lines are in is not known.", file=sys.stderr)
+        found = None
+    else:
+        lines = found["lines"] if found else 0
+        dry = " of a dry run, which changes nothing," if arguments.dry_run else ""
+        print(f"Stopped: {lines} lines{dry} are in.", file=sys.stderr)
+        if not found:
+            return
+    dry = " --dry-run" if arguments.dry_run else ""
+    command = f"monitor import {shlex.quote(arguments.file)}{dry} --resume {shlex.quote(key)}"
+    print(f"To go on, with the same lines: {command}", file=sys.stderr)
+
+
+def _tell_failures(done: dict[str, Any], path: str | None) -> None:
+    for failed in done["failures"][:_SHOWN]:
+        for error in failed["errors"]:
+            problem = one_line(f"{error['field']}: {error['message']}")
+            print(f"line {failed['line']}: {problem}", file=sys.stderr)
+    if done["failed"] > _SHOWN:
+        where = f"all are in {path}" if path else "--failures FILE writes all"
+        print(f"... and {done['failed'] - _SHOWN} more lines; {where}", file=sys.stderr)
+
+
+def _tell_done(done: dict[str, Any], seconds: float) -> None:
+    what = "Dry run, nothing was changed" if done["dry_run"] else "Imported"
+    counts = ", ".join(f"{done[n]} {n}" for n in ("created", "updated", "unchanged", "failed"))
+    print(f"{what}: {counts}, in {seconds:.1f} s.")
+
+
+def export_websites(arguments: Namespace) -> None:
+    """Export to a file, whole or not at all, or to the standard output."""
+    from monitor.cli.aio import run
+
+    access = _access(arguments)
+    began = time.monotonic()
+    if arguments.file in (None, "-"):
+        run(_export(access, arguments, _standard_output()))
+        return
+    with _written(Path(arguments.file)) as file:
+        count = run(_export(access, arguments, file))
+    took_s = time.monotonic() - began
+    print(f"Exported {count} websites to {arguments.file} in {took_s:.1f} s.")
+
+
+def _standard_output() -> BinaryIO | TerminalBytes:
+    """Websites as they are, or on a terminal so that their text does not steer it."""
+    return TerminalBytes(sys.stdout) if sys.stdout.isatty() else sys.stdout.buffer
+
+
+async def _export(access: Access, arguments: Namespace, out: BinaryIO | TerminalBytes) -> int:
+    """Returns how many websites there were."""
+    from monitor.cli.client import client
+    from monitor.resources.lines import RowCount
+
+    chosen = {name: getattr(arguments, name) for name in ("region", "paused", "q")}
+    query = {name: value for name, value in chosen.items() if value is not None}
+    is_csv = arguments.file is not None and arguments.file.lower().endswith(".csv")
+    query["format"] = arguments.format or ("csv" if is_csv else "ndjson")
+    count = RowCount(csv=query["format"] == "csv")
+    with _bar("Exporting") as bar:
+        async with client(access) as api:
+            async for block in api.export(query):
+                out.write(block)
+                count.add(block)
+                bar.update(len(block))
+    out.flush()
+    return count.rows
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name once it is whole; only its owner may read it, as there may be
+    secrets in URLs. What is no regular file, as /dev/null, is written to as it is."""
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as there:
+                yield there
+            return
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    except OSError as error:
+        raise MonitorError(f"{path} cannot be written: {error.strerror}.") from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,1 @@
+"""Counting, and how counts become Prometheus metrics."""

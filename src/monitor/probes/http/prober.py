@@ -1,0 +1,191 @@
+"""Checks of websites over HTTP and HTTPS."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import ssl
+import traceback
+from collections.abc import Container, Sequence
+from functools import partial
+
+from aiohttp.http_parser import RawResponseMessage
+
+from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result
+from monitor.domain.website import CheckOptions, status_expected
+from monitor.probes.http import request as request_head
+from monitor.probes.http.exchange import Exchange
+from monitor.probes.http.redirects import (
+    MAX_REDIRECTS,
+    REDIRECT_STATUSES,
+    Request,
+    first_request,
+    next_request,
+)
+from monitor.probes.net import reasons, tls
+from monitor.probes.net.address_policy import AddressPolicy
+from monitor.probes.net.connector import Connector
+from monitor.probes.net.deadlines import LATEST_S, Deadlines, Group, timed_out
+from monitor.probes.net.phases import Progress
+from monitor.probes.net.reasons import CheckFailed, Finding, down, not_measured
+from monitor.probes.net.resolver import Resolver
+from monitor.runtime.logging import get_logger
+
+_TOO_LATE = Outcome(Result.NOT_MEASURED, Reason.REGION_BUSY)
+_CLOSED = not_measured(Reason.INTERNAL_ERROR, "the prober was closed during the check")
+_STOOD_STILL = not_measured(Reason.REGION_BUSY, "the process stood still during the check")
+_log = get_logger(__name__)
+
+
+class HttpProber:
+    """Checks websites over HTTP and HTTPS.
+
+    One per event loop; made inside it. Owns the connector, the resolver and the TLS
+    contexts; close() gives them back.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: AddressPolicy,
+        dns_servers: Sequence[str] = (),
+        concurrency: int = 2000,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
+        """``trust`` replaces the context that verifies certificates."""
+        self._loop = asyncio.get_running_loop()
+        self._concurrency = concurrency
+        self._slots = asyncio.Semaphore(concurrency)
+        self._deadlines = Deadlines(self._loop)
+        self._verified = trust or tls.verified()
+        self._unverified = tls.unverified()
+        self._resolver = Resolver(dns_servers)
+        self._connector = Connector(self._resolver, policy)
+        self._closed = False
+
+    @property
+    def under_way(self) -> int:
+        """How many checks have a slot."""
+        return self._concurrency - self._slots._value
+
+    async def check(self, options: CheckOptions, begin_by_s: float = math.inf) -> Outcome:
+        """One attempt to reach one website, redirects included, within its request_timeout.
+
+        Waiting for a free slot counts neither in the deadline nor in the timings; whoever gets
+        one only after ``begin_by_s``, in the loop's time, gives it to the next. Never raises but
+        for cancellation: every failure is an outcome, and one of our own making says that nothing
+        was measured.
+        """
+        await self._slots.acquire()
+        try:
+            return await self._measured(options) if self._loop.time() <= begin_by_s else _TOO_LATE
+        finally:
+            self._slots.release()
+
+    async def _measured(self, options: CheckOptions) -> Outcome:
+        progress = Progress(self._loop.time() + options.request_timeout)
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        group = self._deadlines.watch(progress.deadline_s, task)
+        try:
+            return await self._follow(options, progress)
+        except CheckFailed as failed:
+            finding = failed.finding
+        except asyncio.CancelledError:
+            if not timed_out(group, task):
+                raise
+            finding = self._struck(progress, options.request_timeout)
+        except Exception as error:  # noqa: BLE001  # a check says what it found, always
+            finding = self._finding_of(error)
+        finally:
+            group.tasks.discard(task)
+        return _failed(self._in_doubt(finding, progress, group), progress)
+
+    async def close(self) -> None:
+        """Give everything back. Checks still under way end as not measured."""
+        self._closed = True
+        self._deadlines.strike_all()
+        await self._resolver.close()
+
+    async def _follow(self, options: CheckOptions, progress: Progress) -> Outcome:
+        """Send the request, and the next ones as redirects say, until an answer is final."""
+        if self._closed:
+            raise CheckFailed(_CLOSED)
+        context = self._verified if options.verify_ssl else self._unverified
+        follows = REDIRECT_STATUSES if options.follow_redirects else ()
+        request = first_request(options)
+        for _ in range(MAX_REDIRECTS + 1):
+            head = await self._send(request, context, progress, follows)
+            if head.code not in follows:
+                return _answered(options, progress)
+            request = next_request(request, head.code, head.headers.get("Location"))
+        text = f"more than {MAX_REDIRECTS} redirects"
+        raise CheckFailed(down(Reason.TOO_MANY_REDIRECTS, text))
+
+    async def _send(
+        self,
+        request: Request,
+        context: ssl.SSLContext,
+        progress: Progress,
+        head_suffices: Container[int],
+    ) -> RawResponseMessage:
+        """The head of the answer to one request, whose body was read as far as it matters."""
+        target = request.target
+        progress.status_code, progress.host = 0, target.host
+        make = partial(
+            Exchange,
+            self._loop,
+            progress,
+            request_head.encode(request),
+            bodiless=request.method == "HEAD",
+            head_suffices=head_suffices,
+        )
+        secured = context if target.secure else None
+        exchange = await self._connector.connect(target.port, secured, make, progress)
+        try:
+            return await exchange.answer()
+        finally:
+            exchange.close()
+
+    def _struck(self, progress: Progress, timeout_s: int) -> Finding:
+        return _CLOSED if self._closed else reasons.of_deadline(progress, timeout_s)
+
+    def _in_doubt(self, finding: Finding, progress: Progress, group: Group) -> Finding:
+        """What a failure says: nothing where the process stood still, and it may come of that."""
+        over_s = self._loop.time() - progress.deadline_s
+        if finding.reason in NETWORK_REASONS and (group.misjudged or over_s > LATEST_S):
+            return _STOOD_STILL
+        return finding
+
+    def _finding_of(self, error: Exception) -> Finding:
+        if self._closed:
+            return _CLOSED
+        # Where, not what: the text of an error may hold a header of the request.
+        where = traceback.format_tb(error.__traceback__)[-3:]
+        _log.error("probe.unforeseen", error=type(error).__name__, where=where)
+        text = f"the check failed on our side ({type(error).__name__})"
+        return not_measured(Reason.INTERNAL_ERROR, text)
+
+
+def _answered(options: CheckOptions, progress: Progress) -> Outcome:
+    """The outcome of an answer that was read as far as it is."""
+    timings = progress.stop()
+    code = progress.status_code
+    if status_expected(code, options.expected_status_codes):
+        return Outcome(Result.UP, None, code, timings.total_ms, timings)
+    finding = reasons.of_status(code)
+    return Outcome(
+        finding.result, finding.reason, code, timings.total_ms, timings, finding.evidence
+    )
+
+
+def _failed(finding: Finding, progress: Progress) -> Outcome:
+    """The outcome of a check without a complete final answer."""
+    return Outcome(
+        finding.result,
+        finding.reason,
+        progress.status_code,
+        None,
+        progress.stop(),
+        finding.evidence,
+    )

@@ -1,0 +1,113 @@
+"""What a check sends: the first request, and the one that a redirect makes of it. Pure.
+
+RFC 9110, section 15.4, with the limits of a program that follows strangers' directions.
+"""
+
+from __future__ import annotations
+
+from aiohttp import encode_basic_auth
+from msgspec import Struct, structs
+from yarl import URL
+
+from monitor.domain.outcome import Reason
+from monitor.domain.website import CheckOptions
+from monitor.probes.http import target
+from monitor.probes.http.target import Target
+from monitor.probes.net.reasons import CheckFailed, down
+
+MAX_REDIRECTS = 10
+MAX_LOCATION_CHARS = 2048
+REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+
+
+class Request(Struct, frozen=True):
+    """One request of a check. ``headers`` are those its owner gave, no defaults among them."""
+
+    method: str
+    target: Target
+    headers: dict[str, str]
+    body: bytes | None = None
+
+
+def first_request(options: CheckOptions) -> Request:
+    """The request that the owner of a website described. Raises CheckFailed where the URL's host
+    cannot be a name: whether it can be encoded is found here (RFC 5891, section 4).
+
+    A path that is already encoded is sent as it was typed. User and password in the URL
+    become an Authorization header, where none is given.
+    """
+    headers = options.request_headers
+    to = target.plain(options.url)
+    if to is None:
+        url, to = _parsed(options.url)
+        headers = _with_credentials(headers, url)
+    body = options.request_body.encode() if options.request_body else None
+    return Request(options.http_method, to, headers, body)
+
+
+def _parsed(text: str) -> tuple[URL, Target]:
+    try:
+        url = target.parse(text)
+        return url, target.of_url(url)
+    except ValueError:
+        said = "the host of the URL is not a valid name"
+        raise CheckFailed(down(Reason.DNS_ERROR, said)) from None
+
+
+def _with_credentials(headers: dict[str, str], url: URL) -> dict[str, str]:
+    if url.user is None and url.password is None:
+        return headers
+    if any(name.lower() == "authorization" for name in headers):
+        return headers
+    return {**headers, "Authorization": encode_basic_auth(url.user or "", url.password or "")}
+
+
+def next_request(request: Request, status: int, location: str | None) -> Request:
+    """The request that follows a redirect. Raises CheckFailed where it leads nowhere.
+
+    303, and 301 or 302 after a POST, turn into GET (RFC 9110, sections 15.4.2 to 15.4.4).
+    What may be a secret stays with the origin it was meant for: on the way to another one
+    the body and all headers but Accept* and User-Agent are left behind.
+    """
+    to = _followed(request.target, location)
+    if request.method != "HEAD" and (
+        status == 303 or (status in (301, 302) and request.method == "POST")
+    ):
+        headers = {k: v for k, v in request.headers.items() if not _describes_body(k)}
+        request = Request("GET", request.target, headers)
+    if _origin(to) != _origin(request.target):
+        headers = {k: v for k, v in request.headers.items() if _safe_elsewhere(k)}
+        request = Request(request.method, request.target, headers)
+    return structs.replace(request, target=to)
+
+
+def _followed(base: Target, location: str | None) -> Target:
+    if not location:
+        raise CheckFailed(down(Reason.INVALID_REDIRECT, "redirect without a Location"))
+    if len(location) > MAX_LOCATION_CHARS:
+        raise CheckFailed(down(Reason.INVALID_REDIRECT, "redirect to a URL that is too long"))
+    try:
+        given = target.parse(location)
+        url = target.parse(base.url).join(given)
+        complete = bool(given.raw_host) or not given.scheme
+        usable = complete and url.scheme in ("http", "https") and url.raw_host and url.port
+        if usable:
+            return target.of_url(url)
+    except ValueError:
+        pass
+    text = "redirect to something that is not an http or https URL"
+    raise CheckFailed(down(Reason.INVALID_REDIRECT, text))
+
+
+def _origin(to: Target) -> tuple[str, str, int]:
+    return to.scheme, to.host.lower(), to.port
+
+
+def _describes_body(header: str) -> bool:
+    name = header.lower()
+    return name.startswith("content-") or name in ("transfer-encoding", "expect")
+
+
+def _safe_elsewhere(header: str) -> bool:
+    name = header.lower()
+    return name.startswith("accept") or name == "user-agent"

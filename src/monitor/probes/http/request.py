@@ -1,0 +1,46 @@
+"""A request as the bytes that are sent (RFC 9112, section 3). Pure."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from monitor.probes.http.redirects import Request
+
+_DEFAULTS = {
+    "User-Agent": f"monitor/{version('monitor')} (website monitoring)",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+}
+_PLAIN = "".join(f"{name}: {value}\r\n" for name, value in _DEFAULTS.items()) + (
+    "Connection: close\r\n\r\n"
+)
+_EXPECT_BODY = frozenset({"POST", "PUT", "PATCH"})
+_FORBIDDEN = frozenset("\r\n\0")
+
+
+def encode(request: Request) -> bytes:
+    """Head and body. The owner's headers win over ours.
+
+    Raises ValueError for a header that would break the line it stands on.
+    """
+    to = request.target
+    first = f"{request.method} {to.path} HTTP/1.1\r\n"
+    if not request.headers and request.body is None and request.method not in _EXPECT_BODY:
+        return f"{first}Host: {to.authority}\r\n{_PLAIN}".encode()
+    lines = [f"{name}: {value}\r\n" for name, value in _headers(request).items()]
+    if any(_FORBIDDEN & set(line[:-2]) for line in lines):
+        raise ValueError("a header of the request has a line break in it")
+    head = "".join([first, *lines, "Connection: close\r\n\r\n"])
+    return head.encode() + (request.body or b"")
+
+
+def _headers(request: Request) -> dict[str, str]:
+    given = {name.lower() for name in request.headers}
+    defaults = {"Host": request.target.authority, **_DEFAULTS}
+    if request.body is not None:
+        # What it is only its owner knows (RFC 9110, section 8.3).
+        defaults["Content-Type"] = "application/octet-stream"
+    headers = {n: v for n, v in defaults.items() if n.lower() not in given} | request.headers
+    if request.body is not None or request.method in _EXPECT_BODY:
+        headers["Content-Length"] = str(len(request.body or b""))
+    return headers

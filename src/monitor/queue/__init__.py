@@ -1,0 +1,1 @@
+"""All that we add to Dramatiq, and nowhere else."""

@@ -1,0 +1,1 @@
+"""What a caller may send and read: one declaration a field."""

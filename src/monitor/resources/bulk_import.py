@@ -1,0 +1,159 @@
+"""The words of bulk imports: what a line says, what became of it, where an import stands. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from monitor.domain.errors import FieldProblem, InvalidInput, MonitorError
+from monitor.domain.outcome import printable
+from monitor.resources.lines import MAX_LINE_BYTES, LongLine
+from monitor.resources.validation import WebsiteFields, new_website
+
+MAX_KEY_LENGTH = 255
+MAX_FAILURES = 100
+"""Failed lines that an import shows by itself; all of them are in its results."""
+
+_KEY = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{MAX_KEY_LENGTH - 2}}}[\x21-\x7e])?")
+
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")  # RFC 9562, section 4
+
+
+class ImportState(StrEnum):
+    """Where an import stands. Interrupted: nobody works on it; sent again, it goes on."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+
+
+class LineResult(StrEnum):
+    """What became of a line."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+class Outcome(Struct, frozen=True, array_like=True):
+    """What became of one line. ``id``: the website's; None where it failed, or where the website
+    was made in a dry run. ``errors`` and ``code`` say why it failed."""
+
+    line: int
+    result: LineResult
+    id: UUID | None = None
+    errors: list[FieldProblem] = []
+    code: str | None = None
+
+
+class Counts(Struct, frozen=True):
+    """Lines by what became of them; ``lines`` counts empty ones too."""
+
+    lines: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+
+    @property
+    def changed(self) -> int:
+        return self.created + self.updated
+
+    def plus(self, lines: int, outcomes: list[Outcome]) -> Counts:
+        """With these lines, of which the ones that are not empty came out like this."""
+        found = [o.result for o in outcomes]
+        return Counts(
+            self.lines + lines,
+            self.created + found.count(LineResult.CREATED),
+            self.updated + found.count(LineResult.UPDATED),
+            self.unchanged + found.count(LineResult.UNCHANGED),
+            self.failed + found.count(LineResult.FAILED),
+        )
+
+
+class BulkImport(Struct, frozen=True, kw_only=True):
+    """An import as it stands. ``chunks``: how many are stored."""
+
+    id: UUID
+    state: ImportState
+    dry_run: bool
+    idempotency_key: str | None
+    chunks: int
+    counts: Counts
+    failures: list[Outcome]
+    created_at: dt.datetime
+    finished_at: dt.datetime | None
+
+
+class KeyReused(MonitorError):
+    """Another import was sent with this Idempotency-Key."""
+
+
+class Candidate(Struct, frozen=True):
+    """A line that is fine by itself. ``id``: the website it says it is about, if it does."""
+
+    line: int
+    id: UUID | None
+    fields: WebsiteFields
+
+
+def key_ok(key: str) -> bool:
+    """Whether it may be an Idempotency-Key: 1 to 255 characters of ASCII, no space at the ends."""
+    return _KEY.fullmatch(key) is not None
+
+
+def read_line(number: int, line: bytes | LongLine) -> Candidate | Outcome | None:
+    """What a line says, or why it failed; None where it is empty."""
+    if isinstance(line, LongLine):
+        return failure(number, "line_too_long", "line", f"is longer than {MAX_LINE_BYTES} bytes")
+    if not line or line.isspace():
+        return None
+    try:
+        return _candidate(number, msgspec.json.decode(line))
+    except InvalidInput as error:
+        return refused(number, error)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        message = f"is not JSON in UTF-8: {printable(reason)}"
+        return failure(number, "invalid_json", "line", message)
+
+
+def _candidate(number: int, body: Any) -> Candidate:
+    website_id = None
+    if isinstance(body, dict) and "id" in body:
+        website_id, problem = _uuid(body.pop("id"))
+        if problem is not None:
+            _raise_with(problem, body)
+    return Candidate(number, website_id, new_website(body))
+
+
+def _uuid(value: object) -> tuple[UUID | None, FieldProblem | None]:
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return UUID(value), None
+    return None, FieldProblem("id", "must be the id of a website, a UUID, or absent")
+
+
+def _raise_with(problem: FieldProblem, body: Any) -> None:
+    """All that is wrong with the line at once, the id first."""
+    try:
+        new_website(body)
+    except InvalidInput as error:
+        raise InvalidInput([problem, *error.problems]) from None
+    raise InvalidInput([problem])
+
+
+def refused(line: int, error: InvalidInput) -> Outcome:
+    """The outcome of a line with these problems."""
+    return Outcome(line, LineResult.FAILED, None, error.problems, "invalid_fields")
+
+
+def failure(line: int, code: str, field: str, message: str) -> Outcome:
+    """The outcome of a line with one problem."""
+    return Outcome(line, LineResult.FAILED, None, [FieldProblem(field, message)], code)

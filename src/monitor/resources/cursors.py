@@ -1,0 +1,52 @@
+"""Cursors: where the next page of a list begins. Opaque to the caller, checked strictly. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+
+from monitor.domain.errors import FieldProblem
+from monitor.resources.validation import BadQuery
+
+MAX_CURSOR_LENGTH = 200
+
+_FINGERPRINT_BYTES = 8
+_ALPHABET = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def fingerprint(*parts: object) -> bytes:
+    """Eight bytes that say which list with which filters a cursor belongs to."""
+    return hashlib.blake2s(repr(parts).encode(), digest_size=_FINGERPRINT_BYTES).digest()
+
+
+def encode(position: bytes, of: bytes) -> str:
+    """The cursor of a position in the list with this fingerprint."""
+    return base64.urlsafe_b64encode(position + of).rstrip(b"=").decode("ascii")
+
+
+def decode(cursor: str, of: bytes) -> bytes:
+    """The position a cursor stands for.
+
+    Raises BadQuery where it is not one that this list, with these filters, gave out.
+    """
+    position = _bytes(cursor)[:-_FINGERPRINT_BYTES]
+    if encode(position, of) != cursor:
+        raise not_a_cursor()
+    return position
+
+
+def not_a_cursor() -> BadQuery:
+    """The error to raise for a cursor that means nothing here."""
+    message = "is not a next_cursor of this list with these filters; begin again without it"
+    return BadQuery([FieldProblem("cursor", message)])
+
+
+def _bytes(cursor: str) -> bytes:
+    if len(cursor) > MAX_CURSOR_LENGTH or not _ALPHABET.fullmatch(cursor):
+        raise not_a_cursor()
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    except binascii.Error:
+        raise not_a_cursor() from None

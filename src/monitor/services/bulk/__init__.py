@@ -1,0 +1,1 @@
+"""Many websites at once."""

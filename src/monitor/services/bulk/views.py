@@ -1,0 +1,65 @@
+"""Bulk imports to look at: one, all of them, and what became of each line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from monitor.domain.errors import NotFound
+from monitor.resources import cursors as paging
+from monitor.resources.bulk_import import BulkImport, LineResult, Outcome
+from monitor.services.bulk.imports import KEEP_DAYS
+from monitor.storage.postgres import bulk
+from monitor.storage.postgres.pool import Pool, transaction
+
+
+async def get(pool: Pool, import_id: UUID) -> BulkImport:
+    """One import as it stands. Raises NotFound."""
+    async with transaction(pool) as connection:
+        found = await bulk.fetch(connection, import_id)
+    if found is None:
+        raise NotFound("import_not_found", "There is no import with this id.")
+    return found
+
+
+async def page(
+    pool: Pool, key: str | None, limit: int, cursor: str | None
+) -> tuple[list[BulkImport], str | None]:
+    """The next imports, newest first, and the cursor of those after them. Raises BadQuery."""
+    mark = paging.fingerprint("imports", key)
+    before = None if cursor is None else _position(paging.decode(cursor, mark))
+    async with transaction(pool) as connection:
+        found = await bulk.fetch_page(connection, key, before, limit + 1)
+    more = len(found) > limit
+    return found[:limit], paging.encode(found[limit - 1].id.bytes, mark) if more else None
+
+
+def _position(raw: bytes) -> UUID:
+    if len(raw) != 16:
+        raise paging.not_a_cursor()
+    return UUID(bytes=raw)
+
+
+async def outcomes(
+    pool: Pool, import_id: UUID, only: LineResult | None
+) -> AsyncIterator[list[Outcome]]:
+    """What became of the lines stored so far, in order, a chunk at a time.
+
+    No connection is held from one chunk to the next.
+    """
+    number = 0
+    while True:
+        async with transaction(pool) as connection:
+            found = await bulk.next_outcomes(
+                connection, import_id, number, failed_only=only is LineResult.FAILED
+            )
+        if found is None:
+            return
+        number, chunk = found
+        yield [o for o in chunk if only in (None, o.result)]
+
+
+async def expire(pool: Pool) -> int:
+    """Forget old imports with their keys; returns how many."""
+    async with transaction(pool) as connection:
+        return await bulk.expire(connection, KEEP_DAYS)

@@ -1,0 +1,1 @@
+"""Checking websites in a region."""

@@ -1,0 +1,1 @@
+"""Which checks are due, and the projection they are read from."""

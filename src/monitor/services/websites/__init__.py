@@ -1,0 +1,1 @@
+"""Websites: written, and how they are."""

@@ -1,0 +1,205 @@
+"""The latest status of websites: what Postgres says of them and what the regions hold, as one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from monitor.domain.errors import Unavailable
+from monitor.domain.status import Status, website_status
+from monitor.domain.verdict import RegionState, Verdict, is_fresh
+from monitor.resources import cursors as paging
+from monitor.resources.validation import BadQuery
+from monitor.runtime.logging import get_logger
+from monitor.services.workers import regions
+from monitor.storage.postgres import websites
+from monitor.storage.postgres.pool import Pool, session
+from monitor.storage.postgres.websites import Filter, Stored
+from monitor.storage.redis.states import States
+
+log = get_logger(__name__)
+
+_CANDIDATES = 1000
+"""Websites looked at together where the status has to be worked out before it is compared."""
+
+MAX_SCANNED = 10_000
+"""Websites looked at for one page; then it is given as it is, with a cursor to go on."""
+
+_NEVER = RegionState()
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where statuses come from. ``now_s``: Unix seconds."""
+
+    pool: Pool
+    redis: Redis
+    now_s: float
+
+
+class Query(Struct, frozen=True):
+    """What to list. None: everything."""
+
+    region: str | None = None
+    status: Status | None = None
+    paused: bool | None = None
+    q: str | None = None
+
+
+class RegionView(Struct, frozen=True):
+    """What one region holds; ``fresh``: its verdict still counts."""
+
+    region: str
+    state: RegionState
+    fresh: bool
+
+
+class View(Struct, frozen=True):
+    """A website and its status; no regions where Redis could not be asked."""
+
+    stored: Stored
+    status: Status
+    regions: tuple[RegionView, ...] = ()
+
+
+async def show(sources: Sources, stored: Stored) -> View:
+    """One website with its status."""
+    return (await _views(sources, [stored], need_states=False))[0]
+
+
+async def page(
+    sources: Sources, query: Query, limit: int, cursor: str | None, *, need_states: bool
+) -> tuple[list[View], str | None]:
+    """The next websites that match, in order of creation, and the cursor of those after them.
+
+    A page may hold fewer than ``limit`` and still have a cursor: at most 10,000 websites are
+    looked at for one. Without Redis statuses are unknown, or, where ``need_states`` or a filter
+    by status asks for them, Unavailable is raised. Raises BadQuery.
+    """
+    mark = paging.fingerprint("websites", *(getattr(query, n) for n in Query.__struct_fields__))
+    after = None if cursor is None else _position(cursor, mark)
+    wanted = _filter(query)
+    computed = query.status not in (None, Status.PAUSED)
+    await _check(sources.pool, query)
+    if wanted is None:
+        return [], None
+    scan = _Scan(sources, query, wanted, need_states=need_states or computed)
+    found, last = await scan.run(limit, after)
+    return found, None if last is None else paging.encode(last.bytes, mark)
+
+
+async def _check(pool: Pool, query: Query) -> None:
+    if query.q is not None and not query.q.isprintable():
+        raise BadQuery.of("q", "must not contain control characters")
+    if query.region is not None:
+        async with session(pool) as connection:
+            await regions.must_exist(connection, query.region)
+
+
+def _position(cursor: str, mark: bytes) -> UUID:
+    raw = paging.decode(cursor, mark)
+    if len(raw) != 16:
+        raise paging.not_a_cursor()
+    return UUID(bytes=raw)
+
+
+def _filter(query: Query) -> Filter | None:
+    """What Postgres can decide of a query; None: nothing can match."""
+    if query.status is None:
+        return Filter(query.region, query.paused, None, query.q)
+    paused = query.status is Status.PAUSED
+    if query.paused not in (None, paused):
+        return None
+    incident_open = True if query.status is Status.DOWN else None
+    return Filter(query.region, paused, incident_open, query.q)
+
+
+@dataclass(slots=True)
+class _Scan:
+    """Reads websites in the order of their ids and keeps those whose status matches."""
+
+    sources: Sources
+    query: Query
+    wanted: Filter
+    need_states: bool
+
+    async def run(self, limit: int, after: UUID | None) -> tuple[list[View], UUID | None]:
+        """Up to ``limit`` matches and the id to go on after; None where the end was reached."""
+        size = limit + 1 if self.query.status in (None, Status.PAUSED) else _CANDIDATES
+        found: list[View] = []
+        for _ in range(max(MAX_SCANNED // size, 1)):
+            # Given back before Redis is asked: one that hangs must not take the pool with it.
+            async with session(self.sources.pool) as connection:
+                rows = await websites.fetch_page(connection, self.wanted, after, size)
+            for view in await _views(self.sources, rows, need_states=self.need_states):
+                if len(found) == limit:
+                    return found, after
+                after = view.stored.website.id
+                if self.query.status in (None, view.status):
+                    found.append(view)
+            if len(rows) < size:
+                return found, None
+        return found, after
+
+
+async def _views(sources: Sources, rows: Sequence[Stored], *, need_states: bool) -> list[View]:
+    wanted: dict[str, list[UUID]] = {}
+    for row in rows:
+        for region in row.regions:
+            wanted.setdefault(region, []).append(row.website.id)
+    try:
+        held = await States(sources.redis).read(wanted)
+    except Unavailable as error:
+        if need_states:
+            raise
+        log.warning("statuses.unavailable", error=str(error))
+        return [_unknown(row) for row in rows]
+    return [_view(row, held, sources.now_s) for row in rows]
+
+
+def _unknown(row: Stored) -> View:
+    return View(row, Status.UNKNOWN if row.website.paused_at is None else Status.PAUSED)
+
+
+def _view(row: Stored, held: dict[tuple[str, UUID], RegionState], now_s: float) -> View:
+    seen = [
+        _region_view(row, name, held.get((name, row.website.id), _NEVER), now_s)
+        for name in row.regions
+    ]
+    status = website_status(
+        paused=row.website.paused_at is not None,
+        incident_open=row.incident_started_at is not None,
+        states=[r.state for r in seen],
+        fresh=[r.state for r in seen if r.fresh],
+    )
+    return View(row, status, tuple(seen))
+
+
+def _region_view(row: Stored, name: str, state: RegionState, now_s: float) -> RegionView:
+    check = row.website.check
+    recent = is_fresh(state.slot_s, check.check_frequency, check.request_timeout, now_s)
+    return RegionView(name, state, recent and state.verdict is not Verdict.UNKNOWN)
+
+
+def since(view: View) -> dt.datetime | None:
+    """Since when a website has had its status, as far as that can be said.
+
+    Down: since the incident began. Paused: since then. Up: since the last incident ended, or
+    since the first region that is up now has been, whichever is later.
+    """
+    match view.status:
+        case Status.DOWN:
+            return view.stored.incident_started_at
+        case Status.PAUSED:
+            return view.stored.website.paused_at
+        case Status.UP:
+            began = (r for r in view.regions if r.fresh and r.state.verdict is Verdict.UP)
+            up_at = dt.datetime.fromtimestamp(min(r.state.since_s for r in began), dt.UTC)
+            return max(up_at, view.stored.last_resolved_at or up_at)
+        case _:
+            return None

@@ -1,0 +1,1 @@
+"""Regions, their workers, and the installation as a whole."""

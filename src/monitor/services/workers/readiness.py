@@ -1,0 +1,46 @@
+"""Whether everything the API stands on answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+from redis.asyncio import Redis
+
+from monitor.domain.errors import Unavailable
+from monitor.runtime.logging import get_logger
+from monitor.storage.postgres.pool import Pool, transaction
+from monitor.storage.redis.client import translated
+from monitor.storage.timeseries.contract import TickStore
+
+log = get_logger(__name__)
+
+PATIENCE_S = 2.0
+"""A dependency that takes longer than this counts as not there."""
+
+
+async def check(pool: Pool, redis: Redis, ticks: TickStore) -> dict[str, bool]:
+    """{dependency: whether it answers}, asked all at once."""
+    asked = {"postgres": _postgres(pool), "redis": _redis(redis), "ticks": ticks.ping()}
+    answers = await asyncio.gather(*(_answers(name, call) for name, call in asked.items()))
+    return dict(zip(asked, answers, strict=True))
+
+
+async def _answers(name: str, call: Awaitable[object]) -> bool:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await call
+        return True
+    except (Unavailable, TimeoutError) as error:
+        log.warning("readiness.failed", dependency=name, error=str(error) or "timeout")
+        return False
+
+
+async def _postgres(pool: Pool) -> None:
+    async with transaction(pool) as connection:
+        await connection.execute("SELECT 1")
+
+
+async def _redis(redis: Redis) -> None:
+    with translated():
+        await redis.ping()

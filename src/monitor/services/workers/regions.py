@@ -1,0 +1,136 @@
+"""Making, changing, listing and removing regions."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from monitor.domain.errors import Conflict, NotFound, Unavailable
+from monitor.domain.website import Region
+from monitor.resources import cursors as paging
+from monitor.resources.audit import Action, Change, made, removed
+from monitor.resources.formats import Refused, region_name
+from monitor.resources.validation import BadQuery, RegionFields
+from monitor.runtime.logging import get_logger
+from monitor.services.access import audit
+from monitor.storage.postgres import regions, websites
+from monitor.storage.postgres.pool import Connection, Pool, transaction
+from monitor.storage.redis.regions import RegionReport, Regions
+
+log = get_logger(__name__)
+
+_FINGERPRINT = paging.fingerprint("regions")
+
+
+class SeenRegion(Struct, frozen=True):
+    """A region, and what it last said of itself (None: nothing yet, or Redis is away)."""
+
+    region: Region
+    report: RegionReport | None
+
+
+async def get(pool: Pool, redis: Redis, name: str) -> SeenRegion:
+    """One region. Raises NotFound."""
+    async with transaction(pool) as connection:
+        found = await _fetch(connection, name)
+    return SeenRegion(found, (await _reports(redis)).get(name))
+
+
+async def page(
+    pool: Pool, redis: Redis, limit: int, cursor: str | None
+) -> tuple[list[SeenRegion], str | None]:
+    """The next regions by name, and the cursor of those after them."""
+    after = _position(cursor)
+    async with transaction(pool) as connection:
+        found = await regions.fetch_page(connection, after, limit + 1)
+    reports = await _reports(redis)
+    shown = [SeenRegion(r, reports.get(r.name)) for r in found[:limit]]
+    more = len(found) > limit
+    last = found[limit - 1].name.encode() if more else b""
+    return shown, paging.encode(last, _FINGERPRINT) if more else None
+
+
+def _position(cursor: str | None) -> str:
+    if cursor is None:
+        return ""
+    try:
+        return region_name(paging.decode(cursor, _FINGERPRINT).decode("ascii"))
+    except (UnicodeDecodeError, Refused):
+        raise paging.not_a_cursor() from None
+
+
+async def create(pool: Pool, fields: RegionFields) -> Region:
+    """Store a new region: websites of all regions are checked from it too. Raises Conflict."""
+    name, description = str(fields.name), fields.description or ""
+    async with transaction(pool) as connection:
+        await regions.insert(connection, name, description)
+        changes = made({"description": description})
+        await audit.note(connection, Action.REGION_CREATED, name, changes)
+        return await _fetch(connection, name)
+
+
+async def change(pool: Pool, redis: Redis, name: str, fields: RegionFields) -> SeenRegion:
+    """Change the description, if one was sent. No worker knows it, so Redis need not follow.
+
+    Raises NotFound.
+    """
+    async with transaction(pool) as connection:
+        before, description = await _fetch(connection, name), fields.description
+        if isinstance(description, str) and description != before.description:
+            await regions.describe(connection, name, description)
+            changes = {"description": Change(before.description, description)}
+            await audit.note(connection, Action.REGION_CHANGED, name, changes)
+        found = await _fetch(connection, name)
+    return SeenRegion(found, (await _reports(redis)).get(name))
+
+
+async def delete(pool: Pool, name: str, *, force: bool) -> None:
+    """Remove a region. With ``force`` also one that websites are checked from.
+
+    Raises NotFound, and Conflict where it is in use.
+    """
+    async with transaction(pool) as connection:
+        if not _is_name(name) or not await regions.lock(connection, name):
+            raise _missing()
+        if not force and await regions.in_use(connection, name):
+            raise Conflict(
+                "region_in_use",
+                "Websites are checked from this region; to remove it nevertheless, add force=true.",
+            )
+        before = await _fetch(connection, name)
+        await regions.delete(connection, name)
+        changes = removed({"description": before.description})
+        await audit.note(connection, Action.REGION_DELETED, name, changes)
+        await websites.note_change(connection, None)
+
+
+async def must_exist(connection: Connection, name: str) -> None:
+    """Refuse a query parameter ``region`` that names none. Raises BadQuery."""
+    if not _is_name(name) or await regions.fetch(connection, name) is None:
+        raise BadQuery.of("region", "does not name a region; GET /regions lists them")
+
+
+async def _fetch(connection: Connection, name: str) -> Region:
+    found = await regions.fetch(connection, name) if _is_name(name) else None
+    if found is None:
+        raise _missing()
+    return found
+
+
+def _missing() -> NotFound:
+    return NotFound("region_not_found", "There is no region of this name.")
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return bool(region_name(name))
+    except Refused:
+        return False
+
+
+async def _reports(redis: Redis) -> dict[str, RegionReport]:
+    try:
+        return await Regions(redis).reports()
+    except Unavailable as error:
+        log.warning("regions.reports_unavailable", error=str(error))
+        return {}

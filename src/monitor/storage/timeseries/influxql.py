@@ -1,0 +1,169 @@
+"""The questions put to InfluxDB, in InfluxQL, and how to read what comes back. Pure.
+
+Answers carry times in Unix seconds (asked for with ``epoch=s``). InfluxDB 1.x and 2.x name the
+tags of a group beside its rows, 3 Core puts them into columns: ``rows`` reads both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from monitor.domain.outcome import Reason, Tick, Timings
+from monitor.domain.series import HOUR_S, Bucket
+from monitor.storage.timeseries.line_protocol import ROLLUPS, TICKS
+from monitor.storage.timeseries.totals import Checked, Key
+
+Row = dict[str, Any]
+"""Column or tag name: value."""
+
+_PHASES = ("dns", "connect", "tls", "wait", "transfer")
+_FIELDS = "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms"
+_ROLLUP = "checks,up,measured,mean_ms,p95_ms,max_ms"
+_TOTALS = (
+    "COUNT(up) AS checks,SUM(up) AS up,COUNT(response_ms) AS measured,"
+    "MEAN(response_ms) AS mean_ms,PERCENTILE(response_ms,95) AS p95_ms,MAX(response_ms) AS max_ms"
+)
+
+
+class Series(Struct, frozen=True):
+    """Rows with the same tags, or a part of them."""
+
+    columns: list[str]
+    values: list[list[Any]] = []
+    tags: dict[str, str] = {}
+
+
+class Result(Struct, frozen=True):
+    """The answer to one statement: series, or an error in words."""
+
+    series: list[Series] = []
+    error: str | None = None
+
+
+class Answer(Struct, frozen=True):
+    """A whole answer, or one chunk of it."""
+
+    results: list[Result] = []
+    error: str | None = None
+
+    def first_error(self) -> str | None:
+        found = (self.error, *(r.error for r in self.results))
+        return next((e for e in found if e is not None), None)
+
+
+def literal(text: str) -> str:
+    """Text as a string literal."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"'{escaped}'"
+
+
+def identifier(name: str) -> str:
+    """A name, such as a database's, in double quotes."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def select_ticks(website_id: UUID, since_s: int, until_s: int) -> str:
+    where = _where(website_id, None, since_s, until_s)
+    return f"SELECT {_FIELDS} FROM {TICKS} WHERE {where} GROUP BY region"  # noqa: S608 - escaped
+
+
+def select_buckets(
+    website_id: UUID, region: str | None, since_s: int, until_s: int, width_s: int
+) -> str:
+    """Totals per region and ``width_s``; InfluxDB aligns groups of time to the Unix epoch."""
+    where = _where(website_id, region, since_s, until_s)
+    groups = f"time({width_s:d}s),region fill(none)"
+    return f"SELECT {_TOTALS} FROM {TICKS} WHERE {where} GROUP BY {groups}"  # noqa: S608 - escaped
+
+
+def select_rollups(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
+    where = _where(website_id, region, since_s, until_s)
+    return f"SELECT {_ROLLUP} FROM {ROLLUPS} WHERE {where} GROUP BY region"  # noqa: S608 - escaped
+
+
+def select_hour(hour_s: int, ending: str) -> str:
+    """One hour of the websites whose id ends in ``ending``, website by website.
+
+    The raw points, to be added up here: six aggregates cost InfluxDB 1.x three times as much.
+    """
+    where = f"website_id =~ /{ending}$/ AND {_span(hour_s, hour_s + HOUR_S)}"
+    return f"SELECT up,response_ms FROM {TICKS} WHERE {where} GROUP BY website_id,region"  # noqa: S608 - hex
+
+
+def select_last_rollup(days: int, ending: str) -> str:
+    """The latest roll-up of the last ``days`` days of the websites whose id ends in ``ending``."""
+    where = f"website_id =~ /{ending}$/ AND time >= now() - {days:d}d"
+    return f"SELECT checks FROM {ROLLUPS} WHERE {where} ORDER BY time DESC LIMIT 1"  # noqa: S608 - hex
+
+
+def _where(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
+    of_region = "" if region is None else f"region={literal(region)} AND "
+    return f"website_id={literal(str(website_id))} AND {of_region}{_span(since_s, until_s)}"
+
+
+def _span(since_s: int, until_s: int) -> str:
+    return f"time >= {since_s:d}s AND time < {until_s:d}s"
+
+
+def rows(series: Iterable[Series]) -> Iterator[Row]:
+    """Every row with its columns and its tags by name."""
+    for s in series:
+        for values in s.values:
+            yield {**s.tags, **dict(zip(s.columns, values, strict=True))}
+
+
+def checks_of(series: Iterable[Series]) -> Iterator[tuple[Key, Sequence[Checked]]]:
+    """What ``select_hour`` is answered: of a website and region all checks, or a part of them."""
+    for s in series:
+        if s.tags:
+            up, response_ms = s.columns.index("up"), s.columns.index("response_ms")
+            yield (
+                (s.tags["website_id"], s.tags["region"]),
+                [(v[up], v[response_ms]) for v in s.values],
+            )
+        else:
+            for row in rows([s]):
+                yield (row["website_id"], row["region"]), [(row["up"], row["response_ms"])]
+
+
+def tick_of(website_id: UUID, row: Row) -> Tick:
+    """A stored tick. A reason left by an earlier write of the same slot is not of an up tick."""
+    up = bool(row["up"])
+    return Tick(
+        website_id,
+        row["region"],
+        row["time"],
+        up,
+        None if up or not row["reason"] else Reason(row["reason"]),
+        row["status_code"],
+        row["response_ms"],
+        _timings_of(row),
+    )
+
+
+def _timings_of(row: Row) -> Timings:
+    """``transfer_ms`` is not stored where it is what the other phases leave."""
+    timings = Timings(*(row[f"{phase}_ms"] or 0.0 for phase in _PHASES))
+    if row["transfer_ms"] is None and row["response_ms"] is not None:
+        rest_ms = row["response_ms"] - timings.total_ms
+        timings.transfer_ms = max(0.0, round(rest_ms, 3))
+    return timings
+
+
+def bucket_of(row: Row) -> Bucket:
+    """A row of totals, or a stored roll-up."""
+    return Bucket(
+        region=row["region"],
+        start_s=row["time"],
+        checks=row["checks"] or 0,
+        up=int(row["up"] or 0),
+        measured=row["measured"] or 0,
+        mean_ms=row.get("mean_ms"),
+        p95_ms=row.get("p95_ms"),
+        max_ms=row.get("max_ms"),
+    )

@@ -1,0 +1,45 @@
+"""Which tick store an installation has: InfluxDB where its URL is set, else Postgres."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from monitor.domain.errors import SettingsError
+from monitor.storage.postgres.pool import Pool
+from monitor.storage.timeseries.contract import TickStore
+from monitor.storage.timeseries.influxdb import InfluxTicks
+from monitor.storage.timeseries.influxdb_http import InfluxHttp
+from monitor.storage.timeseries.postgres import PostgresTicks
+
+
+def make_tick_store(
+    *,
+    influxdb_url: str | None,
+    influxdb_token: str | None,
+    influxdb_org: str | None,
+    influxdb_bucket: str,
+    pool: Pool | None,
+    raw_days: int,
+    rollup_days: int,
+) -> TickStore:
+    """The store these settings mean. It connects when it is first used.
+
+    ``pool`` stays its opener's to close. Raises SettingsError where there is neither server.
+    """
+    if influxdb_url is not None:
+        far = not is_loopback(influxdb_url)
+        http = InfluxHttp(influxdb_url, influxdb_token, influxdb_org, compress=far)
+        return InfluxTicks(http, influxdb_bucket, raw_days=raw_days, rollup_days=rollup_days)
+    if pool is not None:
+        return PostgresTicks(pool, raw_days=raw_days, rollup_days=rollup_days)
+    raise SettingsError("Neither INFLUXDB_URL nor DATABASE_URL is set: ticks need one of them.")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether this server is on the same machine, where nothing is won by compressing."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

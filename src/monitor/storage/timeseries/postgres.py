@@ -1,0 +1,252 @@
+"""Ticks in Postgres, for installations without InfluxDB. Tables: migrations/0002_ticks.sql."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, LiteralString, TypeVar
+from uuid import UUID
+
+import psycopg
+
+from monitor.domain.outcome import Reason, Tick, Timings
+from monitor.domain.series import HOUR_S, Bucket
+from monitor.storage.postgres.pool import Pool, transaction
+from monitor.storage.timeseries import partitions
+from monitor.storage.timeseries.partitions import Partition
+
+T = TypeVar("T")
+
+_ROLL_UP_TIMEOUT = "10min"
+
+# One a session, emptied by each commit: a table per write would litter the catalogue.
+_MAKE_STAGING = """
+CREATE TEMPORARY TABLE IF NOT EXISTS tick_staging (LIKE ticks) ON COMMIT DELETE ROWS
+"""
+
+_COPY = """
+COPY tick_staging (
+    website_id, region, slot, up, reason, status_code,
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms
+) FROM STDIN (FORMAT BINARY)
+"""
+_COPY_TYPES = ("uuid", "text", "timestamptz", "bool", "text", "int4", *["float4"] * 6)
+
+# In the order of the key, so that two writers of the same ticks wait instead of deadlocking.
+_UPSERT = """
+INSERT INTO ticks (
+    website_id, region, slot, up, reason, status_code,
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms
+)
+SELECT
+    website_id, region, slot, up, reason, status_code,
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms
+FROM tick_staging
+ORDER BY website_id, region, slot
+ON CONFLICT (website_id, region, slot) DO UPDATE SET
+    up = excluded.up,
+    reason = excluded.reason,
+    status_code = excluded.status_code,
+    response_ms = excluded.response_ms,
+    dns_ms = excluded.dns_ms,
+    connect_ms = excluded.connect_ms,
+    tls_ms = excluded.tls_ms,
+    wait_ms = excluded.wait_ms,
+    transfer_ms = excluded.transfer_ms
+"""
+
+# The 95th percentile as every store takes it: see totals.p95_rank. Nulls sort last.
+_RAW_BUCKETS = """
+SELECT
+    region,
+    extract(epoch FROM slot)::bigint / %(width)s * %(width)s AS start,
+    count(*),
+    count(*) FILTER (WHERE up),
+    count(response_ms),
+    avg(response_ms),
+    (array_agg(response_ms ORDER BY response_ms))[(95 * count(response_ms) + 50) / 100],
+    max(response_ms)
+FROM ticks
+WHERE website_id = %(website_id)s
+  AND (%(region)s::text IS NULL OR region = %(region)s)
+  AND slot >= to_timestamp(%(since)s) AND slot < to_timestamp(%(until)s)
+GROUP BY region, start
+ORDER BY region COLLATE "C", start
+"""
+
+_HOURLY_BUCKETS = """
+SELECT
+    region, extract(epoch FROM hour)::bigint, checks, up, measured, mean_ms, p95_ms, max_ms
+FROM tick_rollups
+WHERE website_id = %(website_id)s
+  AND (%(region)s::text IS NULL OR region = %(region)s)
+  AND hour >= to_timestamp(%(since)s) AND hour < to_timestamp(%(until)s)
+ORDER BY region COLLATE "C", hour
+"""
+
+_ROLL_UP = """
+INSERT INTO tick_rollups (
+    website_id, region, hour, checks, up, measured, mean_ms, p95_ms, max_ms
+)
+SELECT
+    website_id,
+    region,
+    to_timestamp(%(since)s),
+    count(*),
+    count(*) FILTER (WHERE up),
+    count(response_ms),
+    avg(response_ms),
+    (array_agg(response_ms ORDER BY response_ms))[(95 * count(response_ms) + 50) / 100],
+    max(response_ms)
+FROM ticks
+WHERE slot >= to_timestamp(%(since)s) AND slot < to_timestamp(%(until)s)
+GROUP BY website_id, region
+ON CONFLICT (website_id, region, hour) DO UPDATE SET
+    checks = excluded.checks,
+    up = excluded.up,
+    measured = excluded.measured,
+    mean_ms = excluded.mean_ms,
+    p95_ms = excluded.p95_ms,
+    max_ms = excluded.max_ms
+"""
+
+# Of one month: hours have no index of their own, and what is sought is in the latest partition.
+_LAST_HOUR = """
+SELECT extract(epoch FROM max(hour))::bigint FROM tick_rollups
+WHERE hour >= %(start)s AND hour < %(end)s
+"""
+
+_TICKS = """
+SELECT
+    website_id, region, extract(epoch FROM slot)::bigint, up, reason, status_code,
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms
+FROM ticks
+WHERE website_id = %(website_id)s
+  AND slot >= to_timestamp(%(since)s) AND slot < to_timestamp(%(until)s)
+ORDER BY slot, region COLLATE "C"
+"""
+
+
+class PostgresTicks:
+    """A ``contract.TickStore`` on a pool that somebody else opens and closes."""
+
+    def __init__(self, pool: Pool, *, raw_days: int, rollup_days: int) -> None:
+        self._pool = pool
+        self._raw_days = raw_days
+        self._rollup_days = rollup_days
+
+    async def prepare(self) -> None:
+        """Make the partitions of yesterday, today and three days more."""
+        async with transaction(self._pool) as connection:
+            row = await (await connection.execute("SELECT now()")).fetchone()
+        assert row is not None  # a SELECT without a table has one row
+        await partitions.make(self._pool, partitions.needed_on(row[0].date()))
+
+    async def write(self, ticks: Sequence[Tick]) -> None:
+        # An INSERT may not meet the same key twice: of two the later one counts.
+        by_key = {(t.website_id, t.region, t.slot_s): t for t in ticks}
+        if not by_key:
+            return
+        rows = [_row(t) for t in by_key.values()]
+        days = {row[2].date() for row in rows}
+        await self._with_partitions(map(partitions.day_of_ticks, days), lambda: self._write(rows))
+
+    async def _write(self, rows: list[tuple[Any, ...]]) -> None:
+        async with transaction(self._pool) as connection:
+            await connection.execute(_MAKE_STAGING)
+            async with connection.cursor().copy(_COPY) as copy:
+                copy.set_types(_COPY_TYPES)
+                for row in rows:
+                    await copy.write_row(row)
+            await connection.execute(_UPSERT)
+
+    async def _with_partitions(
+        self, needed: Iterable[Partition], attempt: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Try; where a partition is missing make those that are needed and try once more."""
+        try:
+            return await attempt()
+        except psycopg.errors.CheckViolation:  # "no partition of relation found for row"
+            await partitions.make(self._pool, needed)
+            return await attempt()
+
+    async def raw_buckets(
+        self, website_id: UUID, region: str | None, since_s: int, until_s: int, width_s: int
+    ) -> list[Bucket]:
+        values = _values(website_id, since_s, until_s) | {"region": region, "width": width_s}
+        return [Bucket(*row) for row in await self._rows(_RAW_BUCKETS, values)]
+
+    async def hourly_buckets(
+        self, website_id: UUID, region: str | None, since_s: int, until_s: int
+    ) -> list[Bucket]:
+        values = _values(website_id, since_s, until_s) | {"region": region}
+        return [Bucket(*row) for row in await self._rows(_HOURLY_BUCKETS, values)]
+
+    async def ticks(self, website_id: UUID, since_s: int, until_s: int) -> list[Tick]:
+        rows = await self._rows(_TICKS, _values(website_id, since_s, until_s))
+        return [_tick(row) for row in rows]
+
+    async def _rows(self, query: LiteralString, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        async with transaction(self._pool) as connection:
+            return await (await connection.execute(query, values)).fetchall()
+
+    async def roll_up(self, hour_s: int) -> int:
+        month = partitions.month_of_rollups(_utc(hour_s).date())
+        return await self._with_partitions([month], lambda: self._roll_up(hour_s))
+
+    async def _roll_up(self, hour_s: int) -> int:
+        async with transaction(self._pool) as connection:
+            await connection.execute(f"SET LOCAL statement_timeout = '{_ROLL_UP_TIMEOUT}'")
+            values = {"since": hour_s, "until": hour_s + HOUR_S}
+            return (await connection.execute(_ROLL_UP, values)).rowcount
+
+    async def last_rolled_up(self) -> int | None:
+        for month in await partitions.months_of_rollups(self._pool):
+            values = {"start": month.start, "end": month.end}
+            last: int | None = (await self._rows(_LAST_HOUR, values))[0][0]
+            if last is not None:
+                return last
+        return None
+
+    async def expire(self, now: dt.datetime) -> None:
+        """Drop the partitions that are past retention as a whole."""
+        for table, days in (("ticks", self._raw_days), ("tick_rollups", self._rollup_days)):
+            await partitions.drop_before(self._pool, table, now - dt.timedelta(days=days))
+
+    async def ping(self) -> str:
+        row = (await self._rows("SHOW server_version", {}))[0]
+        return f"PostgreSQL {row[0]}"
+
+    async def close(self) -> None:
+        """Nothing to give back: the pool is its opener's."""
+
+
+def _values(website_id: UUID, since_s: int, until_s: int) -> dict[str, Any]:
+    return {"website_id": website_id, "since": since_s, "until": until_s}
+
+
+def _utc(unix_s: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(unix_s, dt.UTC)
+
+
+def _row(t: Tick) -> tuple[Any, ...]:
+    """A tick as ``_COPY`` wants it."""
+    reason = None if t.reason is None else t.reason.value
+    key = (t.website_id, t.region, _utc(t.slot_s))
+    p = t.timings
+    phases = (p.dns_ms, p.connect_ms, p.tls_ms, p.wait_ms, p.transfer_ms)
+    return (*key, t.up, reason, t.status_code, t.response_ms, *phases)
+
+
+def _tick(row: tuple[Any, ...]) -> Tick:
+    website_id, region, slot_s, up, reason, status_code, response_ms, *phases = row
+    return Tick(
+        website_id,
+        region,
+        slot_s,
+        up,
+        None if reason is None else Reason(reason),
+        status_code,
+        response_ms,
+        Timings(*phases),
+    )
