@@ -14,11 +14,11 @@ import dramatiq.cli
 import periodiq  # noqa: F401 - this and what follows are what a worker needs, but for its actors
 import uvloop  # noqa: F401
 
-import monitor.channels.email
-import monitor.exposition
-import monitor.probes.http
-import monitor.services.outbox
-import monitor.services.sweep
+import monitor.channels.email.smtp
+import monitor.metrics.prometheus
+import monitor.probes.http.prober
+import monitor.services.incidents.sweep
+import monitor.services.notifications.outbox
 import monitor.storage.timeseries.open  # noqa: F401
 
 _running = None
