@@ -10,8 +10,8 @@ import pytest
 
 from monitor.domain.errors import InvalidInput
 from monitor.domain.outcome import Reason, Result
-from monitor.domain.website import CheckOptions
 from monitor.resources import validation
+from monitor.resources.check_options import CheckOptions
 from support.blocked import INSIDE, NotedPolicy, listeners, nobody_came
 from support.dns import DnsServer
 from support.targets import TargetServer

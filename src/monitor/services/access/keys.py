@@ -1,4 +1,4 @@
-"""API keys: made once, shown once, checked in constant time.
+"""API keys: created once, shown once, checked in constant time.
 
 A key reads ``mon_<id, 32 hex digits>_<secret, 43 characters of base64url>``. The secret has 256
 random bits, so its plain SHA-256 is as good as any slow hash.
@@ -20,8 +20,8 @@ from monitor.domain.access import KeyState, Role
 from monitor.domain.errors import Conflict, InvalidInput, NotFound
 from monitor.domain.ids import uuid7
 from monitor.resources import cursors as paging
-from monitor.resources.audit import Action, made, removed
-from monitor.resources.formats import Refused, text
+from monitor.resources.audit import Action, created, removed
+from monitor.resources.formats import InvalidValue, text
 from monitor.resources.key import NewKey, Rotation
 from monitor.services.access import audit
 from monitor.storage.postgres import keys
@@ -48,7 +48,7 @@ async def create(pool: Pool, wanted: NewKey) -> MadeKey:
     async with transaction(pool) as connection:
         found = await _make(connection, wanted)
         await audit.note(
-            connection, Action.KEY_CREATED, found.info.id, made(_described(found.info))
+            connection, Action.KEY_CREATED, found.info.id, created(_described(found.info))
         )
         return found
 
@@ -61,7 +61,7 @@ async def create_key(pool: Pool, name: str, role: Role, expires_in: int | None =
     """Make a key and return its text. Raises InvalidInput for a bad name."""
     try:
         checked = text(name, 255)
-    except Refused as refused:
+    except InvalidValue as refused:
         raise InvalidInput.of("name", str(refused)) from None
     found = await create(pool, NewKey(name=checked, role=Role(role), expires_in=expires_in))
     return found.text
@@ -157,7 +157,7 @@ async def _ended_successor(connection: Connection, old: KeyInfo) -> KeyInfo | No
 
 
 def _lifetime(like: KeyInfo, wanted: Rotation) -> int | None:
-    """How many seconds a successor is made for: unless said, as many as this key was."""
+    """How many seconds a successor is created for: unless said, as many as this key was."""
     if wanted.expires_in is not UNSET:
         return wanted.expires_in
     if like.expires_at is None:
