@@ -86,6 +86,18 @@ def ticks(stack: Stack) -> int:
     return _scalar(stack.database_url, "SELECT count(*) FROM ticks")
 
 
+def ticks_between(stack: Stack, from_s: int, until_s: int) -> int:
+    """Those of the slots from one moment to before another, Unix seconds."""
+    if stack.influx_url is not None:
+        question = f"SELECT count(up) FROM {BUCKET} WHERE time >= {from_s}s AND time < {until_s}s"
+        return _number(stack.influx_url, question)
+    question = (
+        "SELECT count(*) FROM ticks "
+        f"WHERE slot >= to_timestamp({from_s}) AND slot < to_timestamp({until_s})"
+    )
+    return _scalar(stack.database_url, question)
+
+
 def tick_bytes(stack: Stack) -> dict[str, int]:
     """What the tick store takes on disk, by part."""
     if stack.influx_url is not None:
