@@ -146,9 +146,13 @@ def redis_key_bytes(stack: Stack) -> dict[str, int]:
 
 
 def _number(url: str, question: str) -> int:
-    """The one number that InfluxDB answers; 0 where it has nothing."""
+    """The one number that InfluxDB answers; 0 where it has nothing, not even the database, which
+    comes with the first tick."""
     with _asked(url, question) as answer:
-        result = _result(json.load(answer))
+        found = json.load(answer)
+    if str(found["results"][0].get("error", "")).startswith("database not found"):
+        return 0
+    result = _result(found)
     return int(result["series"][0]["values"][0][1]) if "series" in result else 0
 
 
