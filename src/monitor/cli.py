@@ -6,9 +6,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import TypeAlias
 
+from monitor import __version__
 from monitor import cli_commands as commands
 from monitor import cli_keys as key_commands
 from monitor import cli_secrets as secret_commands
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"monitor {version('monitor')}")
+    parser.add_argument("--version", action="version", version=f"monitor {__version__}")
     names = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_local(names)
     _add_serving(names)
