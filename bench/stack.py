@@ -8,7 +8,7 @@ import sysconfig
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,14 +95,24 @@ class Stack:
         common = self.environment()
         self._start("api", ["monitor", "api"], common)
         self._start("central", _worker(1, 8), common)
+        self._start_workers(common)
+        self.api_url = f"http://127.0.0.1:{common['MONITOR_API_PORT']}"
+        self.wait_for("api", lambda: answers(f"{self.api_url}/readyz", 200))
+
+    def _start_workers(self, common: Mapping[str, str]) -> None:
         for region in self.options.regions:
             settings = {"MONITOR_REGION": region} | (
                 {"DATABASE_URL": ""} if self.influx_url else {}
             )
             words = _worker(self.options.processes, self.options.threads)
-            self._start(f"worker.{region}", words, common | settings)
-        self.api_url = f"http://127.0.0.1:{common['MONITOR_API_PORT']}"
-        self.wait_for("api", lambda: answers(f"{self.api_url}/readyz", 200))
+            self._start(f"worker.{region}", words, {**common, **settings})
+
+    def restart_workers(self) -> None:
+        """The regions' workers, started anew."""
+        workers = tuple(f"worker.{region}" for region in self.options.regions)
+        self._stop(workers)
+        self.products = tuple(name for name in self.products if name not in workers)
+        self._start_workers(self.environment())
 
     def start_scheduler(self) -> None:
         """From the next minute on there are batches; in the midst of one, for that one too."""

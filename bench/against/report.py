@@ -53,7 +53,7 @@ def lines(found: Compared) -> list[str]:
         (
             f"ratio {medians.value:.3f} ±{medians.error:.3f} ({TREE} / {found.name}; "
             f"{medians.new:.1f} us against {medians.old:.1f} us a check, "
-            f"{len(new)} and {len(old)} windows of {seconds} s each)"
+            f"{len(new) + len(old)} windows of {seconds} s)"
         ),
         ratio.verdict(medians, len(new)),
     ]

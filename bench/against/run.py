@@ -1,24 +1,28 @@
 """A commit and the working tree on one machine, in turn.
 
-Both sides are started once, each with servers of its own, and checked alike: the same websites on
-one nginx, the same options. Then they take turns. Only one of them checks in a window; the
-scheduler of the other is stopped (SIGSTOP), so nothing is queued for it, and goes on when the next
-window of its own begins. A window is whole minutes, since the scheduler queues a minute's checks
-when that minute begins.
+Each side has servers and processes of its own and is given the same: the same websites on one
+nginx, the same options. Then they take turns. Only one of them checks in a window; the scheduler of
+the other is stopped (SIGSTOP), so nothing is queued for it, and goes on when its own next window
+begins. A window is whole minutes, because a scheduler queues a minute's checks when that minute
+begins.
 
-Why in turn and not one after the other: a process costs more or less CPU from start to start and a
-machine is faster or slower from one quarter of an hour to the next, both by more than what is
-looked for. Windows of a minute, next to each other, share the machine's mood, and starting
-nothing anew leaves the processes' warmth out of it. Why not at the same time: the two would
-take the CPU's caches from each other, and one that is cheaper there would look cheaper here.
+Why in turn, and not one after the other: a machine is faster or slower from one quarter of an hour
+to the next by more than what is looked for, and neighbouring minutes are alike. Why not at the same
+time: the two would compete for the CPU's caches, and that is a cost neither has alone.
 
-What the other side does meanwhile is idling: its workers wait for messages, its servers for
-queries. That is about a tenth of what a side at work uses, it is the same for both, and it is in
-nobody's figure: CPU time is read by process. A side's own idling in its window is in its figure,
-as it is in that of `make bench`. So are the checks that end after the window: its meters are read
+The region's workers, most of what a check costs, are started anew while the other side has its
+turn. One start of a Python process runs a little faster or slower than the next (where its memory
+comes to lie, how its hashes fall). Started once, a side would keep that for the whole run, and the
+scatter of its windows would not show it. With a start for each window it is part of the scatter,
+and so of the error. What a start itself costs is over before the window begins.
+
+What the other side does meanwhile is start its workers and idle. Idling is about a tenth of what a
+side at work uses. Both disturb either side alike, and neither is in a figure: CPU time is read by
+process, over the side's own window alone. A side's own idling in its window is in its figure, as it
+is in that of `make bench`. So are the checks that end after the window: the meters are read
 ``SETTLE_S`` later, and checks are counted by slot, from the ticks that were stored.
 
-Another commit's modules may have other names. So each side is driven by what stays the same alone:
+Another commit's modules may have other names. So each side is driven only by what stays the same:
 its console scripts, its settings, its API, and what it stores as ticks. The servers of both are
 those of the working tree.
 """
@@ -99,8 +103,8 @@ def run(comparison: Comparison) -> Compared:
         for watch in sides.values():
             _check_first(watch)
         before = [watch.read() for watch in sides.values()]
-        windows = _take_turns(sides, comparison)
-        other, stolen = _beside(before, [watch.read() for watch in sides.values()])
+        windows, retired_us = _take_turns(sides, comparison)
+        other, stolen = _beside(before, [watch.read() for watch in sides.values()], retired_us)
         for window in windows:
             _count(window, sides[window.turn.side].stack)
         return Compared(
@@ -136,22 +140,26 @@ def _check_first(watch: Watch) -> None:
     watch.stack.pause_scheduler()
 
 
-def _take_turns(sides: Mapping[Side, Watch], comparison: Comparison) -> list[Window]:
+def _take_turns(sides: Mapping[Side, Watch], comparison: Comparison) -> tuple[list[Window], int]:
+    """All windows, and the CPU time in us that workers had used when others took their place."""
     plan = turns.plan(time.time(), comparison.windows, comparison.window_s)
-    windows = [Window(turn) for turn in plan]
+    windows, retired_us = [Window(turn) for turn in plan], [0]
+    say(f"{len(plan)} windows, from {_clock(plan[0].from_s)} to {_clock(plan[-1].until_s)}")
     events: list[Event] = []
     for number, window in enumerate(windows):
-        watch, turn = sides[window.turn.side], window.turn
-        left = len(windows) - number - 1
+        watch, turn, left = sides[window.turn.side], window.turn, len(windows) - number - 1
+        end_s = turn.until_s + SETTLE_S
         events += [
             Event(turn.from_s, partial(_begin, window, watch)),
             Event(turn.until_s - turns.PAUSE_BEFORE_S, watch.stack.pause_scheduler),
-            Event(turn.until_s + SETTLE_S, partial(_end, window, watch, comparison, left)),
+            Event(end_s, partial(_end, window, watch, comparison, left)),
         ]
+        if left > 1:  # the side has a window yet to come
+            events.append(Event(end_s, partial(_restart, watch, retired_us)))
     for event in turns.in_order(events):
         _wait(event.at_s, sides.values())
         event.do()
-    return windows
+    return windows, sum(retired_us)
 
 
 def _begin(window: Window, watch: Watch) -> None:
@@ -162,8 +170,19 @@ def _begin(window: Window, watch: Watch) -> None:
 def _end(window: Window, watch: Watch, comparison: Comparison, left: int) -> None:
     window.readings.append(watch.read())
     about = total(window.cpu_us) / comparison.checks_each
-    unmeasured = "" if window.turn.measured else " (a first one, not measured)"
-    say(f"{window.turn.side}: {about:.1f} us a check{unmeasured}; {left} windows to go")
+    unmeasured = "" if window.turn.measured else " (its first window, not measured)"
+    say(f"{window.turn.side}: {about:.1f} us a check{unmeasured}; windows to go: {left}")
+
+
+def _restart(watch: Watch, retired_us: list[int]) -> None:
+    before = watch.read()
+    watch.stack.restart_workers()
+    after = watch.read()
+    retired_us.append(sum(before.cpu_us.values()) - sum(after.cpu_us.values()))
+
+
+def _clock(at_s: int) -> str:
+    return time.strftime("%H:%M", time.localtime(at_s))
 
 
 def _wait(until_s: float, watches: Iterable[Watch]) -> None:
@@ -180,11 +199,13 @@ def _count(window: Window, stack: Stack) -> None:
         raise Failed(f"{window.turn.side} checked nothing in a window.")
 
 
-def _beside(before: Sequence[Reading], after: Sequence[Reading]) -> tuple[float, float]:
+def _beside(
+    before: Sequence[Reading], after: Sequence[Reading], retired_us: int
+) -> tuple[float, float]:
     """Cores busy with what is no part of either side, and cores stolen by the hypervisor."""
     span_us = (after[0].at_s - before[0].at_s) * 1e6
     busy_us = after[0].machine.busy_us - before[0].machine.busy_us
-    known_us = sum(sum(r.cpu_us.values()) for r in after)
+    known_us = retired_us + sum(sum(r.cpu_us.values()) for r in after)
     known_us -= sum(sum(r.cpu_us.values()) for r in before)
     stolen_us = after[0].machine.stolen_us - before[0].machine.stolen_us
     return (busy_us - known_us) / span_us, stolen_us / span_us

@@ -10,7 +10,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2]))  # the benchmark is no part of the product
 
 from bench import proc
-from bench.against import checkout, options, ratio, report, turns
+from bench.against import checkout, options, ratio, report, run, turns
 from bench.against.run import Compared, Window
 from bench.against.turns import COMMIT, TREE, Event, Turn
 from bench.stack import Failed
@@ -81,6 +81,79 @@ class TestTurns:
         for event in turns.in_order(events):
             event.do()
         assert done == [0, 30, 60, 65]
+
+
+class Clock:
+    """Time passes only while somebody sleeps."""
+
+    def __init__(self, now_s):
+        self.now_s = now_s
+
+    def time(self):
+        return self.now_s
+
+    def sleep(self, seconds):
+        self.now_s += seconds
+
+
+class Recorded:
+    """A side that notes what is done to it, and when; it is its own stack."""
+
+    def __init__(self, name, clock, log):
+        self.name, self.clock, self.log, self.stack = name, clock, log, self
+        self.must_run = lambda: None
+
+    def note(self, what):
+        self.log.append((round(self.clock.now_s) - HOUR_S, self.name, what))
+
+    def read(self):
+        return Reading(self.clock.now_s, {"worker": int(self.clock.now_s)}, proc.Machine(0, 0))
+
+    def resume_scheduler(self):
+        self.note("resume")
+
+    def pause_scheduler(self):
+        self.note("pause")
+
+    def restart_workers(self):
+        self.note("restart")
+
+
+class TestTakingTurns:
+    @pytest.fixture
+    def taken(self, monkeypatch):
+        clock, log = Clock(HOUR_S + 601), []
+        for name in ("time", "sleep"):
+            monkeypatch.setattr(run.time, name, getattr(clock, name))
+        sides = {side: Recorded(side, clock, log) for side in (COMMIT, TREE)}
+        windows, _ = run._take_turns(sides, comparison(WINDOWS="2"))
+        return windows, log
+
+    def test_only_one_scheduler_runs_at_a_time(self, taken):
+        running = set()
+        for _, side, what in taken[1]:
+            if what == "resume":
+                assert not running
+                running.add(side)
+            elif what == "pause":
+                running.remove(side)
+        assert not running
+
+    def test_a_scheduler_goes_on_when_the_minute_begins_and_rests_before_the_next(self, taken):
+        times = [(at_s, what) for at_s, side, what in taken[1] if side == TREE]
+        assert times[:3] == [(720, "resume"), (750, "pause"), (785, "restart")]
+
+    def test_workers_are_started_anew_while_the_other_side_has_its_turn(self, taken):
+        restarts = [(at_s, side) for at_s, side, what in taken[1] if what == "restart"]
+        assert restarts == [
+            (725, COMMIT), (785, TREE), (845, COMMIT), (905, TREE), (965, COMMIT),
+        ]  # fmt: skip
+
+    def test_the_meters_are_read_until_the_last_checks_are_done(self, taken):
+        for window in taken[0]:
+            first, last = (reading.at_s for reading in window.readings)
+            assert first == window.turn.from_s
+            assert last == window.turn.until_s + turns.SETTLE_S
 
 
 class TestRatio:
@@ -160,7 +233,7 @@ class TestReport:
         *_, told, verdict = report.lines(self.compared())
         assert told == (
             "ratio 1.020 ±0.000 (working tree / 191d99a; 112.2 us against 110.0 us a check, "
-            "10 and 11 windows of 60 s each)"
+            "21 windows of 60 s)"
         )
         assert verdict == "Within 3 %."
 
