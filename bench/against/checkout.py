@@ -40,14 +40,17 @@ def short_id(commit: str, repository: Path = _REPOSITORY) -> str:
 
 @contextmanager
 def checked_out(commit: str, repository: Path = _REPOSITORY) -> Iterator[Path]:
-    """The commit's files. They are gone afterwards, also after Ctrl-C."""
+    """The commit's files. They are gone afterwards, also after Ctrl-C.
+
+    Out of an archive and not a worktree of git's: the repository never hears of it, so nothing is
+    left in there whenever this ends.
+    """
     with tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory:
-        tree = Path(directory) / "tree"
-        _git(repository, "worktree", "add", "--quiet", "--detach", str(tree), commit)
-        try:
-            yield tree
-        finally:
-            _git(repository, "worktree", "remove", "--force", str(tree))
+        tree, archive = Path(directory) / "tree", Path(directory) / "tree.tar"
+        _git(repository, "archive", f"--output={archive}", commit)
+        tree.mkdir()
+        subprocess.run(["tar", "-xf", str(archive), "-C", str(tree)], check=True)
+        yield tree
 
 
 @contextmanager

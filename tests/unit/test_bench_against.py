@@ -262,10 +262,6 @@ class TestCheckout:
         (path / "file").write_text("second")
         return path
 
-    def worktrees(self, repository):
-        command = ["git", "-C", repository, "worktree", "list"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
     def test_the_commit_stands_in_a_directory_of_its_own(self, repository):
         with checkout.checked_out("HEAD", repository) as tree:
             assert (tree / "file").read_text() == "first"
@@ -277,12 +273,11 @@ class TestCheckout:
         with pytest.raises(KeyboardInterrupt):
             self.interrupted(repository, trees)
         assert not trees[0].parent.exists()
-        assert str(trees[0]) not in self.worktrees(repository)
 
     def interrupted(self, repository, trees):
         with checkout.checked_out("HEAD", repository) as tree:
             trees.append(tree)
-            assert str(tree) in self.worktrees(repository)
+            assert tree.exists()
             raise KeyboardInterrupt
 
     @pytest.mark.parametrize("commit", ["nope", "HEAD:file"])
