@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -54,7 +55,7 @@ def _commit(environ: Mapping[str, str]) -> str:
 def _window_s(environ: Mapping[str, str], interval_s: int) -> int:
     """WINDOW_S. The scheduler queues checks by the minute, so windows are whole minutes; and every
     website must be due equally often in each."""
-    seconds = number(environ, "WINDOW_S", max(MINUTE_S, interval_s), least=MINUTE_S)
+    seconds = number(environ, "WINDOW_S", math.lcm(MINUTE_S, interval_s), least=MINUTE_S)
     if seconds % MINUTE_S or seconds > _LONGEST_WINDOW_S:
         raise ValueError(
             f"WINDOW_S must be a multiple of {MINUTE_S}, at most {_LONGEST_WINDOW_S}: "

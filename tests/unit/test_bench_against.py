@@ -32,6 +32,7 @@ class TestOptions:
 
     def test_a_longer_interval_lengthens_the_windows(self):
         assert comparison(SITES="200000").window_s == 120
+        assert comparison(INTERVAL="90").window_s == 180
 
     @pytest.mark.parametrize(
         ("environ", "message"),
