@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
+from monitor import __version__
 from monitor.api.app import create_app
 from monitor.api.schemas import key as schemas_keys
 from monitor.api.schemas import region as schemas_regions
@@ -118,6 +119,7 @@ def test_it_is_served_without_a_key_as_json_yaml_and_page(postgres_server, redis
         client = api.client(None)
         served = await client.get("/schema/openapi.json")
         assert served.json()["info"]["title"] == "monitor"
+        assert served.json()["info"]["version"] == __version__
         yaml = await client.get("/schema/openapi.yml")
         assert "/websites/{website_id}:" in yaml.text
         page = await client.get("/schema")

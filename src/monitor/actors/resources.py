@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from importlib.metadata import version
 from typing import Any
 
 import dramatiq
@@ -12,6 +11,7 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
 from prometheus_client import Counter, Gauge
 
+from monitor import __version__
 from monitor.channels.email.smtp import EmailChannel
 from monitor.domain.capacity import Limits
 from monitor.domain.errors import Unavailable
@@ -73,7 +73,7 @@ class Resources(Middleware):
         Gauge(
             "monitor_process_info", "What this process does, and its version; always 1.",
             ("role", "version"), registry=self.registry,
-        ).labels(role, version("monitor")).set(1)  # fmt: skip
+        ).labels(role, __version__).set(1)  # fmt: skip
 
     def check(self) -> None:
         """Raise SettingsError naming a setting that this worker cannot do without."""

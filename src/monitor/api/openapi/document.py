@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any
 
 from litestar import Litestar, Response, Router
@@ -22,6 +21,7 @@ from litestar.openapi.spec import (
 )
 from litestar.routes import HTTPRoute
 
+from monitor import __version__
 from monitor.api.auth import PUBLIC, needed_role
 from monitor.api.openapi.page import SchemaPage
 from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, problem_of
@@ -158,7 +158,7 @@ def config(page: SchemaPage) -> OpenAPIConfig:
     """
     return OpenAPIConfig(
         title="monitor",
-        version=version("monitor"),
+        version=__version__,
         description=DESCRIPTION,
         use_handler_docstrings=True,
         components=Components(
