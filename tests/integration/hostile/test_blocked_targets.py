@@ -147,7 +147,7 @@ def test_what_the_api_says_of_it(kind):
     body = {"url": f"http://{host}:8080/"}
 
     if said is None:
-        assert website.new_website(body).url == body["url"]
+        assert website.new_website(body)["url"] == body["url"]
     else:
         with pytest.raises(InvalidInput) as refused:
             website.new_website(body)
