@@ -74,7 +74,7 @@ audit: .venv-audit/.done ## are there known vulnerabilities in the pinned packag
 
 docs: .venv/.local .venv-docs/.done ## build the documentation into site/; broken links end it
 	@$(BIN)/python docs/hooks/reference.py
-	@.venv-docs/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
 	@$(BIN)/python docs/hooks/third_parties.py site
 
 lock: ## pin all dependencies again, with hashes (needs uv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,12 +36,18 @@ def _each(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
 def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
     yield f"### {method.upper()} {path}"
     yield operation["description"].strip()
-    yield "\n".join(_facts(operation))
+    yield "\n".join(map(_wrapped, _facts(operation)))
     if operation.get("parameters"):
         yield _table(
             ("parameter", "in", "type", "meaning"),
             [_parameter(p) for p in operation["parameters"]],
         )
+
+
+def _wrapped(text: str, indent: str = "  ") -> str:
+    return textwrap.fill(
+        text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _facts(operation: dict[str, Any]) -> Iterator[str]:
@@ -74,7 +81,7 @@ def _objects(document: Document) -> Iterator[str]:
         if schema.get("description"):
             yield schema["description"].strip()
         if "enum" in schema:
-            yield f"One of {_values(schema)}."
+            yield _wrapped(f"One of {_values(schema)}.", indent="")
         if schema.get("properties"):
             required = schema.get("required", ())
             yield _table(
