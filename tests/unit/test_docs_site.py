@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from monitor.domain.outcome import NETWORK_REASONS, Reason
+from monitor.settings import TABLE
 from support.documents import DOCS, ROOT, page, section
 
 MOST_WORDS_OF_THE_README = 600
@@ -93,6 +94,17 @@ def test_the_targets_of_make_that_are_named_are_there(path):
     targets = set(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"(?:^|`)make ([a-z][a-z0-9-]+)", path.read_text(), re.MULTILINE))
     assert named <= targets
+
+
+RENAMED = {"MONITOR_REFERENCES", "MONITOR_CONNECTIVITY_TARGETS"}
+"""One setting: the first name goes on working."""
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_settings_that_are_named_are_there(path):
+    known = {s.name for s in TABLE} | {f"{s.name}_FILE" for s in TABLE if s.secret} | RENAMED
+    named = set(re.findall(r"\b(?:MONITOR|SMTP)_[A-Z_]+\b", path.read_text()))
+    assert named <= known
 
 
 EVENT = re.compile(r"`([a-z_]+\.(?!py`|env`|conf`|yaml`)[a-z_]+)`")

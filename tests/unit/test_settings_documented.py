@@ -1,16 +1,12 @@
-"""`.env.example` names every setting with its default and purpose; the documents name no other."""
+"""`.env.example` names every setting, its default and its purpose, and no other."""
 
 import re
 from pathlib import Path
 
-import pytest
-
 from monitor.cli_commands import default_text
 from monitor.settings import TABLE, Settings, load
-from support.documents import DOCS, ROOT
 
-RENAMED = {"MONITOR_REFERENCES", "MONITOR_CONNECTIVITY_TARGETS"}
-"""One setting: the first name goes on working."""
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_example_file_has_each_with_its_default():
@@ -35,12 +31,3 @@ def test_the_example_file_is_valid_once_uncommented(tmp_path):
 
 def test_every_setting_is_a_field():
     assert Settings.__struct_fields__ == tuple(s.name.lower() for s in TABLE)
-
-
-@pytest.mark.parametrize(
-    "path", sorted(DOCS.glob("[!a]*/*.md")) + sorted(DOCS.glob("*.md")), ids=str
-)
-def test_a_page_names_no_setting_that_there_is_not(path):
-    known = {s.name for s in TABLE} | {f"{s.name}_FILE" for s in TABLE if s.secret} | RENAMED
-    named = set(re.findall(r"\b(?:MONITOR|SMTP)_[A-Z_]+\b", path.read_text()))
-    assert named <= known
