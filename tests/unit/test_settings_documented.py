@@ -1,4 +1,4 @@
-"""The README and `.env.example` name every setting, its default and its purpose, and no other."""
+"""`.env.example` names every setting, its default and its purpose, and no other."""
 
 import re
 from pathlib import Path
@@ -7,16 +7,6 @@ from monitor.cli.commands import default_text
 from monitor.runtime.settings import TABLE, Settings, load
 
 ROOT = Path(__file__).parents[2]
-
-
-def test_the_readme_has_one_row_for_each():
-    # given
-    rows = re.findall(r"^\| `[A-Z_]+` \|.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    # then
-    assert rows == [
-        f"| `{s.name}` | {f'`{default_text(s)}`' if default_text(s) else '—'} | {s.purpose} |"
-        for s in TABLE
-    ]
 
 
 def test_the_example_file_has_each_with_its_default():
