@@ -34,7 +34,7 @@ def _start_deaf(system, name):
 
 
 def test_closing_ends_every_process_also_beside_one_that_is_gone(system):
-    # given one that has ended and was waited for, one that is paused, and one that does as it is told
+    # given one that has ended and was waited for, one that is paused, and an ordinary one
     gone = _start(system, "gone", "true")
     gone.wait(10)
     paused = _start(system, "paused", "sleep", "60")
