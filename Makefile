@@ -15,7 +15,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --univer
 LOCK := $(COMPILE) pyproject.toml requirements/build.in
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-hostile test-faults test-fuzz test-e2e lint fmt migrate api worker scheduler stack audit docs lock bench bench-million
+.PHONY: help up down test test-debian13 test-hostile test-faults test-fuzz test-e2e lint fmt migrate api worker scheduler stack audit docs lock bench bench-million
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ down: ## stop the stack that `make up` runs on this MONITOR_DATA_DIR in another 
 
 test: .venv/.dev ## unit, contract and integration tests, against real servers; SEED=7 tries other cases
 	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal $(if $(SEED),--hypothesis-seed=$(SEED)) $(ARGS)
+
+test-debian13: .venv/.dev ## the same in a bare Debian 13, on its Python and OpenSSL (root; needs debootstrap)
+	@tests/debian13.sh
 
 test-hostile: .venv/.dev ## are neighbours of websites that mean harm as quick as without (a minute, on a quiet machine)
 	@$(BIN)/python -m pytest tests/quiet $(ARGS)
