@@ -22,7 +22,12 @@ from monitor.runtime.settings import TABLE
 
 PAGES = Path(__file__).parents[1] / "reference"
 BEGIN, END = "<!-- generated: make docs -->", "<!-- end of what is generated -->"
-COMMAND = [sys.executable, "-P", "-c", "import sys; from monitor.cli.main import main; sys.exit(main())"]
+COMMAND = [
+    sys.executable,
+    "-P",
+    "-c",
+    "import sys; from monitor.cli.main import main; sys.exit(main())",
+]
 WIDTH = {"COLUMNS": "100", "NO_COLOR": "1"}
 
 

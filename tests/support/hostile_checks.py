@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from monitor.domain.outcome import Outcome
 from monitor.probes.http.prober import HttpProber
-from monitor.probes.net.address_policy import AddressPolicy
 from monitor.probes.net import tls
+from monitor.probes.net.address_policy import AddressPolicy
 from monitor.resources.check_options import CheckOptions
 from support.hostile_case import Case
 from support.hostile_farm import Farm
