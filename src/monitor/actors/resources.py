@@ -12,7 +12,7 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
 from prometheus_client import Counter, Gauge
 
-from monitor.channels.email.smtp import EmailChannel
+from monitor.channels.registry import Channels
 from monitor.domain.capacity import Limits
 from monitor.domain.errors import Unavailable
 from monitor.metrics.loop_delay import measure_loop_delay
@@ -32,7 +32,7 @@ from monitor.services.checks.region_worker import RegionWorker
 from monitor.services.checks.slow_checks import Stragglers
 from monitor.services.checks.ticks import Keeper
 from monitor.services.incidents.record import Recorder
-from monitor.services.notifications.deliver import Courier
+from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import Outbox
 from monitor.services.scheduling.emit import Emitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
@@ -198,7 +198,7 @@ class RegionResources(Resources):
 
 
 class CentralResources(Resources):
-    """What deciding, telling and upkeep need: Postgres, Redis, the tick store, a mail server."""
+    """What deciding, telling and upkeep need: Postgres, Redis, the tick store, channels."""
 
     emitter: Emitter
     recorder: Recorder
@@ -213,6 +213,11 @@ class CentralResources(Resources):
         self.emitted = Counter(
             "monitor_batches_emitted", "Batches given out to the regions.", registry=self.registry
         )
+        self.unsupported = Gauge(
+            "monitor_outbox_unsupported_notifications",
+            "Queued notifications whose channel only a newer version of workers knows.",
+            registry=self.registry,
+        )
 
     def check(self) -> None:
         for name in ("REDIS_URL", "DATABASE_URL", "SMTP_HOST"):
@@ -222,14 +227,7 @@ class CentralResources(Resources):
         await super().open()
         s = self.settings
         assert self.pool is not None
-        channel = EmailChannel(
-            host=s.need("SMTP_HOST"),
-            port=s.smtp_port,
-            user=s.smtp_user,
-            password=s.smtp_pass,
-            tls=s.smtp_tls,
-            sender=s.smtp_from,
-        )
+        self.channels = Channels.open(s)
         self.emitter = Emitter(
             Projection(self.redis),
             Regions(self.redis),
@@ -238,7 +236,8 @@ class CentralResources(Resources):
             s.monitor_batch_size,
         )
         self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, self.clock.now)
-        self.outbox = Outbox(Courier(self.pool, channel, s.smtp_from, self.clock.now), send_all)
+        self.outbox = Outbox(Deliverer(self.pool, self.channels, self.clock.now), send_all)
+        self.unsupported.set_function(lambda: self.outbox.unsupported)
         self.syncer = Syncer(self.pool, self.redis, self.clock.now)
         self.sync_turns = SyncTurns(self.syncer, send_all)
         self.watch = ProjectionWatch(self.syncer, self.sync_turns, self.emitter)
@@ -248,6 +247,7 @@ class CentralResources(Resources):
     async def close(self) -> None:
         await self.watch.close()
         await self.outbox.close()
+        await self.channels.close()
         await super().close()
 
 

@@ -23,7 +23,7 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
-from monitor.channels.email.mail import Mail
+from monitor.channels.email.message import Mail
 from monitor.domain.errors import DeliveryError, SettingsError
 from monitor.domain.outcome import printable
 
@@ -32,7 +32,7 @@ _TIMEOUT_S = 20.0
 _GOODBYE_S = 2.0
 
 # "Authentication required", "... too weak", "... failed", "encryption required" (RFC 4954,
-# section 6; RFC 3207): the operator's to put right, and no fault of the mail.
+# section 6; RFC 3207): for the operator to put right; the mail is not at fault.
 _LOGIN_CODES = frozenset({530, 534, 535, 538})
 
 
@@ -44,8 +44,8 @@ class Tls(StrEnum):
     NONE = "none"
 
 
-class EmailChannel:
-    """Sends mails, each over a connection of its own."""
+class MailServer:
+    """The mail server that takes our mails, each over a connection of its own."""
 
     def __init__(
         self,
@@ -73,8 +73,12 @@ class EmailChannel:
         self._tls_context = tls_context
         self._timeout_s = timeout_s
 
-    async def send(self, mail: Mail) -> None:
-        """Hand a mail to the server; returns when the server has taken responsibility for it.
+    @property
+    def sender_domain(self) -> str:
+        return self._sender.domain
+
+    async def send(self, mail: Mail) -> str:
+        """Hand a mail to the server; returns its answer once it has taken responsibility.
 
         Raises DeliveryError: permanent where the server refuses this mail or its address is
         none, passing for everything that time or the operator may put right.
@@ -84,8 +88,9 @@ class EmailChannel:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._connect(client)
-                await self._hand_over(client, message, mail.recipient)
-            await _part(client)
+                answer = await self._hand_over(client, message, mail.recipient)
+            await _quit(client)
+            return answer
         except TimeoutError as error:
             problem = f"{self._host} did not finish within {self._timeout_s:g} s"
             raise DeliveryError(problem, permanent=False) from error
@@ -107,14 +112,14 @@ class EmailChannel:
         )
 
     async def _connect(self, client: SMTP) -> None:
-        """Connect, encrypt, log in. Nothing that fails here says anything about the mail."""
+        """Connect, encrypt, log in. A failure here says nothing about the mail."""
         try:
             await client.connect()
         except SMTPAuthenticationError as error:
-            problem = f"{self._host} refused the login of SMTP_USER: {_said(error)}"
+            problem = f"{self._host} refused the login of SMTP_USER: {_reply(error)}"
             raise DeliveryError(problem, permanent=False) from error
         except SMTPResponseException as error:
-            problem = f"{self._host} turned us away: {_said(error)}"
+            problem = f"{self._host} refused the connection: {_reply(error)}"
             raise DeliveryError(problem, permanent=False) from error
         except TimeoutError:
             raise
@@ -122,21 +127,22 @@ class EmailChannel:
             problem = f"no connection to {self._host}:{self._port}: {printable(str(error))}"
             raise DeliveryError(problem, permanent=False) from error
 
-    async def _hand_over(self, client: SMTP, message: EmailMessage, recipient: str) -> None:
+    async def _hand_over(self, client: SMTP, message: EmailMessage, recipient: str) -> str:
         sender = self._sender.addr_spec
         try:
-            await client.send_message(message, sender=sender, recipients=[recipient])
+            _, answer = await client.send_message(message, sender=sender, recipients=[recipient])
+            return answer
         except SMTPRecipientsRefused as error:
             refused = error.recipients[0]
-            problem = f"{self._host} refused the recipient: {_said(refused)}"
-            raise DeliveryError(problem, permanent=_for_good(refused)) from error
+            problem = f"{self._host} refused the recipient: {_reply(refused)}"
+            raise DeliveryError(problem, permanent=_is_permanent(refused)) from error
         except SMTPSenderRefused as error:
-            # Whoever is to get it: were it for good, a wrong SMTP_FROM would cost every alarm.
-            problem = f"{self._host} refused the sender, SMTP_FROM: {_said(error)}"
+            # True of all recipients: were it permanent, a wrong SMTP_FROM would lose every alarm.
+            problem = f"{self._host} refused the sender, SMTP_FROM: {_reply(error)}"
             raise DeliveryError(problem, permanent=False) from error
         except SMTPResponseException as error:
-            problem = f"{self._host} refused the mail: {_said(error)}"
-            raise DeliveryError(problem, permanent=_for_good(error)) from error
+            problem = f"{self._host} refused the mail: {_reply(error)}"
+            raise DeliveryError(problem, permanent=_is_permanent(error)) from error
         except (SMTPNotSupported, ValueError) as error:
             problem = f"{self._host} cannot take this address: {printable(str(error))}"
             raise DeliveryError(problem, permanent=True) from error
@@ -147,19 +153,19 @@ class EmailChannel:
             raise DeliveryError(problem, permanent=False) from error
 
 
-async def _part(client: SMTP) -> None:
-    """Say goodbye. The server has the mail already: how this goes no longer matters."""
+async def _quit(client: SMTP) -> None:
+    """Say goodbye. The server has the mail already, so a failure no longer matters."""
     with contextlib.suppress(SMTPException, OSError, TimeoutError):
         async with asyncio.timeout(_GOODBYE_S):
             await client.quit()
 
 
-def _for_good(error: SMTPResponseException) -> bool:
+def _is_permanent(error: SMTPResponseException) -> bool:
     """Whether a reply is a permanent one (RFC 5321, section 4.2.1) about the mail itself."""
     return error.code >= 500 and error.code not in _LOGIN_CODES
 
 
-def _said(error: SMTPResponseException) -> str:
+def _reply(error: SMTPResponseException) -> str:
     return printable(f"{error.code} {error.message}")
 
 

@@ -14,7 +14,7 @@ import dramatiq.cli
 import periodiq  # noqa: F401 - this and what follows are what a worker needs, but for its actors
 import uvloop  # noqa: F401
 
-import monitor.channels.email.smtp
+import monitor.channels.registry
 import monitor.metrics.prometheus
 import monitor.probes.http.prober
 import monitor.services.incidents.sweep
