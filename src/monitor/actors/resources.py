@@ -19,9 +19,10 @@ from monitor.metrics.loop_delay import measure_loop_delay
 from monitor.metrics.prometheus import process_registry
 from monitor.metrics.worker_metrics import LoopMetrics, WorkerMetrics
 from monitor.metrics.worker_stats import Meter
-from monitor.probes.http.prober import HttpProber
+from monitor.probes.contract import ProbeSettings
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.probes.net.reference_hosts import NetworkWitness
+from monitor.probes.registry import Probers
 from monitor.queue.broker import Broker, send_all
 from monitor.queue.middleware.message_metrics import MessageMetrics
 from monitor.runtime import tasks
@@ -144,10 +145,12 @@ class RegionResources(Resources):
 
     async def open(self) -> None:
         await super().open()
-        self.prober = HttpProber(
-            policy=AddressPolicy(self.settings.monitor_allow_networks),
-            dns_servers=self.settings.monitor_dns_servers,
-            concurrency=self.settings.monitor_concurrency,
+        self.prober = Probers(
+            ProbeSettings(
+                policy=AddressPolicy(self.settings.monitor_allow_networks),
+                dns_servers=self.settings.monitor_dns_servers,
+                concurrency=self.settings.monitor_concurrency,
+            )
         )
         self.witness = NetworkWitness(self.settings.monitor_references)
         self.guarded = GuardedWrites(self.ticks.write)
@@ -170,13 +173,13 @@ class RegionResources(Resources):
 
     def _tell(self) -> None:
         """Show what this worker does: in its own metrics, and in Redis for those of the API."""
-        slots, prober, late = self.settings.monitor_concurrency, self.prober, self.worker.stragglers
+        prober, late = self.prober, self.worker.stragglers
         self.registry.register(
             WorkerMetrics(
-                self.region, self.meter, slots, lambda: prober.under_way, lambda: len(late)
+                self.region, self.meter, prober.limit, lambda: prober.under_way, lambda: len(late)
             )
         )
-        limits = Limits(self.messages.threads, slots)
+        limits = Limits(self.messages.threads, prober.limit)
         self.heartbeat = Heartbeat(
             Workers(self.redis),
             self.region,

@@ -16,7 +16,7 @@ import uvloop  # noqa: F401
 
 import monitor.channels.registry
 import monitor.metrics.prometheus
-import monitor.probes.http.prober
+import monitor.probes.registry
 import monitor.services.incidents.sweep
 import monitor.services.notifications.outbox
 import monitor.storage.timeseries.open  # noqa: F401
