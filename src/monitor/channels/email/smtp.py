@@ -156,8 +156,7 @@ class MailServer:
 async def _quit(client: SMTP) -> None:
     """Say goodbye. The server has the mail already, so a failure no longer matters."""
     with contextlib.suppress(SMTPException, OSError, TimeoutError):
-        async with asyncio.timeout(_GOODBYE_S):
-            await client.quit()
+        await client.quit(timeout=_GOODBYE_S)
 
 
 def _is_permanent(error: SMTPResponseException) -> bool:
