@@ -329,6 +329,26 @@ def test_a_worker_that_knows_the_channel_delivers_what_others_left(play):
     play(scenario)
 
 
+def test_what_others_took_is_counted_no_more_though_nobody_nudges(play):
+    async def scenario(world):
+        async with pager_side() as side:
+            _, (row_id,) = await _down(world, _recipients(side)[0])
+            older = Deliverer(world.pool, Channels({}), world.now)
+            outbox = Outbox(older, world.send, count_every_s=0.05)
+            outbox.nudge()
+            async with asyncio.timeout(20):
+                while outbox.unsupported != 1:  # noqa: ASYNC110 - counted in its own task
+                    await asyncio.sleep(0.02)
+                # when
+                await _empty_outbox(world, side, row_id)
+                # then
+                while outbox.unsupported != 0:  # noqa: ASYNC110 - the same
+                    await asyncio.sleep(0.02)
+            await outbox.close()
+
+    play(scenario)
+
+
 # The registry
 
 

@@ -62,7 +62,7 @@ class Channel(Protocol):
         is an address. A send that takes too long is cancelled.
 
         Raises DeliveryError: permanent where the other side refuses this message or the config
-        is none, passing for everything that time or the operator may put right.
+        is invalid, passing for everything that time or the operator may put right.
         """
         ...
 

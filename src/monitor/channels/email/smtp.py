@@ -1,4 +1,4 @@
-"""E-mail through an SMTP server (RFC 5321), by STARTTLS (RFC 3207), TLS (RFC 8314) or plainly."""
+"""E-mail through an SMTP server (RFC 5321), over STARTTLS (RFC 3207), TLS (RFC 8314) or plain."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from monitor.domain.errors import DeliveryError, SettingsError
 from monitor.domain.outcome import printable
 
 _TIMEOUT_S = 20.0
-"""For a whole delivery, from the connection to the server's word that it has the mail."""
+"""For a whole delivery, from connecting to the server's acceptance of the mail."""
 _GOODBYE_S = 2.0
 
 # "Authentication required", "... too weak", "... failed", "encryption required" (RFC 4954,
@@ -37,7 +37,7 @@ _LOGIN_CODES = frozenset({530, 534, 535, 538})
 
 
 class Tls(StrEnum):
-    """How the way to the mail server is encrypted."""
+    """How the connection to the mail server is encrypted."""
 
     STARTTLS = "starttls"
     TLS = "tls"
@@ -61,8 +61,8 @@ class MailServer:
     ) -> None:
         """``tls``: a value of ``Tls``. ``sender``: ``user@domain`` or ``Name <user@domain>``.
 
-        ``tls_context``: whom to trust, else the system's authorities. Raises SettingsError
-        where the sender is no address.
+        ``tls_context``: whom to trust instead of the system's authorities. Raises SettingsError
+        if the sender is not an address.
         """
         self._host = host
         self._port = port
@@ -80,8 +80,8 @@ class MailServer:
     async def send(self, mail: Mail) -> str:
         """Hand a mail to the server; returns its answer once it has taken responsibility.
 
-        Raises DeliveryError: permanent where the server refuses this mail or its address is
-        none, passing for everything that time or the operator may put right.
+        Raises DeliveryError: permanent if the server refuses this mail or its address is invalid,
+        passing for everything that time or the operator may put right.
         """
         message = compose(mail, self._sender)
         client = self._client()
@@ -149,7 +149,7 @@ class MailServer:
         except TimeoutError:
             raise
         except (SMTPException, OSError) as error:
-            problem = f"{self._host} broke off: {printable(str(error))}"
+            problem = f"lost the connection to {self._host}: {printable(str(error))}"
             raise DeliveryError(problem, permanent=False) from error
 
 
@@ -177,9 +177,9 @@ def _sender(text: str) -> Address:
 
 
 def compose(mail: Mail, sender: Address) -> EmailMessage:
-    """The message as it travels (RFC 5322). Says that no person wrote it (RFC 3834, section 5).
+    """The message as sent (RFC 5322), marked as automatic (RFC 3834, section 5).
 
-    Raises DeliveryError, permanent, where the recipient or a header cannot be one.
+    Raises a permanent DeliveryError if the recipient or a header is invalid.
     """
     message = EmailMessage(policy=policy.SMTP)
     message["From"] = sender
@@ -191,7 +191,7 @@ def compose(mail: Mail, sender: Address) -> EmailMessage:
             message["In-Reply-To"] = mail.in_reply_to
             message["References"] = mail.in_reply_to
     except (ValueError, IndexError, MessageError) as error:
-        raise DeliveryError(f"not a mail: {printable(str(error))}", permanent=True) from error
+        raise DeliveryError(f"invalid mail: {printable(str(error))}", permanent=True) from error
     message["Date"] = dt.datetime.now(dt.UTC)
     message["Auto-Submitted"] = "auto-generated"
     # Every server takes quoted-printable, and it keeps lines within 998 bytes.

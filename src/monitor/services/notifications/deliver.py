@@ -124,7 +124,7 @@ class Deliverer:
                 await notifications.mark_failed(connection, claimed.id, problem)
             else:
                 by = dt.timedelta(seconds=wait_s)
-                await notifications.put_off(connection, claimed.id, problem, by)
+                await notifications.reschedule(connection, claimed.id, problem, by)
         log.warning(
             "notification.failed",
             notification_id=str(claimed.id),

@@ -30,11 +30,16 @@ _COUNT_EVERY_S = 60.0
 class Outbox:
     """Delivers what is due, one process's share of it; workers beside each other share by claims.
 
-    ``send`` queues the messages that follow a delivery.
+    ``send`` queues the messages that follow a delivery. ``count_every_s``: how often to count
+    what only newer workers can deliver.
     """
 
     def __init__(
-        self, deliverer: Deliverer, send: Callable[[Sequence[Outgoing]], Awaitable[None]]
+        self,
+        deliverer: Deliverer,
+        send: Callable[[Sequence[Outgoing]], Awaitable[None]],
+        *,
+        count_every_s: float = _COUNT_EVERY_S,
     ) -> None:
         self._deliverer = deliverer
         self._send = send
@@ -43,6 +48,7 @@ class Outbox:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._unsupported: dict[str, int] = {}
         self._logged: set[str] = set()
+        self._count_every_s = count_every_s
         self._count_at_s = 0.0
         self._emptying = asyncio.create_task(self._run())
 
@@ -81,7 +87,7 @@ class Outbox:
     async def _wait_for_nudge(self) -> None:
         """What is left to others is counted again even if nobody nudges once they took it."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_COUNT_EVERY_S if self._unsupported else None):
+            async with asyncio.timeout(self._count_every_s if self._unsupported else None):
                 await self._nudged.wait()
         self._nudged.clear()
 
@@ -96,11 +102,11 @@ class Outbox:
         return len(due) == _PAGE
 
     async def _count_unsupported(self) -> None:
-        """Count what only newer workers can deliver, at most once a minute; log each kind once."""
+        """Count what only newer workers can deliver, now and then; log each kind once."""
         now_s = asyncio.get_running_loop().time()
         if now_s < self._count_at_s:
             return
-        self._count_at_s = now_s + _COUNT_EVERY_S
+        self._count_at_s = now_s + self._count_every_s
         self._unsupported = await self._deliverer.unsupported()
         for channel in self._unsupported.keys() - self._logged:
             self._logged.add(channel)

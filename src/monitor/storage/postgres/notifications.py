@@ -136,7 +136,7 @@ async def mark_sent(
 
 
 async def mark_failed(connection: Connection, row_id: UUID, error: str) -> None:
-    """Give a notification up: trying again cannot help."""
+    """Give up on a notification: trying again cannot help."""
     await connection.execute(
         "UPDATE notifications SET state = 'failed', last_error = %s"
         " WHERE id = %s AND state = 'queued'",
@@ -144,8 +144,8 @@ async def mark_failed(connection: Connection, row_id: UUID, error: str) -> None:
     )
 
 
-async def put_off(connection: Connection, row_id: UUID, error: str, by: dt.timedelta) -> None:
-    """Let a notification wait after a passing failure."""
+async def reschedule(connection: Connection, row_id: UUID, error: str, by: dt.timedelta) -> None:
+    """Try a notification again later, after a passing failure."""
     await connection.execute(
         "UPDATE notifications SET next_attempt_at = now() + %s, last_error = %s"
         " WHERE id = %s AND state = 'queued'",
