@@ -12,16 +12,17 @@ from dramatiq.middleware import Middleware
 from prometheus_client import Counter, Gauge
 
 from monitor import __version__
-from monitor.channels.email.smtp import EmailChannel
+from monitor.channels.registry import Channels
 from monitor.domain.capacity import Limits
 from monitor.domain.errors import Unavailable
 from monitor.metrics.loop_delay import measure_loop_delay
 from monitor.metrics.prometheus import process_registry
 from monitor.metrics.worker_metrics import LoopMetrics, WorkerMetrics
 from monitor.metrics.worker_stats import Meter
-from monitor.probes.http.prober import HttpProber
+from monitor.probes.contract import ProbeSettings
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.probes.net.reference_hosts import NetworkWitness
+from monitor.probes.registry import Probers
 from monitor.queue.broker import Broker, send_all
 from monitor.queue.middleware.message_metrics import MessageMetrics
 from monitor.runtime import tasks
@@ -32,7 +33,7 @@ from monitor.services.checks.region_worker import RegionWorker
 from monitor.services.checks.slow_checks import Stragglers
 from monitor.services.checks.ticks import Keeper
 from monitor.services.incidents.record import Recorder
-from monitor.services.notifications.deliver import Courier
+from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import Outbox
 from monitor.services.scheduling.emit import Emitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
@@ -144,10 +145,12 @@ class RegionResources(Resources):
 
     async def open(self) -> None:
         await super().open()
-        self.prober = HttpProber(
-            policy=AddressPolicy(self.settings.monitor_allow_networks),
-            dns_servers=self.settings.monitor_dns_servers,
-            concurrency=self.settings.monitor_concurrency,
+        self.prober = Probers(
+            ProbeSettings(
+                policy=AddressPolicy(self.settings.monitor_allow_networks),
+                dns_servers=self.settings.monitor_dns_servers,
+                concurrency=self.settings.monitor_concurrency,
+            )
         )
         self.witness = NetworkWitness(self.settings.monitor_references)
         self.guarded = GuardedWrites(self.ticks.write)
@@ -170,13 +173,13 @@ class RegionResources(Resources):
 
     def _tell(self) -> None:
         """Show what this worker does: in its own metrics, and in Redis for those of the API."""
-        slots, prober, late = self.settings.monitor_concurrency, self.prober, self.worker.stragglers
+        prober, late = self.prober, self.worker.stragglers
         self.registry.register(
             WorkerMetrics(
-                self.region, self.meter, slots, lambda: prober.under_way, lambda: len(late)
+                self.region, self.meter, prober.limit, lambda: prober.under_way, lambda: len(late)
             )
         )
-        limits = Limits(self.messages.threads, slots)
+        limits = Limits(self.messages.threads, prober.limit)
         self.heartbeat = Heartbeat(
             Workers(self.redis),
             self.region,
@@ -198,7 +201,7 @@ class RegionResources(Resources):
 
 
 class CentralResources(Resources):
-    """What deciding, telling and upkeep need: Postgres, Redis, the tick store, a mail server."""
+    """What deciding, telling and upkeep need: Postgres, Redis, the tick store, channels."""
 
     emitter: Emitter
     recorder: Recorder
@@ -213,6 +216,11 @@ class CentralResources(Resources):
         self.emitted = Counter(
             "monitor_batches_emitted", "Batches given out to the regions.", registry=self.registry
         )
+        self.unsupported = Gauge(
+            "monitor_outbox_unsupported_notifications",
+            "Queued notifications whose channel only a newer version of workers knows.",
+            registry=self.registry,
+        )
 
     def check(self) -> None:
         for name in ("REDIS_URL", "DATABASE_URL", "SMTP_HOST"):
@@ -222,14 +230,7 @@ class CentralResources(Resources):
         await super().open()
         s = self.settings
         assert self.pool is not None
-        channel = EmailChannel(
-            host=s.need("SMTP_HOST"),
-            port=s.smtp_port,
-            user=s.smtp_user,
-            password=s.smtp_pass,
-            tls=s.smtp_tls,
-            sender=s.smtp_from,
-        )
+        self.channels = Channels.open(s)
         self.emitter = Emitter(
             Projection(self.redis),
             Regions(self.redis),
@@ -238,7 +239,8 @@ class CentralResources(Resources):
             s.monitor_batch_size,
         )
         self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, self.clock.now)
-        self.outbox = Outbox(Courier(self.pool, channel, s.smtp_from, self.clock.now), send_all)
+        self.outbox = Outbox(Deliverer(self.pool, self.channels, self.clock.now), send_all)
+        self.unsupported.set_function(lambda: self.outbox.unsupported)
         self.syncer = Syncer(self.pool, self.redis, self.clock.now)
         self.sync_turns = SyncTurns(self.syncer, send_all)
         self.watch = ProjectionWatch(self.syncer, self.sync_turns, self.emitter)
@@ -248,6 +250,7 @@ class CentralResources(Resources):
     async def close(self) -> None:
         await self.watch.close()
         await self.outbox.close()
+        await self.channels.close()
         await super().close()
 
 

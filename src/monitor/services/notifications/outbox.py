@@ -1,12 +1,13 @@
-"""Emptying the outbox: deliveries of their own, so that nobody waits for a mail server.
+"""Emptying the outbox in tasks of its own, so that nobody waits for a channel.
 
-A message that names a notification is a nudge: the rows say what is to be delivered. A mail
-server that hangs costs deliveries their time-outs, and no thread of the worker.
+A message that names a notification is a nudge: the rows say what is to be delivered. A channel
+that hangs costs deliveries their time-outs, and no thread of the worker.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
@@ -14,9 +15,7 @@ from monitor.domain.errors import Unavailable
 from monitor.domain.messages import Outgoing
 from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
-from monitor.services.notifications.deliver import Courier, deliver
-from monitor.storage.postgres import notifications
-from monitor.storage.postgres.pool import transaction
+from monitor.services.notifications.deliver import Deliverer
 
 log = get_logger(__name__)
 
@@ -25,23 +24,38 @@ AT_ONCE = 16
 
 _PAGE = 500
 _FINISH_WITHIN_S = 2.0
+_COUNT_EVERY_S = 60.0
 
 
 class Outbox:
     """Delivers what is due, one process's share of it; workers beside each other share by claims.
 
-    ``send`` queues the messages that follow a delivery.
+    ``send`` queues the messages that follow a delivery. ``count_every_s``: how often to count
+    what only newer workers can deliver.
     """
 
     def __init__(
-        self, courier: Courier, send: Callable[[Sequence[Outgoing]], Awaitable[None]]
+        self,
+        deliverer: Deliverer,
+        send: Callable[[Sequence[Outgoing]], Awaitable[None]],
+        *,
+        count_every_s: float = _COUNT_EVERY_S,
     ) -> None:
-        self._courier = courier
+        self._deliverer = deliverer
         self._send = send
         self._nudged = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._unsupported: dict[str, int] = {}
+        self._logged: set[str] = set()
+        self._count_every_s = count_every_s
+        self._count_at_s = 0.0
         self._emptying = asyncio.create_task(self._run())
+
+    @property
+    def unsupported(self) -> int:
+        """Notifications left to newer workers when last counted: their channel is unknown here."""
+        return sum(self._unsupported.values())
 
     def nudge(self) -> None:
         """Something is due, or may be."""
@@ -59,21 +73,27 @@ class Outbox:
 
     async def _run(self) -> None:
         while True:
-            await self._nudged.wait()
-            self._nudged.clear()
+            await self._wait_for_nudge()
             try:
                 while await self._empty():
                     pass
+                await self._count_unsupported()
             except Unavailable as error:
                 log.warning("outbox.unavailable", error=str(error))
             except Exception:
-                # Should this loop end, no mail would leave until a restart; the sweep nudges again.
+                # If this loop ended, nothing would leave until a restart; the sweep nudges again.
                 log.exception("outbox.failed")
+
+    async def _wait_for_nudge(self) -> None:
+        """What is left to others is counted again even if nobody nudges once they took it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._count_every_s if self._unsupported else None):
+                await self._nudged.wait()
+        self._nudged.clear()
 
     async def _empty(self) -> bool:
         """Begin to deliver a page of what is due; whether there may be more."""
-        async with transaction(self._courier.pool) as connection:
-            due = await notifications.due(connection, _PAGE)
+        due = await self._deliverer.due(_PAGE)
         for row_id in due:
             await self._slots.acquire()
             task = asyncio.create_task(self._deliver(row_id))
@@ -81,13 +101,29 @@ class Outbox:
             task.add_done_callback(self._ended)
         return len(due) == _PAGE
 
+    async def _count_unsupported(self) -> None:
+        """Count what only newer workers can deliver, now and then; log each kind once."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._count_at_s:
+            return
+        self._count_at_s = now_s + self._count_every_s
+        self._unsupported = await self._deliverer.unsupported()
+        for channel in self._unsupported.keys() - self._logged:
+            self._logged.add(channel)
+            log.warning(
+                "outbox.unsupported_channel",
+                channel=channel,
+                notifications=self._unsupported[channel],
+                help="a newer version queued them; they wait for a worker of that version",
+            )
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
         self._slots.release()
 
     async def _deliver(self, row_id: UUID) -> None:
         try:
-            await self._send(await deliver(self._courier, row_id))
+            await self._send(await self._deliverer.deliver(row_id))
         except Unavailable as error:
             log.warning("outbox.unavailable", error=str(error))
         except Exception:
