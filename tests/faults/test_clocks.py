@@ -107,7 +107,7 @@ def test_the_schedulers_are_stopped_for_ten_minutes(faulty, clock_of_all):
         assert uptime["measured_ratio"] < 0.5
         # which is counted, by one of those that gave out the next minute
         told = [e for n in (1, 2) for e in system.processes.events(f"central-{n}")]
-        (left_out,) = [e["lasted_s"] for e in told if e["event"] == "minutes.left_out"]
+        (left_out,) = [e["lasted_s"] for e in told if e["event"] == "minutes.missed"]
         assert _GAP_S - 120 <= left_out <= restarted_s + _GAP_S - stopped_s + 60
         # and the incident is the one it was
         assert [(i.website, i.resolved_s) for i in record.incidents] == [(1, None)]

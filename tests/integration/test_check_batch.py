@@ -10,7 +10,7 @@ from monitor.domain.outcome import Outcome, Reason, Result, Tick, Timings
 from monitor.domain.ring import POSITIONS
 from monitor.domain.verdict import Verdict
 from monitor.services.checks.check import check_batch, check_websites
-from monitor.services.checks.ticks import Keeper, write_kept
+from monitor.services.checks.ticks import TickUpkeep
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.tick_buffer import TickBuffer
 from support.world import START_S, run
@@ -127,7 +127,7 @@ def test_a_region_without_network_says_so_and_turns_nothing_down(play):
     async def scenario(world):
         (website,) = await _given(world, "http://down/")
         world.prober.outcomes["http://down/"] = TIMED_OUT
-        world.witness.network = False
+        world.connectivity.network = False
         # when it fails twice, and more
         for n in range(3):
             assert await check_batch(world.worker(), _batch(START_S + n * 180)) == []
@@ -138,7 +138,7 @@ def test_a_region_without_network_says_so_and_turns_nothing_down(play):
         reports = await Regions(world.redis).reports()
         assert reports["europe"].network == "lost"
         # and with the network back the same failures count
-        world.witness.network = True
+        world.connectivity.network = True
         (again,) = await check_batch(world.worker(), _batch(START_S + 3 * 180))
         assert isinstance(again.payload, CheckWebsites)
 
@@ -158,7 +158,7 @@ def test_the_network_is_asked_about_once_the_failures_are_seen_and_no_more(play,
             times.append(lasted_s)
             return True
 
-        world.witness.has_network = has_network
+        world.connectivity.has_network = has_network
         await check_batch(world.worker(), _batch(START_S))
         assert times == asked
 
@@ -169,7 +169,7 @@ def test_an_answer_that_proves_a_network_counts_even_then(play):
     async def scenario(world):
         (website,) = await _given(world, "http://refuses/")
         world.prober.outcomes["http://refuses/"] = DOWN
-        world.witness.network = False
+        world.connectivity.network = False
         await check_batch(world.worker(), _batch(START_S))
         assert len(await _ticks(world, website)) == 1
 
@@ -239,7 +239,7 @@ def test_ticks_the_store_refuses_wait_and_alarms_go_on(play):
         (report,) = await check_websites(refused, again.payload)
         # then the flip is on its way, and the ticks come later with their own times
         assert isinstance(report.payload, RecordFlips)
-        assert await write_kept(Keeper(store, world.buffer, world.now)) == 2
+        assert await TickUpkeep(store, world.buffer, world.now).write_buffered() == 2
         assert [t.slot_s for t in await _ticks(world, website)] == [START_S, START_S + 15]
         assert await world.buffer.oldest() is None
 

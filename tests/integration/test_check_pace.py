@@ -83,7 +83,7 @@ def test_a_slot_just_before_a_recheck_does_not_leave_the_website_to_its_next_slo
             await ends.wait()
             return await worker.prober.check(options)
 
-        late = replace(worker, prober=SimpleNamespace(check=slow), patience_s=60)
+        late = replace(worker, prober=SimpleNamespace(check=slow), batch_wait_s=60)
         message = CheckWebsites(
             region="europe", website_ids=[website], slot_ms=(START_S + 15) * 1000
         )
@@ -119,7 +119,7 @@ def test_of_two_checks_that_overlap_the_later_one_is_not_lost(database_url, redi
             return CheckWebsites(region="europe", website_ids=[website], slot_ms=slot_s * 1000)
 
         # when the earlier slot's is stored while the later one is under way
-        late = replace(worker, prober=SimpleNamespace(check=down), patience_s=60)
+        late = replace(worker, prober=SimpleNamespace(check=down), batch_wait_s=60)
         later = asyncio.create_task(check_websites(late, message(START_S)))
         await begun.wait()
         await check_websites(worker, message(START_S - 1))

@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 from monitor.domain.errors import DeliveryError, Unavailable
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Flip, Verdict
-from monitor.services.incidents.record import record_flips
 from monitor.services.notifications.deliver import Courier, deliver
 from monitor.services.notifications.outbox import AT_ONCE, Outbox
 from monitor.storage.postgres import notifications
@@ -57,7 +56,7 @@ async def _given(world, *flips_of, emails=("a@example.com",)):
     website = await world.add_website("http://example.com/shop", emails=emails)
     await world.sync()
     for flip_of in flips_of:
-        await record_flips(world.recorder(), [flip_of(website)])
+        await world.recorder().record([flip_of(website)])
     channel = ScriptedChannel()
     return channel, Courier(world.pool, channel, "monitor@example.com", world.now)
 

@@ -11,7 +11,7 @@ from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckBatch
 from monitor.domain.ring import POSITIONS
 from monitor.services.checks.check import check_batch
-from monitor.services.checks.ticks import Keeper, write_kept
+from monitor.services.checks.ticks import TickUpkeep
 from monitor.storage.redis.client import client
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.tick_buffer import TickBuffer
@@ -93,13 +93,13 @@ def test_ten_minutes_without_it_leave_no_gap(database_url, redis_url, influx):
             await _check(world, worker, TEN_MINUTES[:10])
         async with _worker(world, influx, redis_url) as worker, _store(influx) as store:
             await _check(world, worker, TEN_MINUTES[10:])
-            keeper = Keeper(store, world.buffer, world.now)
+            upkeep = TickUpkeep(store, world.buffer, world.now)
             with pytest.raises(Unavailable, match="influxdb"):
-                await write_kept(keeper)
+                await upkeep.write_buffered()
             # and back
             await asyncio.to_thread(influx.start)
             await _check(world, worker, AFTER)
-            assert await write_kept(keeper) >= WEBSITES * len(TEN_MINUTES)
+            assert await upkeep.write_buffered() >= WEBSITES * len(TEN_MINUTES)
             # then
             slots = [*BEFORE, *TEN_MINUTES, *AFTER]
             for website in websites:
@@ -124,7 +124,7 @@ def test_beyond_the_bound_the_oldest_go_and_are_counted(database_url, redis_url,
                 counted = worker.meter.chunks_dropped
         await asyncio.to_thread(influx.start)
         async with _store(influx) as store:
-            await write_kept(Keeper(store, world.buffer, world.now))
+            await TickUpkeep(store, world.buffer, world.now).write_buffered()
             found = [t.slot_s for t in await store.ticks(websites[0], HOUR, HOUR + 3600)]
         # then the latest are there, and each chunk that went was counted and logged
         assert 0 < counted < len(TEN_MINUTES)

@@ -8,8 +8,7 @@ from structlog.testing import capture_logs
 from monitor.domain.messages import CheckWebsites
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.services.checks.check import check_websites
-from monitor.services.incidents.record import record_flips
-from monitor.services.incidents.sweep import sweep
+from monitor.services.incidents.sweep import Sweep
 from monitor.storage.redis import keys
 from support.world import START_S, run
 
@@ -61,20 +60,20 @@ def test_it_is_one_incident_and_two_mails(play, order):
         began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
         # when
         if order == "both at once":
-            await record_flips(world.recorder(), [*ended, *began])
+            await world.recorder().record([*ended, *began])
         else:
-            await record_flips(world.recorder(), ended)
+            await world.recorder().record(ended)
         if order == "the end first":
-            await record_flips(world.recorder(), began)
+            await world.recorder().record(began)
         # then
         expected = [(START_S, START_S + 90, "http_status", ["europe"])]
         assert await world.incidents(website) == expected
         assert _told(await world.outbox()) == BOTH
         # and it stays one, whatever comes again
         for flips in (ended, began, ended):
-            assert await record_flips(world.recorder(), flips) == []
+            assert await world.recorder().record(flips) == []
         world.now_s = START_S + 200
-        await sweep(world.recorder())
+        await Sweep(world.recorder()).run()
         assert await world.incidents(website) == expected
         assert _told(await world.outbox()) == BOTH
 
@@ -86,7 +85,7 @@ def test_the_sweep_tells_of_it_where_all_messages_were_lost(play):
         website = await _given(world, "europe")
         await _outage(world, "europe", website, START_S, START_S + 90)
         world.now_s = START_S + 200
-        await sweep(world.recorder())
+        await Sweep(world.recorder()).run()
         assert await world.incidents(website) == [
             (START_S, START_S + 90, "http_status", ["europe"])
         ]
@@ -106,7 +105,7 @@ def test_regions_that_saw_it_together_make_it_an_incident(play):
             )
         # when they are recorded one by one
         for region in regions:
-            await record_flips(world.recorder(), ends[region])
+            await world.recorder().record(ends[region])
         # then it lasted while two of three held the website down
         assert await world.incidents(website) == [
             (START_S + 10, START_S + 100, "http_status", ["africa", "asia"])
@@ -124,8 +123,8 @@ def test_regions_that_failed_one_after_the_other_make_none(play):
             from_s = START_S + n * 200
             flips += (await _outage(world, region, website, from_s, from_s + 90))[1]
         world.now_s = START_S + 300
-        await record_flips(world.recorder(), flips)
-        await sweep(world.recorder())
+        await world.recorder().record(flips)
+        await Sweep(world.recorder()).run()
         assert await world.incidents(website) == []
         assert await world.outbox() == []
 
@@ -136,14 +135,14 @@ def test_an_outage_from_before_a_pause_is_not_told_again(play):
     async def scenario(world):
         website = await _given(world, "europe")
         began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
-        await record_flips(world.recorder(), began)
+        await world.recorder().record(began)
         # given that it was paused, which ends its incident and forgets its verdicts
         await world.execute("DELETE FROM verdicts")
         await world.execute(
             "UPDATE incidents SET resolved_at = started_at + interval '60 s', resolution = 'paused'"
         )
         # when what was on its way arrives
-        await record_flips(world.recorder(), ended)
+        await world.recorder().record(ended)
         # then
         assert len(await world.incidents(website)) == 1
         assert _told(await world.outbox()) == [("opened", "ops@example.com")]
@@ -156,8 +155,8 @@ def test_many_workers_at_once_tell_of_it_once(play):
         website = await _given(world, "europe")
         began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
         await asyncio.gather(
-            *(record_flips(world.recorder(), f) for f in [began, ended] * 4),
-            *(sweep(world.recorder()) for _ in range(2)),
+            *(world.recorder().record(f) for f in [began, ended] * 4),
+            *(Sweep(world.recorder()).run() for _ in range(2)),
         )
         assert await world.incidents(website) == [
             (START_S, START_S + 90, "http_status", ["europe"])
@@ -175,7 +174,7 @@ def test_a_flip_that_cannot_be_read_holds_up_no_other(play):
         world.now_s = START_S + 200
         # when
         with capture_logs() as logs:
-            await sweep(world.recorder())
+            await Sweep(world.recorder()).run()
         # then
         assert len(await world.incidents(website)) == 1
         (line,) = [x for x in logs if x["event"] == "flip.unreadable"]

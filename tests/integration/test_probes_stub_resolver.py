@@ -58,7 +58,7 @@ def stub(*servers, hosts=None):
 @pytest.fixture
 def patient(monkeypatch):
     """Nothing ends because its time has passed."""
-    monkeypatch.setattr(stub_resolver, "ASKS_S", 600)
+    monkeypatch.setattr(stub_resolver, "SOCKET_LIFETIME_S", 600)
 
 
 @on_both_loops
@@ -182,8 +182,8 @@ async def test_names_that_are_not_for_the_dns_are_not_asked_for(host, tmp_path):
 @pytest.fixture
 def short(monkeypatch):
     """Sockets that last for a tenth of a second."""
-    monkeypatch.setattr(stub_resolver, "ASKS_S", 0.1)
-    monkeypatch.setattr(stub_resolver, "WAITS_S", 0.1)
+    monkeypatch.setattr(stub_resolver, "SOCKET_LIFETIME_S", 0.1)
+    monkeypatch.setattr(stub_resolver, "GRACE_S", 0.1)
 
 
 @on_both_loops

@@ -10,7 +10,6 @@ from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import POSITIONS, Ring
 from monitor.domain.verdict import RegionState, Verdict
 from monitor.services.checks.check import check_websites
-from monitor.services.scheduling.sync import full_sync, sync_changes
 from monitor.storage.redis.states import StateChange
 from support.world import START_S, run
 
@@ -184,10 +183,10 @@ def test_changes_that_fail_half_way_are_shown_the_next_time(play):
         await world.add_region("europe")
         await world.sync()
         website = await world.add_website()
-        broken = type(world.syncer)(world.pool, world.redis, now=lambda: 1 / 0)
+        broken = type(world.projection_sync)(world.pool, world.redis, now=lambda: 1 / 0)
         # when the sync dies after Redis was written but before its transaction is committed
         with pytest.raises(ZeroDivisionError):
-            await sync_changes(broken)
+            await broken.sync_changes()
         # then the change row is still there, and the next sync ends the work
         assert len(await world.rows("SELECT 1 FROM changes")) == 1
         assert len(await world.sync()) == 1
@@ -209,7 +208,7 @@ def test_a_full_sync_swaps_at_once_and_reports_its_progress(play):
                    '', '[[200, 399]]', true, true, '{}' FROM generate_series(1, 12000) n
             """
         )
-        await full_sync(world.syncer)
+        await world.projection_sync.full_sync()
         seen, done = [], asyncio.Event()
 
         async def watch():
@@ -219,7 +218,7 @@ def test_a_full_sync_swaps_at_once_and_reports_its_progress(play):
         watcher = asyncio.create_task(watch())
         progress = []
         # when
-        synced = await full_sync(world.syncer, lambda *told: progress.append(told))
+        synced = await world.projection_sync.full_sync(lambda *told: progress.append(told))
         done.set()
         await watcher
         # then whoever looked meanwhile saw all of them, every time
@@ -240,7 +239,7 @@ def test_a_full_sync_removes_what_no_change_row_told(play):
         await world.states.write("europe", [StateChange(website, 0, state, None)])
         # when a website goes without a trace
         await world.execute("DELETE FROM websites")
-        await full_sync(world.syncer)
+        await world.projection_sync.full_sync()
         # then
         assert await _ids(world) == set()
         assert await world.states.read({"europe": [website]}) == {}

@@ -7,8 +7,6 @@ from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.verdict import RegionState, Verdict
 from monitor.resources.validation import RegionFields, WebsiteFields
 from monitor.services.checks.check import check_websites
-from monitor.services.incidents.record import record_flips
-from monitor.services.scheduling.sync import full_sync
 from monitor.services.secrets.vault import Vault
 from monitor.services.websites import manage as websites
 from monitor.services.workers import regions
@@ -47,7 +45,7 @@ async def _given_down(world, **options):
     await world.sync()
     flips = await _fail(world, website)
     assert [f.verdict for f in flips] == [Verdict.DOWN]
-    await record_flips(world.recorder(), flips)
+    await world.recorder().record(flips)
     assert len(await world.incidents(website)) == 1
     return website
 
@@ -72,7 +70,7 @@ def test_a_pause_that_no_sync_saw_makes_regions_start_anew(play):
         assert await world.redis.hkeys("monitor:definitions") == [website.bytes]
         (flip,) = await _fail(world, website)
         assert flip.at_s == world.now_s - 15
-        await record_flips(world.recorder(), [flip])
+        await world.recorder().record([flip])
         assert len(await world.incidents(website)) == 2
 
     play(scenario)
@@ -86,7 +84,7 @@ def test_a_pause_is_not_lost_on_a_full_sync_of_the_same_moment(play):
         await websites.change(world.pool, Vault(), website, WebsiteFields(paused=True))
         await websites.change(world.pool, Vault(), website, WebsiteFields(paused=False))
         await regions.create(world.pool, RegionFields(name="africa"))
-        await full_sync(world.syncer)
+        await world.projection_sync.full_sync()
         assert await _held(world, website, "europe") == {"europe"}
         await world.sync()
         # then
@@ -152,7 +150,7 @@ def test_a_region_that_is_made_again_before_a_sync_starts_anew(play):
         # given
         website = await _given_down(world)
         await _report(world, "europe", "asia")
-        await record_flips(world.recorder(), await _fail(world, website, "asia"))
+        await world.recorder().record(await _fail(world, website, "asia"))
         # when
         await regions.delete(world.pool, "europe", force=True)
         await regions.create(world.pool, RegionFields(name="europe"))

@@ -1,4 +1,4 @@
-"""A question of the DNS and its answer, byte by byte (RFC 1035, section 4)."""
+"""A encode_query of the DNS and its answer, byte by byte (RFC 1035, section 4)."""
 
 import struct
 
@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.probes.net.dns_wire import first_address, question
+from monitor.probes.net.dns_wire import encode_query, first_address
 
-ASKED = question("www.shop.test", 0x1234)
+ASKED = encode_query("www.shop.test", 0x1234)
 QUESTION = b"\x03www\x04shop\x04test\x00\x00\x01\x00\x01"
 TO_QUESTION = b"\xc0\x0c"
 """A pointer to the name that was asked for."""
@@ -42,7 +42,7 @@ def test_a_question_as_it_is_on_the_wire():
      f"{'a' * 64}.test", ".".join(["a" * 60] * 5)],
 )  # fmt: skip
 def test_names_of_unusual_form_are_not_asked_for(host):
-    assert question(host, 1) is None
+    assert encode_query(host, 1) is None
 
 
 def test_the_first_address_of_several_is_taken():
@@ -50,7 +50,7 @@ def test_the_first_address_of_several_is_taken():
 
 
 def test_aliases_are_followed_also_where_names_are_cut_short():
-    # "cdn" before a pointer to the last label of the question, at 12 + 4 + 5
+    # "cdn" before a pointer to the last label of the encode_query, at 12 + 4 + 5
     target = b"\x03cdn\xc0\x15"
     found = answer(
         record(TO_QUESTION, CNAME, b"\x04edge\xc0\x10"),

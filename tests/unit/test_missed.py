@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from monitor.domain.backfill import Recorded, in_turn, missed_beginnings
+from monitor.domain.backfill import Recorded, missing_down_flips, replay_rounds
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.verdict import Flip, Outage, RegionState, Verdict, decide, flip_of
 
@@ -36,7 +36,7 @@ def test_a_recovery_tells_of_the_outage_that_it_ends():
 
 
 @pytest.mark.parametrize(
-    ("held", "resolved_s", "missed"),
+    ("held", "resolved_s", "backfilled"),
     [
         (None, 0, True),
         (Recorded(Verdict.UP, 50), 50, True),
@@ -46,10 +46,10 @@ def test_a_recovery_tells_of_the_outage_that_it_ends():
         (None, 150, False),  # it was paused meanwhile
     ],
 )
-def test_a_beginning_was_missed_where_nothing_of_it_is_recorded(held, resolved_s, missed):
+def test_a_beginning_was_missed_where_nothing_of_it_is_recorded(held, resolved_s, backfilled):
     recorded = {} if held is None else {("europe", SHOP): held}
-    found = missed_beginnings([_up(190, 100)], recorded, {SHOP: resolved_s})
-    assert bool(found) is missed
+    found = missing_down_flips([_up(190, 100)], recorded, {SHOP: resolved_s})
+    assert bool(found) is backfilled
     for flip in found:
         assert (flip.verdict, flip.at_s, flip.reason, flip.status_code) == (
             Verdict.DOWN, 100, Reason.HTTP_STATUS, 503,
@@ -60,9 +60,9 @@ def test_a_beginning_was_missed_where_nothing_of_it_is_recorded(held, resolved_s
 def test_each_website_goes_through_what_it_went_through_in_its_own_order():
     # given two regions that saw the outage of one website, and one flip of another
     flips = [_up(190, 100), _up(200, 110, region="asia"), _down(150, BLOG)]
-    missed = missed_beginnings(flips, {}, {})
+    backfilled = missing_down_flips(flips, {}, {})
     # when
-    rounds = in_turn(flips, missed)
+    rounds = replay_rounds(flips, backfilled)
     # then
     shop = [[(f.verdict, f.at_s) for f in each if f.website_id == SHOP] for each in rounds]
     assert shop == [
@@ -73,5 +73,5 @@ def test_each_website_goes_through_what_it_went_through_in_its_own_order():
 
 def test_a_beginning_that_was_reported_itself_stands_as_it_was_reported():
     flips = [_up(190, 100), _down(100)]
-    rounds = in_turn(flips, missed_beginnings(flips, {}, {}))
+    rounds = replay_rounds(flips, missing_down_flips(flips, {}, {}))
     assert rounds == [[_down(100)], [_up(190, 100)]]

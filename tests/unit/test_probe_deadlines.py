@@ -72,7 +72,7 @@ def test_a_cancellation_beside_the_deadline_wins():
         await asyncio.sleep(0)
         # given that both come in the same turn of the loop
         (group,) = deadlines._groups.values()
-        group.struck = True
+        group.expired = True
         task.cancel()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

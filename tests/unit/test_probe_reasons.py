@@ -105,10 +105,10 @@ def test_a_failure_that_speaks_of_the_website_outweighs_one_that_speaks_of_us():
     later = reasons.down(Reason.UNREACHABLE, "b")
     ours = reasons.not_measured(Reason.REGION_OFFLINE, "c")
 
-    assert reasons.more_telling(None, ours) is ours
-    assert reasons.more_telling(down, ours) is down
-    assert reasons.more_telling(ours, down) is down
-    assert reasons.more_telling(down, later) is later
+    assert reasons.more_conclusive(None, ours) is ours
+    assert reasons.more_conclusive(down, ours) is down
+    assert reasons.more_conclusive(ours, down) is down
+    assert reasons.more_conclusive(down, later) is later
 
 
 def test_every_phase_that_can_wait_has_a_reason_for_the_deadline():
@@ -132,7 +132,7 @@ def test_every_phase_that_can_wait_has_a_reason_for_the_deadline():
 )
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_connection_that_ended_before_its_answer(error, reason, begun):
-    found = reasons.of_lost(error, Progress(0), begun=begun)
+    found = reasons.of_connection_lost(error, Progress(0), begun=begun)
     assert (found.result, found.reason) == (D, reason)
 
 

@@ -12,7 +12,7 @@ from monitor.domain.ring import (
     POSITIONS,
     arcs_of_window,
     batches_of_arc,
-    left_out,
+    missed_window,
     slots_of_position,
 )
 
@@ -102,4 +102,4 @@ def test_the_slots_of_a_position_are_those_of_its_arcs(interval, start, position
     ],
 )
 def test_what_nobody_gave_out_ends_where_this_minute_begins(last_s, since_s):
-    assert left_out(last_s, 600_000) == (since_s, 600_000)
+    assert missed_window(last_s, 600_000) == (since_s, 600_000)

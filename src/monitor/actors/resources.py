@@ -21,28 +21,29 @@ from monitor.metrics.worker_metrics import LoopMetrics, WorkerMetrics
 from monitor.metrics.worker_stats import Meter
 from monitor.probes.http.prober import HttpProber
 from monitor.probes.net.address_policy import AddressPolicy
-from monitor.probes.net.reference_hosts import NetworkWitness
+from monitor.probes.net.reference_hosts import ConnectivityProbe
 from monitor.queue.broker import Broker, send_all
 from monitor.queue.middleware.message_metrics import MessageMetrics
 from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
 from monitor.runtime.settings import Settings
-from monitor.services.checks.check import hand_back
+from monitor.services.checks.check import requeue_slow_checks
 from monitor.services.checks.region_worker import RegionWorker
-from monitor.services.checks.slow_checks import Stragglers
-from monitor.services.checks.ticks import Keeper
-from monitor.services.incidents.record import Recorder
+from monitor.services.checks.slow_checks import SlowChecks
+from monitor.services.checks.ticks import TickUpkeep
+from monitor.services.incidents.record import IncidentRecorder
+from monitor.services.incidents.sweep import Sweep
 from monitor.services.notifications.deliver import Courier
 from monitor.services.notifications.outbox import Outbox
-from monitor.services.scheduling.emit import Emitter
+from monitor.services.scheduling.emit import BatchEmitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
-from monitor.services.scheduling.sync import Syncer, SyncTurns
+from monitor.services.scheduling.sync import CoalescedSync, ProjectionSync
 from monitor.services.secrets.vault import Vault
 from monitor.services.workers.clock import SharedClock
 from monitor.services.workers.heartbeat import Heartbeat
 from monitor.storage.postgres.pool import Pool, make_pool
 from monitor.storage.redis.client import make_client
-from monitor.storage.redis.minutes import Minutes
+from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
@@ -149,7 +150,7 @@ class RegionResources(Resources):
             dns_servers=self.settings.monitor_dns_servers,
             concurrency=self.settings.monitor_concurrency,
         )
-        self.witness = NetworkWitness(self.settings.monitor_references)
+        self.connectivity = ConnectivityProbe(self.settings.monitor_references)
         self.guarded = GuardedWrites(self.ticks.write)
         self.worker = RegionWorker(
             region=self.region,
@@ -159,8 +160,8 @@ class RegionResources(Resources):
             ticks=GroupedWrites(self.guarded.write),
             buffer=self.buffer,
             prober=self.prober,
-            witness=self.witness,
-            stragglers=Stragglers(self.settings.monitor_concurrency),
+            connectivity=self.connectivity,
+            slow_checks=SlowChecks(self.settings.monitor_concurrency),
             send=send_all,
             now=self.clock.now,
             meter=self.meter,
@@ -170,7 +171,11 @@ class RegionResources(Resources):
 
     def _tell(self) -> None:
         """Show what this worker does: in its own metrics, and in Redis for those of the API."""
-        slots, prober, late = self.settings.monitor_concurrency, self.prober, self.worker.stragglers
+        slots, prober, late = (
+            self.settings.monitor_concurrency,
+            self.prober,
+            self.worker.slow_checks,
+        )
         self.registry.register(
             WorkerMetrics(
                 self.region, self.meter, slots, lambda: prober.under_way, lambda: len(late)
@@ -189,24 +194,25 @@ class RegionResources(Resources):
 
     async def close(self) -> None:
         await self.heartbeat.close()
-        await send_all(await hand_back(self.worker))
+        await send_all(await requeue_slow_checks(self.worker))
         await self.worker.ticks.close()
         await self.guarded.close()
         await self.prober.close()
-        await self.witness.close()
+        await self.connectivity.close()
         await super().close()
 
 
 class CentralResources(Resources):
-    """What deciding, telling and upkeep need: Postgres, Redis, the tick store, a mail server."""
+    """What the central actors need: Postgres, Redis, the tick store, a mail server."""
 
-    emitter: Emitter
-    recorder: Recorder
+    emitter: BatchEmitter
+    recorder: IncidentRecorder
+    sweep: Sweep
     outbox: Outbox
-    syncer: Syncer
-    sync_turns: SyncTurns
+    sync: ProjectionSync
+    coalesced_sync: CoalescedSync
     watch: ProjectionWatch
-    keeper: Keeper
+    tick_upkeep: TickUpkeep
 
     def __init__(self, settings: Settings, role: str) -> None:
         super().__init__(settings, role)
@@ -230,20 +236,22 @@ class CentralResources(Resources):
             tls=s.smtp_tls,
             sender=s.smtp_from,
         )
-        self.emitter = Emitter(
+        self.emitter = BatchEmitter(
             Projection(self.redis),
             Regions(self.redis),
-            Minutes(self.redis),
+            DispatchedMinutes(self.redis),
             own_broker(),
             s.monitor_batch_size,
         )
-        self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, self.clock.now)
+        states = States(self.redis)
+        self.recorder = IncidentRecorder(self.pool, states, s.alert_email_to, self.clock.now)
+        self.sweep = Sweep(self.recorder)
         self.outbox = Outbox(Courier(self.pool, channel, s.smtp_from, self.clock.now), send_all)
-        self.syncer = Syncer(self.pool, self.redis, self.clock.now)
-        self.sync_turns = SyncTurns(self.syncer, send_all)
-        self.watch = ProjectionWatch(self.syncer, self.sync_turns, self.emitter)
+        self.sync = ProjectionSync(self.pool, self.redis, self.clock.now)
+        self.coalesced_sync = CoalescedSync(self.sync, send_all)
+        self.watch = ProjectionWatch(self.sync, self.coalesced_sync, self.emitter)
         self.watch.start()
-        self.keeper = Keeper(self.ticks, self.buffer, self.clock.now)
+        self.tick_upkeep = TickUpkeep(self.ticks, self.buffer, self.clock.now)
 
     async def close(self) -> None:
         await self.watch.close()

@@ -95,12 +95,12 @@ async def sync_all(pool: Pool, redis_url: str) -> int:
     """Make the projection anew, with a bar; returns how many websites are in it."""
     import time
 
-    from monitor.services.scheduling.sync import Syncer, full_sync
+    from monitor.services.scheduling.sync import ProjectionSync
     from monitor.storage.redis.client import client
 
     with bar("Syncing") as progress:
         async with client(redis_url) as redis:
-            return await full_sync(Syncer(pool, redis, time.time), progress)
+            return await ProjectionSync(pool, redis, time.time).full_sync(progress)
 
 
 @contextmanager
