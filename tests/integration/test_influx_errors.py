@@ -187,7 +187,7 @@ def test_an_answer_that_is_no_json_is_unavailable():
         async with answering(query=[(200, "<html>hello")]) as server, opened(server.url) as store:
             await store.ticks(SHOP, HOUR, HOUR + 1)
 
-    with pytest.raises(Unavailable, match="influxdb: an answer that is none"):
+    with pytest.raises(Unavailable, match="influxdb: invalid response"):
         asyncio.run(main())
 
 

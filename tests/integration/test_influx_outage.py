@@ -15,7 +15,7 @@ from monitor.services.checks.ticks import TickUpkeep
 from monitor.storage.redis.client import client
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.tick_buffer import TickBuffer
-from monitor.storage.timeseries.circuit_breaker import GuardedWrites
+from monitor.storage.timeseries.circuit_breaker import CircuitBreaker
 from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.influxdb import InfluxTicks
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
@@ -53,16 +53,16 @@ async def _store(influx):
 async def _worker(world, influx, redis_url, buffer_bytes=2**20):
     """A region worker as its process makes it, with nothing of another one's."""
     async with _store(influx) as store, client(redis_url) as redis:
-        guarded = GuardedWrites(store.write, try_every_s=0)
+        breaker = CircuitBreaker(store.write, retry_every_s=0)
         worker = replace(
             world.worker(),
-            ticks=GroupedWrites(guarded.write, linger_s=0),
+            ticks=GroupedWrites(breaker.write, linger_s=0),
             buffer=TickBuffer(redis, buffer_bytes),
         )
         try:
             yield worker
         finally:
-            await guarded.close()
+            await breaker.close()
 
 
 async def _check(world, worker, slots):

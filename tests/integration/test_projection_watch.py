@@ -128,7 +128,7 @@ def test_a_minute_that_began_without_projection_is_made_good(play):
         await _given(world)
         watch = _watch(world, broker)
         await world.redis.flushall()
-        await watch.note()
+        await watch.note_loss()
         assert await _emitter(world, broker).emit_minute(MINUTE_S) == 0
         # when somebody else has made the projection again
         await world.sync()

@@ -9,7 +9,7 @@ import pytest
 
 from monitor.domain.errors import Unavailable
 from monitor.domain.outcome import Tick, Timings
-from monitor.storage.timeseries.grouped import MOST_TICKS, GroupedWrites
+from monitor.storage.timeseries.grouped import MAX_TICKS, GroupedWrites
 
 
 def ticks(count, slot_s=0):
@@ -79,8 +79,8 @@ def test_a_full_group_does_not_linger():
     async def scenario():
         store = Store()
         groups = GroupedWrites(store.write, linger_s=3600)
-        await asyncio.gather(groups.write(ticks(MOST_TICKS - 1)), groups.write(ticks(1)))
-        assert [len(w) for w in store.writes] == [MOST_TICKS]
+        await asyncio.gather(groups.write(ticks(MAX_TICKS - 1)), groups.write(ticks(1)))
+        assert [len(w) for w in store.writes] == [MAX_TICKS]
 
     run(scenario)
 

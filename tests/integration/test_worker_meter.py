@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.domain.capacity import Limits
+from monitor.domain.capacity import WorkerLimits
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckWebsites
 from monitor.domain.outcome import Outcome, Reason, Result
@@ -79,7 +79,7 @@ def _heartbeat(world, meter):
     return Heartbeat(
         Workers(world.redis),
         "europe",
-        limits=Limits(4, 2000),
+        limits=WorkerLimits(4, 2000),
         meter=meter,
         message_s=lambda: 0.0,
         now=world.now,
@@ -91,7 +91,7 @@ def test_a_process_is_seen_while_it_beats_and_gone_when_it_says_so(play):
         workers, heartbeat = Workers(world.redis), _heartbeat(world, Meter())
         await heartbeat.beat()
         (seen,) = await workers.fresh(world.now_s + FRESH_S)
-        assert (seen.region, seen.limits) == ("europe", Limits(4, 2000))
+        assert (seen.region, seen.limits) == ("europe", WorkerLimits(4, 2000))
         assert await workers.fresh(world.now_s + FRESH_S + 1) == []
         # when
         await heartbeat.close()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from monitor.domain.capacity import ENOUGH_CHECKS, Limits, Load, Work, add_up, load_between
+from monitor.domain.capacity import ENOUGH_CHECKS, Load, Work, WorkerLimits, add_up, load_between
 
-LIMITS = Limits(threads=4, concurrency=2000)
+LIMITS = WorkerLimits(threads=4, concurrency=2000)
 BEGIN = Work(at_s=100.0, checks=50, cpu_s=1.0, message_s=2.0, check_s=3.0)
 
 

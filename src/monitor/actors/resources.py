@@ -13,7 +13,7 @@ from dramatiq.middleware import Middleware
 from prometheus_client import Counter, Gauge
 
 from monitor.channels.email.smtp import EmailChannel
-from monitor.domain.capacity import Limits
+from monitor.domain.capacity import WorkerLimits
 from monitor.domain.errors import Unavailable
 from monitor.metrics.loop_delay import measure_loop_delay
 from monitor.metrics.prometheus import process_registry
@@ -49,7 +49,7 @@ from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.redis.workers import Workers
-from monitor.storage.timeseries.circuit_breaker import GuardedWrites
+from monitor.storage.timeseries.circuit_breaker import CircuitBreaker
 from monitor.storage.timeseries.contract import TickStore
 from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.open import make_tick_store
@@ -89,7 +89,7 @@ class Resources(Middleware):
         """Make the clients; on failure the process ends: it could do nothing."""
         self.redis = make_client(self.settings.need("REDIS_URL"))
         with contextlib.suppress(Unavailable):
-            await self.clock.look(self.redis)
+            await self.clock.sync(self.redis)
         self.pool = await self._open_pool()
         self.ticks = self._tick_store()
         self.buffer = TickBuffer(self.redis, self.settings.monitor_tick_buffer_bytes)
@@ -151,13 +151,13 @@ class RegionResources(Resources):
             concurrency=self.settings.monitor_concurrency,
         )
         self.connectivity = ConnectivityProbe(self.settings.monitor_references)
-        self.guarded = GuardedWrites(self.ticks.write)
+        self.breaker = CircuitBreaker(self.ticks.write)
         self.worker = RegionWorker(
             region=self.region,
             projection=Projection(self.redis),
             states=States(self.redis),
             regions=Regions(self.redis),
-            ticks=GroupedWrites(self.guarded.write),
+            ticks=GroupedWrites(self.breaker.write),
             buffer=self.buffer,
             prober=self.prober,
             connectivity=self.connectivity,
@@ -181,7 +181,7 @@ class RegionResources(Resources):
                 self.region, self.meter, slots, lambda: prober.under_way, lambda: len(late)
             )
         )
-        limits = Limits(self.messages.threads, slots)
+        limits = WorkerLimits(self.messages.threads, slots)
         self.heartbeat = Heartbeat(
             Workers(self.redis),
             self.region,
@@ -196,7 +196,7 @@ class RegionResources(Resources):
         await self.heartbeat.close()
         await send_all(await requeue_slow_checks(self.worker))
         await self.worker.ticks.close()
-        await self.guarded.close()
+        await self.breaker.close()
         await self.prober.close()
         await self.connectivity.close()
         await super().close()

@@ -14,7 +14,7 @@ from monitor.services.incidents import downtime
 from monitor.services.websites import latest as monitor_view
 from monitor.services.websites.latest import RegionView, View
 from monitor.services.websites.series import RegionSeries, Series
-from monitor.services.workers.regions import SeenRegion
+from monitor.services.workers.regions import ReportedRegion
 from monitor.storage.postgres.history import Incident
 
 
@@ -37,7 +37,7 @@ def website(view: View) -> schemas.Website:
     )
 
 
-def region(seen: SeenRegion) -> schemas.Region:
+def region(seen: ReportedRegion) -> schemas.Region:
     """A region, and what it said of itself."""
     return schemas.Region(
         **asdict(seen.region),
