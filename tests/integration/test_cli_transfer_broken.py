@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from monitor.cli.client import Access, Broken, Upload, client
+from monitor.cli.client import Access, Interrupted, Upload, client
 from monitor.domain.access import Role
 from support.bulk import ndjson
 from support.cutting_proxy import CuttingProxy
@@ -77,7 +77,7 @@ def test_it_waits_longer_each_time_it_gets_no_farther_and_gives_up(api, cuts, pa
         url = f"http://127.0.0.1:{proxy.port}"
         # then
         if len(cuts) > len(pauses):
-            with pytest.raises(Broken, match="The connection broke"):
+            with pytest.raises(Interrupted, match="The connection broke"):
                 asyncio.run(run(url))
         else:
             assert asyncio.run(run(url))["created"] == LINES
@@ -119,11 +119,11 @@ def test_an_interrupted_import_says_how_far_it_came_and_how_to_go_on(api):
     # then
     assert (code, out) == (130, "")
     assert "Traceback" not in told
-    lines = int(re.search(r"Stopped: (\d+) lines are in\.", told)[1])
+    lines = int(re.search(r"Stopped after (\d+) lines\.", told)[1])
     assert 1000 <= lines < LINES
     assert lines == _imports(api)[0]["lines"] == _count(api)
     # when it is gone on with
-    words = shlex.split(re.search(r"To go on, with the same lines: monitor (.*)", told)[1])
+    words = shlex.split(re.search(r"To resume with the same file: monitor (.*)", told)[1])
     done = api.monitor(*words)
     # then
     assert done.returncode == 0, done.stderr
@@ -142,7 +142,7 @@ def test_an_import_that_is_interrupted_with_more_to_send_ends_its_connection(api
         code, _, told = _interrupted(api, proxy, "many.ndjson")
     # then
     assert code == 130
-    lines = int(re.search(r"Stopped: (\d+) lines are in\.", told)[1])
+    lines = int(re.search(r"Stopped after (\d+) lines\.", told)[1])
     assert lines == _imports(api)[0]["lines"] == _count(api)
 
 

@@ -58,7 +58,7 @@ def alive(pid):
 
 def run(kept, scenario):
     async def body():
-        task = asyncio.create_task(kept.child.keep(kept.stopping))
+        task = asyncio.create_task(kept.child.supervise(kept.stopping))
         try:
             await scenario(kept)
         finally:
@@ -93,7 +93,7 @@ def test_pauses_double_up_to_their_limit(tmp_path, monkeypatch):
         pauses.append(pause_s)
         return False
 
-    monkeypatch.setattr(under_test, "happens_within", noted)
+    monkeypatch.setattr(under_test, "is_set_within", noted)
     kept = Kept(tmp_path, "")
 
     # when
@@ -146,7 +146,7 @@ def test_a_child_that_will_not_end_is_killed_with_its_own(tmp_path):
     async def scenario(kept):
         await kept.until(kept.printed)
         kept.stopping.set()
-        kept.child.tell()
+        kept.child.request_stop()
         await asyncio.sleep(0.1)
         assert alive(kept.started[0].pid)
         kept.child.kill()

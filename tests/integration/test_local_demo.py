@@ -37,7 +37,7 @@ def test_it_fails_until_asked_twice_and_works_and_fails_again(tmp_path):
 
     async def run():
         async with demo_site(Console(out), tmp_path / "port", QUICK) as (site, url):
-            living = asyncio.create_task(site.live())
+            living = asyncio.create_task(site.run())
             first = await asyncio.to_thread(status_of, url)
             await asyncio.sleep(3 * QUICK.fails_for_s)
             rest = await seen_until(url, [503, 200, 503])

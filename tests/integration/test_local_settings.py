@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitor.domain.access import Role
-from monitor.local.banner import Facts, banner
+from monitor.local.banner import BannerFacts, banner
 from monitor.local.directory import DataDirectory
 from monitor.local.processes import Locations, commands, environment
 from monitor.local.stack import KEY_NAME, _region_and_key
@@ -81,7 +81,9 @@ def test_a_newcomer_is_told_which_networks_may_be_checked(given, tmp_path):
     # given what the processes of the stack are told
     allowed = [str(network) for network in told(given).monitor_allow_networks]
     # when
-    facts = Facts("http://x", "mon_key", DataDirectory(tmp_path), load(given, tmp_path / ".env"))
+    facts = BannerFacts(
+        "http://x", "mon_key", DataDirectory(tmp_path), load(given, tmp_path / ".env")
+    )
     # then
     assert (
         f"\n  Websites at {', '.join(allowed)} may be watched here; "

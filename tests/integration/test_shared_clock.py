@@ -66,7 +66,7 @@ def test_a_host_whose_clock_is_stepped_does_not_feel_it(redis_url):
 
 
 def test_without_redis_time_goes_on():
-    clock = SharedClock(own=Host(HOUR_S).own)
+    clock = SharedClock(host=Host(HOUR_S).time)
     with pytest.raises(Unavailable):
         _sync(clock, f"redis://127.0.0.1:{free_port()}/0")
     assert clock.now() == pytest.approx(time.time() + HOUR_S, abs=1)

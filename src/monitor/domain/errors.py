@@ -33,7 +33,7 @@ class InvalidInput(MonitorError):
 
 
 class NotFound(MonitorError):
-    """It does not exist; ``code`` is stable and names the kind of object."""
+    """The object does not exist; ``code`` is stable and names its kind."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
