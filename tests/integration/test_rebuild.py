@@ -29,7 +29,7 @@ def written(monkeypatch):
         add(pipe, websites, *more)
 
     monkeypatch.setattr(rebuild_module, "add", noted)
-    monkeypatch.setattr(rebuild_module, "_SORTED_TOGETHER", 4)
+    monkeypatch.setattr(rebuild_module, "_SORT_CHUNK", 4)
     monkeypatch.setattr(rebuild_module, "_PAGE", 3)
     return found
 

@@ -201,7 +201,7 @@ class Client:
 
 @asynccontextmanager
 async def client(access: Access) -> AsyncIterator[Client]:
-    """A client of the API. If the block fails or is cancelled, its connections are reset at once."""
+    """A client of the API. Its connections are reset if the block fails or is cancelled."""
     timeout = aiohttp.ClientTimeout(sock_connect=_CONNECT_S, sock_read=_STALL_S, total=None)
     headers = {"Authorization": f"Bearer {access.key}"}
     sockets: list[socket.socket] = []

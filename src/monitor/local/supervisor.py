@@ -180,7 +180,7 @@ class Supervisor:
     async def _end(
         self, children: Sequence[Child], tasks: Sequence[asyncio.Task[None]], within_s: float
     ) -> None:
-        """Signal each child once; kill the rest after ``within_s`` seconds, or at another signal."""
+        """Signal each child once; kill the rest after ``within_s`` seconds or another signal."""
         for child in children:
             child.request_stop()
         ended = asyncio.create_task(_all_done(tasks))
