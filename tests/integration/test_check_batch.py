@@ -107,7 +107,7 @@ def test_a_batch_older_than_its_interval_is_dropped_and_counted(play):
     play(scenario)
 
 
-def test_a_check_out_of_turn_that_waited_too_long_is_left_out_and_counted(play):
+def test_an_unscheduled_check_that_waited_too_long_is_dropped_and_counted(play):
     async def scenario(world):
         websites = await _given(world, "http://1/", "http://2/")
         message = CheckWebsites(
@@ -123,7 +123,7 @@ def test_a_check_out_of_turn_that_waited_too_long_is_left_out_and_counted(play):
     play(scenario)
 
 
-def test_a_region_without_network_says_so_and_turns_nothing_down(play):
+def test_a_region_without_network_reports_it_and_no_website_as_down(play):
     async def scenario(world):
         (website,) = await _given(world, "http://down/")
         world.prober.outcomes["http://down/"] = TIMED_OUT
@@ -146,7 +146,7 @@ def test_a_region_without_network_says_so_and_turns_nothing_down(play):
 
 
 @pytest.mark.parametrize(("found", "asked"), [(TIMED_OUT, [0]), (DOWN, []), (None, [])])
-def test_the_network_is_asked_about_once_the_failures_are_seen_and_no_more(play, found, asked):
+def test_the_network_is_probed_once_after_failures(play, found, asked):
     async def scenario(world):
         urls = [f"http://{n}/" for n in range(12)]
         await _given(world, *urls)
@@ -165,7 +165,7 @@ def test_the_network_is_asked_about_once_the_failures_are_seen_and_no_more(play,
     play(scenario)
 
 
-def test_an_answer_that_proves_a_network_counts_even_then(play):
+def test_a_response_counts_even_without_network(play):
     async def scenario(world):
         (website,) = await _given(world, "http://refuses/")
         world.prober.outcomes["http://refuses/"] = DOWN
@@ -177,7 +177,7 @@ def test_an_answer_that_proves_a_network_counts_even_then(play):
 
 
 @pytest.mark.parametrize("earlier_s", [0, 1])
-def test_of_two_overlapping_checks_the_earlier_slot_decides_nothing(play, earlier_s):
+def test_of_two_overlapping_checks_the_earlier_slot_is_ignored(play, earlier_s):
     async def scenario(world):
         (website,) = await _given(world, "http://up/")
         entries = await world.projection.read_websites("europe", [website])
@@ -205,7 +205,7 @@ def test_of_two_overlapping_checks_the_earlier_slot_decides_nothing(play, earlie
     play(scenario)
 
 
-def test_a_suspect_of_a_late_batch_is_looked_at_again_15_s_later_and_not_at_once(play):
+def test_a_suspect_of_a_late_batch_is_rechecked_15_s_later(play):
     async def scenario(world):
         (website,) = await _given(world, "http://down/")
         world.prober.outcomes["http://down/"] = DOWN
@@ -223,7 +223,7 @@ def test_a_suspect_of_a_late_batch_is_looked_at_again_15_s_later_and_not_at_once
     play(scenario)
 
 
-def test_ticks_the_store_refuses_wait_and_alarms_go_on(play):
+def test_refused_ticks_are_buffered_and_flips_still_reported(play):
     async def scenario(world):
         (website,) = await _given(world, "http://down/")
         world.prober.outcomes["http://down/"] = DOWN
@@ -246,7 +246,7 @@ def test_ticks_the_store_refuses_wait_and_alarms_go_on(play):
     play(scenario)
 
 
-def test_kept_ticks_are_bounded_and_the_oldest_go(play):
+def test_the_tick_buffer_is_bounded_and_drops_the_oldest(play):
     async def scenario(world):
         (website,) = await _given(world, "http://up/")
 
@@ -267,7 +267,7 @@ def test_kept_ticks_are_bounded_and_the_oldest_go(play):
     play(scenario)
 
 
-def test_a_batch_that_comes_late_looks_again_fifteen_seconds_after_it_looked(play):
+def test_a_late_batch_rechecks_15_s_after_its_checks(play):
     async def scenario(world):
         (website,) = await _given(world, "http://down/")
         world.prober.outcomes["http://down/"] = DOWN
@@ -283,7 +283,7 @@ def test_a_batch_that_comes_late_looks_again_fifteen_seconds_after_it_looked(pla
     play(scenario)
 
 
-def test_websites_checked_by_a_clock_that_was_ahead_are_checked_again_now(play):
+def test_websites_checked_by_a_clock_ahead_are_checked_again(play):
     async def scenario(world):
         (website,) = await _given(world, "http://up/")
         world.now_s = START_S + 3600

@@ -151,7 +151,7 @@ async def _due(emitter, minute_s):
     return counted
 
 
-def test_a_region_without_workers_is_not_buried(broker, emitting, redis_url):
+def test_a_region_without_workers_gets_no_more_batches(broker, emitting, redis_url):
     # given a region whose queue holds more than its workers can be about to do
     async def scenario(_, emitter):
         broker.send([_batch(n) for n in range(2001)])
@@ -167,7 +167,7 @@ def test_a_region_without_workers_is_not_buried(broker, emitting, redis_url):
     assert broker.backlog("checks.asia") == due["dropped_batches:asia"]
 
 
-def test_what_a_region_got_before_it_had_too_much_is_not_counted(broker, emitting):
+def test_batches_queued_before_the_overload_are_not_counted_as_missed(broker, emitting):
     async def scenario(_, emitter):
         await emitter.emit_minute(MINUTE_S)
         broker.send([_batch(n) for n in range(2001)])
@@ -177,7 +177,7 @@ def test_what_a_region_got_before_it_had_too_much_is_not_counted(broker, emittin
     emitting(scenario)
 
 
-def test_minutes_that_nobody_gave_out_are_counted_once_and_not_made_up_for(emitting):
+def test_missed_minutes_are_counted_once_and_not_dispatched_later(emitting):
     async def scenario(world, emitter):
         # given
         await emitter.emit_minute(MINUTE_S)
@@ -202,7 +202,7 @@ def test_minutes_that_nobody_gave_out_are_counted_once_and_not_made_up_for(emitt
     emitting(scenario)
 
 
-def test_whoever_dies_while_it_notes_a_minute_leaves_it_to_the_next(emitting):
+def test_a_crash_while_recording_a_minute_is_made_good_by_the_next_worker(emitting):
     async def scenario(world, emitter):
         await emitter.emit_minute(MINUTE_S)
 
@@ -223,7 +223,7 @@ def test_whoever_dies_while_it_notes_a_minute_leaves_it_to_the_next(emitting):
     emitting(scenario)
 
 
-def test_of_two_that_note_a_minute_one_counts(emitting):
+def test_of_two_workers_that_record_a_minute_one_counts(emitting):
     async def scenario(world, emitter):
         minutes = DispatchedMinutes(world.redis)
         assert await minutes.record(None, MINUTE_S, {})
@@ -240,7 +240,7 @@ def test_of_two_that_note_a_minute_one_counts(emitting):
     emitting(scenario)
 
 
-def test_a_minute_that_is_meant_late_is_not_missing_later(emitting):
+def test_a_minute_dispatched_late_is_not_missed(emitting):
     async def scenario(_, emitter):
         # when a message of a minute comes after that of the next one
         for minute_s in (MINUTE_S, MINUTE_S + 60, MINUTE_S, MINUTE_S + 120):
@@ -251,7 +251,7 @@ def test_a_minute_that_is_meant_late_is_not_missing_later(emitting):
     emitting(scenario)
 
 
-def test_a_clock_that_was_ahead_lets_nothing_be_counted_that_was_given_out(emitting):
+def test_a_clock_that_was_ahead_counts_no_dispatched_minute_as_missed(emitting):
     async def scenario(_, emitter):
         await emitter.emit_minute(MINUTE_S + 3600)
         # when it is right again
@@ -265,9 +265,7 @@ def test_a_clock_that_was_ahead_lets_nothing_be_counted_that_was_given_out(emitt
     emitting(scenario)
 
 
-def test_hundreds_of_websites_that_were_added_one_by_one_cost_their_region_no_minute(
-    broker, database_url, redis_url
-):
+def test_hundreds_of_single_websites_do_not_count_as_overload(broker, database_url, redis_url):
     # given the checks that 300 websites of a small region get until a minute's batches know them
     async def scenario(world):
         await world.add_region("europe")
@@ -290,7 +288,7 @@ def test_hundreds_of_websites_that_were_added_one_by_one_cost_their_region_no_mi
     assert run(scenario, database_url, redis_url) > 0
 
 
-def test_a_message_for_later_waits_in_the_delay_queue(broker, redis_url):
+def test_a_delayed_message_waits_in_the_delay_queue(broker, redis_url):
     late = _batch(0)
     late = type(late)(late.queue, late.actor, late.payload, 4_000_000_000_000)
     # when
@@ -300,7 +298,7 @@ def test_a_message_for_later_waits_in_the_delay_queue(broker, redis_url):
     assert _queued(redis_url, "checks.europe") == 1
 
 
-def test_without_redis_sending_says_so():
+def test_without_redis_sending_raises_unavailable():
     broker = Broker(f"redis://127.0.0.1:{free_port()}/0")
     with pytest.raises(Unavailable, match="redis"):
         broker.send([_batch(0)])
@@ -309,5 +307,5 @@ def test_without_redis_sending_says_so():
 @pytest.mark.parametrize(
     ("came_s", "minute_s"), [(120, 120), (121.5, 120), (119.4, 120), (177.5, 180), (176, 120)]
 )
-def test_a_scheduler_that_is_a_little_ahead_means_the_minute_that_begins(came_s, minute_s):
+def test_a_scheduler_slightly_ahead_means_the_next_minute(came_s, minute_s):
     assert minute_to_emit(came_s) == minute_s

@@ -81,7 +81,7 @@ async def _given(world):
     return websites
 
 
-def test_ten_minutes_without_it_leave_no_gap(database_url, redis_url, influx):
+def test_ten_minutes_without_influxdb_leave_no_gap(database_url, redis_url, influx):
     async def scenario(world):
         # given
         websites = await _given(world)
@@ -110,7 +110,7 @@ def test_ten_minutes_without_it_leave_no_gap(database_url, redis_url, influx):
     run(scenario, database_url, redis_url)
 
 
-def test_beyond_the_bound_the_oldest_go_and_are_counted(database_url, redis_url, influx):
+def test_beyond_the_bound_the_oldest_ticks_are_dropped_and_counted(database_url, redis_url, influx):
     async def scenario(world):
         # given room for about a third of them
         websites = await _given(world)

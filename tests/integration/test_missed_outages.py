@@ -54,7 +54,7 @@ BOTH = [("opened", "ops@example.com"), ("resolved", "ops@example.com")]
 
 
 @pytest.mark.parametrize("order", ["the end alone", "the end first", "both at once"])
-def test_it_is_one_incident_and_two_mails(play, order):
+def test_a_missed_outage_is_one_incident_and_two_mails(play, order):
     async def scenario(world):
         website = await _given(world, "europe")
         began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
@@ -80,7 +80,7 @@ def test_it_is_one_incident_and_two_mails(play, order):
     play(scenario)
 
 
-def test_the_sweep_tells_of_it_where_all_messages_were_lost(play):
+def test_the_sweep_records_it_if_all_messages_were_lost(play):
     async def scenario(world):
         website = await _given(world, "europe")
         await _outage(world, "europe", website, START_S, START_S + 90)
@@ -94,7 +94,7 @@ def test_the_sweep_tells_of_it_where_all_messages_were_lost(play):
     play(scenario)
 
 
-def test_regions_that_saw_it_together_make_it_an_incident(play):
+def test_overlapping_outages_of_a_quorum_are_an_incident(play):
     async def scenario(world):
         regions = ("africa", "asia", "europe")
         website = await _given(world, *regions)
@@ -115,7 +115,7 @@ def test_regions_that_saw_it_together_make_it_an_incident(play):
     play(scenario)
 
 
-def test_regions_that_failed_one_after_the_other_make_none(play):
+def test_successive_outages_of_single_regions_are_no_incident(play):
     async def scenario(world):
         website = await _given(world, "asia", "europe")
         flips = []
@@ -131,7 +131,7 @@ def test_regions_that_failed_one_after_the_other_make_none(play):
     play(scenario)
 
 
-def test_an_outage_from_before_a_pause_is_not_told_again(play):
+def test_an_outage_before_a_pause_is_not_recorded_again(play):
     async def scenario(world):
         website = await _given(world, "europe")
         began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
@@ -150,7 +150,7 @@ def test_an_outage_from_before_a_pause_is_not_told_again(play):
     play(scenario)
 
 
-def test_many_workers_at_once_tell_of_it_once(play):
+def test_concurrent_workers_record_it_once(play):
     async def scenario(world):
         website = await _given(world, "europe")
         began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
@@ -166,7 +166,7 @@ def test_many_workers_at_once_tell_of_it_once(play):
     play(scenario)
 
 
-def test_a_flip_that_cannot_be_read_holds_up_no_other(play):
+def test_an_unreadable_flip_does_not_block_others(play):
     async def scenario(world):
         website = await _given(world, "europe")
         await _outage(world, "europe", website, START_S, START_S + 90)

@@ -13,12 +13,12 @@ from support.targets_loops import on_both_loops
 
 
 @on_both_loops
-async def test_without_references_there_is_nothing_to_doubt():
+async def test_without_targets_the_network_is_assumed():
     assert await ConnectivityProbe([]).has_network()
 
 
 @on_both_loops
-async def test_one_reference_that_accepts_is_enough_and_the_others_are_not_waited_for():
+async def test_one_target_that_accepts_is_enough():
     async with TargetServer(silent) as target:
         with refusing_port() as refusing, unanswering_port() as unanswering:
             ports = (refusing, unanswering, target.port)
@@ -33,7 +33,7 @@ async def test_one_reference_that_accepts_is_enough_and_the_others_are_not_waite
 
 
 @on_both_loops
-async def test_no_reference_that_accepts_means_no_network_and_it_is_known_in_time():
+async def test_no_target_that_accepts_means_no_network_within_the_timeout():
     with refusing_port() as refusing, unanswering_port() as unanswering:
         references = [("127.0.0.1", refusing), ("127.0.0.1", unanswering)]
         connectivity = ConnectivityProbe(references, timeout_s=0.3)
@@ -45,7 +45,7 @@ async def test_no_reference_that_accepts_means_no_network_and_it_is_known_in_tim
 
 
 @on_both_loops
-async def test_callers_share_a_look():
+async def test_callers_share_a_probe():
     async with TargetServer(silent) as target:
         connectivity = ConnectivityProbe([("127.0.0.1", target.port)], min_gap_s=0)
         answers = await asyncio.gather(*(connectivity.has_network() for _ in range(50)))
@@ -56,7 +56,7 @@ async def test_callers_share_a_look():
 
 
 @on_both_loops
-async def test_however_many_ask_again_and_again_looks_stay_apart():
+async def test_probes_keep_their_gap_however_many_callers():
     async with TargetServer(silent) as target:
         connectivity = ConnectivityProbe([("127.0.0.1", target.port)], min_gap_s=0.2)
 
@@ -75,7 +75,7 @@ async def test_however_many_ask_again_and_again_looks_stay_apart():
 
 
 @on_both_loops
-async def test_a_yes_of_before_is_not_taken_for_now():
+async def test_an_earlier_result_is_not_reused():
     async with TargetServer(silent) as target:
         connectivity = ConnectivityProbe([("127.0.0.1", target.port)], min_gap_s=0)
         assert await connectivity.has_network()
@@ -90,7 +90,7 @@ async def test_a_yes_of_before_is_not_taken_for_now():
 
 
 @on_both_loops
-async def test_whoever_asks_while_a_look_is_under_way_waits_for_one_that_begins_later():
+async def test_a_caller_during_a_probe_waits_for_a_later_one():
     with socket.socket() as listener:
         # given a look that began before something failed, and that has no answer yet
         fillers = _fill(listener)
@@ -133,7 +133,7 @@ def _accepted(listener):
 
 
 @on_both_loops
-async def test_a_caller_that_gives_up_does_not_take_the_answer_from_the_others():
+async def test_a_cancelled_caller_does_not_cancel_the_probe():
     with unanswering_port() as port:
         connectivity = ConnectivityProbe([("127.0.0.1", port)], timeout_s=0.3)
         impatient, patient = [asyncio.create_task(connectivity.has_network()) for _ in range(2)]
@@ -145,7 +145,7 @@ async def test_a_caller_that_gives_up_does_not_take_the_answer_from_the_others()
 
 
 @on_both_loops
-async def test_of_the_time_before_the_network_came_back_nothing_is_known():
+async def test_the_time_before_the_network_returned_is_unknown():
     with refusing_port() as port:
         connectivity = ConnectivityProbe([("127.0.0.1", port)], min_gap_s=0, interval_s=0)
         assert not await connectivity.has_network()
@@ -161,7 +161,7 @@ async def test_of_the_time_before_the_network_came_back_nothing_is_known():
 
 
 @on_both_loops
-async def test_that_a_network_was_away_while_checks_hung_is_known_when_they_time_out():
+async def test_an_outage_while_checks_hung_is_known_when_they_time_out():
     with refusing_port() as port:
         connectivity = ConnectivityProbe([("127.0.0.1", port)], min_gap_s=0, interval_s=0.2)
         # given a check that hangs while there is no network
@@ -177,7 +177,7 @@ async def test_that_a_network_was_away_while_checks_hung_is_known_when_they_time
 
 
 @on_both_loops
-async def test_glances_are_few():
+async def test_refreshes_are_rate_limited():
     async with TargetServer(silent) as target:
         connectivity = ConnectivityProbe([("127.0.0.1", target.port)], interval_s=60)
         for _ in range(10):
@@ -188,7 +188,7 @@ async def test_glances_are_few():
 
 
 @on_both_loops
-async def test_it_finds_out_by_itself_when_the_network_is_back():
+async def test_the_probe_notices_the_return_of_the_network_by_itself():
     with refusing_port() as port:
         connectivity = ConnectivityProbe([("127.0.0.1", port)], interval_s=0.05, min_gap_s=0)
         assert not await connectivity.has_network()
@@ -208,7 +208,7 @@ async def test_it_finds_out_by_itself_when_the_network_is_back():
 
 
 @on_both_loops
-async def test_a_witness_that_is_closed_asks_no_more():
+async def test_a_closed_probe_makes_no_connections():
     with refusing_port() as port:
         connectivity = ConnectivityProbe([("127.0.0.1", port)], interval_s=0)
         assert not await connectivity.has_network()

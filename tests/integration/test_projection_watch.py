@@ -86,7 +86,7 @@ async def _watching(watch):
         await watch.close()
 
 
-def test_ten_thousand_websites_are_back_within_30_s(play):
+def test_ten_thousand_websites_are_restored_within_30_s(play):
     async def scenario(world, broker):
         # given
         await _given(world)
@@ -104,7 +104,7 @@ def test_ten_thousand_websites_are_back_within_30_s(play):
     play(scenario)
 
 
-def test_the_rest_of_the_minute_is_given_out_again_and_no_more(play):
+def test_the_rest_of_the_minute_is_dispatched_again(play):
     async def scenario(world, broker):
         # given a minute whose batches went with everything else
         await _given(world)
@@ -122,7 +122,7 @@ def test_the_rest_of_the_minute_is_given_out_again_and_no_more(play):
     play(scenario)
 
 
-def test_a_minute_that_began_without_projection_is_made_good(play):
+def test_a_minute_that_began_without_projection_is_dispatched_after_the_rebuild(play):
     async def scenario(world, broker):
         # given a minute that was emitted in between: there was nothing to emit
         await _given(world)
@@ -139,7 +139,7 @@ def test_a_minute_that_began_without_projection_is_made_good(play):
     play(scenario)
 
 
-def test_a_restart_that_kept_everything_gives_nothing_out_again(play):
+def test_a_restart_without_data_loss_dispatches_nothing_again(play):
     async def scenario(world, broker):
         # given another run of the server than the projection was made on
         await _given(world, websites=10)
@@ -153,7 +153,7 @@ def test_a_restart_that_kept_everything_gives_nothing_out_again(play):
     play(scenario)
 
 
-def test_of_two_that_notice_one_rebuilds(play):
+def test_of_two_watches_one_rebuilds(play):
     async def scenario(world, broker):
         # given
         await _given(world, websites=10)

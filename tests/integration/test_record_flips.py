@@ -61,7 +61,7 @@ def test_down_and_up_are_one_incident_and_two_notifications(play):
     play(scenario)
 
 
-def test_everything_twice_changes_nothing_the_second_time(play):
+def test_recording_twice_changes_nothing(play):
     async def scenario(world):
         website = await _given(world, "europe")
         for flip in (_down(website), _up(website)):
@@ -75,7 +75,7 @@ def test_everything_twice_changes_nothing_the_second_time(play):
     play(scenario)
 
 
-def test_many_workers_at_once_open_one_incident(play):
+def test_concurrent_workers_open_one_incident(play):
     async def scenario(world):
         website = await _given(world, "europe")
         # when
@@ -87,7 +87,7 @@ def test_many_workers_at_once_open_one_incident(play):
     play(scenario)
 
 
-def test_more_than_half_of_the_fresh_regions_make_an_incident(play):
+def test_more_than_half_of_the_fresh_regions_open_an_incident(play):
     async def scenario(world):
         website = await _given(world, "africa", "asia", "europe")
         await _holds(world, website, "africa", Verdict.UP, START_S)
@@ -124,7 +124,7 @@ def test_a_stale_region_loses_its_vote_without_a_flip(play):
     play(scenario)
 
 
-def test_not_measured_keeps_an_incident_as_it_is(play):
+def test_not_measured_does_not_change_an_incident(play):
     async def scenario(world):
         website = await _given(world, "europe")
         await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
@@ -139,7 +139,7 @@ def test_not_measured_keeps_an_incident_as_it_is(play):
     play(scenario)
 
 
-def test_a_website_s_own_recipients_go_before_the_general_ones(play):
+def test_a_websites_own_recipients_replace_the_defaults(play):
     async def scenario(world):
         website = await _given(world, "europe", emails=["a@example.com", "b@example.com"])
         await world.recorder().record([_down(website)])
@@ -149,7 +149,7 @@ def test_a_website_s_own_recipients_go_before_the_general_ones(play):
 
 
 @pytest.mark.parametrize("gone", ["DELETE FROM websites", "UPDATE websites SET paused_at = now()"])
-def test_flips_of_websites_that_are_gone_or_paused_are_passed_over(play, gone):
+def test_flips_of_deleted_or_paused_websites_are_ignored(play, gone):
     async def scenario(world):
         website = await _given(world, "europe")
         other = await world.add_website("http://other/")
@@ -165,7 +165,7 @@ def test_flips_of_websites_that_are_gone_or_paused_are_passed_over(play, gone):
     play(scenario)
 
 
-def test_a_flip_whose_message_was_lost_is_swept_up(play):
+def test_a_flip_whose_message_was_lost_is_recorded_by_the_sweep(play):
     async def scenario(world):
         website = await _given(world, "europe")
         flip = _down(website)
@@ -182,7 +182,7 @@ def test_a_flip_whose_message_was_lost_is_swept_up(play):
     play(scenario)
 
 
-def test_a_recovery_nobody_reported_is_found_by_looking(play):
+def test_an_unreported_recovery_is_found_by_the_sweep(play):
     async def scenario(world):
         # given an incident whose region lost all it held, and then found the website up
         website = await _given(world, "europe")
@@ -201,7 +201,7 @@ def test_a_recovery_nobody_reported_is_found_by_looking(play):
     play(scenario)
 
 
-def test_a_region_that_lost_its_memory_is_told_what_was_recorded(play):
+def test_lost_region_states_are_restored_by_the_sweep(play):
     async def scenario(world):
         website = await _given(world, "europe")
         await world.recorder().record([_down(website)])
@@ -217,7 +217,7 @@ def test_a_region_that_lost_its_memory_is_told_what_was_recorded(play):
     play(scenario)
 
 
-def test_outbox_rows_that_were_left_are_swept_up(play):
+def test_pending_outbox_rows_are_delivered_by_the_sweep(play):
     async def scenario(world):
         website = await _given(world, "europe")
         sent = await world.recorder().record([_down(website)])
@@ -245,7 +245,7 @@ def test_after_an_incident_the_next_one_is_new(play):
     play(scenario)
 
 
-def test_of_several_flips_in_one_message_the_latest_check_stands(play):
+def test_of_several_flips_in_one_message_the_latest_check_counts(play):
     async def scenario(world):
         # given a website and a region more, so that rows could be mixed up
         website = await _given(world, "asia", "europe")
@@ -269,7 +269,7 @@ def test_of_several_flips_in_one_message_the_latest_check_stands(play):
     play(scenario)
 
 
-def test_a_message_of_many_flips_opens_and_resolves_each_by_itself(play):
+def test_a_message_of_many_flips_opens_and_resolves_each_independently(play):
     async def scenario(world):
         # given
         await world.add_region("asia")
@@ -293,7 +293,7 @@ def test_a_message_of_many_flips_opens_and_resolves_each_by_itself(play):
     play(scenario)
 
 
-def test_an_incident_that_ended_in_its_first_second_is_not_taken_for_the_next(play):
+def test_an_incident_that_ended_in_its_first_second_is_not_reopened(play):
     async def scenario(world):
         # given three regions whose reports come in another order than they were made
         website = await _given(world, "africa", "asia", "europe")
@@ -313,7 +313,7 @@ def test_an_incident_that_ended_in_its_first_second_is_not_taken_for_the_next(pl
     play(scenario)
 
 
-def test_a_report_that_comes_very_late_gives_its_region_no_vote(play):
+def test_a_very_late_report_gives_its_region_no_vote(play):
     async def scenario(world):
         # given a website that is down from the one region that checks
         website = await _given(world, "asia", "europe")
@@ -329,7 +329,7 @@ def test_a_report_that_comes_very_late_gives_its_region_no_vote(play):
     play(scenario)
 
 
-def test_a_verdict_dated_by_a_clock_that_was_ahead_ends_like_any_other(play):
+def test_a_verdict_from_a_clock_ahead_ends_normally(play):
     async def scenario(world):
         website = await _given(world, "europe")
         ahead_s = int(time.time()) + 3600
@@ -345,7 +345,7 @@ def test_a_verdict_dated_by_a_clock_that_was_ahead_ends_like_any_other(play):
     play(scenario)
 
 
-def test_a_recovery_from_a_verdict_dated_ahead_is_found_by_looking(play):
+def test_a_recovery_from_a_verdict_dated_ahead_is_found_by_the_sweep(play):
     async def scenario(world):
         website = await _given(world, "europe")
         ahead_s = int(time.time()) + 3600

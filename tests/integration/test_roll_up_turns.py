@@ -45,7 +45,7 @@ def test_without_an_outage_each_hour_is_rolled_up_once(play):
     play(scenario)
 
 
-def test_where_redis_forgot_what_was_done_the_last_hour_is_made_again(play):
+def test_if_redis_lost_the_last_roll_up_that_hour_is_repeated(play):
     async def scenario(world):
         # given: perhaps it was left in the middle
         await given_rolled_up(world, *back(2))
@@ -82,7 +82,7 @@ def test_it_goes_back_30_days_and_no_further(play):
     play(scenario)
 
 
-def test_what_failed_in_the_middle_goes_on_from_there(play):
+def test_an_interrupted_roll_up_continues_where_it_stopped(play):
     async def scenario(world):
         # given
         await given_rolled_up(world, *back(10))
@@ -101,7 +101,7 @@ def test_what_failed_in_the_middle_goes_on_from_there(play):
     play(scenario)
 
 
-def test_hours_that_a_clock_ahead_has_noted_are_rolled_up_in_their_time(play):
+def test_hours_noted_by_a_clock_ahead_are_rolled_up_when_over(play):
     async def scenario(world):
         # given
         await given_rolled_up(world, *back(1))
@@ -119,7 +119,7 @@ def test_hours_that_a_clock_ahead_has_noted_are_rolled_up_in_their_time(play):
     play(scenario)
 
 
-def test_an_hour_that_ends_meanwhile_is_rolled_up_in_the_same_turn_and_no_other(play):
+def test_an_hour_that_ends_during_a_run_is_rolled_up_by_it(play):
     async def scenario(world):
         # given
         await given_rolled_up(world, *back(3))
@@ -140,7 +140,7 @@ def test_an_hour_that_ends_meanwhile_is_rolled_up_in_the_same_turn_and_no_other(
     play(scenario)
 
 
-def test_an_hour_that_ends_while_late_ones_are_made_again_is_rolled_up_in_the_same_turn(play):
+def test_an_hour_that_ends_while_late_ones_are_repeated_is_rolled_up_by_that_run(play):
     async def scenario(world):
         # given
         old, older, last = back(20, 30, 1)
@@ -163,7 +163,7 @@ def test_an_hour_that_ends_while_late_ones_are_made_again_is_rolled_up_in_the_sa
 
 
 @pytest.mark.parametrize("after_s", [0, LATE_S - 1, LATE_S + 1, SETTLED_S, 600])
-def test_no_tick_is_lost_however_soon_after_its_hour_a_turn_comes(play, after_s):
+def test_no_tick_is_missed_however_soon_the_roll_up_runs(play, after_s):
     async def scenario(world):
         # given
         (last,) = back(1)

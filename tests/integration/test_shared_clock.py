@@ -33,7 +33,7 @@ def _sync(clock, redis_url):
 
 
 @pytest.mark.parametrize("ahead_s", [HOUR_S, -HOUR_S, 0.0])
-def test_a_host_that_is_an_hour_off_has_the_time_of_redis(redis_url, ahead_s):
+def test_a_host_an_hour_off_uses_the_time_of_redis(redis_url, ahead_s):
     host = Host(ahead_s)
     clock = SharedClock(host=host.time)
     assert clock.now() == pytest.approx(host.time(), abs=1)
@@ -49,7 +49,7 @@ def test_a_host_that_is_an_hour_off_has_the_time_of_redis(redis_url, ahead_s):
     assert told == ([pytest.approx(ahead_s, abs=1)] if ahead_s else [])
 
 
-def test_a_host_whose_clock_is_stepped_does_not_feel_it(redis_url):
+def test_a_stepped_host_clock_does_not_change_the_shared_time(redis_url):
     host = Host()
     clock = SharedClock(host=host.time)
     _sync(clock, redis_url)
@@ -65,7 +65,7 @@ def test_a_host_whose_clock_is_stepped_does_not_feel_it(redis_url):
     assert [round(line["off_s"]) for line in lines] == [HOUR_S, 0]
 
 
-def test_without_redis_time_goes_on():
+def test_without_redis_the_clock_continues():
     clock = SharedClock(host=Host(HOUR_S).time)
     with pytest.raises(Unavailable):
         _sync(clock, f"redis://127.0.0.1:{free_port()}/0")

@@ -60,7 +60,7 @@ def test_neighbours_are_stored_while_a_website_hangs(play):
     play(scenario)
 
 
-def test_a_late_failure_is_looked_at_again(play):
+def test_late_failures_are_rechecked(play):
     async def scenario(world):
         (website,) = await _given(world, "http://slow/")
 
@@ -85,7 +85,7 @@ def test_a_late_failure_is_looked_at_again(play):
     play(scenario)
 
 
-def test_a_worker_with_too_many_of_them_takes_no_more(play):
+def test_an_overloaded_worker_fetches_no_more_batches(play):
     async def scenario(world):
         await _given(world, *(f"http://slow/{n}" for n in range(5)))
         hanging = asyncio.Event()
@@ -103,7 +103,7 @@ def test_a_worker_with_too_many_of_them_takes_no_more(play):
     play(scenario)
 
 
-def test_what_is_under_way_at_the_end_is_handed_back(play):
+def test_running_checks_are_requeued_on_shutdown(play):
     async def scenario(world):
         quick, slow = await _given(world, "http://quick/", "http://slow/")
         world.prober.outcomes["http://slow/"] = asyncio.Event()
@@ -123,7 +123,7 @@ def test_what_is_under_way_at_the_end_is_handed_back(play):
     play(scenario)
 
 
-def test_a_check_that_fails_on_our_side_hurts_no_neighbour(play):
+def test_an_internal_error_does_not_affect_other_checks(play):
     async def scenario(world):
         quick, broken = await _given(world, "http://quick/", "http://broken/")
         world.prober.outcomes["http://broken/"] = RuntimeError("a bug of ours")
@@ -136,7 +136,7 @@ def test_a_check_that_fails_on_our_side_hurts_no_neighbour(play):
     play(scenario)
 
 
-def test_what_cannot_be_stored_does_not_keep_its_place(play):
+def test_results_that_cannot_be_stored_free_their_room(play):
     async def scenario(world):
         # given a straggler whose storing fails in a way nobody foresaw
         await _given(world, "http://slow/")

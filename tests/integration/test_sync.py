@@ -26,7 +26,7 @@ async def _ids(world, ring=EUROPE):
     return {e.website_id for e in await world.projection.read_arc(ring, *EVERYTHING)}
 
 
-def test_a_new_website_is_on_its_ring_and_to_be_checked_at_once(play):
+def test_a_new_website_is_on_its_ring_and_checked_at_once(play):
     async def scenario(world):
         # given
         await world.add_region("europe")
@@ -64,7 +64,7 @@ def test_a_website_of_a_short_interval_does_not_wait_for_the_next_minute(play):
     play(scenario)
 
 
-def test_a_change_in_the_second_of_a_check_is_checked_all_the_same(play):
+def test_a_change_in_the_second_of_a_check_is_checked_too(play):
     async def scenario(world):
         # given a website that was checked this very second
         await world.add_region("europe")
@@ -146,7 +146,7 @@ def test_a_deleted_or_paused_website_leaves_nothing_behind(play, end):
     play(scenario)
 
 
-def test_an_emptied_redis_is_rebuilt_unasked(play):
+def test_an_emptied_redis_is_rebuilt(play):
     async def scenario(world):
         # given
         await world.add_region("europe")
@@ -177,7 +177,7 @@ def test_a_new_region_gets_every_website_that_is_checked_from_everywhere(play):
     play(scenario)
 
 
-def test_changes_that_fail_half_way_are_shown_the_next_time(play):
+def test_changes_that_fail_half_way_are_applied_by_the_next_sync(play):
     async def scenario(world):
         # given
         await world.add_region("europe")
@@ -229,7 +229,7 @@ def test_a_full_sync_swaps_at_once_and_reports_its_progress(play):
     play(scenario)
 
 
-def test_a_full_sync_removes_what_no_change_row_told(play):
+def test_a_full_sync_removes_websites_without_a_change_row(play):
     async def scenario(world):
         # given
         await world.add_region("europe")

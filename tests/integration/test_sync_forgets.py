@@ -57,7 +57,7 @@ async def _held(world, website, *names):
     return {region for region, _ in held} | flips
 
 
-def test_a_pause_that_no_sync_saw_makes_regions_start_anew(play):
+def test_a_pause_between_two_syncs_resets_the_state(play):
     async def scenario(world):
         # given a website that is down
         website = await _given_down(world)
@@ -76,7 +76,7 @@ def test_a_pause_that_no_sync_saw_makes_regions_start_anew(play):
     play(scenario)
 
 
-def test_a_pause_is_not_lost_on_a_full_sync_of_the_same_moment(play):
+def test_a_pause_survives_a_concurrent_full_sync(play):
     async def scenario(world):
         # given
         website = await _given_down(world)
@@ -93,7 +93,7 @@ def test_a_pause_is_not_lost_on_a_full_sync_of_the_same_moment(play):
     play(scenario)
 
 
-def test_a_region_that_was_taken_off_and_given_back_starts_anew(play):
+def test_removing_and_adding_a_region_resets_the_state(play):
     async def scenario(world):
         # given
         website = await _given_down(world, regions=["europe", "asia"])
@@ -115,7 +115,7 @@ def test_a_region_that_was_taken_off_and_given_back_starts_anew(play):
     [WebsiteFields(name="other"), WebsiteFields(regions=("africa", "asia", "europe"))],
     ids=["name", "more regions"],
 )
-def test_other_changes_leave_what_is_held(play, fields):
+def test_other_changes_keep_the_state(play, fields):
     async def scenario(world):
         # given
         website = await _given_down(world, regions=["europe", "asia"])
@@ -129,7 +129,7 @@ def test_other_changes_leave_what_is_held(play, fields):
     play(scenario)
 
 
-def test_a_region_that_is_gone_leaves_nothing_behind(play):
+def test_a_deleted_region_leaves_no_data(play):
     async def scenario(world):
         # given
         website = await _given_down(world)
@@ -145,7 +145,7 @@ def test_a_region_that_is_gone_leaves_nothing_behind(play):
     play(scenario)
 
 
-def test_a_region_that_is_made_again_before_a_sync_starts_anew(play):
+def test_a_region_recreated_before_a_sync_starts_without_state(play):
     async def scenario(world):
         # given
         website = await _given_down(world)
@@ -163,7 +163,7 @@ def test_a_region_that_is_made_again_before_a_sync_starts_anew(play):
     play(scenario)
 
 
-def test_what_a_late_check_left_for_a_region_that_is_gone_is_not_the_next_one_s(play):
+def test_a_late_check_of_a_deleted_region_does_not_affect_a_new_one(play):
     async def scenario(world):
         # given a check that was under way while its region went
         website = await _given_down(world)

@@ -15,7 +15,7 @@ def play(database_url, redis_url):
     return lambda scenario: run(scenario, database_url, redis_url)
 
 
-def test_nudges_that_come_while_a_sync_waits_return_at_once(play):
+def test_calls_during_a_sync_return_at_once(play):
     async def scenario(world):
         # given a sync elsewhere that holds the first of ours up
         await world.add_region("europe")
@@ -34,7 +34,7 @@ def test_nudges_that_come_while_a_sync_waits_return_at_once(play):
     play(scenario)
 
 
-def test_a_change_committed_while_a_sync_ends_is_shown_by_it(play):
+def test_a_change_committed_while_a_sync_ends_is_applied_by_it(play):
     async def scenario(world):
         # given
         await world.add_region("europe")
@@ -57,7 +57,7 @@ def test_a_change_committed_while_a_sync_ends_is_shown_by_it(play):
     play(scenario)
 
 
-def test_a_sync_that_fails_does_not_stand_in_the_way_of_the_next(play):
+def test_a_failed_sync_does_not_block_the_next(play):
     async def scenario(world):
         # given
         await world.add_region("europe")

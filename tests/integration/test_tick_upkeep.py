@@ -18,7 +18,7 @@ def play(database_url, redis_url):
     return lambda scenario: run(scenario, database_url, redis_url)
 
 
-def test_late_ticks_are_counted_in_hours_long_rolled_up(play):
+def test_late_ticks_are_added_to_hours_already_rolled_up(play):
     async def scenario(world):
         # given
         old, last, current = back(30, 1, 0)
@@ -39,7 +39,7 @@ def test_late_ticks_are_counted_in_hours_long_rolled_up(play):
     play(scenario)
 
 
-def test_a_batch_that_comes_after_its_hour_has_it_rolled_up_again(play):
+def test_a_batch_after_its_hour_repeats_the_roll_up(play):
     async def scenario(world):
         # given a daily website whose batch waited for an hour
         await world.add_region("europe")
@@ -63,7 +63,7 @@ def test_a_batch_that_comes_after_its_hour_has_it_rolled_up_again(play):
     play(scenario)
 
 
-def test_ticks_that_come_while_their_hour_is_made_again_are_not_forgotten(play):
+def test_ticks_that_arrive_during_a_repeated_roll_up_are_not_lost(play):
     async def scenario(world):
         # given
         (old,) = back(30)
@@ -91,7 +91,7 @@ def test_ticks_that_come_while_their_hour_is_made_again_are_not_forgotten(play):
     play(scenario)
 
 
-def test_late_ticks_do_not_hide_hours_that_wait_for_their_roll_up(play):
+def test_late_ticks_do_not_hide_hours_without_roll_up(play):
     async def scenario(world):
         # given: nothing was rolled up for ten hours, and ticks of the sixth had to wait
         await given_rolled_up(world, *back(10))
@@ -107,7 +107,7 @@ def test_late_ticks_do_not_hide_hours_that_wait_for_their_roll_up(play):
     play(scenario)
 
 
-def test_a_roll_up_that_fails_after_late_ticks_is_made_the_next_time(play):
+def test_a_failed_repeated_roll_up_is_retried_by_the_next_run(play):
     async def scenario(world):
         # given
         (old,) = back(30)
@@ -130,7 +130,7 @@ def test_a_roll_up_that_fails_after_late_ticks_is_made_the_next_time(play):
 @pytest.mark.parametrize(
     "chunk", [b"\xc1", b"", msgspec.msgpack.encode([{"up": 1}]), b"\xa2\xff\xfe"]
 )
-def test_a_chunk_that_cannot_be_read_does_not_block_the_others(play, chunk):
+def test_an_unreadable_chunk_does_not_block_others(play, chunk):
     async def scenario(world):
         # given
         await world.redis.rpush("monitor:ticks", chunk)

@@ -46,7 +46,7 @@ def _run(scenario):
     asyncio.run(asyncio.wait_for(scenario(), 10))
 
 
-def test_after_a_failure_nobody_waits():
+def test_after_a_failure_writes_are_refused_at_once():
     async def scenario():
         async with _failing(retry_every_s=3600) as (store, breaker):
             store.open.clear()  # whoever asked now would wait for ever
@@ -58,7 +58,7 @@ def test_after_a_failure_nobody_waits():
     _run(scenario)
 
 
-def test_one_at_a_time_is_tried_with_and_nobody_waits_for_it():
+def test_one_trial_runs_at_a_time_in_the_background():
     async def scenario():
         async with _failing(retry_every_s=0) as (store, breaker):
             store.open.clear()
@@ -79,7 +79,7 @@ def test_one_at_a_time_is_tried_with_and_nobody_waits_for_it():
     _run(scenario)
 
 
-def test_a_store_that_is_back_is_written_to_again():
+def test_a_recovered_store_is_written_to_again():
     async def scenario():
         async with _failing(retry_every_s=0) as (store, breaker):
             # when
@@ -94,7 +94,7 @@ def test_a_store_that_is_back_is_written_to_again():
     _run(scenario)
 
 
-def test_what_is_no_failure_of_the_store_guards_nothing():
+def test_other_errors_do_not_open_the_circuit():
     async def scenario():
         store = Store()
         breaker = CircuitBreaker(store.write)
@@ -107,7 +107,7 @@ def test_what_is_no_failure_of_the_store_guards_nothing():
     _run(scenario)
 
 
-def test_a_trial_ends_with_its_guard():
+def test_closing_cancels_the_trial():
     async def scenario():
         async with _failing(retry_every_s=0) as (store, breaker):
             store.open.clear()

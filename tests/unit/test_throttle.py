@@ -34,7 +34,7 @@ class _Work:
         return self.rests_s
 
 
-def test_each_part_is_followed_by_a_rest_of_a_multiple_of_its_time():
+def test_each_pause_is_a_multiple_of_the_work_before_it():
     assert _Work().parts(1.0, 0.5, 3.0) == [
         PAUSE_FACTOR * 1.0,
         PAUSE_FACTOR * 0.5,
@@ -42,7 +42,7 @@ def test_each_part_is_followed_by_a_rest_of_a_multiple_of_its_time():
     ]
 
 
-def test_work_that_is_late_rests_no_more():
+def test_late_work_is_not_throttled():
     assert _Work().parts(THROTTLED_FOR_S, 1.0) == []
     # given rests that make it late
     assert _Work().parts(THROTTLED_FOR_S / 2, 1.0) == [PAUSE_FACTOR * THROTTLED_FOR_S / 2]
@@ -67,7 +67,7 @@ class _Http:
 @pytest.mark.parametrize(
     ("websites", "rests"), [(LINES_PER_WRITE - 1, 0), (2 * LINES_PER_WRITE + 1, 2)]
 )
-def test_a_roll_up_rests_after_each_whole_write(websites, rests):
+def test_a_roll_up_pauses_after_each_full_write(websites, rests):
     # given
     http, work = _Http(websites), _Work()
     store = InfluxTicks(

@@ -130,7 +130,7 @@ class Exchange(BaseProtocol, ProbeProtocol):
 
     def _refuse_excess(self) -> None:
         if self._read > MAX_READ_BYTES:
-            text = "the answer is far longer than its head and the part that is read"
+            text = f"more than {MAX_READ_BYTES // 1024} KiB of head and framing"
         elif self._interim > MAX_INTERIM_RESPONSES:
             text = f"more than {MAX_INTERIM_RESPONSES} interim answers or empty lines came first"
         else:
@@ -143,10 +143,10 @@ class Exchange(BaseProtocol, ProbeProtocol):
         An error of the parser behind a head would lose the head, and data behind a complete
         response is not part of it.
         """
-        most = min(begin + _PARSE_STEP_BYTES, len(data))
-        end = -1 if self._head is not None else data.find(_HEAD_ENDS, begin, most)
+        limit = min(begin + _PARSE_STEP_BYTES, len(data))
+        end = -1 if self._head is not None else data.find(_HEAD_ENDS, begin, limit)
         self._interim += end == begin  # empty lines, which are skipped too
-        return most if end < 0 else end + len(_HEAD_ENDS)
+        return limit if end < 0 else end + len(_HEAD_ENDS)
 
     def _parse(self, data: bytes) -> None:
         assert self._parser is not None
@@ -187,8 +187,10 @@ class Exchange(BaseProtocol, ProbeProtocol):
         self._response.set_result(self._head)
 
     def _read_enough(self, body_bytes: int) -> bool:
-        much = self._framed >= MAX_BODY_BYTES or self._framed - body_bytes >= MAX_FRAMING_BYTES
-        return much and body_bytes >= MIN_BODY_BYTES
+        limit_reached = (
+            self._framed >= MAX_BODY_BYTES or self._framed - body_bytes >= MAX_FRAMING_BYTES
+        )
+        return limit_reached and body_bytes >= MIN_BODY_BYTES
 
     def pause_reading(self) -> None:
         """Nothing to do: the body is drained as it arrives."""

@@ -57,7 +57,7 @@ _DNS_ANSWERS = {
     ares.ARES_ENOTFOUND: "there is no such name",
     ares.ARES_ENODATA: "the name has no address",
     ares.ARES_ESERVFAIL: "the DNS server failed (SERVFAIL)",
-    ares.ARES_EREFUSED: "the DNS server refuses to answer (REFUSED)",
+    ares.ARES_EREFUSED: "the DNS server refused the query (REFUSED)",
     ares.ARES_EBADNAME: "this is not a valid name",
     ares.ARES_EBADRESP: "the DNS answer is malformed",
     ares.ARES_EFORMERR: "the DNS server does not understand the query (FORMERR)",
@@ -73,7 +73,9 @@ def of_dns_error(code: int, host: str) -> Finding:
         return down(Reason.DNS_TIMEOUT, f"{host}: no DNS server answered")
     if code == ares.ARES_ECONNREFUSED:
         return not_measured(Reason.REGION_OFFLINE, "no DNS server can be reached")
-    return not_measured(Reason.INTERNAL_ERROR, f"DNS lookup failed here: {ares.strerror(code)!s}")
+    return not_measured(
+        Reason.INTERNAL_ERROR, f"DNS lookup failed in this region: {ares.strerror(code)!s}"
+    )
 
 
 _REMOTE = {
@@ -88,14 +90,14 @@ _LOCAL = {
     errno.ENETUNREACH: "this region has no route to the network of",
     errno.ENETDOWN: "this region's network is down on the way to",
     errno.EADDRNOTAVAIL: "this region has no local address or port left for",
-    errno.EAFNOSUPPORT: "this region does not speak the address family of",
+    errno.EAFNOSUPPORT: "this region does not support the address family of",
     errno.ENOBUFS: "this region has no network buffers left for",
     errno.EACCES: "this region's firewall forbids connecting to",
     errno.EPERM: "this region's firewall forbids connecting to",
 }
 _TIMEOUTS = {
-    Phase.CONNECT: (Reason.CONNECT_TIMEOUT, "no connection in time to"),
-    Phase.TLS: (Reason.TLS_TIMEOUT, "TLS handshake given up with"),
+    Phase.CONNECT: (Reason.CONNECT_TIMEOUT, "timed out connecting to"),
+    Phase.TLS: (Reason.TLS_TIMEOUT, "TLS handshake timed out with"),
 }
 
 
@@ -108,9 +110,9 @@ def of_os_error(error: OSError, phase: Phase, peer: str) -> Finding:
     if code in _LOCAL:
         return not_measured(Reason.REGION_OFFLINE, f"{_LOCAL[code]} {peer}")
     if code is None or code == errno.ETIMEDOUT:
-        reason, text = _TIMEOUTS.get(phase, (Reason.RESPONSE_TIMEOUT, "no more packets from"))
+        reason, text = _TIMEOUTS.get(phase, (Reason.RESPONSE_TIMEOUT, "no more data from"))
         return down(reason, f"{text} {peer}")
-    return not_measured(Reason.INTERNAL_ERROR, f"{os.strerror(code)} here, with {peer}")
+    return not_measured(Reason.INTERNAL_ERROR, f"{os.strerror(code)} in this region, with {peer}")
 
 
 _EXPIRED = {10: "certificate has expired", 9: "certificate is not valid yet"}
