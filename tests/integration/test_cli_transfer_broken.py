@@ -68,7 +68,8 @@ def test_retries_without_progress_back_off_and_give_up(api, cuts, pauses):
     async def run(url):
         upload = Upload(
             io.BytesIO(_nameless(LINES)), "the-key", dry_run=False,
-            at=lambda _: None, waiting=lambda reason, wait_s: told.append((reason, wait_s)),
+            on_progress=lambda _: None,
+            on_wait=lambda reason, wait_s: told.append((reason, wait_s)),
         )  # fmt: skip
         async with client(Access(url, api.keys[Role.WRITE])) as found:
             return await found.import_lines(upload, pause)

@@ -179,7 +179,7 @@ def test_endless_output_is_logged_but_not_as_one_line(tmp_path, monkeypatch):
         "signal.pause()"
     )
     kept, heard = Kept(tmp_path, code), []
-    monkeypatch.setattr(Console, "heard", lambda _self, _who, line: heard.append(len(line)))
+    monkeypatch.setattr(Console, "show_log", lambda _self, _who, line: heard.append(len(line)))
 
     # when
     async def scenario(kept):
