@@ -55,7 +55,7 @@ class _Prober:
 
 
 class _Connectivity:
-    async def has_network(self, _lasted_s: float = 0.0, *, anew: bool = False) -> bool:  # noqa: ARG002 - a Connectivity
+    async def has_network(self, _lasted_s: float = 0.0) -> bool:
         return True
 
 
