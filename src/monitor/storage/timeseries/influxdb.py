@@ -2,13 +2,14 @@
 
 | database or bucket | measurement | tags | fields |
 |---|---|---|---|
-| BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms where something answered, reason when down, and where they happened dns_ms, connect_ms, tls_ms, wait_ms; transfer_ms where it is not what these leave of response_ms |
+| BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, transfer_ms where it is not the rest of response_ms |
 | BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, p95_ms, max_ms |
 
 Two databases, because retention is set per database and roll-ups are kept longer. In 1.x
 ``prepare`` creates both; in 2.x and 3 the operator creates them and sets their retention.
 
-Every field costs the server as much as any other, so fields that can be derived are not written (docs/adr/0019-less-for-influxdb.md).
+Every field costs the server as much as any other, so fields that can be derived are not
+written (docs/adr/0019-less-for-influxdb.md).
 
 A point that is written again replaces only the fields it has. So a slot with a response in its
 first run and none in a second keeps the response time and the phases of the first.
