@@ -152,8 +152,10 @@ class Client:
 
     async def idle_import(self, key: str) -> dict[str, Any] | None:
         """The same once the API no longer works on it, which can only be polled."""
-        while (document := await self.find_import(key)) and document["state"] == "running":  # noqa: ASYNC110
+        document = await self.find_import(key)
+        while document and document["state"] == "running":
             await asyncio.sleep(_POLL_EVERY_S)
+            document = await self.find_import(key)
         return document
 
     async def failures(self, import_id: str) -> AsyncIterator[bytes]:

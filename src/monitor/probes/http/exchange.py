@@ -152,7 +152,7 @@ class Exchange(BaseProtocol, ProbeProtocol):
         assert self._parser is not None
         try:
             messages, _, _ = self._parser.feed_data(data)
-        except Exception as error:  # noqa: BLE001 # whatever the parser raises, the response is malformed
+        except Exception as error:  # noqa: BLE001 # the response is malformed
             if self._body is None or not self._body.is_eof():
                 self._fail(CheckFailed(reasons.of_malformed(error)))
                 return
