@@ -10,7 +10,7 @@ import redis as redis_client
 
 from monitor.cli.client import Access, Upload, _after_s, client
 from monitor.domain.access import Role
-from monitor.domain.rate import spend
+from monitor.domain.rate import acquire
 from monitor.services.access.key_ring import KeyRing
 from monitor.services.access.rate_limits import Buckets, KeyLimit, Limits, WrongKeys
 from monitor.storage.redis import keys
@@ -100,8 +100,8 @@ def test_redis_counts_as_the_domain_does(redis_url, limit):
         redis = make_client(redis_url)
         rates, name, full = Rates(redis), uuid4().hex, 0.0
         for _ in range(limit + 2):
-            theirs = await rates.spend(name, limit)
-            ours, full = spend(limit, full, 0.0)
+            theirs = await rates.acquire(name, limit)
+            ours, full = acquire(limit, full, 0.0)
             # So little flows in meanwhile that no whole request does.
             assert (theirs.allowed, theirs.remaining) == (ours.allowed, ours.remaining)
             assert theirs.full_in_s == pytest.approx(ours.full_in_s, abs=8)
@@ -251,7 +251,7 @@ def test_an_import_waits_as_long_as_it_is_told(limited):
     async def run():
         upload = Upload(
             io.BytesIO(sites(10)), "the-key", dry_run=False,
-            at=lambda _: None, waiting=lambda *_: None,
+            on_progress=lambda _: None, on_wait=lambda *_: None,
         )  # fmt: skip
         async with client(Access(api.url, api.keys[Role.WRITE])) as found:
             use_up()

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.cli import main as cli
-from monitor.cli.client import _refusal
-from monitor.cli.transfer import _tell_failures
+from monitor.cli.client import _error
+from monitor.cli.transfer import _print_failures
 from monitor.domain.errors import MonitorError
 from monitor.runtime.terminal import TerminalBytes, harmless, one_line
 from support.hostile_text import HOSTILE
@@ -51,7 +51,7 @@ def test_bytes_for_a_terminal_are_made_harmless_however_they_were_cut(blocks):
 @pytest.mark.parametrize("evil", HOSTILE)
 def test_what_the_command_says_of_failed_lines_is_a_line_each(evil, capsys):
     errors = [{"field": evil, "message": evil}] * 2
-    _tell_failures({"failures": [{"line": 1, "errors": errors}], "failed": 1}, None)
+    _print_failures({"failures": [{"line": 1, "errors": errors}], "failed": 1}, None)
     # then
     said = capsys.readouterr().err
     assert said.count("\n") == 2
@@ -93,7 +93,7 @@ def test_what_an_api_says_is_one_line(evil, status):
     answer = _Answer(evil)
     answer.status = status
     # when
-    refusal = _refusal(answer)
+    refusal = _error(answer)
     with pytest.raises(StopIteration) as ended:
         refusal.send(None)
     # then

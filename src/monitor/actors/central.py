@@ -24,9 +24,7 @@ from monitor.queue.requeue import handed_back
 from monitor.queue.skip import comes_again
 from monitor.services.access import audit
 from monitor.services.bulk import views as bulk_views
-from monitor.services.checks import ticks
-from monitor.services.incidents import record, sweep
-from monitor.services.scheduling import emit, sync
+from monitor.services.scheduling import emit
 
 _PATIENT = 40
 """Retries for about ten minutes, at most a quarter of a minute apart: as soon as Postgres is back,
@@ -51,9 +49,9 @@ def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
         throws=(TypeError,),  # it cannot be called with what a malformed message says
     )  # fmt: skip
     async def emit_batches() -> None:
-        await resources.watch.note()
+        await resources.watch.note_loss()
         minute_s = emit.minute_to_emit(resources.clock.now())
-        resources.emitted.inc(await emit.emit_minute(resources.emitter, minute_s))
+        resources.emitted.inc(await resources.emitter.emit_minute(minute_s))
 
 
 def _declare_sync(broker: Broker, resources: CentralResources) -> None:
@@ -62,7 +60,7 @@ def _declare_sync(broker: Broker, resources: CentralResources) -> None:
         max_backoff=15_000, periodic=cron("* * * * *"),
     )  # fmt: skip
     async def sync_changes(payload: Any = None) -> None:  # noqa: ARG001 - a nudge says only: look
-        await resources.sync_turns.sync()
+        await resources.coalesced_sync.sync()
 
     @dramatiq.actor(
         broker=broker, queue_name=SYNC_QUEUE, max_retries=5, periodic=cron("@midnight"),
@@ -71,7 +69,7 @@ def _declare_sync(broker: Broker, resources: CentralResources) -> None:
     @handed_back
     async def full_sync() -> None:
         """Once a day everything, in case anything was ever missed."""
-        await sync.full_sync(resources.syncer)
+        await resources.sync.full_sync()
 
 
 def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
@@ -81,14 +79,14 @@ def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
     )  # fmt: skip
     async def record_flips(payload: Any) -> None:
         flips = read(payload, RecordFlips).flips
-        await send_all(await record.record_flips(resources.recorder, flips))
+        await send_all(await resources.recorder.record(flips))
 
     @dramatiq.actor(
         broker=broker, queue_name=INCIDENTS_QUEUE, max_retries=0, periodic=cron("* * * * *")
     )
     @comes_again
     async def sweep_missed() -> None:
-        await send_all(await sweep.sweep(resources.recorder))
+        await send_all(await resources.sweep.run())
 
     @dramatiq.actor(
         broker=broker, queue_name=NOTIFICATIONS_QUEUE, max_retries=3, min_backoff=1_000,
@@ -107,13 +105,13 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
     )  # fmt: skip
     @handed_back
     async def roll_up() -> None:
-        await ticks.roll_up(resources.keeper)
+        await resources.tick_upkeep.roll_up()
 
     @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("30 0 * * *")
     )
     async def expire_ticks() -> None:
-        await ticks.prepare_and_expire(resources.keeper)
+        await resources.tick_upkeep.prepare_and_expire()
 
     @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("20 * * * *")
@@ -134,4 +132,4 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
     )
     @comes_again
     async def write_kept_ticks() -> None:
-        await ticks.write_kept(resources.keeper)
+        await resources.tick_upkeep.write_buffered()

@@ -13,7 +13,7 @@ from prometheus_client import Counter, Gauge
 
 from monitor import __version__
 from monitor.channels.registry import Channels
-from monitor.domain.capacity import Limits
+from monitor.domain.capacity import WorkerLimits
 from monitor.domain.errors import Unavailable
 from monitor.metrics.loop_delay import measure_loop_delay
 from monitor.metrics.prometheus import process_registry
@@ -21,35 +21,36 @@ from monitor.metrics.worker_metrics import LoopMetrics, WorkerMetrics
 from monitor.metrics.worker_stats import Meter
 from monitor.probes.contract import ProbeSettings
 from monitor.probes.net.address_policy import AddressPolicy
-from monitor.probes.net.reference_hosts import NetworkWitness
+from monitor.probes.net.reference_hosts import ConnectivityProbe
 from monitor.probes.registry import Probers
 from monitor.queue.broker import Broker, send_all
 from monitor.queue.middleware.message_metrics import MessageMetrics
 from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
 from monitor.runtime.settings import Settings
-from monitor.services.checks.check import hand_back
+from monitor.services.checks.check import requeue_slow_checks
 from monitor.services.checks.region_worker import RegionWorker
-from monitor.services.checks.slow_checks import Stragglers
-from monitor.services.checks.ticks import Keeper
-from monitor.services.incidents.record import Recorder
+from monitor.services.checks.slow_checks import SlowChecks
+from monitor.services.checks.ticks import TickUpkeep
+from monitor.services.incidents.record import IncidentRecorder
+from monitor.services.incidents.sweep import Sweep
 from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import Outbox
-from monitor.services.scheduling.emit import Emitter
+from monitor.services.scheduling.emit import BatchEmitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
-from monitor.services.scheduling.sync import Syncer, SyncTurns
+from monitor.services.scheduling.sync import CoalescedSync, ProjectionSync
 from monitor.services.secrets.vault import Vault
 from monitor.services.workers.clock import SharedClock
 from monitor.services.workers.heartbeat import Heartbeat
 from monitor.storage.postgres.pool import Pool, make_pool
 from monitor.storage.redis.client import make_client
-from monitor.storage.redis.minutes import Minutes
+from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.redis.workers import Workers
-from monitor.storage.timeseries.circuit_breaker import GuardedWrites
+from monitor.storage.timeseries.circuit_breaker import CircuitBreaker
 from monitor.storage.timeseries.contract import TickStore
 from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.open import make_tick_store
@@ -89,7 +90,7 @@ class Resources(Middleware):
         """Make the clients; on failure the process ends: it could do nothing."""
         self.redis = make_client(self.settings.need("REDIS_URL"))
         with contextlib.suppress(Unavailable):
-            await self.clock.look(self.redis)
+            await self.clock.sync(self.redis)
         self.pool = await self._open_pool()
         self.ticks = self._tick_store()
         self.buffer = TickBuffer(self.redis, self.settings.monitor_tick_buffer_bytes)
@@ -152,18 +153,18 @@ class RegionResources(Resources):
                 concurrency=self.settings.monitor_concurrency,
             )
         )
-        self.witness = NetworkWitness(self.settings.monitor_references)
-        self.guarded = GuardedWrites(self.ticks.write)
+        self.connectivity = ConnectivityProbe(self.settings.monitor_references)
+        self.breaker = CircuitBreaker(self.ticks.write)
         self.worker = RegionWorker(
             region=self.region,
             projection=Projection(self.redis),
             states=States(self.redis),
             regions=Regions(self.redis),
-            ticks=GroupedWrites(self.guarded.write),
+            ticks=GroupedWrites(self.breaker.write),
             buffer=self.buffer,
             prober=self.prober,
-            witness=self.witness,
-            stragglers=Stragglers(self.settings.monitor_concurrency),
+            connectivity=self.connectivity,
+            slow_checks=SlowChecks(self.settings.monitor_concurrency),
             send=send_all,
             now=self.clock.now,
             meter=self.meter,
@@ -173,13 +174,13 @@ class RegionResources(Resources):
 
     def _tell(self) -> None:
         """Show what this worker does: in its own metrics, and in Redis for those of the API."""
-        prober, late = self.prober, self.worker.stragglers
+        prober, late = self.prober, self.worker.slow_checks
         self.registry.register(
             WorkerMetrics(
                 self.region, self.meter, prober.limit, lambda: prober.under_way, lambda: len(late)
             )
         )
-        limits = Limits(self.messages.threads, prober.limit)
+        limits = WorkerLimits(self.messages.threads, prober.limit)
         self.heartbeat = Heartbeat(
             Workers(self.redis),
             self.region,
@@ -192,24 +193,25 @@ class RegionResources(Resources):
 
     async def close(self) -> None:
         await self.heartbeat.close()
-        await send_all(await hand_back(self.worker))
+        await send_all(await requeue_slow_checks(self.worker))
         await self.worker.ticks.close()
-        await self.guarded.close()
+        await self.breaker.close()
         await self.prober.close()
-        await self.witness.close()
+        await self.connectivity.close()
         await super().close()
 
 
 class CentralResources(Resources):
     """What deciding, telling and upkeep need: Postgres, Redis, the tick store, channels."""
 
-    emitter: Emitter
-    recorder: Recorder
+    emitter: BatchEmitter
+    recorder: IncidentRecorder
+    sweep: Sweep
     outbox: Outbox
-    syncer: Syncer
-    sync_turns: SyncTurns
+    sync: ProjectionSync
+    coalesced_sync: CoalescedSync
     watch: ProjectionWatch
-    keeper: Keeper
+    tick_upkeep: TickUpkeep
 
     def __init__(self, settings: Settings, role: str) -> None:
         super().__init__(settings, role)
@@ -231,21 +233,23 @@ class CentralResources(Resources):
         s = self.settings
         assert self.pool is not None
         self.channels = Channels.open(s)
-        self.emitter = Emitter(
+        self.emitter = BatchEmitter(
             Projection(self.redis),
             Regions(self.redis),
-            Minutes(self.redis),
+            DispatchedMinutes(self.redis),
             own_broker(),
             s.monitor_batch_size,
         )
-        self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, self.clock.now)
+        states = States(self.redis)
+        self.recorder = IncidentRecorder(self.pool, states, s.alert_email_to, self.clock.now)
+        self.sweep = Sweep(self.recorder)
         self.outbox = Outbox(Deliverer(self.pool, self.channels, self.clock.now), send_all)
         self.unsupported.set_function(lambda: self.outbox.unsupported)
-        self.syncer = Syncer(self.pool, self.redis, self.clock.now)
-        self.sync_turns = SyncTurns(self.syncer, send_all)
-        self.watch = ProjectionWatch(self.syncer, self.sync_turns, self.emitter)
+        self.sync = ProjectionSync(self.pool, self.redis, self.clock.now)
+        self.coalesced_sync = CoalescedSync(self.sync, send_all)
+        self.watch = ProjectionWatch(self.sync, self.coalesced_sync, self.emitter)
         self.watch.start()
-        self.keeper = Keeper(self.ticks, self.buffer, self.clock.now)
+        self.tick_upkeep = TickUpkeep(self.ticks, self.buffer, self.clock.now)
 
     async def close(self) -> None:
         await self.watch.close()

@@ -13,7 +13,7 @@ from monitor.api.metrics.access import AccessMetrics
 from monitor.api.problems import RequestError
 from monitor.domain import rate
 from monitor.domain.access import Identity, Refusal, Role
-from monitor.domain.rate import Standing
+from monitor.domain.rate import RateLimitState
 from monitor.resources.audit import Actor
 from monitor.services.access import audit
 from monitor.services.access.key_ring import KeyRing
@@ -94,7 +94,7 @@ async def _count(connection: ASGIConnection[Any, Any, Any, Any], gate: Gate, who
         raise _too_many(detail, now)
 
 
-def _too_many(detail: str, now: Standing) -> RequestError:
+def _too_many(detail: str, now: RateLimitState) -> RequestError:
     """429 (RFC 6585, section 4)."""
     wait = {"Retry-After": str(max(math.ceil(now.next_in_s), 1))}
     return RequestError.of(429, "too_many_requests", detail, wait)

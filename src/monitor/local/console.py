@@ -1,4 +1,4 @@
-"""What a person sees in the foreground: one short line an event; the rest is in the logs."""
+"""Output in the foreground: one short line per event; the rest is in the logs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TextIO
 from monitor.domain.outcome import printable
 from monitor.runtime.terminal import one_line
 
-_LOUD = frozenset({"warning", "error", "critical"})
-_SHOWN = ("incident.",)
+_SHOWN_LEVELS = frozenset({"warning", "error", "critical"})
+_SHOWN_EVENTS = ("incident.",)
 _NOT_DETAILS = frozenset({"event", "exception", "level", "logger", "process", "timestamp"})
 _LINE_LIMIT = 300
 
@@ -23,26 +23,26 @@ class Console:
         self._out = out or sys.stdout
 
     def say(self, who: str, text: str) -> None:
-        """One line: the time, who speaks, and what."""
+        """Print one line: the time, the source and the text."""
         self.write(f"{dt.datetime.now().astimezone():%H:%M:%S} {who:<9} {one_line(text)}")
 
     def write(self, text: str) -> None:
-        """Text as it is."""
+        """Print text unchanged."""
         try:
             print(text, file=self._out, flush=True)
         except OSError:
-            # Whoever read our output is gone (`make up | head`). The stack is not: its logs
+            # The reader of our output is gone (`make up | head`). The stack goes on: its logs
             # are in files, and a terminal that closes sends a signal of its own.
             self._out = sys.__stderr__ if self._out is sys.stdout else self._out
 
-    def heard(self, who: str, line: bytes) -> None:
-        """A line that a child printed: shown where it is a warning, an error or an incident."""
+    def show_log(self, who: str, line: bytes) -> None:
+        """Print a log line of a child if it is a warning, an error or an incident."""
         if text := summary(line):
             self.say(who, text)
 
 
 def summary(line: bytes) -> str | None:
-    """A JSON log line in a few words, or None where it is not for the foreground."""
+    """A short form of a JSON log line, or None where it is not shown."""
     try:
         fields = json.loads(line)
     except ValueError:
@@ -50,11 +50,11 @@ def summary(line: bytes) -> str | None:
     if not isinstance(fields, dict):
         return None
     event, level = str(fields.get("event", "")), fields.get("level")
-    if level not in _LOUD and not event.startswith(_SHOWN):
+    if level not in _SHOWN_LEVELS and not event.startswith(_SHOWN_EVENTS):
         return None
     details = [f"{k}={v}" for k, v in fields.items() if k not in _NOT_DETAILS]
     more = ["(more in its log)"] if "exception" in fields else []
-    words = (
-        [event, *details, *more] if level not in _LOUD else [f"{level}:", event, *details, *more]
-    )
+    words = [event, *details, *more]
+    if level in _SHOWN_LEVELS:
+        words.insert(0, f"{level}:")
     return printable(" ".join(words), _LINE_LIMIT)

@@ -1,4 +1,4 @@
-"""The mailbox of the local stack: a real SMTP server on loopback that files what it is sent."""
+"""The mailbox of the local stack: an SMTP server on loopback that files all mail."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Mailbox:
         self._serial = itertools.count()
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Store a mail and say so; a mail that could not be stored is refused for now."""
+        """Store a mail and report it; a mail that cannot be stored gets a temporary error."""
         content = cast("bytes", envelope.content)
         now = dt.datetime.now(dt.UTC)
         name = f"{now:%Y%m%dT%H%M%S.%fZ}-{next(self._serial):04}.eml"
@@ -51,7 +51,7 @@ def _subject(content: bytes) -> str:
 
 @asynccontextmanager
 async def mailbox(folder: Path, console: Console) -> AsyncIterator[int]:
-    """Serve a mailbox for the length of a block; yields its port on 127.0.0.1."""
+    """Serve a mailbox during a block; yields its port on 127.0.0.1."""
     handler = Mailbox(folder, console)
     loop = asyncio.get_running_loop()
 

@@ -1,4 +1,4 @@
-"""The product's own processes as the local stack runs them: their commands and settings."""
+"""The product's processes in the local stack: their commands and settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORKER_STOPS_WITHIN_MS = "3000"
 
 
 class Command(Struct, frozen=True):
-    """A process to run: its name in the foreground, its words, its settings beyond the common."""
+    """A process to run: its displayed name, its command line, and its additional settings."""
 
     name: str
     words: tuple[str, ...]
@@ -48,7 +48,7 @@ def _script(name: str) -> tuple[str, ...]:
 
 
 class Locations(Struct, frozen=True):
-    """Where the stack's own servers are."""
+    """The addresses of the stack's own servers."""
 
     database_url: str
     redis_url: str
@@ -59,25 +59,27 @@ class Locations(Struct, frozen=True):
         return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
 
 
-def environment(given: Mapping[str, str], servers: Locations, data_dir: Path) -> dict[str, str]:
-    """The environment of all processes. ``given``: the settings that the user set, as text.
+def environment(
+    user_settings: Mapping[str, str], servers: Locations, data_dir: Path
+) -> dict[str, str]:
+    """The environment of all processes. ``user_settings``: those that the user set, as text.
 
-    Every setting is named, if only as empty: what a `.env` says was read already and must not
-    be read again by the children. The database and the Redis are always the stack's own. Mail
-    goes to the mailbox unless SMTP_HOST is set.
+    Every setting is present, if only as empty: the `.env` has been read, and children must not
+    read it again. The database and Redis are always the stack's own. Mail goes to the mailbox
+    unless SMTP_HOST is set.
     """
-    found = {setting.name: given.get(setting.name, "") for setting in TABLE}
-    found |= {f"{setting.name}_FILE": "" for setting in TABLE if setting.secret}
-    found |= {
+    values = {setting.name: user_settings.get(setting.name, "") for setting in TABLE}
+    values |= {f"{setting.name}_FILE": "" for setting in TABLE if setting.secret}
+    values |= {
         **servers.settings(),
         "MONITOR_REGION": "",
         "MONITOR_DATA_DIR": str(data_dir),
         "MONITOR_ALLOW_NETWORKS": ",".join(
-            filter(None, (LOOPBACK, given.get("MONITOR_ALLOW_NETWORKS")))
+            filter(None, (LOOPBACK, user_settings.get("MONITOR_ALLOW_NETWORKS")))
         ),
-        "ALERT_EMAIL_TO": given.get("ALERT_EMAIL_TO") or MAILBOX_RECIPIENT,
+        "ALERT_EMAIL_TO": user_settings.get("ALERT_EMAIL_TO") or MAILBOX_RECIPIENT,
     }
-    if not given.get("SMTP_HOST"):
+    if not user_settings.get("SMTP_HOST"):
         mailbox = {"SMTP_PORT": str(servers.mailbox_port), "SMTP_TLS": "none"}
-        found |= {"SMTP_HOST": "127.0.0.1", **mailbox}
-    return dict(os.environ) | found
+        values |= {"SMTP_HOST": "127.0.0.1", **mailbox}
+    return dict(os.environ) | values

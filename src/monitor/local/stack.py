@@ -1,4 +1,4 @@
-"""The stack behind `make up`: made ready here, then run by the supervisor."""
+"""The stack behind `make up`: prepared here, then run by the supervisor."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from monitor.storage.postgres.pool import Pool, make_pool
 KEY_NAME = "make up"
 
 
-def up(settings: Settings, given: Mapping[str, str], *, demo: bool) -> None:
-    """Run the stack in the foreground until it is told to end.
+def up(settings: Settings, user_settings: Mapping[str, str], *, demo: bool) -> None:
+    """Run the stack in the foreground until it is stopped.
 
-    ``given``: the settings that the user set, as text. Raises MonitorError, before anything was
-    started, where another stack has the directory or somebody else the port.
+    ``user_settings``: those that the user set, as text. Raises MonitorError before anything is
+    started where another stack uses the directory or another process the port.
     """
     os.umask(0o077)
     console = Console()
@@ -43,15 +43,15 @@ def up(settings: Settings, given: Mapping[str, str], *, demo: bool) -> None:
         with _servers(directory, console, descriptor) as servers:
             with audit.acting(Actor(KEY_NAME)):
                 key = _prepare(servers, directory)
-            keys = _encryption_keys(given, directory.encryption_key)
-            given = {**given, "MONITOR_ENCRYPTION_KEYS": keys}
-            supervisor = Supervisor(settings, given, directory, console, descriptor)
+            keys = _encryption_keys(user_settings, directory.encryption_key)
+            user_settings = {**user_settings, "MONITOR_ENCRYPTION_KEYS": keys}
+            supervisor = Supervisor(settings, user_settings, directory, console, descriptor)
             asyncio.run(supervisor.run(servers, key, with_demo=demo))
     console.say("monitor", "stopped")
 
 
 def down(settings: Settings) -> str:
-    """Stop the stack that runs on MONITOR_DATA_DIR; returns a sentence about what was done."""
+    """Stop the stack that runs on MONITOR_DATA_DIR; returns a sentence about the result."""
     directory = DataDirectory(settings.monitor_data_dir)
     pid = directory.stop_stack()
     if pid is None:
@@ -61,10 +61,10 @@ def down(settings: Settings) -> str:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """While the stack is made ready, a signal to end is an exception; at its end all is silent.
+    """During preparation a stop signal raises an exception, which ends the block silently.
 
-    Signals that we were started without (`make up &` in a script, `nohup`) are taken as meant,
-    except SIGHUP.
+    Signals that were ignored when we started (`make up &` in a script) are handled as well,
+    except SIGHUP (`nohup`).
     """
 
     def interrupt(_number: int, _frame: object) -> None:
@@ -110,7 +110,7 @@ def _must_be_free(host: str, port: int) -> None:
 
 
 def _prepare(servers: Servers, directory: DataDirectory) -> str:
-    """Migrate, make the region, and return a key of the role admin that works."""
+    """Migrate, create the region, and return a valid key with the role admin."""
     url = servers.postgres.url()
     migrate(url)
     return asyncio.run(_region_and_key(url, directory.api_key))
@@ -118,31 +118,31 @@ def _prepare(servers: Servers, directory: DataDirectory) -> str:
 
 async def _region_and_key(database_url: str, key_file: Path) -> str:
     async with make_pool(database_url, max_size=1) as pool:
-        with contextlib.suppress(Conflict):  # it is there from last time
+        with contextlib.suppress(Conflict):  # it exists already
             await regions.create(pool, {"name": REGION, "description": "this machine"})
         return await _working_key(pool, key_file)
 
 
 async def _working_key(pool: Pool, key_file: Path) -> str:
     if key := _text_of(key_file):
-        found = await key_ring.KeyRing(pool).identify(key)
-        if isinstance(found, Identity) and found.role is Role.ADMIN:
+        identity = await key_ring.KeyRing(pool).identify(key)
+        if isinstance(identity, Identity) and identity.role is Role.ADMIN:
             return key
     key = await keys.create_key(pool, KEY_NAME, Role.ADMIN)
     write_private(key_file, f"{key}\n")
     return key
 
 
-def _encryption_keys(given: Mapping[str, str], file: Path) -> str:
-    """The keys that secrets are encrypted with: those that were set, or else one of our own.
+def _encryption_keys(user_settings: Mapping[str, str], file: Path) -> str:
+    """The encryption keys: the user's, or else a generated one.
 
-    One that was made before still decrypts what it encrypted.
+    A key that was generated before still decrypts what it encrypted.
     """
-    theirs, ours = given.get("MONITOR_ENCRYPTION_KEYS", ""), _text_of(file)
-    if not theirs and not ours:
-        ours = vault.new_key()
-        write_private(file, f"{ours}\n")
-    return ",".join(filter(None, (theirs, ours)))
+    users, generated = user_settings.get("MONITOR_ENCRYPTION_KEYS", ""), _text_of(file)
+    if not users and not generated:
+        generated = vault.new_key()
+        write_private(file, f"{generated}\n")
+    return ",".join(filter(None, (users, generated)))
 
 
 def _text_of(path: Path) -> str:

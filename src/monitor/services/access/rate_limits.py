@@ -11,7 +11,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from monitor.domain.errors import Unavailable
-from monitor.domain.rate import Standing, spend
+from monitor.domain.rate import RateLimitState, acquire
 from monitor.runtime.logging import get_logger
 from monitor.storage.redis.rates import Rates
 
@@ -37,17 +37,17 @@ class Buckets:
         self._limit, self._now_s = limit, now_s
         self._full_at_s: dict[str, float] = {}
 
-    def spend(self, name: str) -> Standing:
+    def spend(self, name: str) -> RateLimitState:
         """One time more."""
-        now, full_s = spend(self._limit, self._full_at_s.pop(name, 0.0), self._now_s())
+        now, full_s = acquire(self._limit, self._full_at_s.pop(name, 0.0), self._now_s())
         while len(self._full_at_s) >= _MOST:
             del self._full_at_s[next(iter(self._full_at_s))]
         self._full_at_s[name] = full_s
         return now
 
-    def look(self, name: str) -> Standing:
+    def look(self, name: str) -> RateLimitState:
         """What one time more would be, without doing it."""
-        return spend(self._limit, self._full_at_s.get(name, 0.0), self._now_s())[0]
+        return acquire(self._limit, self._full_at_s.get(name, 0.0), self._now_s())[0]
 
 
 class KeyLimit:
@@ -63,7 +63,7 @@ class KeyLimit:
         self._now_s = now_s
         self._away_until_s = 0.0
 
-    async def spend(self, name: str) -> Standing | None:
+    async def spend(self, name: str) -> RateLimitState | None:
         """One request more; None: there is no limit."""
         if self._rates is None:
             return None
@@ -71,7 +71,7 @@ class KeyLimit:
             return self._own.spend(name)
         try:
             async with asyncio.timeout(self._patience_s):
-                return await self._rates.spend(name, self.requests)
+                return await self._rates.acquire(name, self.requests)
         except (Unavailable, TimeoutError) as error:
             self._away_until_s = self._now_s() + _AWAY_S
             log.warning("rate_limits.redis_unavailable", error=type(error).__name__)
@@ -85,7 +85,7 @@ class WrongKeys:
     def __init__(self, limit: int, now_s: Callable[[], float] = time.monotonic) -> None:
         self._buckets = Buckets(limit, now_s) if limit else None
 
-    def refused(self, address: str) -> Standing | None:
+    def refused(self, address: str) -> RateLimitState | None:
         """Where this address stands that has tried too many; None: it may try."""
         if self._buckets is None:
             return None
