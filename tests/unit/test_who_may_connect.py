@@ -26,7 +26,7 @@ WORD = {
     "local/redis.py": OURS,  # the stack's own Redis
     "local/stack.py": OURS,  # whether its port is free
     "probes/net/connector.py": STRANGER,  # behind the address policy
-    "probes/net/reference_hosts.py": OPERATOR,  # MONITOR_REFERENCES
+    "probes/net/reference_hosts.py": OPERATOR,  # MONITOR_CONNECTIVITY_TARGETS
     "probes/net/resolver.py": STRANGER,  # names are asked of the operator's DNS servers
     "probes/net/stub_resolver.py": STRANGER,  # the same
     "storage/postgres/migrations.py": OPERATOR,  # DATABASE_URL

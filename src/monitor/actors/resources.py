@@ -149,7 +149,7 @@ class RegionResources(Resources):
             dns_servers=self.settings.monitor_dns_servers,
             concurrency=self.settings.monitor_concurrency,
         )
-        self.witness = NetworkWitness(self.settings.monitor_references)
+        self.witness = NetworkWitness(self.settings.monitor_connectivity_targets)
         self.guarded = GuardedWrites(self.ticks.write)
         self.worker = RegionWorker(
             region=self.region,

@@ -140,6 +140,9 @@ def _add_serving(names: _Names) -> None:
     sync = names.add_parser("sync", help="make what Redis shows anew from Postgres; checks go on")
     sync.set_defaults(run=commands.sync)
     settings = names.add_parser("settings", help="show every setting; secrets are masked")
+    form = settings.add_mutually_exclusive_group()
+    form.add_argument("--env-example", action="store_true", help="print what .env.example holds")
+    form.add_argument("--markdown", action="store_true", help="print the page of documentation")
     settings.set_defaults(run=commands.settings)
 
 
