@@ -130,7 +130,7 @@ def test_a_minutes_work_without_postgres_is_skipped_and_leaves_no_dead_letter(tm
             until(lambda: client.hlen("dramatiq:incidents.msgs") == 0)
         # then
         assert client.zcard("dramatiq:incidents.XQ") == 0
-    assert "periodic.put_off" in log.read_text()
+    assert "periodic.skipped" in log.read_text()
     assert "Traceback" not in log.read_text()
     sender.client.close()
 

@@ -19,9 +19,7 @@ from monitor.domain.messages import (
     RecordFlips,
 )
 from monitor.queue.broker import FIRST_PRIORITY, Broker, send_all
-from monitor.queue.payload import read
-from monitor.queue.requeue import handed_back
-from monitor.queue.skip import comes_again
+from monitor.queue.handling import decode_payload, requeue_on_shutdown, skip_if_unavailable
 from monitor.services.access import audit
 from monitor.services.bulk import views as bulk_views
 from monitor.services.checks import ticks
@@ -68,7 +66,7 @@ def _declare_sync(broker: Broker, resources: CentralResources) -> None:
         broker=broker, queue_name=SYNC_QUEUE, max_retries=5, periodic=cron("@midnight"),
         notify_shutdown=True,
     )  # fmt: skip
-    @handed_back
+    @requeue_on_shutdown
     async def full_sync() -> None:
         """Once a day everything, in case anything was ever missed."""
         await sync.full_sync(resources.syncer)
@@ -80,13 +78,13 @@ def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
         max_backoff=15_000, throws=(BadMessage,),
     )  # fmt: skip
     async def record_flips(payload: Any) -> None:
-        flips = read(payload, RecordFlips).flips
+        flips = decode_payload(payload, RecordFlips).flips
         await send_all(await record.record_flips(resources.recorder, flips))
 
     @dramatiq.actor(
         broker=broker, queue_name=INCIDENTS_QUEUE, max_retries=0, periodic=cron("* * * * *")
     )
-    @comes_again
+    @skip_if_unavailable
     async def sweep_missed() -> None:
         await send_all(await sweep.sweep(resources.recorder))
 
@@ -96,7 +94,7 @@ def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
     )  # fmt: skip
     async def deliver(payload: Any) -> None:
         """A nudge: the outbox knows what is due, this notification among it."""
-        read(payload, Deliver)
+        decode_payload(payload, Deliver)
         resources.outbox.nudge()
 
 
@@ -105,7 +103,7 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("5 * * * *"),
         time_limit=_ROLL_UP_LIMIT_MS, notify_shutdown=True,
     )  # fmt: skip
-    @handed_back
+    @requeue_on_shutdown
     async def roll_up() -> None:
         await ticks.roll_up(resources.keeper)
 
@@ -132,6 +130,6 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
     @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=0, periodic=cron("* * * * *")
     )
-    @comes_again
+    @skip_if_unavailable
     async def write_kept_ticks() -> None:
         await ticks.write_kept(resources.keeper)

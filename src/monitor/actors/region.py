@@ -10,8 +10,7 @@ from monitor.actors.resources import RegionResources
 from monitor.domain.errors import BadMessage
 from monitor.domain.messages import CheckBatch, CheckWebsites, checks_queue
 from monitor.queue.broker import FIRST_PRIORITY, Broker, send_all
-from monitor.queue.payload import read
-from monitor.queue.requeue import handed_back
+from monitor.queue.handling import decode_payload, requeue_on_shutdown
 from monitor.services.checks import check
 
 _TIME_LIMIT_MS = 300_000
@@ -30,13 +29,13 @@ def declare(broker: Broker, resources: RegionResources) -> None:
     }
 
     @dramatiq.actor(broker=broker, queue_name=queue, **options)
-    @handed_back
+    @requeue_on_shutdown
     async def check_batch(payload: Any) -> None:
-        batch = read(payload, CheckBatch)
+        batch = decode_payload(payload, CheckBatch)
         await send_all(await check.check_batch(resources.worker, batch))
 
     @dramatiq.actor(broker=broker, queue_name=queue, priority=FIRST_PRIORITY, **options)
-    @handed_back
+    @requeue_on_shutdown
     async def check_websites(payload: Any) -> None:
-        message = read(payload, CheckWebsites)
+        message = decode_payload(payload, CheckWebsites)
         await send_all(await check.check_websites(resources.worker, message))

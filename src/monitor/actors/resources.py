@@ -1,15 +1,12 @@
-"""What a worker process holds open: made when it boots, given back when it ends."""
+"""What a worker process holds open from boot to shutdown."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import Any
 
-import dramatiq
-from dramatiq.asyncio import get_event_loop_thread
-from dramatiq.middleware import Middleware
 from prometheus_client import Counter, Gauge
 
 from monitor.channels.email.smtp import EmailChannel
@@ -22,7 +19,7 @@ from monitor.metrics.worker_stats import Meter
 from monitor.probes.http.prober import HttpProber
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.probes.net.reference_hosts import NetworkWitness
-from monitor.queue.broker import Broker, send_all
+from monitor.queue.broker import own_broker, send_all
 from monitor.queue.middleware.message_metrics import MessageMetrics
 from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
@@ -56,11 +53,11 @@ from monitor.storage.timeseries.open import make_tick_store
 log = get_logger(__name__)
 
 
-class Resources(Middleware):
-    """Opens on the worker's event loop before it takes messages, closes after the last one.
+class Resources:
+    """Opened on the worker's event loop before it takes messages, closed after the last one.
 
     Nothing here waits for a server: each is connected to when it is first needed. Redis alone is
-    asked what time it is, and if it does not say, the host's clock has to do until it does.
+    asked for the time; until it answers, the host's clock has to do.
     """
 
     def __init__(self, settings: Settings, role: str) -> None:
@@ -76,33 +73,35 @@ class Resources(Middleware):
         ).labels(role, version("monitor")).set(1)  # fmt: skip
 
     def check(self) -> None:
-        """Raise SettingsError naming a setting that this worker cannot do without."""
-
-    def before_worker_boot(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
-        _run(self.open())
-
-    def after_worker_shutdown(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
-        _run(self.close())
+        """Raise SettingsError naming a setting that this worker cannot run without."""
 
     async def open(self) -> None:
-        """Make the clients; on failure the process ends: it could do nothing."""
+        """Open everything, or nothing if one of it fails."""
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            self._opened = stack.pop_all()
+
+    async def close(self) -> None:
+        """Close everything in reverse order, whatever fails on the way."""
+        await self._opened.aclose()
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        """Open what all workers need, each with its closing on the stack."""
         self.redis = make_client(self.settings.need("REDIS_URL"))
+        stack.push_async_callback(self.redis.aclose)
         with contextlib.suppress(Unavailable):
             await self.clock.look(self.redis)
         self.pool = await self._open_pool()
+        if self.pool is not None:
+            stack.push_async_callback(self.pool.close, timeout=1.0)
         self.ticks = self._tick_store()
+        stack.push_async_callback(self.ticks.close)
         self.buffer = TickBuffer(self.redis, self.settings.monitor_tick_buffer_bytes)
-        self._beside = [
+        stack.push_async_callback(
+            tasks.end,
             asyncio.create_task(measure_loop_delay(self.meter.loop_delay_s)),
             asyncio.create_task(self.clock.run(self.redis)),
-        ]
-
-    async def close(self) -> None:
-        await tasks.end(*self._beside)
-        await self.ticks.close()
-        if self.pool is not None:
-            await self.pool.close(timeout=1.0)
-        await self.redis.aclose()
+        )
 
     async def _open_pool(self) -> Pool | None:
         if self.settings.database_url is None:
@@ -142,16 +141,29 @@ class RegionResources(Resources):
         """A region host never talks to Postgres, unless that is where the ticks are kept."""
         return None if self.settings.influxdb_url else await super()._open_pool()
 
-    async def open(self) -> None:
-        await super().open()
+    async def _open(self, stack: AsyncExitStack) -> None:
+        await super()._open(stack)
+        s = self.settings
+        self.witness = NetworkWitness(s.monitor_connectivity_targets)
+        stack.push_async_callback(self.witness.close)
         self.prober = HttpProber(
-            policy=AddressPolicy(self.settings.monitor_allow_networks),
-            dns_servers=self.settings.monitor_dns_servers,
-            concurrency=self.settings.monitor_concurrency,
+            policy=AddressPolicy(s.monitor_allow_networks),
+            dns_servers=s.monitor_dns_servers,
+            concurrency=s.monitor_concurrency,
         )
-        self.witness = NetworkWitness(self.settings.monitor_connectivity_targets)
+        stack.push_async_callback(self.prober.close)
         self.guarded = GuardedWrites(self.ticks.write)
-        self.worker = RegionWorker(
+        stack.push_async_callback(self.guarded.close)
+        self.worker = self._region_worker()
+        stack.push_async_callback(self.worker.ticks.close)
+        stack.push_async_callback(self._hand_back)
+        self._serve_metrics()
+        self.heartbeat = self._heartbeat()
+        self.heartbeat.start()
+        stack.push_async_callback(self.heartbeat.close)
+
+    def _region_worker(self) -> RegionWorker:
+        return RegionWorker(
             region=self.region,
             projection=Projection(self.redis),
             states=States(self.redis),
@@ -166,39 +178,32 @@ class RegionResources(Resources):
             meter=self.meter,
             vault=Vault(self.settings.monitor_encryption_keys),
         )
-        self._tell()
 
-    def _tell(self) -> None:
-        """Show what this worker does: in its own metrics, and in Redis for those of the API."""
+    async def _hand_back(self) -> None:
+        """Queue the checks under way again, for other workers of the region."""
+        await send_all(await hand_back(self.worker))
+
+    def _serve_metrics(self) -> None:
         slots, prober, late = self.settings.monitor_concurrency, self.prober, self.worker.stragglers
         self.registry.register(
             WorkerMetrics(
                 self.region, self.meter, slots, lambda: prober.under_way, lambda: len(late)
             )
         )
-        limits = Limits(self.messages.threads, slots)
-        self.heartbeat = Heartbeat(
+
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(
             Workers(self.redis),
             self.region,
-            limits=limits,
+            limits=Limits(self.messages.threads, self.settings.monitor_concurrency),
             meter=self.meter,
             message_s=self.messages.held_s,
             now=self.clock.now,
         )
-        self.heartbeat.start()
-
-    async def close(self) -> None:
-        await self.heartbeat.close()
-        await send_all(await hand_back(self.worker))
-        await self.worker.ticks.close()
-        await self.guarded.close()
-        await self.prober.close()
-        await self.witness.close()
-        await super().close()
 
 
 class CentralResources(Resources):
-    """What deciding, telling and upkeep need: Postgres, Redis, the tick store, a mail server."""
+    """What decisions, deliveries and upkeep need: Postgres, Redis, tick store, mail server."""
 
     emitter: Emitter
     recorder: Recorder
@@ -218,18 +223,10 @@ class CentralResources(Resources):
         for name in ("REDIS_URL", "DATABASE_URL", "SMTP_HOST"):
             self.settings.need(name)
 
-    async def open(self) -> None:
-        await super().open()
+    async def _open(self, stack: AsyncExitStack) -> None:
+        await super()._open(stack)
         s = self.settings
         assert self.pool is not None
-        channel = EmailChannel(
-            host=s.need("SMTP_HOST"),
-            port=s.smtp_port,
-            user=s.smtp_user,
-            password=s.smtp_pass,
-            tls=s.smtp_tls,
-            sender=s.smtp_from,
-        )
         self.emitter = Emitter(
             Projection(self.redis),
             Regions(self.redis),
@@ -238,31 +235,23 @@ class CentralResources(Resources):
             s.monitor_batch_size,
         )
         self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, self.clock.now)
-        self.outbox = Outbox(Courier(self.pool, channel, s.smtp_from, self.clock.now), send_all)
+        courier = Courier(self.pool, self._email(), s.smtp_from, self.clock.now)
+        self.outbox = Outbox(courier, send_all)
+        stack.push_async_callback(self.outbox.close)
         self.syncer = Syncer(self.pool, self.redis, self.clock.now)
         self.sync_turns = SyncTurns(self.syncer, send_all)
         self.watch = ProjectionWatch(self.syncer, self.sync_turns, self.emitter)
         self.watch.start()
+        stack.push_async_callback(self.watch.close)
         self.keeper = Keeper(self.ticks, self.buffer, self.clock.now)
 
-    async def close(self) -> None:
-        await self.watch.close()
-        await self.outbox.close()
-        await super().close()
-
-
-def own_broker() -> Broker:
-    broker = dramatiq.get_broker()
-    assert isinstance(broker, Broker)
-    return broker
-
-
-def _run(coroutine: Any) -> None:
-    thread = get_event_loop_thread()
-    assert thread is not None
-    try:
-        thread.run_coroutine(coroutine)
-    except Exception:
-        # Dramatiq would only log this and go on with a worker that cannot work.
-        log.exception("worker.resources_failed")
-        raise SystemExit(1) from None
+    def _email(self) -> EmailChannel:
+        s = self.settings
+        return EmailChannel(
+            host=s.need("SMTP_HOST"),
+            port=s.smtp_port,
+            user=s.smtp_user,
+            password=s.smtp_pass,
+            tls=s.smtp_tls,
+            sender=s.smtp_from,
+        )
