@@ -24,6 +24,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from monitor.api.headers import API_HEADERS
 from monitor.api.problems import MEDIA_TYPE, problem_of
+from monitor.runtime import tasks
+from monitor.runtime.logging import get_logger
+
+_ERRORS = tasks.ErrorLog(
+    get_logger(__name__), failed="connections.watch_failed", unavailable="connections.watch_failed"
+)
 
 MAX_HEAD_BYTES = 16 * 1024
 
@@ -104,18 +110,16 @@ class Connections:
     @asynccontextmanager
     async def watched(self, _app: Any) -> AsyncIterator[None]:
         """End those that are overdue, for the length of a block: a lifespan of the app."""
-        watching = asyncio.create_task(self._watch())
+        limits = self.limits
+        pause_s = min(limits.head_s, limits.rest_s, limits.answer_s, 4.0) / 4
+        watching = asyncio.create_task(tasks.run_forever(self._watch, _ERRORS, pause_s=pause_s))
         try:
             yield
         finally:
-            watching.cancel()
+            await tasks.end(watching)
 
     async def _watch(self) -> None:
-        limits = self.limits
-        pause_s = min(limits.head_s, limits.rest_s, limits.answer_s, 4.0) / 4
-        while True:
-            await asyncio.sleep(pause_s)
-            self.end_overdue()
+        self.end_overdue()
 
     def end_overdue(self) -> None:
         """End every connection whose caller has let its time pass."""

@@ -1,7 +1,7 @@
 """What travels on the queues. Every message carries the version of its schema, ``v``.
 
-A worker reads the version it knows and older ones, and passes over fields that it does not know. A
-newer version it hands on, see ``queue/broker.py``.
+A worker reads its own version and older ones and ignores fields that it does not know. It forwards
+messages of a newer version to a newer worker, see ``queue/broker.py``.
 """
 
 from __future__ import annotations
@@ -65,10 +65,14 @@ class SyncChanges(Struct, frozen=True, kw_only=True):
 
 
 class Deliver(Struct, frozen=True, kw_only=True):
-    """Deliver what is due in the outbox, this notification among it."""
+    """Deliver what is due in the outbox.
+
+    Nothing reads ``notification_id`` any more. It is still sent because workers of the previous
+    version refuse a message without it; the version after this one need not send it.
+    """
 
     v: int = VERSION
-    notification_id: UUID
+    notification_id: UUID | None = None
 
 
 Payload = CheckBatch | CheckWebsites | RecordFlips | SyncChanges | Deliver

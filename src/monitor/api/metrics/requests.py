@@ -1,4 +1,4 @@
-"""Counting the requests of this process: around the whole application, what no route took too."""
+"""Counts the requests of this process, around the whole application: unrouted ones, too."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class RequestMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._seconds = Histogram(
             "monitor_http_request_duration_seconds",
-            "Requests by route, from the first byte of the head to the last of the answer.",
+            "Requests by route, from the first byte of the head to the last of the response.",
             ("route", "method", "status"),
             buckets=_BUCKETS_S,
             registry=registry,
         )
 
-    def around(self, app: ASGIApp) -> ASGIApp:
+    def wrap(self, app: ASGIApp) -> ASGIApp:
         """The same application, counted."""
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:

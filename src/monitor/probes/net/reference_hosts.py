@@ -8,6 +8,11 @@ import time
 from collections.abc import Sequence
 
 from monitor.runtime import tasks
+from monitor.runtime.logging import get_logger
+
+_ERRORS = tasks.ErrorLog(
+    get_logger(__name__), failed="network.look_failed", unavailable="network.look_failed"
+)
 
 
 class NetworkWitness:
@@ -80,9 +85,12 @@ class NetworkWitness:
 
     async def _wait(self) -> None:
         """Look until there is a network again: so it is known since when there is."""
-        while not self._answer:
+
+        async def look_later() -> None:
             await asyncio.sleep(self._again_s)  # nothing tells of a network but an answer
             await self._look()
+
+        await tasks.run_forever(look_later, _ERRORS, until=lambda: self._answer)
 
     async def close(self) -> None:
         await tasks.end(*(t for t in (self._waiting, self._looking) if t is not None))

@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
-from monitor.domain.errors import Unavailable
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
 from monitor.storage.redis.projection import Entry
 
 log = get_logger(__name__)
+_ERRORS = tasks.ErrorLog(log, failed="stragglers.not_stored", unavailable="stragglers.not_stored")
 
 Running = Mapping["asyncio.Task[Outcome]", Entry]
 Measured = tuple[Entry, Outcome]
@@ -76,13 +76,9 @@ class Stragglers:
         while left:
             await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
             done, _ = await asyncio.wait(left, timeout=_GROUP_S)
-            try:
+            # What cannot be stored must not keep its place, or the places would run out.
+            with _ERRORS.logged(websites=len(done)):
                 await settle([(left[task], outcome_of(task)) for task in done])
-            except Unavailable as error:
-                log.warning("stragglers.not_stored", websites=len(done), error=str(error))
-            except Exception:
-                # What cannot be stored must not keep its place, or the places would run out.
-                log.exception("stragglers.not_stored", websites=len(done))
             for task in done:
                 del left[task], self._late[task]
             self._room.set()

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
-from monitor.domain.errors import Unavailable
 from monitor.domain.messages import Outgoing
 from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
@@ -19,6 +18,10 @@ from monitor.storage.postgres import notifications
 from monitor.storage.postgres.pool import transaction
 
 log = get_logger(__name__)
+_ERRORS = tasks.ErrorLog(log, failed="outbox.failed", unavailable="outbox.unavailable")
+_DELIVERY_ERRORS = tasks.ErrorLog(
+    log, failed="outbox.delivery_failed", unavailable="outbox.unavailable"
+)
 
 AT_ONCE = 16
 """Deliveries under way at once; mail servers begin to refuse at a few dozen from one sender."""
@@ -58,17 +61,14 @@ class Outbox:
         await tasks.end(self._emptying, *self._under_way)
 
     async def _run(self) -> None:
-        while True:
-            await self._nudged.wait()
-            self._nudged.clear()
-            try:
-                while await self._empty():
-                    pass
-            except Unavailable as error:
-                log.warning("outbox.unavailable", error=str(error))
-            except Exception:
-                # Should this loop end, no mail would leave until a restart; the sweep nudges again.
-                log.exception("outbox.failed")
+        """Should this end, no mail would leave until a restart; the sweep nudges again."""
+        await tasks.run_forever(self._empty_when_nudged, _ERRORS)
+
+    async def _empty_when_nudged(self) -> None:
+        await self._nudged.wait()
+        self._nudged.clear()
+        while await self._empty():
+            pass
 
     async def _empty(self) -> bool:
         """Begin to deliver a page of what is due; whether there may be more."""
@@ -86,10 +86,6 @@ class Outbox:
         self._slots.release()
 
     async def _deliver(self, row_id: UUID) -> None:
-        try:
+        # One row that cannot be rendered must not stop the others; its lease puts it off.
+        with _DELIVERY_ERRORS.logged(notification_id=str(row_id)):
             await self._send(await deliver(self._courier, row_id))
-        except Unavailable as error:
-            log.warning("outbox.unavailable", error=str(error))
-        except Exception:
-            # One row that cannot be rendered must not stop the others; its lease puts it off.
-            log.exception("outbox.delivery_failed", notification_id=str(row_id))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 
-from monitor.domain.errors import Unavailable
 from monitor.domain.ring import MINUTE_S
 from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
@@ -66,16 +65,8 @@ class ProjectionWatch:
         log.info("projection.checked_again", batches=batches)
 
     async def _run(self) -> None:
-        told = False
-        while True:
-            try:
-                await self.look()
-                told = False
-            except Unavailable as error:
-                if not told:
-                    log.warning("projection.not_looked_at", error=str(error))
-                told = True
-            except Exception:
-                # Should this loop end, an emptied Redis would wait for the minute's sync again.
-                log.exception("projection.watch_failed")
-            await asyncio.sleep(LOOK_EVERY_S)
+        """Should this end, an emptied Redis would wait for the minute's sync again."""
+        errors = tasks.ErrorLog(
+            log, failed="projection.watch_failed", unavailable="projection.not_looked_at", once=True
+        )
+        await tasks.run_forever(self.look, errors, pause_s=LOOK_EVERY_S)

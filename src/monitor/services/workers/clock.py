@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import time
 from collections.abc import Callable
 
 from redis.asyncio import Redis
 
-from monitor.domain.errors import Unavailable
+from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
 from monitor.storage.redis.client import server_time
 
 log = get_logger(__name__)
+_ERRORS = tasks.ErrorLog(
+    log, failed="clock.failed", unavailable="clock.not_compared", level=logging.INFO
+)
 
 LOOK_EVERY_S = 5.0
 _TOLD_S = 5.0
@@ -54,13 +57,8 @@ class SharedClock:
         self._tell(self._own() - self.now())
 
     async def run(self, redis: Redis) -> None:
-        """Look again and again."""
-        while True:
-            try:
-                await self.look(redis)
-            except Unavailable as error:
-                log.info("clock.not_compared", error=str(error))
-            await asyncio.sleep(LOOK_EVERY_S)
+        """Ask Redis again and again."""
+        await tasks.run_forever(lambda: self.look(redis), _ERRORS, pause_s=LOOK_EVERY_S)
 
     def _tell(self, off_s: float) -> None:
         """Say once that the host's own clock is off, and once that it is right again."""
