@@ -11,7 +11,7 @@ from monitor.api.schemas import key as schemas_keys
 from monitor.api.schemas import website as schemas
 from monitor.resources import key as key_fields
 from monitor.resources import validation
-from monitor.services.access.rate_limits import Limits
+from monitor.services.access.rate_limits import RateLimits
 from support.api import with_api
 
 
@@ -21,7 +21,7 @@ class _Nothing:
     reading: None = None
     redis: None = None
     clock: None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: RateLimits = field(default_factory=RateLimits)
 
 
 @pytest.fixture(scope="module")

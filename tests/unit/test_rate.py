@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.domain import rate
-from monitor.domain.rate import PERIOD_S, spend
+from monitor.domain.rate import PERIOD_S, acquire
 
 LIMITS = st.integers(1, 1000)
 
@@ -13,7 +13,7 @@ def _times(limit, at):
     """What becomes of one time at each of these seconds."""
     full, found = 0.0, []
     for now in at:
-        one, full = spend(limit, full, now)
+        one, full = acquire(limit, full, now)
         found.append(one)
     return found
 
@@ -41,14 +41,14 @@ def test_in_no_span_is_more_allowed_than_the_limit_and_what_flows_in(limit, gaps
 def test_who_waits_as_long_as_was_said_is_let_in(limit, now):
     full = 0.0
     while True:
-        found, full = spend(limit, full, now)
+        found, full = acquire(limit, full, now)
         if not found.allowed or found.remaining == 0:
             break
     full = max(full, now)
-    refused, full = spend(limit, full, now)
+    refused, full = acquire(limit, full, now)
     assert not refused.allowed
     assert 0 < refused.next_in_s <= PERIOD_S / limit * 1.01
-    assert spend(limit, full, now + refused.next_in_s + 1e-5)[0].allowed
+    assert acquire(limit, full, now + refused.next_in_s + 1e-5)[0].allowed
 
 
 def test_the_headers_say_it():

@@ -11,8 +11,8 @@ from litestar.di import Provide
 from litestar.types import Message, Scope
 from prometheus_client import CollectorRegistry
 
-from monitor.api.auth import RATE_HEADERS, Gate, authorise
-from monitor.api.connections import Connections, Limits
+from monitor.api.auth import RATE_HEADERS, AccessControl, authorise
+from monitor.api.connections import ConnectionLimits, Connections
 from monitor.api.dependencies import Dependencies
 from monitor.api.headers import cors_config
 from monitor.api.metrics.access import AccessMetrics
@@ -45,7 +45,7 @@ def create_app(
     deps: Dependencies,
     lifespan: Sequence[Lifespan] = (),
     cors_origins: Sequence[str] = (),
-    limits: Limits | None = None,
+    limits: ConnectionLimits | None = None,
 ) -> Litestar:
     """The API over these dependencies, which the caller opens and closes.
 
@@ -69,7 +69,7 @@ def create_app(
         dependencies={"deps": Provide(lambda: deps, sync_to_thread=False)},
         state=State(
             {
-                "gate": _gate(deps, registry),
+                "access": _access_control(deps, registry),
                 "observatory": Observatory(deps.reading, deps.redis, deps.clock),
                 "metrics": registry,
                 "connections": connections,
@@ -92,8 +92,8 @@ def create_app(
     return app
 
 
-def _gate(deps: Dependencies, registry: CollectorRegistry) -> Gate:
-    return Gate(
+def _access_control(deps: Dependencies, registry: CollectorRegistry) -> AccessControl:
+    return AccessControl(
         KeyRing(deps.reading),
         KeyLimit(deps.redis, deps.limits),
         WrongKeys(deps.limits.wrong_keys),

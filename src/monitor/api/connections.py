@@ -34,7 +34,7 @@ _ERRORS = tasks.ErrorLog(
 MAX_HEAD_BYTES = 16 * 1024
 
 
-class Limits(Struct, frozen=True):
+class ConnectionLimits(Struct, frozen=True):
     """Seconds, and how many connections.
 
     ``head_s``: from the first byte of a request, or the connection, to the end of its head.
@@ -68,10 +68,10 @@ class Connections:
     def __init__(
         self,
         registry: CollectorRegistry,
-        limits: Limits | None = None,
+        limits: ConnectionLimits | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.limits = limits or Limits()
+        self.limits = limits or ConnectionLimits()
         self.now_s = now_s
         self.waiting: dict[BoundedConnection, None] = {}
         self._open: set[BoundedConnection] = set()

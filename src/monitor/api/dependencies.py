@@ -14,7 +14,7 @@ from monitor.domain import messages
 from monitor.domain.messages import Outgoing
 from monitor.runtime.event_loop import Slots
 from monitor.runtime.logging import get_logger
-from monitor.services.access.rate_limits import Limits
+from monitor.services.access.rate_limits import RateLimits
 from monitor.services.bulk import export
 from monitor.services.bulk import imports as bulk_import
 from monitor.services.bulk.export import Exporter
@@ -45,7 +45,7 @@ class Dependencies:
     send: Callable[[list[Outgoing]], Awaitable[None]]
     clock: Callable[[], float]
     vault: Vault = field(default_factory=Vault)
-    limits: Limits = field(default_factory=Limits)
+    limits: RateLimits = field(default_factory=RateLimits)
     imports: Slots = field(default_factory=lambda: Slots("imports", bulk_import.AT_ONCE))
     exports: Slots = field(default_factory=lambda: Slots("exports", export.AT_ONCE))
 

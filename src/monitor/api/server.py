@@ -21,7 +21,7 @@ from monitor.queue.broker import Broker, send_all
 from monitor.runtime import logging as logs
 from monitor.runtime import process, tasks
 from monitor.runtime.settings import Settings
-from monitor.services.access.rate_limits import Limits
+from monitor.services.access.rate_limits import RateLimits
 from monitor.services.secrets.vault import Vault
 from monitor.services.workers.clock import SharedClock
 from monitor.storage.postgres import secrets
@@ -62,7 +62,7 @@ async def _serve(settings: Settings) -> None:
         send=send_all,
         clock=clock.now,
         vault=Vault(settings.monitor_encryption_keys),
-        limits=Limits(
+        limits=RateLimits(
             settings.monitor_key_requests_per_minute, settings.monitor_wrong_keys_per_minute
         ),
     )

@@ -1,6 +1,6 @@
-"""How often somebody may do something: a bucket that fills evenly (GCRA, ITU-T I.371). Pure.
+"""Rate limits: a bucket that refills evenly (GCRA, ITU-T I.371). Pure.
 
-All that is kept is when the bucket is full again: one number, wherever it is kept.
+All that is stored is the theoretical arrival time (TAT): when the bucket is full again.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from msgspec import Struct
 PERIOD_S = 60
 
 SLACK = 0.001
-"""Of a time: sums of intervals are not exact."""
+"""Share of an interval: sums of intervals are not exact."""
 
 
-class Standing(Struct, frozen=True):
-    """Whether this time is allowed, how many more would be at once, in how many seconds the bucket
-    is full, and in how many the next one is allowed (0: now)."""
+class RateLimitState(Struct, frozen=True):
+    """What an attempt found: whether it is allowed, how many more would be at once, in how many
+    seconds the bucket is full, and in how many the next one is allowed (0: now)."""
 
     allowed: bool
     remaining: int
@@ -25,27 +25,27 @@ class Standing(Struct, frozen=True):
     next_in_s: float
 
 
-def standing(limit: int, *, allowed: bool, full_in_s: float) -> Standing:
-    """Where one stands that may do something ``limit`` times a minute, after this time."""
+def state_after(limit: int, *, allowed: bool, full_in_s: float) -> RateLimitState:
+    """The state after an attempt, of a bucket for ``limit`` attempts a minute."""
     interval_s = PERIOD_S / limit
     left = max(int((PERIOD_S - full_in_s) / interval_s + SLACK), 0)
     wait_s = 0.0 if left else full_in_s + interval_s - PERIOD_S
-    return Standing(allowed, left, full_in_s, max(wait_s, 0.0))
+    return RateLimitState(allowed, left, full_in_s, max(wait_s, 0.0))
 
 
-def spend(limit: int, full_at_s: float, now_s: float) -> tuple[Standing, float]:
-    """One time more, and when the bucket is full after it."""
-    full_s = max(full_at_s, now_s)
+def acquire(limit: int, tat_s: float, now_s: float) -> tuple[RateLimitState, float]:
+    """One more attempt; returns the state and the TAT after it."""
+    tat_s = max(tat_s, now_s)
     interval_s = PERIOD_S / limit
-    after_s = full_s + interval_s
+    after_s = tat_s + interval_s
     allowed = after_s - now_s <= PERIOD_S + SLACK * interval_s
-    full_s = after_s if allowed else full_s
-    return standing(limit, allowed=allowed, full_in_s=full_s - now_s), full_s
+    tat_s = after_s if allowed else tat_s
+    return state_after(limit, allowed=allowed, full_in_s=tat_s - now_s), tat_s
 
 
-def headers(limit: int, now: Standing) -> dict[str, str]:
+def headers(limit: int, state: RateLimitState) -> dict[str, str]:
     """RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10)."""
     return {
         "RateLimit-Policy": f'"key";q={limit};w={PERIOD_S}',
-        "RateLimit": f'"key";r={now.remaining};t={math.ceil(now.full_in_s)}',
+        "RateLimit": f'"key";r={state.remaining};t={math.ceil(state.full_in_s)}',
     }

@@ -1,15 +1,15 @@
-"""Buckets that all processes share: one round trip for a look and a change."""
+"""Rate limits that all processes share: one round trip to check and count."""
 
 from __future__ import annotations
 
 from redis.asyncio import Redis
 
-from monitor.domain.rate import PERIOD_S, SLACK, Standing, standing
+from monitor.domain.rate import PERIOD_S, SLACK, RateLimitState, state_after
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import raw, translated
 
 # As domain/rate.py has it, by the server's clock: those of the processes may differ.
-_SPEND = """
+_ACQUIRE = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local interval, period, slack = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -24,15 +24,15 @@ return {1, string.format('%.6f', full - now)}
 
 
 class Rates:
-    """Buckets by name, each a key that goes when it is full. Raises Unavailable without Redis."""
+    """Buckets by name, each a key that expires when it is full. Raises Unavailable."""
 
     def __init__(self, redis: Redis) -> None:
-        self._spend = redis.register_script(_SPEND)
+        self._acquire = redis.register_script(_ACQUIRE)
 
-    async def spend(self, name: str, limit: int) -> Standing:
-        """One time more of ``limit`` a minute."""
+    async def acquire(self, name: str, limit: int) -> RateLimitState:
+        """Count one attempt of ``limit`` a minute."""
         with translated():
-            allowed, full_in_s = await self._spend(
+            allowed, full_in_s = await self._acquire(
                 keys=[keys.rate(name)], args=[PERIOD_S / limit, PERIOD_S, SLACK]
             )
-        return standing(limit, allowed=bool(allowed), full_in_s=float(raw(full_in_s)))
+        return state_after(limit, allowed=bool(allowed), full_in_s=float(raw(full_in_s)))
