@@ -17,7 +17,7 @@ import msgspec
 
 from monitor.domain.backoff import retry_after
 from monitor.domain.errors import MonitorError
-from monitor.runtime.terminal import one_line
+from monitor.runtime.terminal import single_line
 
 _NDJSON = "application/x-ndjson"
 _BLOCK_BYTES = 64 * 1024
@@ -254,7 +254,7 @@ async def _refusal(answer: aiohttp.ClientResponse) -> MonitorError:
     said = problem.get("detail") or f"{answer.status} {answer.reason}"
     if 300 <= answer.status < 400:
         said = f"it redirects to {answer.headers.get('Location', 'nowhere')}; give that URL"
-    message = f"{answer.url.origin()} answers: {one_line(str(said))[:_SAID_CHARS]}"
+    message = f"{answer.url.origin()} answers: {single_line(str(said))[:_SAID_CHARS]}"
     if answer.status == 429:
         return Limited(message, _after_s(answer))
     if answer.status in _PASSING or problem.get("code") == "import_running":

@@ -14,7 +14,7 @@ from monitor.cli import keys as key_commands
 from monitor.cli import secrets as secret_commands
 from monitor.domain.access import Role
 from monitor.domain.errors import MonitorError
-from monitor.runtime.terminal import harmless
+from monitor.runtime.terminal import escape_terminal
 
 _EXAMPLES = """\
 examples:
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return int(code)
     except MonitorError as error:
-        print(f"monitor: {harmless(str(error))}", file=sys.stderr)
+        print(f"monitor: {escape_terminal(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python must not try to flush it at exit.

@@ -1,7 +1,7 @@
 """What travels on the queues. Every message carries the version of its schema, ``v``.
 
-A worker reads its own version and older ones and ignores fields that it does not know. It forwards
-messages of a newer version to a newer worker, see ``queue/broker.py``.
+A worker reads the version it knows and older ones, and passes over fields that it does not know. A
+newer version it hands on, see ``queue/broker.py``.
 """
 
 from __future__ import annotations

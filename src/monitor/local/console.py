@@ -8,7 +8,7 @@ import sys
 from typing import TextIO
 
 from monitor.domain.outcome import printable
-from monitor.runtime.terminal import one_line
+from monitor.runtime.terminal import single_line
 
 _LOUD = frozenset({"warning", "error", "critical"})
 _SHOWN = ("incident.",)
@@ -24,7 +24,7 @@ class Console:
 
     def say(self, who: str, text: str) -> None:
         """One line: the time, who speaks, and what."""
-        self.write(f"{dt.datetime.now().astimezone():%H:%M:%S} {who:<9} {one_line(text)}")
+        self.write(f"{dt.datetime.now().astimezone():%H:%M:%S} {who:<9} {single_line(text)}")
 
     def write(self, text: str) -> None:
         """Text as it is."""

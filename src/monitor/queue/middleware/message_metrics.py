@@ -1,4 +1,4 @@
-"""Counting the messages of a worker process, by actor."""
+"""Counts the messages of a worker process, by actor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.
 
 
 class MessageMetrics(Middleware):
-    """Counts messages and the time that the worker's threads were held by them."""
+    """Counts messages and the time that they occupied the worker's threads."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.threads = 1
@@ -39,7 +39,7 @@ class MessageMetrics(Middleware):
         )  # fmt: skip
 
     def held_s(self) -> float:
-        """Seconds that threads were held by messages, those under way included, summed."""
+        """Sum of the seconds that messages occupied threads, those in progress included."""
         with self._lock:
             now = time.monotonic()
             return self._held_s + sum(now - begun for begun in self._begun.values())

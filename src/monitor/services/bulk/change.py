@@ -15,7 +15,7 @@ from monitor.resources.audit import Action, Change, of_fields
 from monitor.resources.bulk_change import NotConfirmed, check_timings, names_follow, new_name
 from monitor.resources.secrets import refuse_moving
 from monitor.resources.validation import BadQuery, WebsiteFields, keeps_secrets
-from monitor.runtime.event_loop import in_turns
+from monitor.runtime.event_loop import yield_to_loop
 from monitor.services.access import audit
 from monitor.services.secrets.vault import Vault
 from monitor.services.workers import regions
@@ -74,7 +74,7 @@ async def _compare_secrets(connection: Connection, vault: Vault, fields: Website
         return
     async for page in bulk_change_secrets.with_secrets(connection):
         differ: list[UUID] = []
-        async for one in in_turns(iter(page)):
+        async for one in yield_to_loop(iter(page)):
             _refuse_moving(fields, one)
             if not vault.holds(one.sealed, fields):
                 differ.append(one.id)

@@ -14,7 +14,7 @@ from monitor.resources.audit import Action
 from monitor.resources.bulk_import import BulkImport, Candidate, Outcome, read_line
 from monitor.resources.bulk_plan import Known, Plan, Planner, imagined, keys_of, regions_of
 from monitor.resources.lines import Chunk
-from monitor.runtime.event_loop import in_turns
+from monitor.runtime.event_loop import yield_to_loop
 from monitor.services.access import audit
 from monitor.services.secrets.vault import Vault
 from monitor.storage.postgres import bulk, bulk_dry_run, bulk_websites
@@ -29,7 +29,7 @@ Read = list[Candidate | Outcome]
 async def read(chunk: Chunk) -> Read:
     """What the lines say, empty ones left out."""
     numbered = enumerate(chunk.lines, chunk.first_line)
-    found = [read_line(n, line) async for n, line in in_turns(numbered)]
+    found = [read_line(n, line) async for n, line in yield_to_loop(numbered)]
     return [line for line in found if line is not None]
 
 
@@ -82,15 +82,15 @@ async def _planned(
     known = await bulk_websites.known(connection, ids, names)
     if of.dry_run:
         known = await bulk_dry_run.over(connection, known, ids, names)
-    known = [replace(k, draft=vault.opened(k.draft)) async for k in in_turns(iter(known))]
+    known = [replace(k, draft=vault.opened(k.draft)) async for k in yield_to_loop(iter(known))]
     planner = Planner(known, regions, _new_ids(now_s, len(lines)), any_region=any_region)
-    outcomes = [planner.take(line) async for line in in_turns(iter(lines))]
+    outcomes = [planner.take(line) async for line in yield_to_loop(iter(lines))]
     return await _sealed(vault, planner.plan(outcomes)), known
 
 
 async def _sealed(vault: Vault, plan: Plan) -> Plan:
-    made = [replace(m, draft=vault.seal(m.draft)) async for m in in_turns(iter(plan.made))]
-    changed = [replace(c, new=vault.seal(c.new)) async for c in in_turns(iter(plan.changed))]
+    made = [replace(m, draft=vault.seal(m.draft)) async for m in yield_to_loop(iter(plan.made))]
+    changed = [replace(c, new=vault.seal(c.new)) async for c in yield_to_loop(iter(plan.changed))]
     return Plan(plan.outcomes, made, changed)
 
 

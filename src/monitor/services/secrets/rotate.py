@@ -8,7 +8,7 @@ from uuid import UUID
 from monitor.domain.errors import SecretsUnreadable, SettingsError
 from monitor.resources.audit import Action
 from monitor.resources.validation import Draft
-from monitor.runtime.event_loop import in_turns
+from monitor.runtime.event_loop import yield_to_loop
 from monitor.services.access import audit
 from monitor.services.secrets.vault import Vault
 from monitor.storage.postgres import secrets
@@ -47,7 +47,7 @@ async def reseal(pool: Pool, vault: Vault, progress: Progress | None = None) -> 
 async def _page(connection: Connection, vault: Vault, after: UUID | None) -> tuple[list[UUID], int]:
     found = await secrets.lock_page(connection, after, _PAGE)
     sealed: list[tuple[UUID, Draft]] = []
-    async for known in in_turns(iter(found)):
+    async for known in yield_to_loop(iter(found)):
         try:
             again = vault.resealed(known.draft)
         except SecretsUnreadable as error:
