@@ -146,7 +146,7 @@ def test_a_child_that_will_not_end_is_killed_with_its_own(tmp_path):
     async def scenario(kept):
         await kept.until(kept.printed)
         kept.stopping.set()
-        kept.child.tell()
+        kept.child.terminate()
         await asyncio.sleep(0.1)
         assert alive(kept.started[0].pid)
         kept.child.kill()
@@ -179,7 +179,7 @@ def test_output_without_an_end_is_kept_but_not_as_one_line(tmp_path, monkeypatch
         "signal.pause()"
     )
     kept, heard = Kept(tmp_path, code), []
-    monkeypatch.setattr(Console, "heard", lambda _self, _who, line: heard.append(len(line)))
+    monkeypatch.setattr(Console, "log_line", lambda _self, _who, line: heard.append(len(line)))
 
     # when
     async def scenario(kept):

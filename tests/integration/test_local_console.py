@@ -57,7 +57,7 @@ def test_what_is_said_is_one_line_that_steers_nothing(evil):
     out = io.StringIO()
     # when
     Console(out).say("demo", f"before {evil} after")
-    Console(out).heard("api", line(event="e", level="error", **{evil: evil}))
+    Console(out).log_line("api", line(event="e", level="error", **{evil: evil}))
     # then
     said = out.getvalue()
     assert said.count("\n") == 2

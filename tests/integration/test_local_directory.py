@@ -64,7 +64,7 @@ def test_the_next_stack_waits_for_children_of_the_last(directory):
 
 def test_children_that_do_not_end_are_killed(directory, monkeypatch):
     # given
-    monkeypatch.setattr("monitor.local.directory._LEFTOVERS_GO_WITHIN_S", 0.2)
+    monkeypatch.setattr("monitor.local.directory._LEFTOVERS_END_WITHIN_S", 0.2)
     with directory.lock() as descriptor:
         stubborn = child(holding=descriptor, code="import time; time.sleep(600)")
     # when

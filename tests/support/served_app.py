@@ -15,7 +15,7 @@ from support.api import _empty_database, running
 PATIENCE_S = 30
 """How long a test waits for what must happen; nothing is judged by how long it took."""
 
-SHORT = ConnectionLimits(head_s=0.4, rest_s=0.4, answer_s=0.6, keep_alive_s=1.0, connections=40)
+SHORT = ConnectionLimits(head_s=0.4, rest_s=0.4, response_s=0.6, keep_alive_s=1.0, connections=40)
 
 
 class ServedApp:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from monitor.cli import main as cli
 from monitor.cli.client import _refusal
-from monitor.cli.transfer import _tell_failures
+from monitor.cli.transfer import _print_failures
 from monitor.domain.errors import MonitorError
 from monitor.runtime.terminal import TerminalBytes, escape_terminal, single_line
 from support.hostile_text import HOSTILE
@@ -51,7 +51,7 @@ def test_bytes_for_a_terminal_are_escaped_however_they_are_split(blocks):
 @pytest.mark.parametrize("evil", HOSTILE)
 def test_what_the_command_says_of_failed_lines_is_a_line_each(evil, capsys):
     errors = [{"field": evil, "message": evil}] * 2
-    _tell_failures({"failures": [{"line": 1, "errors": errors}], "failed": 1}, None)
+    _print_failures({"failures": [{"line": 1, "errors": errors}], "failed": 1}, None)
     # then
     said = capsys.readouterr().err
     assert said.count("\n") == 2

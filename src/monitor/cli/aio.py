@@ -1,4 +1,4 @@
-"""asyncio.run for commands: Ctrl-C is never slept through."""
+"""asyncio.run for commands: Ctrl-C always wakes the event loop."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _SIGNALS_AT_ONCE = 4096
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run this in an event loop of its own. Raises KeyboardInterrupt on Ctrl-C.
+    """Run a coroutine in an event loop of its own. Raises KeyboardInterrupt on Ctrl-C.
 
-    Python notes a signal and calls its handler when the main thread next runs Python code. One
-    that comes after that thread has last looked and before it falls asleep in the loop's select,
-    or that another thread gets, would be seen when something else wakes the loop: for an API that
-    says nothing, in two minutes. Written to a socket that the loop reads, it wakes the loop.
+    Python runs a signal's handler when the main thread next runs Python code. A signal that comes
+    just before that thread sleeps in the loop's select, or that another thread receives, would
+    wait until something else wakes the loop: two minutes, if the API is silent. Written to a
+    socket that the loop reads, the signal wakes the loop.
     """
 
-    async def watched() -> T:
+    async def wakeable() -> T:
         with _woken_by_signals():
             return await work
 
-    return asyncio.run(watched())
+    return asyncio.run(wakeable())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The API as the command line asks it: imports that are resumed, and streams."""
+"""The command line's client of the API: resumed imports, and streams."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _NDJSON = "application/x-ndjson"
 _BLOCK_BYTES = 64 * 1024
 _CONNECT_S = 10.0
 _STALL_S = 120.0
-"""No byte came or went for so long: the connection is as good as broken."""
+"""Without a byte sent or received for so long, the connection counts as broken."""
 
-_TRIES = 5
-_LONGEST_WAIT_S = 120
-_PASSING = frozenset({408, 502, 503, 504})
-_ASK_EVERY_S = 0.2
+_MAX_ATTEMPTS = 5
+_MAX_WAIT_S = 120
+_TEMPORARY = frozenset({408, 502, 503, 504})
+_POLL_EVERY_S = 0.2
 _SETTLES_WITHIN_S = 15.0
-_SAID_CHARS = 2000
-_HANGS_UP_WITHIN_S = 1.0
+_MAX_DETAIL_CHARS = 2000
+_HANG_UP_TIMEOUT_S = 1.0
 _NO_LINGER = struct.pack("ii", 1, 0)
 """close(2) resets the connection (socket(7), SO_LINGER)."""
 
 
 class Access(msgspec.Struct, frozen=True):
-    """Where the API is, and the key to it."""
+    """The URL of the API, and the key for it."""
 
     url: str
     key: str
@@ -48,11 +48,11 @@ class Access(msgspec.Struct, frozen=True):
 
 
 class Broken(MonitorError):
-    """The connection broke, or the API cannot answer now: trying again may help."""
+    """The connection broke, or the API is unavailable: trying again may help."""
 
 
 class Limited(Broken):
-    """The API wants fewer requests, and says after how many seconds the next one may come."""
+    """The API limits requests, and says after how many seconds the next one is allowed."""
 
     def __init__(self, message: str, after_s: int) -> None:
         super().__init__(message)
@@ -60,10 +60,10 @@ class Limited(Broken):
 
 
 class Upload:
-    """Lines to be imported, from the file's first byte on, however often that takes.
+    """Lines to be imported, from the file's first byte on at each attempt.
 
-    ``at`` is told how many bytes have gone, ``waiting`` why and how many seconds it waits before
-    it goes on.
+    ``at`` is called with the number of bytes sent, ``waiting`` with the reason for a pause and its
+    seconds.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Upload:
         self.begun = False
 
     async def blocks(self, stall: asyncio.Timeout) -> AsyncIterator[bytes]:
-        """All of it. ``stall`` is put off with every block that goes."""
+        """The whole file. ``stall`` is postponed with every block that is sent."""
         self.begun = True
         self._file.seek(0)
         while block := self._file.read(_BLOCK_BYTES):
@@ -93,8 +93,8 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The API over an open session. Every call raises Broken, or MonitorError where the API
-    refuses; the message is the API's own sentence."""
+    """The API over an open session. Every call raises Broken, or MonitorError if the API refuses;
+    the message is the API's own sentence."""
 
     session: aiohttp.ClientSession
     access: Access
@@ -102,8 +102,8 @@ class Client:
     async def import_lines(
         self, upload: Upload, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> dict[str, Any]:
-        """The finished import. Once the API has taken the first lines, a connection that breaks is
-        resumed; after five times in a row without a line more it is given up: Broken."""
+        """Run an import to its end. Once the API has accepted the first lines, a broken connection
+        is resumed; after five attempts without another line stored it raises Broken."""
         failed, farthest = 0, 0
         while True:
             try:
@@ -113,7 +113,7 @@ class Client:
                 asked_s = error.after_s if isinstance(error, Limited) else 0
                 if not upload.begun and not asked_s:
                     raise MonitorError(str(error)) from None
-                if failed >= _TRIES:
+                if failed >= _MAX_ATTEMPTS:
                     raise
                 wait_s = max(retry_after(failed), asked_s)
                 upload.waiting(str(error), wait_s)
@@ -123,50 +123,50 @@ class Client:
                 failed, farthest = 0, lines
 
     async def _lines_in(self, key: str) -> int:
-        """How many lines are stored, as far as that can be told now."""
+        """How many lines are stored, or 0 if that cannot be determined now."""
         try:
             async with asyncio.timeout(_SETTLES_WITHIN_S):
-                found = await self.settled_import(key)
+                stored = await self.settled_import(key)
         except (MonitorError, TimeoutError):
             return 0
-        return int(found["lines"]) if found else 0
+        return int(stored["lines"]) if stored else 0
 
     async def _attempt(self, upload: Upload) -> dict[str, Any]:
         headers = {"Content-Type": _NDJSON, "Idempotency-Key": upload.key}
         query = {"dry_run": "true"} if upload.dry_run else {}
         try:
             async with asyncio.timeout(_STALL_S) as stall:
-                # The lines are sent once the API says that it wants them: none with a wrong key.
+                # The lines are sent once the API agrees to take them: none with a wrong key.
                 sent = {"data": upload.blocks(stall), "headers": headers, "expect100": True}
-                async with self._request("POST", "/websites/bulk", query, **sent) as answer:
-                    return await _object(answer)
+                async with self._request("POST", "/websites/bulk", query, **sent) as response:
+                    return await _object(response)
         except TimeoutError as error:
             raise Broken(f"The connection broke: {_reason(error)}.") from None
 
     async def find_import(self, key: str) -> dict[str, Any] | None:
-        """The import with this Idempotency-Key as it stands; None: the API has seen none."""
+        """The current state of the import with this Idempotency-Key; None if there is none."""
         query = {"idempotency_key": key}
-        async with self._request("GET", "/websites/bulk", query) as answer:
-            items = (await _object(answer))["items"]
+        async with self._request("GET", "/websites/bulk", query) as response:
+            items = (await _object(response))["items"]
         return items[0] if items else None
 
     async def settled_import(self, key: str) -> dict[str, Any] | None:
-        """The same once the API no longer works on it; it tells so only by being asked."""
-        while (found := await self.find_import(key)) and found["state"] == "running":  # noqa: ASYNC110
-            await asyncio.sleep(_ASK_EVERY_S)
-        return found
+        """The same, once the API no longer works on it. There is no way but to poll."""
+        while (state := await self.find_import(key)) and state["state"] == "running":  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_EVERY_S)
+        return state
 
     async def failures(self, import_id: str) -> AsyncIterator[bytes]:
         """All failed lines of an import, as NDJSON."""
         path = f"/websites/bulk/{import_id}/results"
-        async with self._request("GET", path, {"only": "failed"}) as answer:
-            async for block in answer.content.iter_any():
+        async with self._request("GET", path, {"only": "failed"}) as response:
+            async for block in response.content.iter_any():
                 yield block
 
     async def export(self, query: Mapping[str, str]) -> AsyncIterator[bytes]:
-        """All websites that match. Raises Broken where it breaks off before its end."""
-        async with self._request("GET", "/websites/export", query) as answer:
-            async for block in answer.content.iter_any():
+        """All websites that match. Raises Broken if it breaks off before its end."""
+        async with self._request("GET", "/websites/export", query) as response:
+            async for block in response.content.iter_any():
                 yield block
 
     @asynccontextmanager
@@ -176,24 +176,24 @@ class Client:
         url = self.access.url.rstrip("/") + path
         try:
             async with AsyncExitStack() as stack:
-                yield await self._asked(stack, method, url, params=query, **more)
+                yield await self._send(stack, method, url, params=query, **more)
         except aiohttp.ClientConnectorError as error:
             raise Broken(f"Nothing answers at {self.access.url}: {_reason(error)}.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Broken(f"The connection broke: {_reason(error)}.") from None
 
-    async def _asked(
+    async def _send(
         self, stack: AsyncExitStack, method: str, url: str, **more: Any
     ) -> aiohttp.ClientResponse:
-        """An answer of 200. What only reads waits where it is told to."""
-        tries_left = _TRIES
+        """A response with status 200. A GET waits and retries if the API limits requests."""
+        tries_left = _MAX_ATTEMPTS
         while True:
             tries_left -= 1
-            asking = self.session.request(method, url, allow_redirects=False, **more)
-            answer = await stack.enter_async_context(asking)
-            if answer.status == 200:
-                return answer
-            refusal = await _refusal(answer)
+            request = self.session.request(method, url, allow_redirects=False, **more)
+            response = await stack.enter_async_context(request)
+            if response.status == 200:
+                return response
+            refusal = await _refusal(response)
             if not isinstance(refusal, Limited) or method != "GET" or not tries_left:
                 raise refusal
             await asyncio.sleep(refusal.after_s)
@@ -201,11 +201,11 @@ class Client:
 
 @asynccontextmanager
 async def client(access: Access) -> AsyncIterator[Client]:
-    """A client of the API. Where the block fails or is cancelled its connections end at once."""
+    """A client of the API. If the block fails or is cancelled, its connections end at once."""
     timeout = aiohttp.ClientTimeout(sock_connect=_CONNECT_S, sock_read=_STALL_S, total=None)
     headers = {"Authorization": f"Bearer {access.key}"}
     sockets: list[socket.socket] = []
-    connector = aiohttp.TCPConnector(socket_factory=partial(_noted, sockets))
+    connector = aiohttp.TCPConnector(socket_factory=partial(_tracked_socket, sockets))
     async with aiohttp.ClientSession(
         headers=headers, timeout=timeout, connector=connector
     ) as session:
@@ -216,64 +216,64 @@ async def client(access: Access) -> AsyncIterator[Client]:
             raise
 
 
-def _noted(
+def _tracked_socket(
     sockets: list[socket.socket], address: tuple[int, int, int, str, tuple[Any, ...]]
 ) -> socket.socket:
-    """A socket for an address as getaddrinfo gives it, put on the list."""
-    made = socket.socket(*address[:3])
-    sockets.append(made)
-    return made
+    """A socket for an address as getaddrinfo gives it, added to the list."""
+    new = socket.socket(*address[:3])
+    sockets.append(new)
+    return new
 
 
 async def _hang_up(sockets: list[socket.socket]) -> None:
-    """End connections now, and let what was written to them go.
+    """Reset connections now, and discard what is still to be sent.
 
-    Else asyncio ends them once all that has been taken. An upload that is broken off has more to
-    send than is taken at once, and the API would wait for the rest of it.
+    Otherwise asyncio closes them once everything is sent. An interrupted upload has more to send
+    than the API reads at once, and the API would wait for the rest.
     """
     for each in sockets:
-        with contextlib.suppress(OSError):  # it is closed
+        with contextlib.suppress(OSError):  # already closed
             each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             each.shutdown(socket.SHUT_RDWR)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_HANGS_UP_WITHIN_S):
+        async with asyncio.timeout(_HANG_UP_TIMEOUT_S):
             while any(each.fileno() != -1 for each in sockets):  # noqa: ASYNC110
-                await asyncio.sleep(0)  # the loop sees each of them at its next turn and closes it
+                await asyncio.sleep(0)  # the loop closes them when it runs next
 
 
-async def _object(answer: aiohttp.ClientResponse) -> dict[str, Any]:
-    found = _decoded(await answer.read())
-    if found is None:
-        raise MonitorError(f"{answer.url.origin()} answers, but not as a monitor does.")
-    return found
+async def _object(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    value = _decoded(await response.read())
+    if value is None:
+        raise MonitorError(f"{response.url.origin()} answers, but not as a monitor does.")
+    return value
 
 
-async def _refusal(answer: aiohttp.ClientResponse) -> MonitorError:
-    """The error for an answer that is none to be had."""
-    problem = _decoded(await answer.content.read(_BLOCK_BYTES)) or {}
-    said = problem.get("detail") or f"{answer.status} {answer.reason}"
-    if 300 <= answer.status < 400:
-        said = f"it redirects to {answer.headers.get('Location', 'nowhere')}; give that URL"
-    message = f"{answer.url.origin()} answers: {single_line(str(said))[:_SAID_CHARS]}"
-    if answer.status == 429:
-        return Limited(message, _after_s(answer))
-    if answer.status in _PASSING or problem.get("code") == "import_running":
+async def _refusal(response: aiohttp.ClientResponse) -> MonitorError:
+    """The error for a response that is not 200."""
+    problem = _decoded(await response.content.read(_BLOCK_BYTES)) or {}
+    detail = problem.get("detail") or f"{response.status} {response.reason}"
+    if 300 <= response.status < 400:
+        detail = f"it redirects to {response.headers.get('Location', 'nowhere')}; give that URL"
+    message = f"{response.url.origin()} answers: {single_line(str(detail))[:_MAX_DETAIL_CHARS]}"
+    if response.status == 429:
+        return Limited(message, _after_s(response))
+    if response.status in _TEMPORARY or problem.get("code") == "import_running":
         return Broken(message)
     return MonitorError(message)
 
 
-def _after_s(answer: aiohttp.ClientResponse) -> int:
+def _after_s(response: aiohttp.ClientResponse) -> int:
     """Retry-After in seconds (RFC 9110, section 10.2.3), within reason."""
-    said = answer.headers.get("Retry-After", "")
-    return min(max(int(said), 1), _LONGEST_WAIT_S) if said.isdecimal() else 1
+    text = response.headers.get("Retry-After", "")
+    return min(max(int(text), 1), _MAX_WAIT_S) if text.isdecimal() else 1
 
 
 def _decoded(body: bytes) -> dict[str, Any] | None:
     try:
-        found = msgspec.json.decode(body)
+        value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _reason(error: BaseException) -> str:

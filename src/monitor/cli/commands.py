@@ -1,4 +1,4 @@
-"""What each command does. Heavy modules are imported inside: `monitor --help` must be fast."""
+"""The commands. They import heavy modules inside: `monitor --help` must be fast."""
 
 # ruff: noqa: PLC0415 - see above: importing inside is the point
 
@@ -42,25 +42,25 @@ def _stack() -> ModuleType:
     return stack
 
 
-def given_or_stacks(*names: str) -> Settings:
-    """The settings; where none of ``names`` is set, with those of the stack that runs here.
+def own_or_stack_settings(*names: str) -> Settings:
+    """The settings; if none of ``names`` is set, with those of the stack on MONITOR_DATA_DIR.
 
-    "Here" is MONITOR_DATA_DIR. One that is set keeps all of the stack's out: a database and a
-    Redis that do not belong together must not meet.
+    If one is set, none of the stack's are used: a database and a Redis that do not belong together
+    must not be mixed.
     """
     from monitor.local.directory import DataDirectory
 
-    settings, given = load(), raw_values()
-    if any(name in given for name in names):
+    settings, values = load(), raw_values()
+    if any(name in values for name in names):
         return settings
-    told = DataDirectory(settings.monitor_data_dir).told()
-    return load({**os.environ, **{name: told[name] for name in names if name in told}})
+    stack = DataDirectory(settings.monitor_data_dir).published()
+    return load({**os.environ, **{name: stack[name] for name in names if name in stack}})
 
 
 def migrate(_: Namespace) -> None:
     from monitor.storage.postgres.migrations import migrate
 
-    applied = migrate(given_or_stacks("DATABASE_URL").need("DATABASE_URL"))
+    applied = migrate(own_or_stack_settings("DATABASE_URL").need("DATABASE_URL"))
     print("\n".join(applied) if applied else "Nothing to do: the database is up to date.")
 
 
@@ -71,7 +71,7 @@ def api(_: Namespace) -> None:
 
 
 def sync(_: Namespace) -> None:
-    """Make the projection anew, with a progress bar on a terminal."""
+    """Rebuild the projection, with a progress bar on a terminal."""
     import time
 
     from monitor.cli import aio as cli_loop
@@ -79,8 +79,8 @@ def sync(_: Namespace) -> None:
     from monitor.storage.postgres.pool import make_pool
 
     logs.configure("sync", "warning")
-    found = given_or_stacks("DATABASE_URL", "REDIS_URL")
-    database_url, redis_url = found.need("DATABASE_URL"), found.need("REDIS_URL")
+    own = own_or_stack_settings("DATABASE_URL", "REDIS_URL")
+    database_url, redis_url = own.need("DATABASE_URL"), own.need("REDIS_URL")
 
     async def run() -> int:
         async with make_pool(database_url, max_size=1) as pool:
@@ -92,7 +92,7 @@ def sync(_: Namespace) -> None:
 
 
 async def sync_all(pool: Pool, redis_url: str) -> int:
-    """Make the projection anew, with a bar; returns how many websites are in it."""
+    """Rebuild the projection, with a progress bar; returns its number of websites."""
     import time
 
     from monitor.services.scheduling.sync import Syncer, full_sync
@@ -105,7 +105,7 @@ async def sync_all(pool: Pool, redis_url: str) -> int:
 
 @contextmanager
 def bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, and what tells it (done, total) websites."""
+    """A progress bar on a terminal; yields the function to report (done, total) websites with."""
     from tqdm import tqdm
 
     with tqdm(desc=title, unit=" websites", disable=None) as shown:
@@ -129,29 +129,29 @@ def settings(arguments: Namespace) -> None:
         print(settings_text.as_table(raw_values()))
 
 
-def whoever_is_here() -> Actor:
-    """The audit log's name for whoever runs a command."""
+def local_actor() -> Actor:
+    """The actor in the audit log for the user who runs a command."""
     import getpass
 
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container may have numbers alone
+    except (KeyError, OSError):  # a container may have no user names
         user = str(os.getuid())
     return Actor(f"command line ({user})")
 
 
 def with_pool(use: Callable[[Pool], Awaitable[T]]) -> T:
-    """What this makes of a pool of the database, which is closed again."""
+    """The result of an async function that is given a pool of the database."""
     from monitor.cli import aio as cli_loop
     from monitor.services.access.audit import acting
     from monitor.storage.postgres.pool import make_pool
 
-    database_url = given_or_stacks("DATABASE_URL").need("DATABASE_URL")
+    database_url = own_or_stack_settings("DATABASE_URL").need("DATABASE_URL")
 
     async def run() -> Any:
         async with make_pool(database_url, max_size=1) as pool:
-            with acting(whoever_is_here()):
+            with acting(local_actor()):
                 return await use(pool)
 
-    found: T = cli_loop.run(run())
-    return found
+    result: T = cli_loop.run(run())
+    return result

@@ -1,4 +1,4 @@
-"""`monitor keys`: straight to the database, for whoever has no key yet."""
+"""`monitor keys`: directly on the database, so that no key is needed yet."""
 
 # ruff: noqa: PLC0415 - `monitor --help` must be fast: heavy modules are imported inside
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def create_key(arguments: Namespace) -> None:
-    """Make a key and print it."""
+    """Create a key and print it."""
     from monitor.resources.key import new_key
     from monitor.services.access import keys
 
-    wanted = new_key({"name": arguments.name, "role": arguments.role, **_lifetime(arguments)})
-    print(with_pool(lambda pool: keys.create(pool, wanted)).text)
+    new = new_key({"name": arguments.name, "role": arguments.role, **_lifetime(arguments)})
+    print(with_pool(lambda pool: keys.create(pool, new)).text)
 
 
 def list_keys(_: Namespace) -> None:
-    """A line for each key."""
+    """Print a line for each key."""
     from monitor.services.access import keys
 
     row = "{:<36}  {:<5}  {:<7}  {:<16}  {:<16}  {:<16}  {}"
@@ -51,26 +51,27 @@ def _time(at: dt.datetime | None) -> str:
 
 def _relations(key: KeyInfo) -> str:
     pairs = (("replaces", key.replaces), ("replaced by", key.replaced_by))
-    told = ", ".join(f"{word} {other}" for word, other in pairs if other is not None)
-    return f" ({told})" if told else ""
+    text = ", ".join(f"{word} {other}" for word, other in pairs if other is not None)
+    return f" ({text})" if text else ""
 
 
 def rotate_key(arguments: Namespace) -> None:
-    """Make a successor and print it; what becomes of the old one goes to the terminal alone."""
+    """Create a successor and print it; what happens to the old key goes to standard error."""
     import sys
 
     from monitor.resources.key import rotation
     from monitor.services.access import keys
 
     key_id = _id(arguments)
-    wanted = rotation({"overlap": _seconds("--overlap", arguments.overlap), **_lifetime(arguments)})
-    made = with_pool(lambda pool: keys.rotate_key(pool, key_id, wanted))
-    print(made.text)
+    overlap_s = _seconds("--overlap", arguments.overlap)
+    fields = rotation({"overlap": overlap_s, **_lifetime(arguments)})
+    successor = with_pool(lambda pool: keys.rotate_key(pool, key_id, fields))
+    print(successor.text)
     print(f"{key_id} goes on for {arguments.overlap}, then ends.", file=sys.stderr)
 
 
 def revoke_key(arguments: Namespace) -> None:
-    """End a key."""
+    """Revoke a key."""
     from monitor.services.access import keys
 
     key_id = _id(arguments)
@@ -86,8 +87,8 @@ def _id(arguments: Namespace) -> UUID:
 
 
 def _lifetime(arguments: Namespace) -> dict[str, int]:
-    given = arguments.expires_in
-    return {} if given is None else {"expires_in": _seconds("--expires-in", given)}
+    text = arguments.expires_in
+    return {} if text is None else {"expires_in": _seconds("--expires-in", text)}
 
 
 def _seconds(option: str, text: str) -> int:

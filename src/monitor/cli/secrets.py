@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from monitor.cli.commands import bar, given_or_stacks, sync_all, whoever_is_here
+from monitor.cli.commands import bar, local_actor, own_or_stack_settings, sync_all
 
 
 def new_key(_: Namespace) -> None:
@@ -17,7 +17,7 @@ def new_key(_: Namespace) -> None:
 
 
 def rotate(_: Namespace) -> None:
-    """Encrypt everything with the first key, and have the workers see it."""
+    """Encrypt everything with the first key, and sync it to the workers."""
     from monitor.cli import aio as cli_loop
     from monitor.runtime import logging as logs
     from monitor.services.access.audit import acting
@@ -26,15 +26,15 @@ def rotate(_: Namespace) -> None:
     from monitor.storage.postgres.pool import make_pool
 
     logs.configure("secrets", "warning")
-    found = given_or_stacks("DATABASE_URL", "REDIS_URL")
-    database_url, redis_url = found.need("DATABASE_URL"), found.need("REDIS_URL")
-    vault = Vault(found.monitor_encryption_keys)
+    settings = own_or_stack_settings("DATABASE_URL", "REDIS_URL")
+    database_url, redis_url = settings.need("DATABASE_URL"), settings.need("REDIS_URL")
+    vault = Vault(settings.monitor_encryption_keys)
 
     async def run() -> int:
         async with make_pool(database_url, max_size=1) as pool:
-            with bar("Encrypting") as progress, acting(whoever_is_here()):
+            with bar("Encrypting") as progress, acting(local_actor()):
                 changed = await reseal(pool, vault, progress)
-            # Also where nothing changed: whoever broke off the last time had got no further.
+            # Even if nothing changed: an earlier run may have been interrupted before this.
             await sync_all(pool, redis_url)
         return changed
 

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from monitor.cli.client import Access, Upload
 
-_SHOWN = 20
-_ASKED_FOR_S = 15.0
+_FAILURES_SHOWN = 20
+_PROGRESS_TIMEOUT_S = 15.0
 _BOM = b"\xef\xbb\xbf"
 
 
 def import_websites(arguments: Namespace) -> int:
-    """Import a file; returns the exit code: 1 where lines failed."""
+    """Import a file; returns the exit code: 1 if lines failed."""
     from monitor.cli.aio import run
     from monitor.cli.client import Broken
 
@@ -44,20 +44,20 @@ def import_websites(arguments: Namespace) -> int:
         try:
             done = run(_import(access, file, key, arguments, failures))
         except KeyboardInterrupt:
-            _tell_how_far(access, key, arguments)
+            _print_progress(access, key, arguments)
             raise
         except Broken:
-            _tell_how_far(access, key, arguments)
+            _print_progress(access, key, arguments)
             raise
-    _tell_failures(done, arguments.failures)
-    _tell_done(done, time.monotonic() - began)
+    _print_failures(done, arguments.failures)
+    _print_counts(done, time.monotonic() - began)
     return 1 if done["failed"] else 0
 
 
 def _access(arguments: Namespace) -> Access:
-    """The options', else the settings', else those of the stack that runs here.
+    """URL and key of the options, else of the settings, else of the stack on MONITOR_DATA_DIR.
 
-    One that is given keeps all of the stack's out: its key must not go to another's URL.
+    If either is given, none of the stack's is used: its key must not be sent to another URL.
     """
     from monitor.cli.client import Access
     from monitor.local.directory import DataDirectory
@@ -66,8 +66,8 @@ def _access(arguments: Namespace) -> Access:
     url = arguments.url or settings.monitor_url
     key = arguments.key or settings.monitor_api_key
     if not url and not key:
-        told = DataDirectory(settings.monitor_data_dir).told()
-        url, key = told.get("MONITOR_URL"), told.get("MONITOR_API_KEY")
+        stack = DataDirectory(settings.monitor_data_dir).published()
+        url, key = stack.get("MONITOR_URL"), stack.get("MONITOR_API_KEY")
     if not url:
         raise SettingsError("Where is the API? Give --url or set MONITOR_URL.")
     if not key:
@@ -92,9 +92,9 @@ def _lines(arguments: Namespace) -> Iterator[BinaryIO]:
         else:
             file = stack.enter_context(_opened(arguments.file))
         if _format(arguments, file) == "csv":
-            made = stack.enter_context(tempfile.TemporaryFile())
-            _convert(file, made, arguments.file)
-            file = made
+            converted = stack.enter_context(tempfile.TemporaryFile())
+            _convert(file, converted, arguments.file)
+            file = converted
         yield file
 
 
@@ -106,36 +106,37 @@ def _opened(path: str) -> BinaryIO:
 
 
 def _format(arguments: Namespace, file: BinaryIO) -> str:
-    """As was said, else as the name ends, else as it begins: an object a line, or a table."""
+    """As requested, else by the file's suffix, else by its first byte: NDJSON or CSV."""
     start = file.read(4096).removeprefix(_BOM).lstrip()
     file.seek(0)
     suffix = Path(arguments.file).suffix.lower()
-    found = arguments.format or {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}.get(suffix)
-    found = str(found or ("ndjson" if start[:1] in (b"{", b"[", b"") else "csv"))
-    if found == "ndjson" and start.startswith(b"["):
+    by_suffix = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}.get(suffix)
+    by_content = "ndjson" if start[:1] in (b"{", b"[", b"") else "csv"
+    name = str(arguments.format or by_suffix or by_content)
+    if name == "ndjson" and start.startswith(b"["):
         raise MonitorError(f"{arguments.file} is a JSON array: write one object a line instead.")
-    return found
+    return name
 
 
-def _convert(file: BinaryIO, made: BinaryIO, name: str) -> None:
-    """Write a CSV file as NDJSON. Raises BadCsv before anything was sent."""
+def _convert(file: BinaryIO, converted: BinaryIO, name: str) -> None:
+    """Write a CSV file as NDJSON. Raises MonitorError before anything is sent."""
     import io
 
     from monitor.services.bulk.csv_lines import BadCsv, ndjson
 
     text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
     try:
-        made.writelines(ndjson(text))
+        converted.writelines(ndjson(text))
     except BadCsv as error:
         raise MonitorError(f"{name}, {error}\nNothing was sent.") from None
     finally:
         text.detach()
-    made.seek(0)
+    converted.seek(0)
 
 
 @contextlib.contextmanager
 def _failures_file(path: str | None) -> Iterator[BinaryIO | None]:
-    """Opened before anything is sent: a million lines later is too late to say that it cannot."""
+    """Opened before anything is sent: after a million lines it is too late to fail."""
     if path is None:
         yield None
         return
@@ -163,7 +164,7 @@ async def _import(
 
 
 def _bar(title: str, size: int | None = None) -> tqdm[Any]:
-    """On a terminal; nothing elsewhere."""
+    """A progress bar on a terminal; nothing elsewhere."""
     from tqdm import tqdm
 
     return tqdm(desc=title, total=size, unit="B", unit_scale=True, file=sys.stderr, disable=None)
@@ -182,44 +183,44 @@ def _upload(file: BinaryIO, key: str, arguments: Namespace, bar: tqdm[Any]) -> U
     return Upload(file, key, dry_run=arguments.dry_run, at=at, waiting=waiting)
 
 
-def _tell_how_far(access: Access, key: str, arguments: Namespace) -> None:
-    """How many lines are in, and how to go on."""
+def _print_progress(access: Access, key: str, arguments: Namespace) -> None:
+    """Print how many lines are stored, and how to resume."""
     import asyncio
 
     from monitor.cli.aio import run
     from monitor.cli.client import client
 
     async def ask() -> dict[str, Any] | None:
-        async with asyncio.timeout(_ASKED_FOR_S), client(access) as api:
+        async with asyncio.timeout(_PROGRESS_TIMEOUT_S), client(access) as api:
             return await api.settled_import(key)
 
     try:
-        found = run(ask())
+        stored = run(ask())
     except (MonitorError, TimeoutError):
         print("How many lines are in is not known.", file=sys.stderr)
-        found = None
+        stored = None
     else:
-        lines = found["lines"] if found else 0
+        lines = stored["lines"] if stored else 0
         dry = " of a dry run, which changes nothing," if arguments.dry_run else ""
         print(f"Stopped: {lines} lines{dry} are in.", file=sys.stderr)
-        if not found:
+        if not stored:
             return
     dry = " --dry-run" if arguments.dry_run else ""
     command = f"monitor import {shlex.quote(arguments.file)}{dry} --resume {shlex.quote(key)}"
     print(f"To go on, with the same lines: {command}", file=sys.stderr)
 
 
-def _tell_failures(done: dict[str, Any], path: str | None) -> None:
-    for failed in done["failures"][:_SHOWN]:
+def _print_failures(done: dict[str, Any], path: str | None) -> None:
+    for failed in done["failures"][:_FAILURES_SHOWN]:
         for error in failed["errors"]:
             problem = single_line(f"{error['field']}: {error['message']}")
             print(f"line {failed['line']}: {problem}", file=sys.stderr)
-    if done["failed"] > _SHOWN:
+    if done["failed"] > _FAILURES_SHOWN:
         where = f"all are in {path}" if path else "--failures FILE writes all"
-        print(f"... and {done['failed'] - _SHOWN} more lines; {where}", file=sys.stderr)
+        print(f"... and {done['failed'] - _FAILURES_SHOWN} more lines; {where}", file=sys.stderr)
 
 
-def _tell_done(done: dict[str, Any], seconds: float) -> None:
+def _print_counts(done: dict[str, Any], seconds: float) -> None:
     what = "Dry run, nothing was changed" if done["dry_run"] else "Imported"
     counts = ", ".join(f"{done[n]} {n}" for n in ("created", "updated", "unchanged", "failed"))
     print(f"{what}: {counts}, in {seconds:.1f} s.")
@@ -234,14 +235,14 @@ def export_websites(arguments: Namespace) -> None:
     if arguments.file in (None, "-"):
         run(_export(access, arguments, _standard_output()))
         return
-    with _written(Path(arguments.file)) as file:
+    with _atomic_file(Path(arguments.file)) as file:
         count = run(_export(access, arguments, file))
     took_s = time.monotonic() - began
     print(f"Exported {count} websites to {arguments.file} in {took_s:.1f} s.")
 
 
 def _standard_output() -> BinaryIO | TerminalBytes:
-    """Websites as they are, or on a terminal so that their text does not steer it."""
+    """Standard output, with control characters escaped on a terminal."""
     return TerminalBytes(sys.stdout) if sys.stdout.isatty() else sys.stdout.buffer
 
 
@@ -266,9 +267,9 @@ async def _export(access: Access, arguments: Namespace, out: BinaryIO | Terminal
 
 
 @contextlib.contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name once it is whole; only its owner may read it, as there may be
-    secrets in URLs. What is no regular file, as /dev/null, is written to as it is."""
+def _atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that is moved to its name once it is complete; only its owner may read it, as URLs
+    may hold secrets. Anything but a regular file, such as /dev/null, is written to directly."""
     try:
         if path.exists() and not path.is_file():
             with path.open("wb") as there:

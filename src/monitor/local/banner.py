@@ -1,4 +1,4 @@
-"""What a newcomer reads once the stack is ready."""
+"""The banner that `make up` prints once the stack is ready."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TEXT = """
 
 
 class Facts(Struct, frozen=True):
-    """What the banner tells of."""
+    """What the banner shows."""
 
     url: str
     key: str
@@ -38,7 +38,7 @@ class Facts(Struct, frozen=True):
 
 
 def banner(facts: Facts) -> str:
-    """Where the API is, the key, two commands to paste, where mail goes, what may be watched."""
+    """The URL and key of the API, two commands to paste, where mail goes, what may be checked."""
     s, directory = facts.settings, facts.directory
     allowed = [LOOPBACK.replace(",", ", "), *map(str, s.monitor_allow_networks)]
     return _TEXT.format(
@@ -58,6 +58,6 @@ def _mail(settings: Settings, directory: DataDirectory) -> str:
 
 
 def _short(path: Path) -> str:
-    """Relative where that is inside the working directory."""
+    """Relative to the working directory if inside it."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

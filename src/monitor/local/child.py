@@ -1,4 +1,4 @@
-"""A child process kept running: started again when it ends, its output in a file of its own."""
+"""A supervised child process: restarted when it ends, its output in a file of its own."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _LINE_LIMIT_BYTES: Final = 65_536
 class Child:
     """One process under supervision.
 
-    ``spawn`` starts it; where its output is a pipe, that goes to ``log`` and what matters of
-    it to the console. ``running`` is taken over where it was started already.
+    ``spawn`` starts it; if its output is a pipe, that goes to ``log``, and warnings and errors to
+    the console. ``running`` is the process if it has been started already.
     """
 
     def __init__(
@@ -38,24 +38,24 @@ class Child:
         *,
         log: Path,
         console: Console,
-        ask_with: signal.Signals = signal.SIGTERM,
+        stop_signal: signal.Signals = signal.SIGTERM,
         running: subprocess.Popen[bytes] | None = None,
     ) -> None:
         self.name = name
         self.log = log
         self._spawn = spawn
         self._console = console
-        self._ask_with = ask_with
+        self._stop_signal = stop_signal
         self._running = running
-        self._last_words = ""
+        self._last_output = ""
 
     async def keep(self, stopping: asyncio.Event) -> None:
-        """Run it until ``stopping``; again after 1 s when it ends, then 2, 4, ... 30 s."""
+        """Run it until ``stopping``; restart it after 1 s when it ends, then 2, 4, ... 30 s."""
         clock = asyncio.get_running_loop().time
         pause_s = FIRST_PAUSE_S
         while not stopping.is_set():
             child = self._running = self._running or self._spawn()
-            began, self._last_words = clock(), ""
+            began, self._last_output = clock(), ""
             await self._until_it_ends(child)
             self._running = None
             if stopping.is_set():
@@ -64,25 +64,25 @@ class Child:
             self._console.say(
                 self.name,
                 f"ended ({_describe(child.returncode)}), starts again in {pause_s:.0f} s; its log "
-                f"is {self.log}{self._last_words and ': ' + self._last_words}",
+                f"is {self.log}{self._last_output and ': ' + self._last_output}",
             )
             await happens_within(stopping, pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
-    def tell(self) -> None:
+    def terminate(self) -> None:
         """Ask it to end."""
         if self._running is not None:
-            process.tell(self._running, self._ask_with)
+            process.send_signal(self._running, self._stop_signal)
 
     def kill(self) -> None:
-        """Kill it and what it started."""
+        """Kill it and its descendants."""
         if self._running is not None:
             process.kill_group(self._running)
 
     async def _until_it_ends(self, child: subprocess.Popen[bytes]) -> None:
         pump = asyncio.create_task(self._pump(child.stdout)) if child.stdout else None
         await ended(child)
-        # What it had started must not go on beside its successor.
+        # Its descendants must not go on beside its successor.
         process.kill_group(child)
         await asyncio.to_thread(child.wait)
         if pump is not None:
@@ -100,13 +100,13 @@ class Child:
                 *lines, rest = (rest + chunk).split(b"\n")
                 rest = rest[-_LINE_LIMIT_BYTES:]
                 for line in filter(bytes.strip, lines):
-                    self._console.heard(self.name, line)
-                    self._note_words(line)
+                    self._console.log_line(self.name, line)
+                    self._note_output(line)
 
-    def _note_words(self, line: bytes) -> None:
-        """Remember what may be the reason of its end: a sentence or a traceback's last line."""
-        if not line.startswith(b"{"):  # a log line says what it has to by itself
-            self._last_words = printable(line[:800].decode(errors="replace"))
+    def _note_output(self, line: bytes) -> None:
+        """Remember what may explain its end: a sentence or the last line of a traceback."""
+        if not line.startswith(b"{"):  # log lines are shown by themselves
+            self._last_output = printable(line[:800].decode(errors="replace"))
 
 
 class _RotatedLog:
@@ -123,7 +123,7 @@ class _RotatedLog:
         self._file.close()
 
     def write(self, data: bytes) -> None:
-        """Append. A full disk loses the log and nothing else: a child must not wait for it."""
+        """Append. If the disk is full the output is lost: a child must not wait for it."""
         with contextlib.suppress(OSError):
             if self._file.tell() > _LOG_LIMIT_BYTES:
                 self._path.replace(self._path.with_name(f"{self._path.name}.1"))
@@ -133,7 +133,7 @@ class _RotatedLog:
 
 
 async def ended(child: subprocess.Popen[bytes]) -> None:
-    """Wait for a process of ours to end; on Linux its id stays taken until ``wait``."""
+    """Wait for a child process to end; on Linux its id stays reserved until ``wait``."""
     if not hasattr(os, "pidfd_open"):  # only Linux has it
         await asyncio.to_thread(child.wait)
         return
@@ -152,7 +152,7 @@ async def _readable(descriptor: int) -> None:
 
 
 async def happens_within(event: asyncio.Event, within_s: float) -> bool:
-    """Whether the event is set before that many seconds are over."""
+    """Whether the event is set within so many seconds."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), within_s)
     return event.is_set()

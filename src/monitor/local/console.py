@@ -1,4 +1,4 @@
-"""What a person sees in the foreground: one short line an event; the rest is in the logs."""
+"""The foreground of a stack: one short line an event; the rest is in the logs."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ class Console:
         self._out = out or sys.stdout
 
     def say(self, who: str, text: str) -> None:
-        """One line: the time, who speaks, and what."""
+        """Print one line: the time, the source, and the text."""
         self.write(f"{dt.datetime.now().astimezone():%H:%M:%S} {who:<9} {single_line(text)}")
 
     def write(self, text: str) -> None:
-        """Text as it is."""
+        """Print text unchanged."""
         try:
             print(text, file=self._out, flush=True)
         except OSError:
-            # Whoever read our output is gone (`make up | head`). The stack is not: its logs
+            # The reader of our output is gone (`make up | head`), but the stack goes on: its logs
             # are in files, and a terminal that closes sends a signal of its own.
             self._out = sys.__stderr__ if self._out is sys.stdout else self._out
 
-    def heard(self, who: str, line: bytes) -> None:
-        """A line that a child printed: shown where it is a warning, an error or an incident."""
+    def log_line(self, who: str, line: bytes) -> None:
+        """Show a line of a child's output if it is a warning, an error or an incident."""
         if text := summary(line):
             self.say(who, text)
 
 
 def summary(line: bytes) -> str | None:
-    """A JSON log line in a few words, or None where it is not for the foreground."""
+    """A JSON log line in a few words, or None if it is not for the foreground."""
     try:
         fields = json.loads(line)
     except ValueError:
@@ -54,7 +54,6 @@ def summary(line: bytes) -> str | None:
         return None
     details = [f"{k}={v}" for k, v in fields.items() if k not in _NOT_DETAILS]
     more = ["(more in its log)"] if "exception" in fields else []
-    words = (
-        [event, *details, *more] if level not in _LOUD else [f"{level}:", event, *details, *more]
-    )
+    prefix = [f"{level}:"] if level in _LOUD else []
+    words = [*prefix, event, *details, *more]
     return printable(" ".join(words), _LINE_LIMIT)

@@ -1,4 +1,4 @@
-"""The demo: a small site that fails and recovers on its own, and its entry as a website."""
+"""The demo: a small site that fails and recovers on its own, and is watched as a website."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _PAGE = "<!doctype html><title>demo</title><p>{}</p>\n"
 
 
 class Rhythm(Struct, frozen=True):
-    """How long the site fails at the least, and how long it works until it fails again.
+    """How long the site fails at least, and how long it then works.
 
-    It fails until it was asked twice, however late: a check and its confirmation 15 s later.
-    It begins by failing, as a new website is checked at once and then not for up to 90 s.
+    It fails until it was requested twice, however late: by a check and its confirmation 15 s
+    later. It fails first, as a new website is checked at once and then not for up to 90 s.
     """
 
     fails_for_s: float = 20
@@ -52,7 +52,7 @@ class DemoSite:
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one request of one connection."""
         with contextlib.closing(writer), contextlib.suppress(OSError, TimeoutError, ValueError):
-            # Nobody's data is at stake here: a caller that breaks off is left alone.
+            # Nothing depends on this site: a client that breaks off is ignored.
             async with asyncio.timeout(_REQUEST_TIMEOUT_S):
                 while (await reader.readline()).strip():
                     pass
@@ -68,7 +68,7 @@ class DemoSite:
         return f"{head}Connection: close\r\n\r\n{body}".encode()
 
     async def live(self) -> None:
-        """Fail and recover, and say so, until cancelled."""
+        """Fail and recover, with a line on the console each time, until cancelled."""
         while True:
             self._works, self._refused = False, asyncio.Semaphore(0)
             self._console.say("demo", "the site fails now (503) until that was noticed")
@@ -86,7 +86,7 @@ class DemoSite:
 async def demo_site(
     console: Console, port_file: Path, rhythm: Rhythm = USUAL
 ) -> AsyncIterator[tuple[DemoSite, str]]:
-    """Serve the site for the length of a block, on the port of last time where that is free.
+    """Serve the site for a block, on the port of last time if that is free.
 
     Yields it and its URL.
     """
@@ -100,7 +100,7 @@ async def demo_site(
 
 async def _serve(site: DemoSite, port_file: Path) -> asyncio.Server:
     if (port := _port_of_last_time(port_file)) is not None:
-        with contextlib.suppress(OSError):  # taken by somebody else: then on another
+        with contextlib.suppress(OSError):  # in use by another process
             return await asyncio.start_server(site.answer, _HOST, port)
     return await asyncio.start_server(site.answer, _HOST, 0)
 
@@ -113,42 +113,42 @@ def _port_of_last_time(port_file: Path) -> int | None:
 
 
 def watch(api: LocalApi, url: str) -> str:
-    """Have the site watched, as one website however often this is called.
+    """Watch the site, as one website however often this is called.
 
     Returns a sentence about what was done.
     """
-    wanted = {"url": url, "paused": False}
-    found = _find(api)
-    if found is not None:
-        # What was paused is checked at once when it is resumed.
-        api.request("PATCH", f"/websites/{found['id']}", {"paused": True})
-        answer = api.request("PATCH", f"/websites/{found['id']}", wanted)
+    fields = {"url": url, "paused": False}
+    website = _find(api)
+    if website is not None:
+        # A paused website is checked at once when it is resumed.
+        api.request("PATCH", f"/websites/{website['id']}", {"paused": True})
+        response = api.request("PATCH", f"/websites/{website['id']}", fields)
     else:
         new = {"name": _NAME, "external_id": EXTERNAL_ID, "check_frequency": CHECK_FREQUENCY_S}
-        answer = api.request("POST", "/websites", wanted | new)
-    if answer.status not in {200, 201}:
-        return f"the demo site could not be added: {answer.body.get('detail', answer.status)}"
+        response = api.request("POST", "/websites", fields | new)
+    if response.status not in {200, 201}:
+        return f"the demo site could not be added: {response.body.get('detail', response.status)}"
     return f"{url} is watched as the website {_NAME!r}, every {CHECK_FREQUENCY_S} s"
 
 
 def pause(api: LocalApi) -> str | None:
     """Stop watching the site of an earlier demo: it is not served now. None: there was none."""
-    found = _find(api)
-    if found is None or found.get("paused"):
+    website = _find(api)
+    if website is None or website.get("paused"):
         return None
-    api.request("PATCH", f"/websites/{found['id']}", {"paused": True})
+    api.request("PATCH", f"/websites/{website['id']}", {"paused": True})
     return "the demo website is paused; `make up DEMO=1` resumes it"
 
 
 def _find(api: LocalApi) -> dict[str, Any] | None:
-    """The demo's website: the API's ``external_id`` is no filter, its name is."""
+    """The demo's website: the API does not filter by ``external_id``, but by name."""
     cursor: str | None = None
     while True:
         query = {"q": _NAME, "limit": "100"} | ({"cursor": cursor} if cursor else {})
-        answer = api.request("GET", f"/websites?{urllib.parse.urlencode(query)}")
-        for website in answer.body.get("items", []):
+        response = api.request("GET", f"/websites?{urllib.parse.urlencode(query)}")
+        for website in response.body.get("items", []):
             if website.get("external_id") == EXTERNAL_ID:
                 return dict(website)
-        cursor = answer.body.get("next_cursor")
+        cursor = response.body.get("next_cursor")
         if not cursor:
             return None

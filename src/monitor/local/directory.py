@@ -15,11 +15,11 @@ from typing import Final, TextIO
 from monitor.domain.errors import MonitorError
 from monitor.runtime.settings import raw_values
 
-_LEFTOVERS_GO_WITHIN_S: Final = 10.0
+_LEFTOVERS_END_WITHIN_S: Final = 10.0
 
 
 class DataDirectory:
-    """MONITOR_DATA_DIR: where things are in it. Nothing is made before ``lock``."""
+    """MONITOR_DATA_DIR and the paths in it. Nothing is created before ``lock``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -36,11 +36,11 @@ class DataDirectory:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[int]:
-        """Hold the directory for the length of a block, as the only stack on it.
+        """Hold the directory for a block, as the only stack on it.
 
-        Yields a descriptor that every child must inherit: as long as one of them lives, even
-        one whose stack was killed, the next stack waits. Raises MonitorError where another
-        stack runs, or the directory cannot be made.
+        Yields a descriptor that every child must inherit: as long as one of them lives, even one
+        whose stack was killed, the next stack waits. Raises MonitorError if another stack runs or
+        the directory cannot be created.
         """
         try:
             self._make()
@@ -58,12 +58,12 @@ class DataDirectory:
             stack.truncate(0)
             stack.write(f"{os.getpid()}\n")
             stack.flush()
-            self._outlive_leftovers(children.fileno())
+            self._wait_for_leftovers(children.fileno())
             yield children.fileno()
 
     @contextlib.contextmanager
-    def telling(self, settings: Mapping[str, str]) -> Iterator[None]:
-        """Let commands beside the stack find its servers, by these settings, during a block."""
+    def publishing(self, settings: Mapping[str, str]) -> Iterator[None]:
+        """Let other commands find the stack's servers by these settings during a block."""
         lines = [f"{name}='{value}'\n" for name, value in settings.items()]
         write_private(self.environment, "".join(lines))
         try:
@@ -71,15 +71,15 @@ class DataDirectory:
         finally:
             self.environment.unlink(missing_ok=True)
 
-    def told(self) -> dict[str, str]:
-        """What the stack that runs on this directory tells; nothing where none runs.
+    def published(self) -> dict[str, str]:
+        """The settings that a running stack has published; none if no stack runs.
 
-        Raises SettingsError where that cannot be read.
+        Raises SettingsError if they cannot be read.
         """
         return raw_values({}, self.environment) if self._is_held() else {}
 
     def _is_held(self) -> bool:
-        """Whether a stack runs: what a killed one told is still there, its servers are not."""
+        """Whether a stack runs: one that was killed leaves its settings but not its servers."""
         try:
             with self._lock.open(encoding="ascii") as lock:
                 return not _try_lock(lock.fileno())
@@ -89,7 +89,7 @@ class DataDirectory:
     def stop_stack(self, within_s: float = 15.0) -> int | None:
         """Ask the stack that runs on this directory to end and wait until all of it has.
 
-        Returns its process id, or None where none runs. Raises MonitorError if it stays.
+        Returns its process id, or None if none runs. Raises MonitorError if it does not end.
         """
         if not self._lock.exists():
             return None
@@ -111,22 +111,22 @@ class DataDirectory:
             folder.mkdir(exist_ok=True, mode=0o700)
 
     def _pid(self) -> int:
-        """Whose stack it is; 0 in the instant between its locking and its writing."""
+        """The process of the stack; 0 in the instant between its locking and its writing."""
         return int(self._lock.read_text(encoding="ascii") or 0)
 
-    def _outlive_leftovers(self, descriptor: int) -> None:
-        """Wait for children of a stack that was killed: they were told to end when it died."""
-        if _lock_within(descriptor, _LEFTOVERS_GO_WITHIN_S):
+    def _wait_for_leftovers(self, descriptor: int) -> None:
+        """Wait for children of a stack that was killed: they were sent a signal when it died."""
+        if _lock_within(descriptor, _LEFTOVERS_END_WITHIN_S):
             return
         for pid in _holders(self._children):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        if not _lock_within(descriptor, _LEFTOVERS_GO_WITHIN_S):
+        if not _lock_within(descriptor, _LEFTOVERS_END_WITHIN_S):
             raise MonitorError(f"Processes of an earlier stack on {self.path} do not end.")
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read: whole or not at all."""
+    """Write a file that only its owner may read, atomically."""
     write_private_bytes(path, text.encode())
 
 
@@ -166,7 +166,7 @@ def _lock_within(descriptor: int, within_s: float) -> bool:
 
 
 def _holders(path: Path) -> Iterator[int]:
-    """The processes that have this file open, us left out (Linux; elsewhere none are found)."""
+    """Other processes that have this file open (Linux; elsewhere none are found)."""
     for entry in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(OSError):  # it may have gone, or be somebody else's
             pid = int(entry.parts[2])

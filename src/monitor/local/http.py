@@ -1,4 +1,4 @@
-"""Asking the stack's own API: small JSON requests over loopback, never through a proxy."""
+"""A client of the stack's own API: small JSON requests over loopback, never by a proxy."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _TIMEOUT_S = 5.0
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
 
 
-class Answer(Struct, frozen=True):
-    """An HTTP status, 0 where no answer came, and the JSON of the body ({} where it is none)."""
+class ApiResponse(Struct, frozen=True):
+    """An HTTP status, 0 without a response, and the JSON of the body, {} if it is none."""
 
     status: int
     body: Mapping[str, Any]
@@ -23,7 +23,7 @@ class Answer(Struct, frozen=True):
 class LocalApi:
     """The API on this machine. Calls block: run them in a thread beside an event loop.
 
-    ``host`` is what the API listens on; where that is every address, it is asked on loopback.
+    ``host`` is what the API listens on; if that is every address, loopback is used.
     """
 
     def __init__(self, host: str, port: int, key: str) -> None:
@@ -36,24 +36,24 @@ class LocalApi:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
-    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        """Send one request. Does not raise for what the server or the network does."""
+    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> ApiResponse:
+        """Send one request. Does not raise errors of the server or the network."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         payload = None if body is None else json.dumps(body)
         try:
             connection.request(method, path, payload, headers)
             response = connection.getresponse()
-            return Answer(response.status, _json(response.read()))
+            return ApiResponse(response.status, _json(response.read()))
         except (OSError, http.client.HTTPException):
-            return Answer(0, {})
+            return ApiResponse(0, {})
         finally:
             connection.close()
 
 
 def _json(data: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(data)
+        value = json.loads(data)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""The mailbox of the local stack: a real SMTP server on loopback that files what it is sent."""
+"""The mailbox of the local stack: an SMTP server on loopback that stores mails as files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HOST = "127.0.0.1"
 
 
 class Mailbox:
-    """Files each mail as one ``.eml`` in a folder; their names sort by arrival."""
+    """Stores each mail as one ``.eml`` in a folder; their names sort by arrival."""
 
     def __init__(self, folder: Path, console: Console) -> None:
         self._folder = folder
@@ -30,7 +30,7 @@ class Mailbox:
         self._serial = itertools.count()
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Store a mail and say so; a mail that could not be stored is refused for now."""
+        """Store a mail and show a line; one that could not be stored is refused temporarily."""
         content = cast("bytes", envelope.content)
         now = dt.datetime.now(dt.UTC)
         name = f"{now:%Y%m%dT%H%M%S.%fZ}-{next(self._serial):04}.eml"

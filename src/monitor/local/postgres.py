@@ -86,7 +86,7 @@ class EmbeddedPostgres:
     def stop(self, within_s: float = 5.0) -> None:
         """Stop at once, safely: SIGINT is PostgreSQL's fast shutdown."""
         if self._child is not None:
-            process.stop(self._child, ask_with=signal.SIGINT, within_s=within_s)
+            process.stop(self._child, stop_signal=signal.SIGINT, within_s=within_s)
             self._child = None
             self._remove_sockets()
 

@@ -1,4 +1,4 @@
-"""Child processes that end with us: each in a group of its own, told once, then killed."""
+"""Child processes that end with their parent: each in its own group, signalled, then killed."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def start(
     orphan_signal: signal.Signals = signal.SIGTERM,
     keep_open: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a child in its own session, so that Ctrl-C reaches us alone and we tell it once.
+    """Start a child in its own session, so that Ctrl-C reaches this process alone.
 
-    Where the system can (Linux), the child gets ``orphan_signal`` should we die untimely. It
-    counts the thread that calls this as its parent: call it from one that stays.
+    On Linux the child gets ``orphan_signal`` if this process dies. Linux takes the calling thread
+    for the parent: call it from one that stays.
     ``log``: a file or ``subprocess.PIPE`` for what it prints. ``user``: a numeric user id to run
     as, without supplementary groups. ``keep_open``: descriptors that the child inherits.
     """
@@ -63,15 +63,15 @@ def _tied_to_parent(orphan_signal: signal.Signals) -> Callable[[], None] | None:
 
 
 def stop(
-    child: subprocess.Popen[bytes], *, ask_with: signal.Signals = signal.SIGTERM, within_s: float
+    child: subprocess.Popen[bytes], *, stop_signal: signal.Signals = signal.SIGTERM, within_s: float
 ) -> None:
-    """Ask a child to end, wait, and after ``within_s`` seconds kill its whole group."""
-    tell(child, ask_with)
+    """Send a child a signal, wait, and after ``within_s`` seconds kill its whole group."""
+    send_signal(child, stop_signal)
     finish(child, within_s=within_s)
 
 
-def tell(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a child a signal. One that ended keeps its id until we have waited for it.
+def send_signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a child a signal. One that has ended keeps its id until it is waited for.
 
     Popen.send_signal would wait for it first, and its group could no longer be named.
     """
@@ -80,14 +80,14 @@ def tell(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def finish(child: subprocess.Popen[bytes], *, within_s: float) -> None:
-    """Wait for a child that was told to end; kill what is left of its group."""
+    """Wait for a child that was asked to end; kill what is left of its group."""
     _wait_unreaped(child, max(within_s, 0.01))
     kill_group(child)
     child.wait()
 
 
 def _wait_unreaped(child: subprocess.Popen[bytes], within_s: float) -> None:
-    """Wait for the child's end, or so many seconds, and leave its id taken."""
+    """Wait for the child's end, or so many seconds, and leave its id reserved."""
     if child.returncode is None and hasattr(os, "pidfd_open"):
         descriptor = os.pidfd_open(child.pid)
         try:
@@ -104,8 +104,8 @@ def _wait_unreaped(child: subprocess.Popen[bytes], within_s: float) -> None:
 def kill_group(child: subprocess.Popen[bytes]) -> None:
     """Kill what is left of a child's process group.
 
-    Only before the child was waited for: then its id, which is the group's, may be somebody
-    else's already.
+    Only before the child was waited for: afterwards its id, which is the group's, may belong to
+    another process.
     """
     if child.returncode is not None:
         return

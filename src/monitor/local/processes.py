@@ -62,13 +62,13 @@ class Locations(Struct, frozen=True):
 def environment(given: Mapping[str, str], servers: Locations, data_dir: Path) -> dict[str, str]:
     """The environment of all processes. ``given``: the settings that the user set, as text.
 
-    Every setting is named, if only as empty: what a `.env` says was read already and must not
-    be read again by the children. The database and the Redis are always the stack's own. Mail
-    goes to the mailbox unless SMTP_HOST is set.
+    Every setting is there, if only as empty: the `.env` has been read and must not be read again
+    by the children. Database and Redis are always the stack's own. Mail goes to the mailbox unless
+    SMTP_HOST is set.
     """
-    found = {setting.name: given.get(setting.name, "") for setting in TABLE}
-    found |= {f"{setting.name}_FILE": "" for setting in TABLE if setting.secret}
-    found |= {
+    variables = {setting.name: given.get(setting.name, "") for setting in TABLE}
+    variables |= {setting.file_name: "" for setting in TABLE if setting.file_name}
+    variables |= {
         **servers.settings(),
         "MONITOR_REGION": "",
         "MONITOR_DATA_DIR": str(data_dir),
@@ -79,5 +79,5 @@ def environment(given: Mapping[str, str], servers: Locations, data_dir: Path) ->
     }
     if not given.get("SMTP_HOST"):
         mailbox = {"SMTP_PORT": str(servers.mailbox_port), "SMTP_TLS": "none"}
-        found |= {"SMTP_HOST": "127.0.0.1", **mailbox}
-    return dict(os.environ) | found
+        variables |= {"SMTP_HOST": "127.0.0.1", **mailbox}
+    return dict(os.environ) | variables

@@ -1,4 +1,4 @@
-"""The stack behind `make up`: made ready here, then run by the supervisor."""
+"""The stack behind `make up`: prepared here, then run by the supervisor."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ KEY_NAME = "make up"
 
 
 def up(settings: Settings, given: Mapping[str, str], *, demo: bool) -> None:
-    """Run the stack in the foreground until it is told to end.
+    """Run the stack in the foreground until a signal ends it.
 
-    ``given``: the settings that the user set, as text. Raises MonitorError, before anything was
-    started, where another stack has the directory or somebody else the port.
+    ``given``: the settings that the user set, as text. Raises MonitorError before anything is
+    started if another stack has the directory or another process the port.
     """
     os.umask(0o077)
     console = Console()
@@ -52,7 +52,7 @@ def up(settings: Settings, given: Mapping[str, str], *, demo: bool) -> None:
 
 
 def down(settings: Settings) -> str:
-    """Stop the stack that runs on MONITOR_DATA_DIR; returns a sentence about what was done."""
+    """Stop the stack on MONITOR_DATA_DIR; returns a sentence about what was done."""
     directory = DataDirectory(settings.monitor_data_dir)
     pid = directory.stop_stack()
     if pid is None:
@@ -62,10 +62,10 @@ def down(settings: Settings) -> str:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """While the stack is made ready, a signal to end is an exception; at its end all is silent.
+    """While the stack is prepared, a signal to end raises KeyboardInterrupt, which ends the block.
 
-    Signals that we were started without (`make up &` in a script, `nohup`) are taken as meant,
-    except SIGHUP.
+    Signals that are ignored at the start (`make up &` in a script, `nohup`) are handled all the
+    same, except SIGHUP.
     """
 
     def interrupt(_number: int, _frame: object) -> None:
@@ -111,7 +111,7 @@ def _must_be_free(host: str, port: int) -> None:
 
 
 def _prepare(servers: Servers, directory: DataDirectory) -> str:
-    """Migrate, make the region, and return a key of the role admin that works."""
+    """Migrate, create the region, and return a valid key of the role admin."""
     url = servers.postgres.url()
     migrate(url)
     return asyncio.run(_region_and_key(url, directory.api_key))
@@ -119,15 +119,15 @@ def _prepare(servers: Servers, directory: DataDirectory) -> str:
 
 async def _region_and_key(database_url: str, key_file: Path) -> str:
     async with make_pool(database_url, max_size=1) as pool:
-        with contextlib.suppress(Conflict):  # it is there from last time
+        with contextlib.suppress(Conflict):  # it exists from last time
             await regions.create(pool, RegionFields(name=REGION, description="this machine"))
         return await _working_key(pool, key_file)
 
 
 async def _working_key(pool: Pool, key_file: Path) -> str:
     if key := _text_of(key_file):
-        found = await key_ring.KeyRing(pool).identify(key)
-        if isinstance(found, Identity) and found.role is Role.ADMIN:
+        identity = await key_ring.KeyRing(pool).identify(key)
+        if isinstance(identity, Identity) and identity.role is Role.ADMIN:
             return key
     key = await keys.create_key(pool, KEY_NAME, Role.ADMIN)
     write_private(key_file, f"{key}\n")
@@ -135,9 +135,9 @@ async def _working_key(pool: Pool, key_file: Path) -> str:
 
 
 def _encryption_keys(given: Mapping[str, str], file: Path) -> str:
-    """The keys that secrets are encrypted with: those that were set, or else one of our own.
+    """The keys that encrypt secrets: those that were set, or else a generated one.
 
-    One that was made before still decrypts what it encrypted.
+    One that was generated earlier still decrypts what it encrypted.
     """
     theirs, ours = given.get("MONITOR_ENCRYPTION_KEYS", ""), _text_of(file)
     if not theirs and not ours:

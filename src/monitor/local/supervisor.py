@@ -1,4 +1,4 @@
-"""The stack while it runs: its processes kept up, and all of it ended within five seconds."""
+"""The running stack: restarts its processes, and ends all of them within five seconds."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _SAY_NOT_READY_EVERY_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The embedded servers, started."""
+    """The embedded servers, already started."""
 
     postgres: EmbeddedPostgres
     redis: EmbeddedRedis
 
 
 class Supervisor:
-    """Runs the mailbox, the demo site and the product's processes over started servers.
+    """Runs the mailbox, the demo site and the product's processes on started servers.
 
     ``given``: the settings that the user set, as text. ``descriptor``: every child inherits it.
     """
@@ -59,12 +59,12 @@ class Supervisor:
         self._descriptor = descriptor
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._told_at = 0.0
+        self._signalled_at = 0.0
         self._failure: BaseException | None = None
 
     async def run(self, servers: Servers, key: str, *, with_demo: bool) -> None:
         """Run until a signal to end, then end everything."""
-        self._listen_to_signals()
+        self._handle_signals()
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(mailbox(self._directory.mail, self._console))
             stores = self._stores(servers)
@@ -72,7 +72,7 @@ class Supervisor:
             products = self._products(locations)
             access = {"MONITOR_URL": self._api(key).url, "MONITOR_API_KEY": key}
             access["MONITOR_ENCRYPTION_KEYS"] = self._given.get("MONITOR_ENCRYPTION_KEYS", "")
-            stack.enter_context(self._directory.telling(locations.settings() | access))
+            stack.enter_context(self._directory.publishing(locations.settings() | access))
             keeping_stores, keeping_products = self._keep(stores), self._keep(products)
             welcome = self._task(self._welcome(stack, key, with_demo=with_demo))
             await self._stopping.wait()
@@ -83,19 +83,20 @@ class Supervisor:
         if self._failure is not None:
             raise self._failure
 
-    def _listen_to_signals(self) -> None:
+    def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, self._told)
+                loop.add_signal_handler(number, self._on_signal)
 
-    def _told(self) -> None:
-        """To end; told again, to hurry. Once to us and once to our group is one telling."""
+    def _on_signal(self) -> None:
+        """End; at a second signal, end at once. Two within a second, as one to this process and one
+        to its group, count as one."""
         now = asyncio.get_running_loop().time()
         if not self._stopping.is_set():
-            self._told_at = now
+            self._signalled_at = now
             self._stopping.set()
-        elif now - self._told_at > _ONE_KEYSTROKE_S:
+        elif now - self._signalled_at > _ONE_KEYSTROKE_S:
             self._hurry.set()
 
     def _stores(self, servers: Servers) -> list[Child]:
@@ -103,7 +104,7 @@ class Supervisor:
         return [
             Child(
                 "postgres", postgres.launch, log=postgres.log, console=self._console,
-                ask_with=signal.SIGINT, running=postgres.child,
+                stop_signal=signal.SIGINT, running=postgres.child,
             ),
             Child(
                 "redis", redis.launch, log=redis.log, console=self._console, running=redis.child
@@ -140,7 +141,7 @@ class Supervisor:
         return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        """A task that fails ends the stack, and its error is what we end with."""
+        """A task that fails ends the stack, which then raises its error."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failure = self._failure or error
             self._stopping.set()
@@ -166,7 +167,7 @@ class Supervisor:
             if clock() > say_at:
                 say_at += _SAY_NOT_READY_EVERY_S
                 self._console.say("monitor", f"not ready yet; logs are in {self._directory.logs}")
-            # A foreign process tells of its readiness only when asked.
+            # Another process can only be polled for its readiness.
             await asyncio.sleep(_ASK_READINESS_EVERY_S)
 
     async def _show_demo(self, stack: AsyncExitStack, api: LocalApi) -> None:
@@ -178,9 +179,9 @@ class Supervisor:
     async def _end(
         self, children: Sequence[Child], kept: Sequence[asyncio.Task[None]], within_s: float
     ) -> None:
-        """Tell each child once; kill what is left after ``within_s`` seconds, or at a hurry."""
+        """Signal each child once; kill what is left after ``within_s`` s, or at a second signal."""
         for child in children:
-            child.tell()
+            child.terminate()
         ended = asyncio.create_task(_all_done(kept))
         hurry = asyncio.create_task(happens_within(self._hurry, within_s))
         await asyncio.wait({ended, hurry}, return_when=asyncio.FIRST_COMPLETED)
@@ -191,5 +192,5 @@ class Supervisor:
 
 
 async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> bool:
-    """Wait for all; what they raise is ``Supervisor._done``'s to keep."""
+    """Wait for all; ``Supervisor._done`` keeps what they raise."""
     return not (await asyncio.wait(tasks))[1]

@@ -25,7 +25,7 @@ class RequestMetrics:
         )
 
     def wrap(self, app: ASGIApp) -> ASGIApp:
-        """The same application, counted."""
+        """The same application, with its requests counted."""
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != ScopeType.HTTP:
@@ -47,8 +47,8 @@ class RequestMetrics:
         return counted
 
     def _observe(self, scope: Scope, status: str, took_s: float) -> None:
-        # What was not routed has no template, and its path is whatever somebody tried.
+        # An unrouted request has no template, and its path may be anything.
         route = scope.get("path_template") or "unmatched"
         method = str(scope.get("method"))
-        known = method if method in _METHODS else "other"
-        self._seconds.labels(route, known, status).observe(took_s)
+        label = method if method in _METHODS else "other"
+        self._seconds.labels(route, label, status).observe(took_s)
