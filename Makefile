@@ -82,8 +82,8 @@ lock: ## pin all dependencies again, with hashes (needs uv)
 	$(LOCK) -c requirements/dev.txt -o requirements/prod.txt
 	$(COMPILE) requirements/audit.in -c requirements/dev.txt -o requirements/audit.txt
 
-bench: .venv/.dev ## CPU, lag and memory under load, for SITES=20000 websites (docs/performance.md)
-	@exec $(BIN)/python -m bench
+bench: .venv/.dev ## CPU, lag and memory under load; AGAINST=COMMIT: the CPU of a check against that commit's
+	@exec $(BIN)/python -m bench$(if $(AGAINST),.against)
 
 bench-million: .venv/.dev ## the promises at SITES=1000000 websites, pass or fail (50 minutes)
 	@exec $(BIN)/python -m bench.million

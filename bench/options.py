@@ -19,8 +19,9 @@ class Options:
     with ``threads``.
 
     ``flaky``: how many websites can be made to fail; then there is a mail server, too.
-    ``influx_lazy``: InfluxDB compresses and collects garbage only where it must; else it compresses
-    soon after the last write, so that bytes can be counted. ``batch_size``: MONITOR_BATCH_SIZE.
+    ``influx_lazy``: InfluxDB compresses and collects garbage only where it must.
+    ``influx_compacts``: it compresses soon after the last write, so that bytes can be counted.
+    ``batch_size``: MONITOR_BATCH_SIZE.
     """
 
     sites: int
@@ -33,6 +34,7 @@ class Options:
     flaky: int = 0
     threads: int = 8
     influx_lazy: bool = False
+    influx_compacts: bool = True
     batch_size: int = 500
 
     @property

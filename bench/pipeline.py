@@ -29,8 +29,9 @@ from monitor.domain.ids import uuid7
 from monitor.domain.messages import CheckBatch
 from monitor.domain.outcome import Outcome, Result, Tick, Timings
 from monitor.domain.ring import POSITIONS
-from monitor.domain.website import CheckOptions, Definition, Projected
 from monitor.local.redis import EmbeddedRedis
+from monitor.resources.check_options import CheckOptions
+from monitor.resources.website import Definition, Projected
 from monitor.runtime import logging as logs
 from monitor.runtime import process
 from monitor.services.checks.check import check_batch

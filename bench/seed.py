@@ -17,11 +17,7 @@ from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from .stack import Stack
 from .stores import BUCKET
 
-_COLUMNS = (
-    "id, url, name, all_regions, check_frequency, request_timeout, http_method, request_headers, "
-    "request_body, expected_status_codes, follow_redirects, verify_ssl, alert_emails"
-)
-_REQUEST_TIMEOUT_S = 15
+_COLUMNS = "id, url, name, all_regions, check_frequency, options, alert_emails"
 _UP = (True, None, 200, 1.0, Timings(wait_ms=1.0))
 
 
@@ -34,18 +30,7 @@ def insert_regions(stack: Stack) -> None:
 def insert_websites(stack: Stack) -> None:
     """Websites with the defaults of the API, to be checked from all regions."""
     interval_s, now_ms = stack.options.interval_s, int(time.time() * 1000)
-    fixed = (
-        True,
-        interval_s,
-        _REQUEST_TIMEOUT_S,
-        "GET",
-        "{}",
-        "",
-        "[[200, 399]]",
-        True,
-        True,
-        "{}",
-    )
+    fixed = (True, interval_s, '{"kind": "http"}', "{}")
     with (
         psycopg.connect(stack.database_url) as connection,
         connection.cursor() as cursor,

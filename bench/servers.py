@@ -14,11 +14,11 @@ from monitor.local import process
 from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.redis import EmbeddedRedis, free_port
 from monitor.runtime.process import lower_session_priority
-from monitor.storage.postgres.migrations import migrate
 
 from . import mail_sink, names, targets
 from .options import Options
-from .stack import MAIL, NAMES, TARGET, Stack, answers
+from .stack import MAIL, NAMES, OWN_SCRIPTS, TARGET, Stack, answers
+from .targets import Targets
 
 _INFLUX_CONFIG = Path(__file__).parents[1] / "deploy" / "influxdb.conf"
 """As operators are advised."""
@@ -28,17 +28,29 @@ _INFLUX_NICENESS = 5
 
 
 @contextmanager
-def running_servers(directory: Path, options: Options) -> Iterator[Stack]:
-    """The servers and the websites, no process of ours yet. All are ended on the way out."""
+def running_servers(
+    directory: Path,
+    options: Options,
+    *,
+    shared: Targets | None = None,
+    scripts: Path = OWN_SCRIPTS,
+) -> Iterator[Stack]:
+    """The servers and the websites, no process of ours yet. All are ended on the way out.
+
+    ``shared``: websites that another stack has started and will end. ``scripts``: the directory of
+    the product's console scripts.
+    """
     with ExitStack() as ending:
-        served = targets.start(
+        served = shared or targets.start(
             directory / "nginx", https=options.https, named=options.dns, flaky=options.flaky
         )
-        stack = Stack(directory, options, served)
+        stack = Stack(directory, options, served, scripts=scripts)
         ending.callback(stack.stop)
-        stack.children[TARGET] = served.child
+        if shared is None:
+            stack.children[TARGET] = served.child
         _start_postgres(stack)
         _start_redis(stack)
+        stack.run("monitor", "migrate")
         if options.store == "influx":
             _start_influx(stack)
         if options.dns:
@@ -55,7 +67,6 @@ def _start_postgres(stack: Stack) -> None:
     assert server.child is not None
     stack.children["postgres"] = server.child
     stack.database_url = server.url()
-    migrate(stack.database_url)
 
 
 def _start_redis(stack: Stack) -> None:
@@ -71,7 +82,7 @@ def _start_influx(stack: Stack) -> None:
     with stack.log("influxd").open("ab") as log:
         child = start_influxd(
             stack.directory / "influx", port, stack.options.series, log,
-            lazy=stack.options.influx_lazy,
+            lazy=stack.options.influx_lazy, compacts=stack.options.influx_compacts,
         )  # fmt: skip
     stack.children["influxd"] = child
     stack.influx_url = f"http://127.0.0.1:{port}"
@@ -79,20 +90,31 @@ def _start_influx(stack: Stack) -> None:
 
 
 def start_influxd(
-    directory: Path, port: int, series: int, log: IO[bytes] | int, *, lazy: bool = False
+    directory: Path,
+    port: int,
+    series: int,
+    log: IO[bytes] | int,
+    *,
+    lazy: bool = False,
+    compacts: bool = True,
 ) -> subprocess.Popen[bytes]:
     """An InfluxDB with memory for so many websites. It answers a little later.
 
-    ``lazy``: it neither compresses nor collects garbage because time has passed.
+    ``lazy``: it neither compresses nor collects garbage because time has passed. ``compacts``: it
+    compresses soon after the last write.
     """
     directory.mkdir()
-    environment = _influx_environment(directory, port, series, lazy=lazy)
+    environment = _influx_environment(
+        directory, port, series, lazy=lazy, compacts=compacts and not lazy
+    )
     child = process.start(["influxd", "-config", _INFLUX_CONFIG], log=log, env=environment)
     lower_session_priority(_INFLUX_NICENESS, of=child.pid)
     return child
 
 
-def _influx_environment(directory: Path, port: int, series: int, *, lazy: bool) -> dict[str, str]:
+def _influx_environment(
+    directory: Path, port: int, series: int, *, lazy: bool, compacts: bool
+) -> dict[str, str]:
     """Where it keeps its files and listens. What the caller's environment says of it wins."""
     cache = max(256 * 2**20, 1500 * series)
     return {
@@ -107,7 +129,7 @@ def _influx_environment(directory: Path, port: int, series: int, *, lazy: bool) 
         "INFLUXDB_DATA_WAL_DIR": f"{directory}/wal",
         "INFLUXDB_BIND_ADDRESS": f"127.0.0.1:{free_port()}",
         "INFLUXDB_HTTP_BIND_ADDRESS": f"127.0.0.1:{port}",
-        "INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION": "24h" if lazy else "5s",
+        "INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION": "5s" if compacts else "24h",
     } | dict(os.environ)
 
 

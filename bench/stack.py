@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import sysconfig
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from .targets import Targets
 TARGET, NAMES, MAIL = "target", "dns", "mail"
 """The websites, their names, and a server that takes the mails: no part of what is measured."""
 _END_WITHIN_S = 8.0
-_SCRIPTS = Path(sysconfig.get_path("scripts"))
+OWN_SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
 class Failed(Exception):
@@ -35,6 +34,7 @@ class Stack:
     """The parts by name, and where they are reached.
 
     None without it: ``influx_url``, ``dns_server`` (address:port), ``mail_port``.
+    ``scripts``: the directory of the product's console scripts and of the Python they run on.
     """
 
     directory: Path
@@ -45,6 +45,7 @@ class Stack:
     influx_url: str | None = None
     dns_server: str | None = None
     mail_port: int | None = None
+    scripts: Path = OWN_SCRIPTS
     api_url: str = ""
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     products: tuple[str, ...] = ()
@@ -94,32 +95,64 @@ class Stack:
         common = self.environment()
         self._start("api", ["monitor", "api"], common)
         self._start("central", _worker(1, 8), common)
+        self._start_workers(common)
+        self.api_url = f"http://127.0.0.1:{common['MONITOR_API_PORT']}"
+        self.wait_for("api", lambda: answers(f"{self.api_url}/readyz", 200))
+
+    def _start_workers(self, common: Mapping[str, str]) -> None:
         for region in self.options.regions:
             settings = {"MONITOR_REGION": region} | (
                 {"DATABASE_URL": ""} if self.influx_url else {}
             )
             words = _worker(self.options.processes, self.options.threads)
-            self._start(f"worker.{region}", words, common | settings)
-        self.api_url = f"http://127.0.0.1:{common['MONITOR_API_PORT']}"
-        self.wait_for("api", lambda: answers(f"{self.api_url}/readyz", 200))
+            self._start(f"worker.{region}", words, {**common, **settings})
+
+    def restart_workers(self) -> None:
+        """The regions' workers, started anew."""
+        workers = tuple(f"worker.{region}" for region in self.options.regions)
+        self._stop(workers)
+        self.products = tuple(name for name in self.products if name not in workers)
+        self._start_workers(self.environment())
 
     def start_scheduler(self) -> None:
         """From the next minute on there are batches; in the midst of one, for that one too."""
-        self._start("scheduler", ["periodiq", "monitor.actors"], self.environment())
+        words, environment = ["periodiq", "monitor.actors"], self.environment()
+        # One that is paused hears of no other signal should we die.
+        self._start("scheduler", words, environment, orphan_signal=signal.SIGKILL)
+
+    def pause_scheduler(self) -> None:
+        """No more batches are queued; those that are go on."""
+        process.tell(self.children["scheduler"], signal.SIGSTOP)
+
+    def resume_scheduler(self) -> None:
+        """Queue the batches of this minute at once, those of later ones when they begin."""
+        process.tell(self.children["scheduler"], signal.SIGCONT)
 
     def run(self, *words: str, within_s: float = 300.0) -> str:
         """A command of the product, as an operator runs it; returns what it prints."""
         done = subprocess.run(
-            _command(words), env=self.environment(), cwd=self.directory,
+            self._command(words), env=self.environment(), cwd=self.directory,
             stdout=subprocess.PIPE, text=True, check=True, timeout=within_s,
         )  # fmt: skip
         return done.stdout.strip()
 
-    def _start(self, name: str, words: list[str], env: dict[str, str]) -> None:
+    def _start(
+        self,
+        name: str,
+        words: list[str],
+        env: dict[str, str],
+        orphan_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
         with self.log(name).open("ab") as log:
-            child = process.start(_command(words), log=log, env=env, cwd=self.directory)
+            child = process.start(
+                self._command(words), log=log, env=env, cwd=self.directory,
+                orphan_signal=orphan_signal,
+            )  # fmt: skip
         self.children[name] = child
         self.products += (name,)
+
+    def _command(self, words: Sequence[str]) -> list[str | Path]:
+        return [self.scripts / "python", "-P", self.scripts / words[0], *words[1:]]
 
     def stop_products(self) -> None:
         """End our own processes; servers go on."""
@@ -136,7 +169,8 @@ class Stack:
         for name, child in children:
             if child.poll() is None:
                 # PostgreSQL's SIGTERM waits for its clients, its SIGINT does not.
-                child.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
+                process.tell(child, signal.SIGINT if name == "postgres" else signal.SIGTERM)
+                process.tell(child, signal.SIGCONT)  # a scheduler may be paused
         for _, child in children:
             process.finish(child, within_s=_END_WITHIN_S)
 
@@ -144,10 +178,6 @@ class Stack:
 def _worker(processes: int, threads: int) -> list[str]:
     count = ["--processes", str(processes), "--threads", str(threads)]
     return ["dramatiq", "monitor.actors", "--skip-logging", *count]
-
-
-def _command(words: Sequence[str]) -> list[str | Path]:
-    return [sys.executable, "-P", _SCRIPTS / words[0], *words[1:]]
 
 
 def answers(url: str, status: int) -> bool:

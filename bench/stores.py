@@ -86,6 +86,18 @@ def ticks(stack: Stack) -> int:
     return _scalar(stack.database_url, "SELECT count(*) FROM ticks")
 
 
+def ticks_between(stack: Stack, from_s: int, until_s: int) -> int:
+    """Those of the slots from one moment to before another, Unix seconds."""
+    if stack.influx_url is not None:
+        question = f"SELECT count(up) FROM {BUCKET} WHERE time >= {from_s}s AND time < {until_s}s"
+        return _number(stack.influx_url, question)
+    question = (
+        "SELECT count(*) FROM ticks "
+        f"WHERE slot >= to_timestamp({from_s}) AND slot < to_timestamp({until_s})"
+    )
+    return _scalar(stack.database_url, question)
+
+
 def tick_bytes(stack: Stack) -> dict[str, int]:
     """What the tick store takes on disk, by part."""
     if stack.influx_url is not None:
@@ -134,9 +146,13 @@ def redis_key_bytes(stack: Stack) -> dict[str, int]:
 
 
 def _number(url: str, question: str) -> int:
-    """The one number that InfluxDB answers; 0 where it has nothing."""
+    """The one number that InfluxDB answers; 0 where it has nothing, not even the database, which
+    comes with the first tick."""
     with _asked(url, question) as answer:
-        result = _result(json.load(answer))
+        found = json.load(answer)
+    if str(found["results"][0].get("error", "")).startswith("database not found"):
+        return 0
+    result = _result(found)
     return int(result["series"][0]["values"][0][1]) if "series" in result else 0
 
 

@@ -64,7 +64,7 @@ def run(watch: Watch, api: Api) -> Import:
     wanted = stack.options.sites, stack.options.series
     began = time.monotonic()
     with ThreadPoolExecutor(1) as pool, redis.Redis.from_url(stack.redis_url) as client:
-        uploading = pool.submit(asyncio.run, _upload(stack, api))
+        uploading = pool.submit(asyncio.run, upload(stack, api))
         watch.wait_for(
             lambda: uploading.done() and projected(client, stack) >= wanted,
             "importing over the API",
@@ -84,7 +84,7 @@ def _int(answer: Any) -> int:
     return int(answer)
 
 
-async def _upload(stack: Stack, api: Api) -> float:
+async def upload(stack: Stack, api: Api) -> float:
     """All lines, so many uploads at once; returns when the last was answered (monotonic)."""
     uploads = iter(parts(stack.options.sites))
     async with api.session() as session, asyncio.TaskGroup() as group:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.options import Options, number, store
 
-from monitor.domain.website import MAX_CHECK_FREQUENCY_S
+from monitor.resources.http_options import MAX_CHECK_FREQUENCY_S
 
 REGION = "region-1"
 FEWEST_INTERVAL_S = 30

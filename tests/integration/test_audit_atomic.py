@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 
-from monitor.services.secrets.rotate import reseal
+from monitor.services.secrets.rotate import rotate
 from monitor.services.secrets.vault import Vault, new_key
 from support.api import with_api
 from support.audited import everything, given, writing_routes
@@ -90,10 +90,10 @@ def test_so_it_is_with_secrets_that_are_sealed_anew(postgres_server, redis_url, 
         # when
         async with failure(api):
             with pytest.raises(psycopg.Error):
-                await reseal(api.pool, Vault([new, old]))
+                await rotate(api.pool, Vault([new, old]))
         # then
         assert await everything(api) == before
-        assert await reseal(api.pool, Vault([new, old])) == 1
+        assert await rotate(api.pool, Vault([new, old])) == 1
         assert await everything(api) != before
 
     with_api(postgres_server, redis_url, scenario, vault=Vault([old]))

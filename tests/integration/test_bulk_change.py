@@ -111,7 +111,7 @@ def test_a_query_that_is_not_plain_changes_nothing(scene, method, query, named):
 @pytest.mark.parametrize(
     ("body", "named", "says"),
     [
-        ({"check_frequency": 50}, ["check_frequency"], "with 1 of these 4 websites"),
+        ({"check_frequency": 50}, ["check_frequency"], "for 1 of these 4 websites"),
         ({"check_frequency": 30, "request_timeout": 30}, ["request_timeout"], "4 of these 4"),
         ({"regions": ["asia", "mars"]}, ["regions"], "not mars"),
         ({"external_id": "x"}, ["external_id"], "is unique"),

@@ -89,11 +89,13 @@ def test_many_are_changed_with_a_few_statements(scene):
         # given
         await api.add_regions("europe")
         await api.rows(
-            "INSERT INTO websites (id, url, name, all_regions, check_frequency, request_timeout,"
-            " http_method, request_headers, request_body, expected_status_codes,"
-            " follow_redirects, verify_ssl, alert_emails)"
-            " SELECT gen_random_uuid(), 'http://a.example/' || n, 'a.example/' || n, true, 180, 15,"
-            " 'GET', '{}', '', '[[200, 399]]', true, true, '{}' FROM generate_series(1, 12000) n"
+            """
+            INSERT INTO websites (id, url, name, all_regions, check_frequency, options,
+                                  alert_emails)
+            SELECT gen_random_uuid(), 'http://a.example/' || n, 'a.example/' || n, true, 180,
+                   '{"kind": "http"}', '{}'
+              FROM generate_series(1, 12000) n
+            """
         )
         query, count = "all=true&confirm=12000", {"matched": 12000, "changed": 12000}
         # when the names follow the URLs, which is worked out a page at a time

@@ -42,10 +42,10 @@ def _emit(database_url, redis_url, *minutes, websites=1200, every=180, batch_siz
             await c.execute(
                 """
                 INSERT INTO websites (id, url, name, all_regions, check_frequency,
-                    request_timeout, http_method, request_headers, request_body,
-                    expected_status_codes, follow_redirects, verify_ssl, alert_emails)
-                SELECT gen_random_uuid(), 'http://e.com/' || n, 'n', true, %s, 15, 'GET', '{}',
-                       '', '[[200, 399]]', true, true, '{}' FROM generate_series(1, %s) n
+                options, alert_emails)
+                SELECT gen_random_uuid(), 'http://e.com/' || n, 'n', true, %s,
+                       '{"kind": "http"}', '{}'
+                  FROM generate_series(1, %s) n
                 """,
                 [every, websites],
             )

@@ -10,8 +10,8 @@ from unittest.mock import Mock
 import pytest
 
 from monitor.domain.outcome import Reason, Result
-from monitor.domain.website import CheckOptions
 from monitor.probes.net.address_policy import AddressPolicy
+from monitor.resources.check_options import CheckOptions
 from support.dns import DnsServer
 from support.targets import TargetServer, refusing_port, unanswering_port
 from support.targets_checks import check, prober

@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from monitor.domain.outcome import Reason, Result
-from monitor.domain.website import CheckOptions
 from monitor.probes.net.resolver import MAX_AGE_S, Resolver
+from monitor.resources.check_options import CheckOptions
 from support.dns import NXDOMAIN, REFUSED, SERVFAIL, SILENT, DnsServer
 from support.targets import TargetServer
 from support.targets_checks import check, prober

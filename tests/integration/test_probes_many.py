@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from monitor.domain.outcome import Reason, Result
-from monitor.domain.website import CheckOptions
 from monitor.probes.http.prober import HttpProber
+from monitor.resources.check_options import CheckOptions
 from support import targets_tls
 from support.targets import (
     TargetServer,

@@ -7,8 +7,8 @@ from ipaddress import ip_network
 import pytest
 
 from monitor.domain.outcome import Reason, Result
-from monitor.domain.website import CheckOptions
 from monitor.probes.net.address_policy import AddressPolicy
+from monitor.resources.check_options import CheckOptions
 from support.targets import TargetServer, answers, by_path, redirects, repeats
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from monitor.domain.website import CheckOptions
+from monitor.resources.check_options import CheckOptions
 from support.dns import DnsServer
 from support.targets import TargetServer, answers
 from support.targets_checks import check, prober

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from monitor.domain.outcome import Reason, Result
-from monitor.domain.website import CheckOptions
+from monitor.resources.check_options import CheckOptions
 from support.targets import Exchange, TargetServer, answers, hangs_up, silent
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from monitor.domain.outcome import Reason, Result
-from monitor.domain.website import CheckOptions
+from monitor.resources.check_options import CheckOptions
 from support import targets_tls
 from support.dns import DnsServer
 from support.targets import TargetServer, resets, silent

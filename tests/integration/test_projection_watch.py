@@ -39,11 +39,11 @@ async def _given(world, websites=WEBSITES):
     await world.add_region("europe")
     await world.execute(
         """
-        INSERT INTO websites (id, url, name, all_regions, check_frequency, request_timeout,
-            http_method, request_headers, request_body, expected_status_codes,
-            follow_redirects, verify_ssl, alert_emails)
-        SELECT gen_random_uuid(), 'http://example.com/' || n, 'n', true, 60, 15, 'GET', '{}',
-               '', '[[200, 399]]', true, true, '{}' FROM generate_series(1, %s) n
+        INSERT INTO websites (id, url, name, all_regions, check_frequency,
+                options, alert_emails)
+        SELECT gen_random_uuid(), 'http://example.com/' || n, 'n', true, 60,
+               '{"kind": "http"}', '{}'
+          FROM generate_series(1, %s) n
         """,
         websites,
     )

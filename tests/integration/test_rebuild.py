@@ -6,7 +6,8 @@ import pytest
 
 from monitor.domain.ids import ring_position, uuid7
 from monitor.domain.ring import POSITIONS, Ring
-from monitor.domain.website import CheckOptions, Definition
+from monitor.resources.check_options import CheckOptions
+from monitor.resources.website import Definition
 from monitor.storage.redis import rebuild as rebuild_module
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.projection import Projection

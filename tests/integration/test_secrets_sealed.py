@@ -11,10 +11,9 @@ from monitor.domain.messages import CheckBatch
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import POSITIONS
 from monitor.local.stack import _encryption_keys
-from monitor.resources.validation import RegionFields, WebsiteFields
 from monitor.runtime.settings import load
 from monitor.services.checks.check import check_batch
-from monitor.services.secrets import rotate as reseal
+from monitor.services.secrets import rotate as rotation
 from monitor.services.secrets.vault import Vault, new_key
 from monitor.services.websites import manage as websites
 from monitor.services.workers import regions
@@ -27,9 +26,12 @@ from support.world import START_S, run
 
 KEY = "A" * 43 + "="
 
-FIELDS = WebsiteFields(
-    url="http://shop.test/", http_method="POST", request_headers=HEADERS, request_body=BODY
-)
+FIELDS = {
+    "url": "http://shop.test/",
+    "http_method": "POST",
+    "request_headers": HEADERS,
+    "request_body": BODY,
+}
 
 
 class RecordingProber:
@@ -54,9 +56,9 @@ def _batch():
 
 async def _given(world, vault):
     """A website with secrets and one without, in Redis."""
-    await regions.create(world.pool, RegionFields(name="europe"))
+    await regions.create(world.pool, {"name": "europe"})
     made = await websites.create(world.pool, vault, FIELDS, world.now_s)
-    plain = WebsiteFields(url="http://plain.test/", request_headers={"Accept": "*/*"})
+    plain = {"url": "http://plain.test/", "request_headers": {"Accept": "*/*"}}
     await websites.create(world.pool, vault, plain, world.now_s)
     await world.sync()
     return made.website.id
@@ -166,14 +168,14 @@ def test_a_new_key_takes_over_what_older_ones_and_none_have_left(play):
         clear = (await websites.create(world.pool, Vault(), FIELDS, world.now_s)).website.id
         told = []
         # when
-        changed = await reseal.reseal(world.pool, both, lambda *at: told.append(at))
+        changed = await rotation.rotate(world.pool, both, lambda *at: told.append(at))
         # then
         assert (changed, told[-1]) == (2, (3, 3))
         for website in (sealed, clear):
             assert await stored(world.pool, Vault([new]), website) == (HEADERS, BODY)
         with pytest.raises(SecretsUnreadable):
             await stored(world.pool, Vault([old]), sealed)
-        assert await reseal.reseal(world.pool, both) == 0
+        assert await rotation.rotate(world.pool, both) == 0
 
     play(scenario)
 
@@ -181,20 +183,20 @@ def test_a_new_key_takes_over_what_older_ones_and_none_have_left(play):
 def test_what_was_broken_off_goes_on_where_it_was(play, monkeypatch):
     async def scenario(world):
         old, new = new_key(), new_key()
-        await regions.create(world.pool, RegionFields(name="europe"))
+        await regions.create(world.pool, {"name": "europe"})
         ids = []
         for n in range(5):
             made = await websites.create(world.pool, Vault([old]), FIELDS, world.now_s + n)
             ids.append(made.website.id)
-        monkeypatch.setattr(reseal, "_PAGE", 2)
+        monkeypatch.setattr(rotation, "_PAGE", 2)
 
         def break_off(done, _):
             if done == 4:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            await reseal.reseal(world.pool, Vault([new, old]), break_off)
-        assert await reseal.reseal(world.pool, Vault([new, old])) == 1
+            await rotation.rotate(world.pool, Vault([new, old]), break_off)
+        assert await rotation.rotate(world.pool, Vault([new, old])) == 1
         for website in ids:
             assert await stored(world.pool, Vault([new]), website) == (HEADERS, BODY)
 
@@ -206,9 +208,9 @@ def test_a_key_that_is_missing_is_told_and_loses_nothing(play):
         old = new_key()
         website = await _given(world, Vault([old]))
         with pytest.raises(SecretsUnreadable, match=str(website)):
-            await reseal.reseal(world.pool, Vault([new_key()]))
+            await rotation.rotate(world.pool, Vault([new_key()]))
         with pytest.raises(SettingsError, match="MONITOR_ENCRYPTION_KEYS is not set"):
-            await reseal.reseal(world.pool, Vault())
+            await rotation.rotate(world.pool, Vault())
         assert await stored(world.pool, Vault([old]), website) == (HEADERS, BODY)
 
     play(scenario)
@@ -230,9 +232,12 @@ def test_the_command_line_makes_keys_and_rotates_them(database_url, redis_url, t
         assert (done.returncode, done.stderr) == (0, b"")
         assert done.stdout == b"Encrypted the secrets of 1 websites anew.\n"
         with psycopg.connect(database_url) as connection:
-            query = "SELECT request_body, sealed_body FROM websites WHERE id = %s"
-            shown, sealed = connection.execute(query, [UUID(made["id"])]).fetchone()
-        assert (shown, sealed[:5]) == ("********", "gAAAA")
+            query = (
+                "SELECT options->>'request_body', encrypted->>'request_body'"
+                " FROM websites WHERE id = %s"
+            )
+            shown, token = connection.execute(query, [UUID(made["id"])]).fetchone()
+        assert (shown, token[:5]) == ("********", "gAAAA")
         none = api.monitor("secrets", "rotate", **stores)
         assert none.returncode == 1
         assert none.stderr.startswith(b"monitor: MONITOR_ENCRYPTION_KEYS is not set")
@@ -250,7 +255,7 @@ def test_make_up_has_a_key_of_its_own_and_keeps_it(tmp_path):
     # when the user has none
     first = _encryption_keys({}, file)
     # then
-    assert Vault(first.split(",")).seals
+    assert Vault(first.split(",")).encrypts
     assert _encryption_keys({}, file) == first
     assert file.stat().st_mode & 0o777 == 0o600
     # and one that the user sets comes first

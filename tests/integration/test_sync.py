@@ -202,11 +202,11 @@ def test_a_full_sync_swaps_at_once_and_reports_its_progress(play):
         await world.add_region("europe")
         await world.execute(
             """
-            INSERT INTO websites (id, url, name, all_regions, check_frequency, request_timeout,
-                http_method, request_headers, request_body, expected_status_codes,
-                follow_redirects, verify_ssl, alert_emails)
-            SELECT gen_random_uuid(), 'http://example.com/' || n, 'n', true, 180, 15, 'GET', '{}',
-                   '', '[[200, 399]]', true, true, '{}' FROM generate_series(1, 12000) n
+            INSERT INTO websites (id, url, name, all_regions, check_frequency,
+                options, alert_emails)
+            SELECT gen_random_uuid(), 'http://example.com/' || n, 'n', true, 180,
+                   '{"kind": "http"}', '{}'
+              FROM generate_series(1, 12000) n
             """
         )
         await full_sync(world.syncer)

@@ -5,7 +5,6 @@ import pytest
 from monitor.domain.messages import CheckWebsites, RecordFlips
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.verdict import RegionState, Verdict
-from monitor.resources.validation import RegionFields, WebsiteFields
 from monitor.services.checks.check import check_websites
 from monitor.services.incidents.record import record_flips
 from monitor.services.scheduling.sync import full_sync
@@ -64,8 +63,8 @@ def test_a_pause_that_no_sync_saw_makes_regions_start_anew(play):
         # given a website that is down
         website = await _given_down(world)
         # when it is paused and goes on before Redis was told
-        await websites.change(world.pool, Vault(), website, WebsiteFields(paused=True))
-        await websites.change(world.pool, Vault(), website, WebsiteFields(paused=False))
+        await websites.change(world.pool, Vault(), website, {"paused": True}, world.now_s)
+        await websites.change(world.pool, Vault(), website, {"paused": False}, world.now_s)
         await world.sync()
         # then nothing is held of before, and the next two failures are a new incident
         assert await _held(world, website, "europe", "asia") == set()
@@ -83,9 +82,9 @@ def test_a_pause_is_not_lost_on_a_full_sync_of_the_same_moment(play):
         # given
         website = await _given_down(world)
         # when a region comes and everything is shown anew between pause and sync
-        await websites.change(world.pool, Vault(), website, WebsiteFields(paused=True))
-        await websites.change(world.pool, Vault(), website, WebsiteFields(paused=False))
-        await regions.create(world.pool, RegionFields(name="africa"))
+        await websites.change(world.pool, Vault(), website, {"paused": True}, world.now_s)
+        await websites.change(world.pool, Vault(), website, {"paused": False}, world.now_s)
+        await regions.create(world.pool, {"name": "africa"})
         await full_sync(world.syncer)
         assert await _held(world, website, "europe") == {"europe"}
         await world.sync()
@@ -100,9 +99,9 @@ def test_a_region_that_was_taken_off_and_given_back_starts_anew(play):
         # given
         website = await _given_down(world, regions=["europe", "asia"])
         # when
-        await websites.change(world.pool, Vault(), website, WebsiteFields(regions=("asia",)))
+        await websites.change(world.pool, Vault(), website, {"regions": ("asia",)}, world.now_s)
         await websites.change(
-            world.pool, Vault(), website, WebsiteFields(regions=("asia", "europe"))
+            world.pool, Vault(), website, {"regions": ("asia", "europe")}, world.now_s
         )
         await world.sync()
         # then
@@ -114,16 +113,16 @@ def test_a_region_that_was_taken_off_and_given_back_starts_anew(play):
 
 @pytest.mark.parametrize(
     "fields",
-    [WebsiteFields(name="other"), WebsiteFields(regions=("africa", "asia", "europe"))],
+    [{"name": "other"}, {"regions": ("africa", "asia", "europe")}],
     ids=["name", "more regions"],
 )
 def test_other_changes_leave_what_is_held(play, fields):
     async def scenario(world):
         # given
         website = await _given_down(world, regions=["europe", "asia"])
-        await regions.create(world.pool, RegionFields(name="africa"))
+        await regions.create(world.pool, {"name": "africa"})
         # when
-        await websites.change(world.pool, Vault(), website, fields)
+        await websites.change(world.pool, Vault(), website, fields, world.now_s)
         await world.sync()
         # then
         assert await _held(world, website, "europe", "asia", "africa") == {"europe"}
@@ -155,7 +154,7 @@ def test_a_region_that_is_made_again_before_a_sync_starts_anew(play):
         await record_flips(world.recorder(), await _fail(world, website, "asia"))
         # when
         await regions.delete(world.pool, "europe", force=True)
-        await regions.create(world.pool, RegionFields(name="europe"))
+        await regions.create(world.pool, {"name": "europe"})
         await world.sync()
         # then it knows nothing, the other region all it knew, and two failures are news
         assert await _held(world, website, "europe", "asia") == {"asia"}
@@ -174,7 +173,7 @@ def test_what_a_late_check_left_for_a_region_that_is_gone_is_not_the_next_one_s(
         late = StateChange(website, 0, RegionState(slot_s=9, verdict=Verdict.DOWN), None)
         assert await world.states.write("europe", [late]) == [late]
         # when
-        await regions.create(world.pool, RegionFields(name="europe"))
+        await regions.create(world.pool, {"name": "europe"})
         await world.sync()
         # then
         assert await _held(world, website, "europe") == set()

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from monitor.domain.outcome import Result
-from monitor.domain.website import CheckOptions
 from monitor.probes.net.address_policy import AddressPolicy
+from monitor.resources.check_options import CheckOptions
 from support.targets import TargetServer
 from support.targets_checks import prober
 

@@ -10,9 +10,9 @@ from ipaddress import ip_network
 from msgspec import Struct
 
 from monitor.domain.outcome import Outcome
-from monitor.domain.website import CheckOptions
 from monitor.probes.http.prober import HttpProber
 from monitor.probes.net.address_policy import AddressPolicy
+from monitor.resources.check_options import CheckOptions
 from support.hostile_case import Case
 from support.hostile_farm import Farm
 

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from monitor.domain.outcome import Outcome
-from monitor.domain.website import CheckOptions
 from monitor.probes.http.prober import HttpProber
+from monitor.resources.check_options import CheckOptions
 from support.hostile_case import Case
 from support.hostile_checks import Farms, find
 

@@ -26,7 +26,7 @@ async def stored(pool, vault, website_id):
     """(headers, body) as they would be sent."""
     async with pool.connection() as connection:
         found = (await fetch(connection, website_id)).website
-    check = vault.open(found.check, found.sealed)
+    check = vault.decrypt(found.check, found.encrypted)
     return check.request_headers, check.request_body
 
 

@@ -14,7 +14,6 @@ import httpx
 
 from monitor.domain.access import Role
 from monitor.local.redis import free_port
-from monitor.resources.validation import RegionFields
 from monitor.runtime.settings import TABLE
 from monitor.services.access import keys
 from monitor.services.workers import regions
@@ -86,7 +85,7 @@ def _until_closed(screen):
 async def _prepare(database_url):
     async with make_pool(database_url, max_size=1) as pool:
         for name in ("asia", "europe"):
-            await regions.create(pool, RegionFields(name=name))
+            await regions.create(pool, {"name": name})
         return {role: await keys.create_key(pool, f"tests {role}", role) for role in Role}
 
 

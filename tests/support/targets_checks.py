@@ -8,9 +8,9 @@ from ipaddress import ip_address
 from typing import Any
 
 from monitor.domain.outcome import Outcome
-from monitor.domain.website import CheckOptions
 from monitor.probes.http.prober import HttpProber
 from monitor.probes.net.address_policy import AddressPolicy
+from monitor.resources.check_options import CheckOptions
 from support import targets_tls
 
 

@@ -129,10 +129,9 @@ class World:
         async with self.pool.connection() as c:
             await c.execute(
                 """
-                INSERT INTO websites (id, url, name, all_regions, check_frequency, request_timeout,
-                    http_method, request_headers, request_body, expected_status_codes,
-                    follow_redirects, verify_ssl, alert_emails)
-                VALUES (%s, %s, %s, %s, %s, 15, 'GET', '{}', '', '[[200, 399]]', true, true, %s)
+                INSERT INTO websites (id, url, name, all_regions, check_frequency,
+                options, alert_emails)
+                VALUES (%s, %s, %s, %s, %s, '{"kind": "http"}', %s)
                 """,
                 [website, url, url, regions is None, every, list(emails)],
             )

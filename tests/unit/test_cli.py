@@ -60,13 +60,6 @@ def test_help_has_examples_and_imports_nothing_heavy():
     assert "monitor keys create" in run("--help").stdout
 
 
-def test_the_version_is_told(capsys):
-    with pytest.raises(SystemExit) as caught:
-        cli.main(["--version"])
-    assert caught.value.code == 0
-    assert capsys.readouterr().out.startswith("monitor ")
-
-
 @pytest.mark.parametrize(
     "words",
     [

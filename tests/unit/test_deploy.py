@@ -96,7 +96,8 @@ def test_only_what_the_image_needs_is_sent_to_be_built():
 
     assert first == "*"
     assert {o for o in others if o.startswith("!")} == {
-        "!pyproject.toml", "!README.md", "!requirements/prod.txt", "!migrations", "!src",
+        "!pyproject.toml", "!README.md", "!LICENSE", "!requirements/prod.txt", "!migrations",
+        "!src",
     }  # fmt: skip
 
 

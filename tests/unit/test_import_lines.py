@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monitor.resources.bulk_import import Candidate, LineResult, Outcome, read_line
+from monitor.resources.bulk_import import Candidate, LineResult, ProcessedLine, read_line
 from monitor.resources.website_csv import COLUMNS
 from monitor.services.bulk import csv_lines
 from monitor.services.bulk.csv_lines import BadCsv
@@ -35,7 +35,7 @@ def test_a_line_is_a_candidate_or_refused_or_empty(line, number):
         case Candidate() as candidate:
             assert candidate.line == number
             assert candidate.fields.url
-        case Outcome() as outcome:
+        case ProcessedLine() as outcome:
             assert (outcome.line, outcome.result, outcome.id) == (number, LineResult.FAILED, None)
             assert outcome.errors
             assert outcome.code in {"invalid_json", "invalid_fields"}

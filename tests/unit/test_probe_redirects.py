@@ -10,12 +10,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.domain.outcome import Reason
-from monitor.domain.website import CheckOptions
 from monitor.probes.http import request as request_head
 from monitor.probes.http.redirects import REDIRECT_STATUSES, Request, first_request, next_request
 from monitor.probes.http.target import of_url, parse
 from monitor.probes.net.reasons import CheckFailed
 from monitor.resources import formats
+from monitor.resources.check_options import CheckOptions
 
 BASE = "https://shop.example/a/b?c=d"
 HEADERS = {"Authorization": "s", "Content-Type": "text/plain", "accept": "x", "User-Agent": "u"}
@@ -182,7 +182,7 @@ def test_a_host_that_no_name_can_be_made_of_is_down_not_unforeseen():
 def _taken(url):
     try:
         return formats.url(url)
-    except formats.Refused:
+    except formats.InvalidValue:
         return None
 
 

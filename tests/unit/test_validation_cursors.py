@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.domain.errors import BadQuery
 from monitor.resources import cursors as paging
-from monitor.resources.validation import BadQuery
 
 MARK = paging.fingerprint("websites", None, "up")
 

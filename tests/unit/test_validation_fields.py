@@ -6,14 +6,9 @@ from hypothesis import strategies as st
 
 from monitor.domain.errors import InvalidInput
 from monitor.resources import formats
-from monitor.resources.formats import Refused
-from monitor.resources.validation import (
-    changed_region,
-    changed_website,
-    draft,
-    new_region,
-    new_website,
-)
+from monitor.resources.formats import InvalidValue
+from monitor.resources.region import changed_region, new_region
+from monitor.resources.website import changed_website, draft, new_website
 from monitor.runtime.settings import region_name_ok
 
 json_values = st.recursive(
@@ -48,7 +43,7 @@ def test_these_urls_are_kept_as_they_are(url):
 
 @pytest.mark.parametrize("url", ["http://user:secret@a/", "http://user@a/", "http://@a/"])
 def test_a_password_in_a_url_is_pointed_to_its_place(url):
-    with pytest.raises(Refused, match="request_headers"):
+    with pytest.raises(InvalidValue, match="request_headers"):
         formats.url(url)
 
 
@@ -102,7 +97,7 @@ def test_these_addresses_are_addresses(address):
      '"a"@b', "<a@b>", "a@[::1]", "a@b\n", "a@" + "b" * 64, "a@" + "b." * 130 + "c"],
 )  # fmt: skip
 def test_these_addresses_are_none(address):
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidValue):
         formats.emails([address])
 
 
@@ -134,7 +129,7 @@ def test_whatever_a_field_holds_only_that_field_is_named(name, value):
 def test_a_region_is_called_what_the_settings_allow(name):
     try:
         accepted = bool(formats.region_name(name))
-    except Refused:
+    except InvalidValue:
         accepted = False
     assert accepted == region_name_ok(name)
 

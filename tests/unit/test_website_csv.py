@@ -31,6 +31,7 @@ WEBSITES = st.fixed_dictionaries(
         "paused": st.booleans(),
         "alert_emails": st.lists(LABEL.map("{}@example.com".format)),
         "external_id": st.none() | TEXT,
+        "kind": st.just("http"),
     }
 )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from contextlib import AsyncExitStack
-from importlib.metadata import version
 
 from prometheus_client import Counter, Gauge
 
+from monitor import __version__
 from monitor.channels.email.smtp import EmailChannel
 from monitor.domain.capacity import Limits
 from monitor.domain.errors import Unavailable
@@ -70,7 +70,7 @@ class Resources:
         Gauge(
             "monitor_process_info", "What this process does, and its version; always 1.",
             ("role", "version"), registry=self.registry,
-        ).labels(role, version("monitor")).set(1)  # fmt: skip
+        ).labels(role, __version__).set(1)  # fmt: skip
 
     def check(self) -> None:
         """Raise SettingsError naming a setting that this worker cannot run without."""

@@ -11,10 +11,10 @@ from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
 from monitor.api.requests import decode_json
-from monitor.api.schemas import key as schemas_keys
-from monitor.api.schemas import website as schemas
-from monitor.resources import bulk_change, validation
-from monitor.resources import key as key_fields
+from monitor.api.schemas import key as key_schemas
+from monitor.api.schemas import region as region_schemas
+from monitor.api.schemas import website as website_schemas
+from monitor.resources import bulk_change, key, region, website
 
 
 class CheckedBody(AbstractDTO[Any]):
@@ -24,7 +24,7 @@ class CheckedBody(AbstractDTO[Any]):
     """
 
     check: ClassVar[staticmethod[[object], Any]]
-    documented_as: ClassVar[type]
+    documented_as: ClassVar[Any]
 
     def decode_bytes(self, value: bytes) -> Any:
         """What ``check`` makes of the body. Raises RequestError and InvalidInput."""
@@ -64,35 +64,35 @@ class CheckedBody(AbstractDTO[Any]):
 
 
 class NewWebsiteBody(CheckedBody):
-    check = staticmethod(validation.new_website)
-    documented_as = schemas.NewWebsite
+    check = staticmethod(website.new_website)
+    documented_as = website_schemas.NewWebsite
 
 
 class WebsiteChangeBody(CheckedBody):
-    check = staticmethod(validation.changed_website)
-    documented_as = schemas.WebsiteChange
+    check = staticmethod(website.changed_website)
+    documented_as = website_schemas.WebsiteChange
 
 
 class WebsitesChangeBody(CheckedBody):
     check = staticmethod(bulk_change.changed_websites)
-    documented_as = schemas.WebsitesChange
+    documented_as = website_schemas.WebsitesChange
 
 
 class NewRegionBody(CheckedBody):
-    check = staticmethod(validation.new_region)
-    documented_as = schemas.NewRegion
+    check = staticmethod(region.new_region)
+    documented_as = region_schemas.NewRegion
 
 
 class RegionChangeBody(CheckedBody):
-    check = staticmethod(validation.changed_region)
-    documented_as = schemas.RegionChange
+    check = staticmethod(region.changed_region)
+    documented_as = region_schemas.RegionChange
 
 
 class NewKeyBody(CheckedBody):
-    check = staticmethod(key_fields.new_key)
-    documented_as = schemas_keys.NewKey
+    check = staticmethod(key.new_key)
+    documented_as = key_schemas.NewKey
 
 
 class RotationBody(CheckedBody):
-    check = staticmethod(key_fields.rotation)
-    documented_as = schemas_keys.Rotation
+    check = staticmethod(key.rotation)
+    documented_as = key_schemas.Rotation

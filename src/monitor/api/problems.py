@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from monitor.domain.errors import (
+    BadQuery,
     BodyStalled,
     Busy,
     Conflict,
@@ -25,7 +26,6 @@ from monitor.domain.errors import (
 from monitor.domain.outcome import printable
 from monitor.resources.bulk_change import NotConfirmed
 from monitor.resources.bulk_import import KeyReused
-from monitor.resources.validation import BadQuery
 from monitor.runtime.logging import get_logger
 
 log = get_logger(__name__)

@@ -11,9 +11,8 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from monitor.api.problems import RequestError
-from monitor.domain.errors import BodyStalled, FieldProblem
+from monitor.domain.errors import BadQuery, BodyStalled, FieldProblem
 from monitor.domain.outcome import printable
-from monitor.resources.validation import BadQuery
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_QUERY_BYTES = 4096

@@ -106,7 +106,7 @@ def _tick_store(settings: Settings, pool: Pool) -> TickStore:
 
 async def _warn_of_clear_secrets(deps: Dependencies) -> None:
     """Warn once if secrets are stored without a key to encrypt them; not without Postgres."""
-    if deps.vault.seals:
+    if deps.vault.encrypts:
         return
     with suppress(Unavailable):
         async with transaction(deps.reading) as connection:

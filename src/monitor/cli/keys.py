@@ -92,10 +92,10 @@ def _lifetime(arguments: Namespace) -> dict[str, int]:
 
 
 def _seconds(option: str, text: str) -> int:
-    from monitor.resources.formats import Refused
+    from monitor.resources.formats import InvalidValue
     from monitor.resources.key import seconds
 
     try:
         return seconds(text)
-    except Refused as refused:
+    except InvalidValue as refused:
         raise InvalidInput.of(option, str(refused)) from None

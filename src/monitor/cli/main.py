@@ -6,9 +6,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import TypeAlias
 
+from monitor import __version__
 from monitor.cli import commands, transfer
 from monitor.cli import keys as key_commands
 from monitor.cli import secrets as secret_commands
@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"monitor {version('monitor')}")
+    parser.add_argument("--version", action="version", version=f"monitor {__version__}")
     names = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_local(names)
     _add_serving(names)

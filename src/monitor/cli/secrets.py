@@ -21,7 +21,7 @@ def rotate(_: Namespace) -> None:
     from monitor.cli import aio as cli_loop
     from monitor.runtime import logging as logs
     from monitor.services.access.audit import acting
-    from monitor.services.secrets.rotate import reseal
+    from monitor.services.secrets.rotate import rotate
     from monitor.services.secrets.vault import Vault
     from monitor.storage.postgres.pool import make_pool
 
@@ -33,7 +33,7 @@ def rotate(_: Namespace) -> None:
     async def run() -> int:
         async with make_pool(database_url, max_size=1) as pool:
             with bar("Encrypting") as progress, acting(local_actor()):
-                changed = await reseal(pool, vault, progress)
+                changed = await rotate(pool, vault, progress)
             # Even if nothing changed: an earlier run may have been interrupted before this.
             await sync_all(pool, redis_url)
         return changed

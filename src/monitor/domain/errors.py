@@ -32,6 +32,10 @@ class InvalidInput(MonitorError):
         return cls([FieldProblem(field, message)])
 
 
+class BadQuery(InvalidInput):
+    """A query parameter, not a field of a body, cannot be accepted."""
+
+
 class NotFound(MonitorError):
     """What was asked for does not exist; ``code`` is stable and says which kind of thing."""
 

@@ -19,7 +19,6 @@ from monitor.local.processes import REGION
 from monitor.local.redis import EmbeddedRedis
 from monitor.local.supervisor import Servers, Supervisor
 from monitor.resources.audit import Actor
-from monitor.resources.validation import RegionFields
 from monitor.runtime.settings import Settings
 from monitor.services.access import audit, key_ring, keys
 from monitor.services.secrets import vault
@@ -120,7 +119,7 @@ def _prepare(servers: Servers, directory: DataDirectory) -> str:
 async def _region_and_key(database_url: str, key_file: Path) -> str:
     async with make_pool(database_url, max_size=1) as pool:
         with contextlib.suppress(Conflict):  # it exists from last time
-            await regions.create(pool, RegionFields(name=REGION, description="this machine"))
+            await regions.create(pool, {"name": REGION, "description": "this machine"})
         return await _working_key(pool, key_file)
 
 

@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 from msgspec.structs import asdict
 
-from monitor.resources import secrets
-from monitor.resources.formats import written_status_codes
-from monitor.resources.validation import Draft, WebsiteFields
+from monitor.resources.check_options import kind_of
+from monitor.resources.fields import Values
+from monitor.resources.website import Draft, shown, shown_values
 
 
 class Action(StrEnum):
@@ -65,8 +65,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     details: dict[str, Any]
 
 
-class Query(Struct, frozen=True, kw_only=True):
-    """Which entries are wanted; None: whatever they have."""
+class AuditFilter(Struct, frozen=True, kw_only=True):
+    """Which entries to list; None: any value."""
 
     key: UUID | None = None
     action: Action | None = None
@@ -75,55 +75,40 @@ class Query(Struct, frozen=True, kw_only=True):
     until: dt.datetime | None = None
 
 
-def made(values: Mapping[str, Any]) -> dict[str, Change]:
-    """The changes that making something of these values is."""
+def created(values: Mapping[str, Any]) -> dict[str, Change]:
+    """The changes that creating something with these values makes."""
     return {name: Change(new=value) for name, value in values.items()}
 
 
 def removed(values: Mapping[str, Any]) -> dict[str, Change]:
-    """The changes that removing something of these values is."""
+    """The changes that removing something with these values makes."""
     return {name: Change(old=value) for name, value in values.items()}
 
 
 def of_new(draft: Draft) -> dict[str, Change]:
-    """A website that is made."""
-    return made(_shown(draft))
+    """A website that is created."""
+    return created(shown(draft))
 
 
 def of_removed(draft: Draft) -> dict[str, Change]:
     """A website that is removed."""
-    return removed(_shown(draft))
+    return removed(shown(draft))
 
 
 def of_changed(old: Draft, new: Draft) -> dict[str, Change]:
-    """A website that is changed; of a hidden value that is another now, both read as the mask."""
+    """A website that is changed; a hidden value that is another one now reads as the mask twice."""
     before, after = _plain(old), _plain(new)
-    shown_before, shown_after = _shown(old), _shown(new)
-    names = [name for name in after if before[name] != after[name]]
+    shown_before, shown_after = shown(old), shown(new)
+    names = [name for name in shown_after if before.get(name) != after.get(name)]
     return {name: Change(shown_before[name], shown_after[name]) for name in names}
 
 
-def of_fields(fields: WebsiteFields) -> dict[str, Change]:
+def of_fields(sent: Values) -> dict[str, Change]:
     """Many websites that are changed: what was sent."""
-    headers, body = fields.request_headers, fields.request_body
-    sent = {n: v for n, v in asdict(fields).items() if v is not UNSET}
-    if not isinstance(headers, UnsetType):
-        sent["request_headers"] = secrets.masked_headers(headers)
-    if not isinstance(body, UnsetType):
-        sent["request_body"] = secrets.masked_body(body)
-    if not isinstance(fields.expected_status_codes, UnsetType):
-        sent["expected_status_codes"] = written_status_codes(fields.expected_status_codes)
-    return made(sent)
-
-
-def _shown(draft: Draft) -> dict[str, Any]:
-    found = _plain(draft) | asdict(secrets.masked(draft.check))
-    return found | {
-        "expected_status_codes": written_status_codes(draft.check.expected_status_codes)
-    }
+    return created(shown_values(sent))
 
 
 def _plain(draft: Draft) -> dict[str, Any]:
-    found = asdict(draft)
-    del found["check"], found["sealed"]
-    return asdict(draft.check) | found
+    settings = asdict(draft)
+    del settings["check"], settings["encrypted"]
+    return asdict(draft.check) | settings | {"kind": kind_of(draft.check)}

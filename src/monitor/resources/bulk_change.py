@@ -4,36 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from monitor.domain.errors import Conflict, FieldProblem, InvalidInput
-from monitor.domain.website import CheckOptions
-from monitor.resources.secrets import MASK, has_mask
-from monitor.resources.validation import Draft, WebsiteFields, changed_website, draft
+from monitor.resources.check_options import KINDS, SECRET_FIELDS, CheckOptions
+from monitor.resources.fields import Values
+from monitor.resources.secrets import MASK
+from monitor.resources.website import Draft, changed_website, draft
 
 
 class NotConfirmed(Conflict):
     """The caller did not say how many websites match, or no longer rightly; ``matched`` do."""
 
     def __init__(self, matched: int, confirm: int | None) -> None:
-        found = f"{matched} website{' matches' if matched == 1 else 's match'}"
-        said = "" if confirm is None else f", not {confirm}"
-        message = f"{found}{said}: nothing was changed. If that is meant, add confirm={matched}."
+        count = f"{matched} website{' matches' if matched == 1 else 's match'}"
+        claim = "" if confirm is None else f", not {confirm}"
+        message = f"{count}{claim}: nothing was changed. If that is meant, add confirm={matched}."
         super().__init__("count_not_confirmed", message)
         self.matched = matched
 
 
 class Timing(Struct, frozen=True):
-    """The seconds that bound each other, and how many of the websites have them."""
+    """A kind of check, the seconds that bound each other, and how many websites have them."""
 
+    kind: str
     check_frequency: int
     request_timeout: int
     websites: int
 
 
-def changed_websites(body: object) -> WebsiteFields:
-    """Check what was sent to change many websites: external_id, which is unique, may not be in it,
-    nor what stands for a hidden value, which each of them has its own.
+def changed_websites(body: object) -> Values:
+    """The fields sent to change many websites: external_id, which is unique, may not be among
+    them, nor a mask, as each website has its own hidden value.
 
     Raises InvalidInput.
     """
@@ -47,51 +49,53 @@ def changed_websites(body: object) -> WebsiteFields:
     raise InvalidInput([problem])
 
 
-def _without_masks(fields: WebsiteFields) -> WebsiteFields:
-    headers = fields.request_headers
-    hides = {
-        "request_headers": headers is not UNSET and has_mask(headers),
-        "request_body": fields.request_body == MASK,
-    }
+def _without_masks(sent: Values) -> Values:
+    masked = [
+        name
+        for name, one in SECRET_FIELDS.items()
+        if name in sent and one.field.secret and one.field.secret.has_mask(sent[name])
+    ]
     message = f"holds {MASK}, which stands for each website's own hidden value: send the value"
-    if problems := [FieldProblem(name, message) for name, masked in hides.items() if masked]:
-        raise InvalidInput(problems)
-    return fields
+    if masked:
+        raise InvalidInput([FieldProblem(name, message) for name in masked])
+    return sent
 
 
-def check_timings(fields: WebsiteFields, timings: Sequence[Timing]) -> None:
+def check_timings(sent: Values, timings: Sequence[Timing]) -> None:
     """Raises InvalidInput where the fields contradict what some of the websites have, and says
     for how many of them."""
-    refused = [(t, error) for t in timings if (error := _refusal(fields, t)) is not None]
-    if refused:
-        first = refused[0][1].problems[0]
-        count, total = sum(t.websites for t, _ in refused), sum(t.websites for t in timings)
+    refusals = [(t, error) for t in timings if (error := _refusal(sent, t)) is not None]
+    if refusals:
+        first = refusals[0][1].problems[0]
+        count, total = sum(t.websites for t, _ in refusals), sum(t.websites for t in timings)
         raise InvalidInput.of(
-            first.field, f"{first.message}; so it is with {count} of these {total} websites"
+            first.field, f"{first.message}; this is so for {count} of these {total} websites"
         )
 
 
-def _refusal(fields: WebsiteFields, timing: Timing) -> InvalidInput | None:
+def _refusal(sent: Values, timing: Timing) -> InvalidInput | None:
     try:
-        draft(fields, _draft("http://timing/", "", timing))
+        draft(sent, _draft("http://timing/", "", timing))
     except InvalidInput as error:
         return error
     return None
 
 
-def names_follow(fields: WebsiteFields) -> bool:
+def names_follow(sent: Values) -> bool:
     """Whether the name that a website gets has to be worked out from its URL and name."""
-    return fields.name is None or (fields.name is UNSET and fields.url is not UNSET)
+    return ("name" in sent and sent["name"] is None) or ("name" not in sent and "url" in sent)
 
 
-def new_name(fields: WebsiteFields, url: str, name: str) -> str:
+def new_name(sent: Values, url: str, name: str) -> str:
     """The name that the fields give to a website of this URL and name; its timing is left out."""
-    own = WebsiteFields(url=fields.url, name=fields.name)
-    return draft(own, _draft(url, name, Timing(180, 15, 1))).name
+    own = {field: sent[field] for field in ("url", "name") if field in sent}
+    return draft(own, _draft(url, name, Timing("http", 180, 15, 1))).name
 
 
 def _draft(url: str, name: str, timing: Timing) -> Draft:
-    check = CheckOptions(url, timing.check_frequency, timing.request_timeout)
+    check: CheckOptions = KINDS[timing.kind](
+        url=url, check_frequency=timing.check_frequency, request_timeout=timing.request_timeout
+    )
     return Draft(
         name=name, check=check, regions=None, paused=False, alert_emails=(), external_id=None
     )

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from monitor.domain.errors import FieldProblem, InvalidInput, MonitorError
 from monitor.domain.outcome import printable
+from monitor.resources.fields import Values
 from monitor.resources.lines import MAX_LINE_BYTES, LongLine
-from monitor.resources.validation import WebsiteFields, new_website
+from monitor.resources.website import new_website
 
 MAX_KEY_LENGTH = 255
 MAX_FAILURES = 100
@@ -42,7 +43,7 @@ class LineResult(StrEnum):
     FAILED = "failed"
 
 
-class Outcome(Struct, frozen=True, array_like=True):
+class ProcessedLine(Struct, frozen=True, array_like=True):
     """What became of one line. ``id``: the website's; None where it failed, or where the website
     was made in a dry run. ``errors`` and ``code`` say why it failed."""
 
@@ -66,15 +67,15 @@ class Counts(Struct, frozen=True):
     def changed(self) -> int:
         return self.created + self.updated
 
-    def plus(self, lines: int, outcomes: list[Outcome]) -> Counts:
+    def plus(self, lines: int, outcomes: list[ProcessedLine]) -> Counts:
         """With these lines, of which the ones that are not empty came out like this."""
-        found = [o.result for o in outcomes]
+        results = [o.result for o in outcomes]
         return Counts(
             self.lines + lines,
-            self.created + found.count(LineResult.CREATED),
-            self.updated + found.count(LineResult.UPDATED),
-            self.unchanged + found.count(LineResult.UNCHANGED),
-            self.failed + found.count(LineResult.FAILED),
+            self.created + results.count(LineResult.CREATED),
+            self.updated + results.count(LineResult.UPDATED),
+            self.unchanged + results.count(LineResult.UNCHANGED),
+            self.failed + results.count(LineResult.FAILED),
         )
 
 
@@ -87,7 +88,7 @@ class BulkImport(Struct, frozen=True, kw_only=True):
     idempotency_key: str | None
     chunks: int
     counts: Counts
-    failures: list[Outcome]
+    failures: list[ProcessedLine]
     created_at: dt.datetime
     finished_at: dt.datetime | None
 
@@ -97,11 +98,11 @@ class KeyReused(MonitorError):
 
 
 class Candidate(Struct, frozen=True):
-    """A line that is fine by itself. ``id``: the website it says it is about, if it does."""
+    """A line whose fields are fine by themselves. ``id``: the website it names, if it does."""
 
     line: int
     id: UUID | None
-    fields: WebsiteFields
+    fields: Values
 
 
 def key_ok(key: str) -> bool:
@@ -109,7 +110,7 @@ def key_ok(key: str) -> bool:
     return _KEY.fullmatch(key) is not None
 
 
-def read_line(number: int, line: bytes | LongLine) -> Candidate | Outcome | None:
+def read_line(number: int, line: bytes | LongLine) -> Candidate | ProcessedLine | None:
     """What a line says, or why it failed; None where it is empty."""
     if isinstance(line, LongLine):
         return failure(number, "line_too_long", "line", f"is longer than {MAX_LINE_BYTES} bytes")
@@ -149,11 +150,11 @@ def _raise_with(problem: FieldProblem, body: Any) -> None:
     raise InvalidInput([problem])
 
 
-def refused(line: int, error: InvalidInput) -> Outcome:
+def refused(line: int, error: InvalidInput) -> ProcessedLine:
     """The outcome of a line with these problems."""
-    return Outcome(line, LineResult.FAILED, None, error.problems, "invalid_fields")
+    return ProcessedLine(line, LineResult.FAILED, None, error.problems, "invalid_fields")
 
 
-def failure(line: int, code: str, field: str, message: str) -> Outcome:
+def failure(line: int, code: str, field: str, message: str) -> ProcessedLine:
     """The outcome of a line with one problem."""
-    return Outcome(line, LineResult.FAILED, None, [FieldProblem(field, message)], code)
+    return ProcessedLine(line, LineResult.FAILED, None, [FieldProblem(field, message)], code)

@@ -7,8 +7,7 @@ import binascii
 import hashlib
 import re
 
-from monitor.domain.errors import FieldProblem
-from monitor.resources.validation import BadQuery
+from monitor.domain.errors import BadQuery, FieldProblem
 
 MAX_CURSOR_LENGTH = 200
 

@@ -1,5 +1,6 @@
-"""What single values must look like. Pure; each check returns the value to keep or raises Refused.
+"""What single values must look like. Pure.
 
+Each check returns the value to keep or raises InvalidValue.
 Messages complete a sentence that begins with the field's name.
 """
 
@@ -13,8 +14,9 @@ from typing import Any, TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
 from monitor.domain import hosts
-from monitor.domain.website import HTTP_METHODS, StatusRanges
+from monitor.domain.status_codes import StatusRanges
 
+HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MAX_URL_LENGTH = 2048
 MAX_HEADERS = 50
 MAX_HEADER_NAME, MAX_HEADER_VALUE = 128, 4096
@@ -55,59 +57,59 @@ _INSTANT_FORM = "must be a time with its offset, like 2026-11-24T10:00:00Z"
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
-class Refused(Exception):
+class InvalidValue(Exception):
     """The value cannot be accepted; the message says what it must be."""
 
 
 def text(value: object, most: int, *, least: int = 1) -> str:
     """One line of ``least`` to ``most`` characters, not only spaces, without control characters."""
     if not isinstance(value, str) or not least <= len(value) <= most:
-        raise Refused(f"must be a string of {least} to {most} characters")
+        raise InvalidValue(f"must be a string of {least} to {most} characters")
     if any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in value):
-        raise Refused("must not contain control characters")
+        raise InvalidValue("must not contain control characters")
     if least and not value.strip():
-        raise Refused("must not be only spaces")
+        raise InvalidValue("must not be only spaces")
     return value
 
 
 def integer(value: object, least: int, most: int) -> int:
     """A JSON number without fraction or exponent, from ``least`` to ``most``."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise Refused(f"must be a whole number from {least} to {most}")
+        raise InvalidValue(f"must be a whole number from {least} to {most}")
     return value
 
 
 def instant(value: str) -> dt.datetime:
     """A date and time with its offset (RFC 3339, section 5.6). A bare number is none."""
     if not _INSTANT.fullmatch(value):
-        raise Refused(_INSTANT_FORM)
+        raise InvalidValue(_INSTANT_FORM)
     try:
         return dt.datetime.fromisoformat(value.upper())
     except ValueError:
-        raise Refused(_INSTANT_FORM) from None
+        raise InvalidValue(_INSTANT_FORM) from None
 
 
 def boolean(value: object) -> bool:
     """true or false, not a word or a number for it."""
     if not isinstance(value, bool):
-        raise Refused("must be true or false")
+        raise InvalidValue("must be true or false")
     return value
 
 
 def url(value: object) -> str:
     """An absolute http or https URL (RFC 3986) without user or password in it."""
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_URL_LENGTH:
-        raise Refused(f"must be a string of 1 to {MAX_URL_LENGTH} characters")
+        raise InvalidValue(f"must be a string of 1 to {MAX_URL_LENGTH} characters")
     if "\\" in value or any(c.isspace() or not c.isprintable() for c in value):
-        raise Refused("must not contain spaces, backslashes or control characters")
+        raise InvalidValue("must not contain spaces, backslashes or control characters")
     try:
         parts = urlsplit(value)
     except ValueError:
-        raise Refused("is not a URL") from None
+        raise InvalidValue("is not a URL") from None
     if parts.scheme not in ("http", "https"):
-        raise Refused("must begin with http:// or https://")
+        raise InvalidValue("must begin with http:// or https://")
     if "@" in parts.netloc:
-        raise Refused("must not contain a user name or password; use request_headers")
+        raise InvalidValue("must not contain a user name or password; use request_headers")
     _check_host_and_port(parts)
     return value
 
@@ -121,16 +123,16 @@ def _check_host_and_port(parts: SplitResult) -> None:
         host, colon, port = parts.netloc.partition(":")
         _check_host_name(host)
     if colon not in ("", ":") or (colon and not _port_ok(port)):
-        raise Refused("must have a port from 1 to 65535, or none")
+        raise InvalidValue("must have a port from 1 to 65535, or none")
 
 
 def _check_ipv6(host: str) -> None:
     try:
         IPv6Address(host)
     except ValueError:
-        raise Refused("has an IPv6 address in it that is none") from None
+        raise InvalidValue("has an invalid IPv6 address in it") from None
     if "%" in host:
-        raise Refused("must not name the zone of an IPv6 address")
+        raise InvalidValue("must not name the zone of an IPv6 address")
 
 
 def _check_host_name(host: str) -> None:
@@ -138,9 +140,11 @@ def _check_host_name(host: str) -> None:
     plain = hosts.plain(host)
     labels = plain.removesuffix(".").split(".")
     if not host or len(host) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
-        raise Refused("must name a host")
+        raise InvalidValue("must name a host")
     if hosts.is_odd_address(plain):
-        raise Refused("must write an IPv4 address as four decimal numbers without leading zeros")
+        raise InvalidValue(
+            "must write an IPv4 address as four decimal numbers without leading zeros"
+        )
 
 
 def _port_ok(port: str) -> bool:
@@ -150,32 +154,32 @@ def _port_ok(port: str) -> bool:
 def http_method(value: object) -> str:
     """One of HTTP_METHODS, in any case; kept in upper case."""
     if not isinstance(value, str) or value.upper() not in HTTP_METHODS:
-        raise Refused(f"must be one of {', '.join(HTTP_METHODS)}")
+        raise InvalidValue(f"must be one of {', '.join(HTTP_METHODS)}")
     return value.upper()
 
 
 def headers(value: object) -> dict[str, str]:
     """An object of header names and values (RFC 9110, section 5), kept as sent."""
     if not isinstance(value, Mapping) or len(value) > MAX_HEADERS:
-        raise Refused(f"must be an object of at most {MAX_HEADERS} names and values")
+        raise InvalidValue(f"must be an object of at most {MAX_HEADERS} names and values")
     seen: set[str] = set()
     for name, content in value.items():
         _check_header(name, content)
         if name.lower() in seen:
-            raise Refused(f"names {name} twice")
+            raise InvalidValue(f"names {name} twice")
         seen.add(name.lower())
     return dict(value)
 
 
 def _check_header(name: str, content: object) -> None:
     if len(name) > MAX_HEADER_NAME or not _TOKEN.fullmatch(name):
-        raise Refused("has a name in it that cannot name a header")
+        raise InvalidValue("has a name in it that cannot name a header")
     if name.lower() in CONNECTION_HEADERS:
-        raise Refused(f"must not set {name}: the HTTP client does")
+        raise InvalidValue(f"must not set {name}: the HTTP client does")
     if not isinstance(content, str) or len(content) > MAX_HEADER_VALUE:
-        raise Refused(f"must give {name} a string of at most {MAX_HEADER_VALUE} characters")
+        raise InvalidValue(f"must give {name} a string of at most {MAX_HEADER_VALUE} characters")
     if not _FIELD_VALUE.fullmatch(content) or content != content.strip():
-        raise Refused(
+        raise InvalidValue(
             f"must give {name} visible ASCII characters, without line breaks, and without "
             "spaces at either end"
         )
@@ -184,16 +188,16 @@ def _check_header(name: str, content: object) -> None:
 def request_body(value: object) -> str:
     """Any text without NUL, which Postgres cannot hold."""
     if not isinstance(value, str) or len(value) > MAX_BODY_LENGTH:
-        raise Refused(f"must be a string of at most {MAX_BODY_LENGTH} characters")
+        raise InvalidValue(f"must be a string of at most {MAX_BODY_LENGTH} characters")
     if "\0" in value:
-        raise Refused("must not contain NUL characters")
+        raise InvalidValue("must not contain NUL characters")
     return value
 
 
 def status_codes(value: object) -> StatusRanges:
     """Codes and ranges as sent, ``[204, "300-399"]``, as sorted ranges that do not touch."""
     if not _is_list(value) or not 1 <= len(value) <= MAX_STATUS_ITEMS:
-        raise Refused(f"must be an array of 1 to {MAX_STATUS_ITEMS} codes and ranges")
+        raise InvalidValue(f"must be an array of 1 to {MAX_STATUS_ITEMS} codes and ranges")
     merged: list[tuple[int, int]] = []
     for lo, hi in sorted(_status_range(item) for item in value):
         if merged and lo <= merged[-1][1] + 1:
@@ -208,7 +212,7 @@ def _status_range(item: object) -> tuple[int, int]:
         return item, item
     match = _STATUS_RANGE.fullmatch(item) if isinstance(item, str) else None
     if match is None or int(match[1]) > int(match[2]):
-        raise Refused('must hold numbers from 100 to 599 and ranges like "200-399"')
+        raise InvalidValue('must hold numbers from 100 to 599 and ranges like "200-399"')
     return int(match[1]), int(match[2])
 
 
@@ -220,12 +224,12 @@ def written_status_codes(ranges: StatusRanges) -> list[int | str]:
 def emails(value: object) -> tuple[str, ...]:
     """Addresses to alert, without display names; none twice."""
     if not _is_list(value) or len(value) > MAX_EMAILS:
-        raise Refused(f"must be an array of at most {MAX_EMAILS} addresses")
+        raise InvalidValue(f"must be an array of at most {MAX_EMAILS} addresses")
     for number, item in enumerate(value, 1):
         if not isinstance(item, str) or not _email_ok(item):
-            raise Refused(f"must hold e-mail addresses; number {number} is none")
+            raise InvalidValue(f"must hold e-mail addresses; number {number} is not one")
     if len({item.lower() for item in value}) < len(value):
-        raise Refused("must not hold an address twice")
+        raise InvalidValue("must not hold an address twice")
     return tuple(value)
 
 
@@ -237,17 +241,19 @@ def _email_ok(value: str) -> bool:
 def region_name(value: object) -> str:
     """1 to 32 of a-z, 0-9 and -, starting with a letter: it becomes part of a queue's name."""
     if not isinstance(value, str) or not _REGION.fullmatch(value):
-        raise Refused("must be 1 to 32 of a-z, 0-9 and -, starting with a letter")
+        raise InvalidValue("must be 1 to 32 of a-z, 0-9 and -, starting with a letter")
     return value
 
 
 def region_names(value: object) -> tuple[str, ...]:
     """At least one region; whether they exist is for the database to say."""
     if not _is_list(value) or not 1 <= len(value) <= MAX_REGIONS:
-        raise Refused(f"must be an array of 1 to {MAX_REGIONS} names of regions, or null for all")
+        raise InvalidValue(
+            f"must be an array of 1 to {MAX_REGIONS} names of regions, or null for all"
+        )
     names = [region_name(item) for item in value]
     if len(set(names)) < len(names):
-        raise Refused("must not name a region twice")
+        raise InvalidValue("must not name a region twice")
     return tuple(sorted(names))
 
 

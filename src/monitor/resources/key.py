@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import partial
+from typing import Annotated
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from monitor.domain.access import Role
 from monitor.resources import formats
-from monitor.resources.formats import Refused
-from monitor.resources.validation import Check, checked, or_null
+from monitor.resources.fields import checked, declarations, field, or_null, whole_number
+from monitor.resources.formats import InvalidValue
 
 DAY_S = 86_400
 MIN_LIFETIME_S, MAX_LIFETIME_S = 60, 3650 * DAY_S
@@ -21,38 +21,54 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
 
 
-class NewKey(Struct, frozen=True, kw_only=True):
-    """A key to be made. ``expires_in``: seconds; None: it does not end by itself."""
-
-    name: str
-    role: Role
-    expires_in: int | None = None
-
-
-class Rotation(Struct, frozen=True, kw_only=True):
-    """How a key is replaced. ``overlap``: seconds that it goes on for. ``expires_in``: those of its
-    successor, None for ever; UNSET: as long as the key itself was made for."""
-
-    overlap: int = DEFAULT_OVERLAP_S
-    expires_in: int | UnsetType | None = UNSET
-
-
 def _role(value: object) -> Role:
     if not isinstance(value, str) or value not in tuple(Role):
-        raise Refused(f"must be one of {', '.join(Role)}")
+        raise InvalidValue(f"must be one of {', '.join(Role)}")
     return Role(value)
 
 
 _lifetime = or_null(partial(formats.integer, least=MIN_LIFETIME_S, most=MAX_LIFETIME_S))
-_NEW: Mapping[str, Check] = {
-    "name": partial(formats.text, most=255),
-    "role": _role,
-    "expires_in": _lifetime,
-}
-_ROTATION: Mapping[str, Check] = {
-    "overlap": partial(formats.integer, least=0, most=MAX_OVERLAP_S),
-    "expires_in": _lifetime,
-}
+
+
+class NewKey(Struct, frozen=True, kw_only=True):
+    """A key to be made. ``expires_in``: in so many seconds; null, the default: never by itself."""
+
+    name: Annotated[
+        str,
+        field(partial(formats.text, most=255), "What it is for.", min_length=1, max_length=255),
+    ]
+    role: Annotated[Role, field(_role, "What it may do.")]
+    expires_in: Annotated[
+        int | None,
+        field(
+            _lifetime,
+            "Seconds until it expires.",
+            wire=Annotated[int, Meta(ge=MIN_LIFETIME_S, le=MAX_LIFETIME_S)] | None,
+        ),
+    ] = None
+
+
+class Rotation(Struct, frozen=True, kw_only=True):
+    """How a key is replaced. ``expires_in``: seconds, null for ever; absent: the lifetime that the
+    key itself was made with."""
+
+    overlap: Annotated[
+        int, whole_number(0, MAX_OVERLAP_S, "Seconds that the old key goes on working.")
+    ] = DEFAULT_OVERLAP_S
+    expires_in: Annotated[
+        int | UnsetType | None,
+        field(
+            _lifetime,
+            "Seconds until the successor expires.",
+            wire=Annotated[int, Meta(ge=MIN_LIFETIME_S, le=MAX_LIFETIME_S)] | UnsetType | None,
+        ),
+    ] = UNSET
+
+
+NEW_KEY_FIELDS, ROTATION_FIELDS = declarations(NewKey), declarations(Rotation)
+
+_NEW = {name: one.field.check for name, one in NEW_KEY_FIELDS.items()}
+_ROTATION = {name: one.field.check for name, one in ROTATION_FIELDS.items()}
 _READ_ONLY = frozenset(
     {
         "id",
@@ -69,18 +85,18 @@ _READ_ONLY = frozenset(
 
 
 def new_key(body: object) -> NewKey:
-    """Check what was sent to make a key. Raises InvalidInput."""
+    """The key that a body describes. Raises InvalidInput."""
     return NewKey(**checked(body, _NEW, _READ_ONLY, required=("name", "role")))
 
 
 def rotation(body: object) -> Rotation:
-    """Check what was sent to replace a key. Raises InvalidInput."""
+    """The rotation that a body describes. Raises InvalidInput."""
     return Rotation(**checked(body, _ROTATION, _READ_ONLY | {"name", "role"}))
 
 
 def seconds(text: str) -> int:
-    """A span as a person writes it: ``90d``; the units are s, m, h, d and w. Raises Refused."""
+    """Seconds of a duration like ``90d``; the units are s, m, h, d and w. Raises InvalidValue."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise Refused("must be a number and s, m, h, d or w, like 90d")
+        raise InvalidValue("must be a number and s, m, h, d or w, like 90d")
     return int(match[1]) * _UNITS_S[match[2]]

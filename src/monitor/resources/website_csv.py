@@ -1,10 +1,10 @@
 """Websites as rows of a CSV file (RFC 4180). Pure.
 
-A row and the object that POST /websites takes say the same: ``read_row(row(x)) == x``.
+A row and the object that POST /websites takes say the same: ``read_row(row(x)) == x``. The type of
+a field, as it is sent, says how its cells are written:
 
-- Lists are joined by ``;``. An empty cell of ``regions`` stands for all regions, one of
-  ``external_id`` for none.
-- ``request_headers`` is a JSON object.
+- Arrays are joined by ``;``, objects are JSON, booleans are ``true`` or ``false``.
+- An empty cell stands for null where the field says so: all regions, no external_id.
 - A cell that a spreadsheet would take for a formula, because it begins with = + - @, a tab or a
   line break, has a ``'`` put before it; so has one that begins with ``'`` by itself. Reading takes
   one ``'`` off again.
@@ -14,33 +14,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, get_args, get_origin
 
 import msgspec
 
-COLUMNS = (
-    "id",
-    "url",
-    "name",
-    "regions",
-    "check_frequency",
-    "request_timeout",
-    "http_method",
-    "request_headers",
-    "request_body",
-    "expected_status_codes",
-    "follow_redirects",
-    "verify_ssl",
-    "paused",
-    "alert_emails",
-    "external_id",
-)
+from monitor.resources.check_options import KINDS
+from monitor.resources.fields import Declared
+from monitor.resources.website import fields_of
 
-_LISTS = frozenset({"regions", "expected_status_codes", "alert_emails"})
-_NULL_IF_EMPTY = frozenset({"regions", "external_id"})
-_NUMBERS = frozenset({"check_frequency", "request_timeout"})
-_BOOLEANS = frozenset({"follow_redirects", "verify_ssl", "paused"})
+_FIELDS: dict[str, Declared] = {n: one for kind in KINDS for n, one in fields_of(kind).items()}
+
+COLUMNS = ("id", *_FIELDS, "kind")
+
 _GUARDED = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
@@ -52,8 +38,8 @@ def text(rows: Iterable[Sequence[str]]) -> str:
 
 
 def row(website: Mapping[str, Any]) -> list[str]:
-    """The cells of a website, in the order of COLUMNS."""
-    return [_guarded(_cell(website[name])) for name in COLUMNS]
+    """The cells of a website, in the order of COLUMNS; empty for fields of other kinds."""
+    return [_guarded(_cell(website.get(name))) for name in COLUMNS]
 
 
 def read_row(cells: Mapping[str, str]) -> dict[str, Any]:
@@ -61,7 +47,11 @@ def read_row(cells: Mapping[str, str]) -> dict[str, Any]:
 
     Cells that are not what their column holds are left as they are, for the API to refuse.
     """
-    return {name: _value(name, _unguarded(cell)) for name, cell in cells.items()}
+    return {
+        name: _value(name, _unguarded(cell))
+        for name, cell in cells.items()
+        if not (cell == "" and name == "kind")
+    }
 
 
 def _cell(value: object) -> str:
@@ -79,15 +69,20 @@ def _cell(value: object) -> str:
 
 
 def _value(name: str, cell: str) -> Any:
-    if cell == "" and name in _NULL_IF_EMPTY:
+    one = _FIELDS.get(name)
+    if one is None:
+        return cell
+    if cell == "" and one.field.null_if_empty:
         return None
-    if name in _LISTS:
-        return [_code(item) for item in cell.split(";")] if cell else []
-    if name in _BOOLEANS:
-        return {"true": True, "false": False}.get(cell, cell)
-    if name in _NUMBERS:
-        return _code(cell)
-    return _json_or_text(cell) if name == "request_headers" else cell
+    return _READERS.get(_shape(one.wire), str)(cell)
+
+
+def _shape(wire: Any) -> str:
+    """``list``, ``dict``, ``bool``, ``int`` or ``str``: what a type is, null left out."""
+    parts = [part for part in get_args(wire) if part is not type(None)]
+    if parts and get_origin(wire) not in (list, dict):
+        return _shape(parts[0])
+    return str((get_origin(wire) or wire).__name__)
 
 
 def _code(item: str) -> int | str:
@@ -99,6 +94,14 @@ def _json_or_text(cell: str) -> Any:
         return msgspec.json.decode(cell)
     except msgspec.DecodeError:
         return cell
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "list": lambda cell: [_code(item) for item in cell.split(";")] if cell else [],
+    "dict": _json_or_text,
+    "bool": lambda cell: {"true": True, "false": False}.get(cell, cell),
+    "int": _code,
+}
 
 
 def _guarded(cell: str) -> str:

@@ -10,8 +10,8 @@ import asyncio
 import pytest
 
 from monitor.domain.outcome import Reason, Result
-from monitor.domain.website import CheckOptions
 from monitor.probes.net.resolver import MAX_AGE_S
+from monitor.resources.check_options import CheckOptions
 from support import targets_tls
 from support.blocked import INSIDE, NotedPolicy, listeners, nobody_came
 from support.dns import DnsServer

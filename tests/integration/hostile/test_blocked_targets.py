@@ -10,8 +10,8 @@ import pytest
 
 from monitor.domain.errors import InvalidInput
 from monitor.domain.outcome import Reason, Result
-from monitor.domain.website import CheckOptions
-from monitor.resources import validation
+from monitor.resources import website
+from monitor.resources.check_options import CheckOptions
 from support.blocked import INSIDE, NotedPolicy, listeners, nobody_came
 from support.dns import DnsServer
 from support.targets import TargetServer
@@ -147,10 +147,10 @@ def test_what_the_api_says_of_it(kind):
     body = {"url": f"http://{host}:8080/"}
 
     if said is None:
-        assert validation.new_website(body).url == body["url"]
+        assert website.new_website(body)["url"] == body["url"]
     else:
         with pytest.raises(InvalidInput) as refused:
-            validation.new_website(body)
+            website.new_website(body)
         assert str(refused.value) == said
 
 

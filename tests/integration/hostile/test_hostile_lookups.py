@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from monitor.domain.outcome import Reason, Result
-from monitor.domain.website import CheckOptions
+from monitor.resources.check_options import CheckOptions
 from support.dns import DnsServer
 from support.hostile_dns import HOSTILE
 from support.targets import TargetServer

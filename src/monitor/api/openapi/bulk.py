@@ -17,6 +17,7 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.enums import OpenAPIType
 
 from monitor.api.schemas import bulk as schemas_bulk
+from monitor.api.schemas.website import ExportedWebsite
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
@@ -30,7 +31,7 @@ OUTCOMES = ResponseSpec(
     media_type=NDJSON,
 )
 WEBSITES = ResponseSpec(
-    schemas_bulk.ExportedWebsite,
+    ExportedWebsite,
     generate_examples=False,
     description="A JSON object a line, or a header and a row each.",
     media_type=NDJSON,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any
 
 from litestar import Litestar, Response, Router
@@ -22,10 +21,12 @@ from litestar.openapi.spec import (
 )
 from litestar.routes import HTTPRoute
 
+from monitor import __version__
 from monitor.api.auth import PUBLIC, needed_role
 from monitor.api.openapi.page import SchemaPage
 from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, problem_of
 from monitor.domain.errors import FieldProblem
+from monitor.resources.website import draft, shown
 
 DESCRIPTION = """
 Watches websites from several regions, says what is down, and says what it did not measure.
@@ -61,8 +62,8 @@ _NEW_WEBSITE = {
     "smallest": Example(summary="A URL is enough", value={"url": "https://example.com/"}),
     "every option": Example(
         summary="Every option",
-        value={
-            "url": "https://example.com/health",
+        value=shown(draft({"url": "https://example.com/health"}))
+        | {
             "name": "Example, health",
             "regions": ["europe"],
             "check_frequency": 60,
@@ -71,9 +72,6 @@ _NEW_WEBSITE = {
             "request_headers": {"Accept": "application/json"},
             "request_body": "{}",
             "expected_status_codes": [204, "300-399"],
-            "follow_redirects": False,
-            "verify_ssl": True,
-            "paused": False,
             "alert_emails": ["ops@example.com"],
             "external_id": "shop-1",
         },
@@ -160,7 +158,7 @@ def config(page: SchemaPage) -> OpenAPIConfig:
     """
     return OpenAPIConfig(
         title="monitor",
-        version=version("monitor"),
+        version=__version__,
         description=DESCRIPTION,
         use_handler_docstrings=True,
         components=Components(

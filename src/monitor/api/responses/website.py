@@ -1,125 +1,27 @@
-"""From what the services return to what goes over the wire."""
+"""Websites as they go over the wire."""
 
 from __future__ import annotations
 
-import datetime as dt
-
-from msgspec.structs import asdict
+from typing import Any
 
 from monitor.api.schemas import website as schemas
-from monitor.domain.series import Bucket
-from monitor.resources.formats import written_status_codes
-from monitor.resources.secrets import masked
-from monitor.services.incidents import downtime
-from monitor.services.websites import latest as monitor_view
-from monitor.services.websites.latest import RegionView, View
-from monitor.services.websites.series import RegionSeries, Series
-from monitor.services.workers.regions import SeenRegion
-from monitor.storage.postgres.history import Incident
+from monitor.resources.website import draft_of, shown
+from monitor.resources.write_plan import Existing
+from monitor.services.websites.latest import View
 
 
 def website(view: View) -> schemas.Website:
     """A website with its options and status."""
-    found = view.stored.website
-    check = asdict(masked(found.check))
-    check["expected_status_codes"] = written_status_codes(found.check.expected_status_codes)
-    return schemas.Website(
-        id=found.id,
-        name=found.name,
-        regions=list(view.stored.regions),
-        paused=found.paused_at is not None,
-        alert_emails=list(found.alert_emails),
-        external_id=found.external_id,
-        status=view.status,
-        created_at=found.created_at,
-        updated_at=found.updated_at,
-        **check,
-    )
+    stored = view.stored.website
+    return shown(draft_of(stored)) | {
+        "id": stored.id,
+        "regions": list(view.stored.regions),
+        "status": view.status,
+        "created_at": stored.created_at,
+        "updated_at": stored.updated_at,
+    }
 
 
-def region(seen: SeenRegion) -> schemas.Region:
-    """A region, and what it said of itself."""
-    return schemas.Region(
-        **asdict(seen.region),
-        last_seen_at=_time(seen.report.seen_at_s) if seen.report else None,
-        network=seen.report.network if seen.report else None,
-    )
-
-
-def latest(view: View) -> schemas.Latest:
-    """A website's status, region by region."""
-    found = view.stored.website
-    return schemas.Latest(
-        id=found.id,
-        url=found.check.url,
-        name=found.name,
-        status=view.status,
-        since=monitor_view.since(view),
-        regions=[_region_latest(r) for r in view.regions],
-    )
-
-
-def _region_latest(seen: RegionView) -> schemas.RegionLatest:
-    state = seen.state
-    return schemas.RegionLatest(
-        region=seen.region,
-        verdict=state.verdict,
-        last_checked_at=_time(state.slot_s) if state.slot_s else None,
-        response_ms=_rounded(state.response_ms),
-        reason=state.reason,
-        status_code=state.status_code or None,
-        fresh=seen.fresh,
-    )
-
-
-def series(found: Series, days: int) -> schemas.WebsiteSeries:
-    """A chart."""
-    return schemas.WebsiteSeries(
-        website_id=found.website.id,
-        days=days,
-        bucket_s=found.plan.width_s,
-        since=_time(found.plan.since_s),
-        until=_time(found.plan.until_s),
-        series=[_region_series(s) for s in found.regions],
-    )
-
-
-def _region_series(found: RegionSeries) -> schemas.RegionSeries:
-    uptime = schemas.UptimeSummary(
-        found.uptime.checks,
-        _rounded(found.uptime.up_ratio, 6),
-        round(found.uptime.measured_ratio, 6),
-    )
-    return schemas.RegionSeries(found.region, uptime, [_point(b) for b in found.buckets])
-
-
-def _point(bucket: Bucket) -> schemas.Point:
-    times = schemas.ResponseTimes(
-        _rounded(bucket.mean_ms), _rounded(bucket.p95_ms), _rounded(bucket.max_ms)
-    )
-    up_ratio = round(bucket.up / bucket.checks, 6)
-    return schemas.Point(_time(bucket.start_s), bucket.checks, up_ratio, times)
-
-
-def incident(found: Incident, now_s: float) -> schemas.Downtime:
-    """A downtime as of now."""
-    now = dt.datetime.fromtimestamp(now_s, dt.UTC)
-    return schemas.Downtime(
-        id=found.id,
-        started_at=found.started_at,
-        resolved_at=found.resolved_at,
-        duration_s=downtime.duration_s(found, now),
-        cause=found.cause,
-        status_code=found.status_code or None,
-        evidence=found.evidence,
-        regions=list(found.regions),
-        resolution=found.resolution,
-    )
-
-
-def _time(unix_s: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(unix_s, dt.UTC)
-
-
-def _rounded(value: float | None, digits: int = 3) -> float | None:
-    return None if value is None else round(value, digits)
+def exported(existing: Existing) -> dict[str, Any]:
+    """A website as it would be sent to make it, and its id."""
+    return {"id": existing.id} | shown(existing.draft)

@@ -15,10 +15,9 @@ from monitor.api.dependencies import Deps
 from monitor.api.openapi.document import problems
 from monitor.api.parameters import Cursor, Limit
 from monitor.api.schemas import audit as schemas_audit
-from monitor.domain.errors import FieldProblem
-from monitor.resources.audit import Action, Entry, Query
-from monitor.resources.formats import Refused, instant
-from monitor.resources.validation import BadQuery
+from monitor.domain.errors import BadQuery, FieldProblem
+from monitor.resources.audit import Action, AuditFilter, Entry
+from monitor.resources.formats import InvalidValue, instant
 from monitor.services.access import audit
 
 KeyFilter = Annotated[UUID | None, QueryParameter(description="Done with this API key.")]
@@ -54,7 +53,7 @@ async def read_audit_log(
     not happen: an entry is stored together with its change. A change of many websites is one entry,
     an import one for every thousand lines, with counts.
     """
-    wanted = Query(
+    wanted = AuditFilter(
         key=key,
         action=action,
         object=object,
@@ -68,7 +67,7 @@ async def read_audit_log(
 def _time(parameter: str, given: str | None) -> dt.datetime | None:
     try:
         return None if given is None else instant(given)
-    except Refused as refused:
+    except InvalidValue as refused:
         raise BadQuery([FieldProblem(parameter, str(refused))]) from None
 
 

@@ -18,7 +18,7 @@ from monitor.api.parameters import PausedFilter, RegionFilter, TextFilter
 from monitor.api.problems import MEDIA_TYPE, Problem, problem_of
 from monitor.api.schemas import bulk_change as schemas_bulk_change
 from monitor.resources.bulk_change import NotConfirmed
-from monitor.resources.validation import WebsiteFields
+from monitor.resources.fields import Values
 from monitor.services.bulk import change as bulk_change
 from monitor.services.bulk.change import Selection
 from monitor.storage.postgres.websites import Filter
@@ -60,7 +60,7 @@ _CONFLICT = {409: _unconfirmed()}
     responses=problems(400, 413, 415, 422) | _CONFLICT,
 )
 async def change_websites(
-    data: JSONBody[WebsiteFields],
+    data: JSONBody[Values],
     deps: Deps,
     *,
     region: RegionFilter = None,

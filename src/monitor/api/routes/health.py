@@ -10,7 +10,7 @@ from monitor.api.auth import PUBLIC
 from monitor.api.dependencies import Deps
 from monitor.api.openapi.document import every_ones
 from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, problem_of
-from monitor.api.schemas import website as schemas
+from monitor.api.schemas import health as schemas
 from monitor.services.workers import readiness
 
 _ASKED_WITH = (HttpMethod.GET, HttpMethod.HEAD)

@@ -20,8 +20,8 @@ from monitor.api.parameters import (
     StatusFilter,
     TextFilter,
 )
-from monitor.api.responses import website as answers
-from monitor.api.schemas import website as schemas
+from monitor.api.responses import monitor as responses
+from monitor.api.schemas import monitor as schemas
 from monitor.services.incidents import downtime
 from monitor.services.websites import latest as monitor_view
 from monitor.services.websites import series as monitor_series
@@ -44,7 +44,7 @@ async def latest_statuses(
     found, following = await monitor_view.page(
         deps.sources(), query, limit, cursor, need_states=True
     )
-    return schemas.LatestPage([answers.latest(view) for view in found], following)
+    return schemas.LatestPage([responses.latest(view) for view in found], following)
 
 
 @get("/{website_id:uuid}", opt=READ, responses=problems(400, 404))
@@ -62,7 +62,7 @@ async def website_series(
     found = await monitor_series.series(
         deps.reading, deps.tick_store, website_id, days=days, region=region, now_s=int(deps.clock())
     )
-    return answers.series(found, days)
+    return responses.series(found, days)
 
 
 @get("/{website_id:uuid}/downtime", opt=READ, responses=problems(400, 404))
@@ -72,14 +72,14 @@ async def downtime_history(
     """When the website was down, newest first. One that is still open has no `resolved_at`."""
     found, following = await downtime.page(deps.reading, website_id, limit, cursor)
     now_s = deps.clock()
-    return schemas.DowntimePage([answers.incident(i, now_s) for i in found], following)
+    return schemas.DowntimePage([responses.incident(i, now_s) for i in found], following)
 
 
 @get("/{website_id:uuid}/last_downtime", opt=READ, responses=problems(400, 404))
 async def last_downtime(website_id: FromPath[UUID], deps: Deps) -> schemas.Downtime:
     """The latest downtime; 404 with the code `no_downtime` where there has been none."""
     found = await downtime.last(deps.reading, website_id)
-    return answers.incident(found, deps.clock())
+    return responses.incident(found, deps.clock())
 
 
 router = Router(

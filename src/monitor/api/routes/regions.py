@@ -10,9 +10,9 @@ from monitor.api.bodies import NewRegionBody, RegionChangeBody
 from monitor.api.dependencies import Deps
 from monitor.api.openapi.document import LOCATION, problems
 from monitor.api.parameters import Cursor, Force, Limit
-from monitor.api.responses import website as answers
-from monitor.api.schemas import website as schemas
-from monitor.resources.validation import RegionFields
+from monitor.api.responses import region as responses
+from monitor.api.schemas import region as schemas
+from monitor.resources.fields import Values
 from monitor.services.workers import regions
 
 
@@ -23,25 +23,25 @@ from monitor.services.workers import regions
     response_headers=[LOCATION],
     responses=problems(400, 409, 413, 415, 422),
 )
-async def create_region(data: JSONBody[RegionFields], deps: Deps) -> Response[schemas.Region]:
+async def create_region(data: JSONBody[Values], deps: Deps) -> Response[schemas.Region]:
     """Add a place to check from. Websites of all regions are checked from it too."""
     region = await regions.create(deps.pool, data)
     await deps.announce_changes()
     seen = regions.SeenRegion(region, None)
-    return Response(answers.region(seen), headers={"Location": f"/regions/{region.name}"})
+    return Response(responses.region(seen), headers={"Location": f"/regions/{region.name}"})
 
 
 @get("/", opt=READ, responses=problems(400))
 async def list_regions(deps: Deps, limit: Limit = 100, cursor: Cursor = None) -> schemas.RegionPage:
     """Regions by name."""
     found, following = await regions.page(deps.reading, deps.redis, limit, cursor)
-    return schemas.RegionPage([answers.region(r) for r in found], following)
+    return schemas.RegionPage([responses.region(r) for r in found], following)
 
 
 @get("/{name:str}", opt=READ, responses=problems(400, 404))
 async def read_region(name: FromPath[str], deps: Deps) -> schemas.Region:
     """One region."""
-    return answers.region(await regions.get(deps.reading, deps.redis, name))
+    return responses.region(await regions.get(deps.reading, deps.redis, name))
 
 
 @patch(
@@ -50,11 +50,9 @@ async def read_region(name: FromPath[str], deps: Deps) -> schemas.Region:
     dto=RegionChangeBody,
     responses=problems(400, 404, 413, 415, 422),
 )
-async def change_region(
-    name: FromPath[str], data: JSONBody[RegionFields], deps: Deps
-) -> schemas.Region:
+async def change_region(name: FromPath[str], data: JSONBody[Values], deps: Deps) -> schemas.Region:
     """Change the description."""
-    return answers.region(await regions.change(deps.pool, deps.redis, name, data))
+    return responses.region(await regions.change(deps.pool, deps.redis, name, data))
 
 
 @delete("/{name:str}", opt=ADMIN, responses=problems(400, 404, 409))

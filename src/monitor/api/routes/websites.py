@@ -19,10 +19,10 @@ from monitor.api.parameters import (
     StatusFilter,
     TextFilter,
 )
-from monitor.api.responses import website as answers
+from monitor.api.responses import website as responses
 from monitor.api.routes import bulk_change
 from monitor.api.schemas import website as schemas
-from monitor.resources.validation import WebsiteFields
+from monitor.resources.fields import Values
 from monitor.services.websites import latest as monitor_view
 from monitor.services.websites import manage as websites
 from monitor.services.websites.latest import Query
@@ -36,13 +36,13 @@ from monitor.services.websites.latest import Query
     response_headers=[LOCATION],
     responses=problems(400, 409, 413, 415, 422),
 )
-async def create_website(data: JSONBody[WebsiteFields], deps: Deps) -> Response[schemas.Website]:
+async def create_website(data: JSONBody[Values], deps: Deps) -> Response[schemas.Website]:
     """Watch a website. It is checked at once, unless it is made paused."""
     stored = await websites.create(deps.pool, deps.vault, data, deps.clock())
     await deps.announce_changes()
     view = await monitor_view.show(deps.sources(), stored)
     location = f"/websites/{stored.website.id}"
-    return Response(answers.website(view), headers={"Location": location})
+    return Response(responses.website(view), headers={"Location": location})
 
 
 @get("/", opt=READ, responses=problems(400))
@@ -61,14 +61,14 @@ async def list_websites(
     found, following = await monitor_view.page(
         deps.sources(), query, limit, cursor, need_states=False
     )
-    return schemas.WebsitePage([answers.website(v) for v in found], following)
+    return schemas.WebsitePage([responses.website(v) for v in found], following)
 
 
 @get("/{website_id:uuid}", opt=READ, responses=problems(400, 404))
 async def read_website(website_id: FromPath[UUID], deps: Deps) -> schemas.Website:
     """One website."""
     stored = await websites.get(deps.reading, website_id)
-    return answers.website(await monitor_view.show(deps.sources(), stored))
+    return responses.website(await monitor_view.show(deps.sources(), stored))
 
 
 @patch(
@@ -78,15 +78,15 @@ async def read_website(website_id: FromPath[UUID], deps: Deps) -> schemas.Websit
     responses=problems(400, 404, 409, 413, 415, 422),
 )
 async def change_website(
-    website_id: FromPath[UUID], data: JSONBody[WebsiteFields], deps: Deps
+    website_id: FromPath[UUID], data: JSONBody[Values], deps: Deps
 ) -> schemas.Website:
     """Change what is sent and nothing else. A changed check is made at once.
 
     null sets `regions` back to all, `name` back to the URL's, and `external_id` to none.
     """
-    stored = await websites.change(deps.pool, deps.vault, website_id, data)
+    stored = await websites.change(deps.pool, deps.vault, website_id, data, deps.clock())
     await deps.announce_changes()
-    return answers.website(await monitor_view.show(deps.sources(), stored))
+    return responses.website(await monitor_view.show(deps.sources(), stored))
 
 
 @delete("/{website_id:uuid}", opt=WRITE, responses=problems(400, 404))

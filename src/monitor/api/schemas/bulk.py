@@ -57,23 +57,3 @@ class LineOutcome(Struct):
     id: UUID | None
     errors: list[FieldProblem]
     code: str | None
-
-
-class ExportedWebsite(Struct, kw_only=True):
-    """What POST /websites takes, and the id. ``regions`` null: all, those to come too."""
-
-    id: UUID
-    url: str
-    name: str
-    regions: list[str] | None
-    check_frequency: int
-    request_timeout: int
-    http_method: str
-    request_headers: dict[str, str]
-    request_body: str
-    expected_status_codes: list[int | str]
-    follow_redirects: bool
-    verify_ssl: bool
-    paused: bool
-    alert_emails: list[str]
-    external_id: str | None

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
 from uuid import UUID
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Struct
 
 from monitor.domain.access import KeyState, Role
-from monitor.resources.key import DEFAULT_OVERLAP_S, MAX_LIFETIME_S, MAX_OVERLAP_S, MIN_LIFETIME_S
+from monitor.resources.fields import new_struct
+from monitor.resources.key import NEW_KEY_FIELDS, ROTATION_FIELDS
 
-KeyName = Annotated[str, Meta(min_length=1, max_length=255, description="What it is for.")]
-Lifetime = Annotated[int, Meta(ge=MIN_LIFETIME_S, le=MAX_LIFETIME_S)]
-Overlap = Annotated[
-    int, Meta(ge=0, le=MAX_OVERLAP_S, description="Seconds that the old key goes on for.")
-]
-
-
-class NewKey(Struct, kw_only=True):
-    """A key to be made. ``expires_in``: in so many seconds; null, the default: not by itself."""
-
-    name: KeyName
-    role: Role
-    expires_in: Lifetime | None = None
-
-
-class Rotation(Struct, kw_only=True):
-    """How a key is replaced. ``expires_in``: seconds, null for ever; absent: as long as the key
-    itself was made for."""
-
-    overlap: Overlap = DEFAULT_OVERLAP_S
-    expires_in: Lifetime | UnsetType | None = UNSET
+NewKey = new_struct("NewKey", list(NEW_KEY_FIELDS.values()), "A key to create.")
+Rotation = new_struct("Rotation", list(ROTATION_FIELDS.values()), "How a key is replaced.")
 
 
 class Key(Struct, kw_only=True):

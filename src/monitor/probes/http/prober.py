@@ -12,7 +12,7 @@ from functools import partial
 from aiohttp.http_parser import RawResponseMessage
 
 from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result
-from monitor.domain.website import CheckOptions, status_expected
+from monitor.domain.status_codes import status_expected
 from monitor.probes.http import request as request_head
 from monitor.probes.http.exchange import Exchange
 from monitor.probes.http.redirects import (
@@ -29,6 +29,7 @@ from monitor.probes.net.deadlines import LATEST_S, Deadlines, Group, timed_out
 from monitor.probes.net.phases import Progress
 from monitor.probes.net.reasons import CheckFailed, Finding, down, not_measured
 from monitor.probes.net.resolver import Resolver
+from monitor.resources.check_options import CheckOptions
 from monitor.runtime.logging import get_logger
 
 _TOO_LATE = Outcome(Result.NOT_MEASURED, Reason.REGION_BUSY)

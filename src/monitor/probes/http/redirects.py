@@ -10,10 +10,10 @@ from msgspec import Struct, structs
 from yarl import URL
 
 from monitor.domain.outcome import Reason
-from monitor.domain.website import CheckOptions
 from monitor.probes.http import target
 from monitor.probes.http.target import Target
 from monitor.probes.net.reasons import CheckFailed, down
+from monitor.resources.check_options import CheckOptions
 
 MAX_REDIRECTS = 10
 MAX_LOCATION_CHARS = 2048

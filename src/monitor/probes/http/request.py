@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
+from monitor import __version__
 from monitor.probes.http.redirects import Request
 
 _DEFAULTS = {
-    "User-Agent": f"monitor/{version('monitor')} (website monitoring)",
+    "User-Agent": f"monitor/{__version__} (website monitoring)",
     "Accept": "*/*",
     "Accept-Encoding": "identity",
 }

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from monitor.domain.errors import BadQuery
 from monitor.resources import cursors as paging
-from monitor.resources.audit import SYSTEM, Action, Actor, Change, Entry, Query
-from monitor.resources.validation import BadQuery
+from monitor.resources.audit import SYSTEM, Action, Actor, AuditFilter, Change, Entry
 from monitor.storage.postgres import audit
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 
@@ -50,7 +50,7 @@ async def note(
 
 
 async def page(
-    pool: Pool, query: Query, limit: int, cursor: str | None
+    pool: Pool, query: AuditFilter, limit: int, cursor: str | None
 ) -> tuple[list[Entry], str | None]:
     """The next entries, newest first, and the cursor of those after them. Raises BadQuery."""
     if query.object is not None and not query.object.isprintable():

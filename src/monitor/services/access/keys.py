@@ -20,8 +20,8 @@ from monitor.domain.access import KeyState, Role
 from monitor.domain.errors import Conflict, InvalidInput, NotFound
 from monitor.domain.ids import uuid7
 from monitor.resources import cursors as paging
-from monitor.resources.audit import Action, made, removed
-from monitor.resources.formats import Refused, text
+from monitor.resources.audit import Action, created, removed
+from monitor.resources.formats import InvalidValue, text
 from monitor.resources.key import NewKey, Rotation
 from monitor.services.access import audit
 from monitor.storage.postgres import keys
@@ -46,10 +46,10 @@ class CreatedKey(Struct, frozen=True):
 async def create(pool: Pool, new: NewKey) -> CreatedKey:
     """Create a key."""
     async with transaction(pool) as connection:
-        created = await _create(connection, new)
-        changes = made(_described(created.info))
-        await audit.note(connection, Action.KEY_CREATED, created.info.id, changes)
-        return created
+        key = await _create(connection, new)
+        changes = created(_described(key.info))
+        await audit.note(connection, Action.KEY_CREATED, key.info.id, changes)
+        return key
 
 
 def _described(info: KeyInfo) -> dict[str, Any]:
@@ -60,10 +60,10 @@ async def create_key(pool: Pool, name: str, role: Role, expires_in: int | None =
     """Create a key and return its text. Raises InvalidInput for a bad name."""
     try:
         checked = text(name, 255)
-    except Refused as refused:
+    except InvalidValue as refused:
         raise InvalidInput.of("name", str(refused)) from None
-    created = await create(pool, NewKey(name=checked, role=Role(role), expires_in=expires_in))
-    return created.text
+    key = await create(pool, NewKey(name=checked, role=Role(role), expires_in=expires_in))
+    return key.text
 
 
 async def _create(connection: Connection, new: NewKey) -> CreatedKey:

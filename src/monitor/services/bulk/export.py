@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
-from monitor.resources.bulk_plan import Known
-from monitor.resources.validation import BadQuery
+from monitor.domain.errors import BadQuery
+from monitor.resources.write_plan import Existing
 from monitor.runtime.event_loop import Slots
 from monitor.runtime.logging import get_logger
 from monitor.services.workers import regions
@@ -24,7 +24,7 @@ AT_ONCE = 3
 STALL_S = 60.0
 """A caller that takes nothing for so long gets no more."""
 
-Page = list[Known]
+Page = list[Existing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,14 @@ class Exporter:
     stall_s: float = STALL_S
 
 
-async def begin(exporter: Exporter, wanted: Filter) -> AsyncGenerator[Page]:
+async def begin(exporter: Exporter, filters: Filter) -> AsyncGenerator[Page]:
     """The first page is read before this returns, so what can go wrong goes wrong here.
 
     Raises BadQuery, NotFound for a region that is not there, Busy and Unavailable.
     """
-    if wanted.q is not None and not wanted.q.isprintable():
+    if filters.q is not None and not filters.q.isprintable():
         raise BadQuery.of("q", "must not contain control characters")
-    pages = _Pages(exporter, wanted)
+    pages = _Pages(exporter, filters)
     return _chained(await pages.next(), pages)
 
 
@@ -63,8 +63,8 @@ class _Pages:
     neither takes anything nor goes away.
     """
 
-    def __init__(self, exporter: Exporter, wanted: Filter) -> None:
-        self._exporter, self._wanted = exporter, wanted
+    def __init__(self, exporter: Exporter, filters: Filter) -> None:
+        self._exporter, self._filters = exporter, filters
         self._read: asyncio.Queue[Page] = asyncio.Queue(maxsize=1)
         self._reader = asyncio.create_task(self._read_all())
 
@@ -91,9 +91,9 @@ class _Pages:
         with self._exporter.slots.one():
             async with session(self._exporter.pool) as connection:
                 try:
-                    if self._wanted.region is not None:
-                        await regions.must_exist(connection, self._wanted.region)
-                    async with aclosing(export.pages(connection, self._wanted)) as pages:
+                    if self._filters.region is not None:
+                        await regions.must_exist(connection, self._filters.region)
+                    async with aclosing(export.pages(connection, self._filters)) as pages:
                         async for page in pages:
                             await self._hand_over(page)
                 except BaseException:

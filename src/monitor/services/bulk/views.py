@@ -7,7 +7,7 @@ from uuid import UUID
 
 from monitor.domain.errors import NotFound
 from monitor.resources import cursors as paging
-from monitor.resources.bulk_import import BulkImport, LineResult, Outcome
+from monitor.resources.bulk_import import BulkImport, LineResult, ProcessedLine
 from monitor.services.bulk.imports import KEEP_DAYS
 from monitor.storage.postgres import bulk
 from monitor.storage.postgres.pool import Pool, transaction
@@ -42,7 +42,7 @@ def _position(raw: bytes) -> UUID:
 
 async def outcomes(
     pool: Pool, import_id: UUID, only: LineResult | None
-) -> AsyncIterator[list[Outcome]]:
+) -> AsyncIterator[list[ProcessedLine]]:
     """What became of the lines stored so far, in order, a chunk at a time.
 
     No connection is held from one chunk to the next.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from monitor.domain import messages
@@ -12,7 +12,6 @@ from monitor.domain.messages import CheckBatch, CheckWebsites, Outgoing
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import Ring
 from monitor.domain.verdict import is_due
-from monitor.domain.website import Sealed
 from monitor.runtime.logging import get_logger
 from monitor.services.checks.region_worker import RegionWorker
 from monitor.services.checks.results import settle
@@ -112,17 +111,17 @@ async def _start(
 
 
 def _checked(worker: RegionWorker, entry: Entry, begin_by_s: float) -> Coroutine[Any, Any, Outcome]:
-    if entry.sealed is None:
+    if entry.encrypted is None:
         return worker.prober.check(entry.options, begin_by_s)
-    return _unsealed(worker, entry, entry.sealed, begin_by_s)
+    return _decrypted(worker, entry, entry.encrypted, begin_by_s)
 
 
-async def _unsealed(
-    worker: RegionWorker, entry: Entry, sealed: Sealed, begin_by_s: float
+async def _decrypted(
+    worker: RegionWorker, entry: Entry, encrypted: Mapping[str, str], begin_by_s: float
 ) -> Outcome:
     """A check without its headers would say something else than the website's owner asked."""
     try:
-        options = worker.vault.open(entry.options, sealed)
+        options = worker.vault.decrypt(entry.options, encrypted)
     except SecretsUnreadable as error:
         return Outcome(Result.NOT_MEASURED, Reason.SECRETS_UNREADABLE, evidence=str(error))
     return await worker.prober.check(options, begin_by_s)

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from monitor.domain.messages import Outgoing
 from monitor.domain.outcome import Outcome
-from monitor.domain.website import CheckOptions
 from monitor.metrics.worker_stats import Meter
+from monitor.resources.check_options import CheckOptions
 from monitor.services.checks.slow_checks import Stragglers
 from monitor.services.secrets.vault import Vault
 from monitor.storage.redis.projection import Projection

@@ -12,7 +12,7 @@ from monitor.domain import messages
 from monitor.domain.ids import ring_position
 from monitor.domain.messages import CheckWebsites, Outgoing
 from monitor.domain.ring import MINUTE_S, slots_of_position
-from monitor.domain.website import Definition, Projected
+from monitor.resources.website import Definition, Projected
 from monitor.runtime.logging import get_logger
 from monitor.storage.postgres import changes
 from monitor.storage.postgres.pool import Connection, Pool

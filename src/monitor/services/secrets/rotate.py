@@ -1,4 +1,4 @@
-"""Sealing all secrets with the first key: after a new one came first, or the first one came."""
+"""Encrypting all secrets with the first key: after a new key was put first, or the first came."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from monitor.domain.errors import SecretsUnreadable, SettingsError
 from monitor.resources.audit import Action
-from monitor.resources.validation import Draft
+from monitor.resources.website import Draft
 from monitor.runtime.event_loop import yield_to_loop
 from monitor.services.access import audit
 from monitor.services.secrets.vault import Vault
@@ -20,22 +20,22 @@ Progress = Callable[[int, int], None]
 """Told (done, total) websites."""
 
 
-async def reseal(pool: Pool, vault: Vault, progress: Progress | None = None) -> int:
-    """Seal the secrets of all websites with the first key; returns of how many that was needed.
+async def rotate(pool: Pool, vault: Vault, progress: Progress | None = None) -> int:
+    """Encrypt the secrets of all websites with the first key; returns for how many that was needed.
 
-    A page is a transaction, and what is sealed with the first key already is passed over: broken
-    off, it goes on when run again. Checks go on meanwhile. Raises SettingsError where there is
-    no key, SecretsUnreadable where a key that sealed something is missing; what was done stays.
+    A page is a transaction, and what the first key already encrypts is skipped: if interrupted, it
+    continues when run again. Checks go on meanwhile. Raises SettingsError where there is
+    no key, SecretsUnreadable where a key that encrypted something is missing; what was done stays.
     """
-    if not vault.seals:
+    if not vault.encrypts:
         raise SettingsError("MONITOR_ENCRYPTION_KEYS is not set; `monitor secrets key` makes one.")
     async with transaction(pool) as connection:
         total = await secrets.count(connection)
     after, done, changed = None, 0, 0
     while True:
         async with transaction(pool) as connection:
-            page, resealed = await _page(connection, vault, after)
-        changed += resealed
+            page, count = await _page(connection, vault, after)
+        changed += count
         done += len(page)
         if progress is not None:
             progress(done, max(total, done))
@@ -45,16 +45,16 @@ async def reseal(pool: Pool, vault: Vault, progress: Progress | None = None) -> 
 
 
 async def _page(connection: Connection, vault: Vault, after: UUID | None) -> tuple[list[UUID], int]:
-    found = await secrets.lock_page(connection, after, _PAGE)
-    sealed: list[tuple[UUID, Draft]] = []
-    async for known in yield_to_loop(iter(found)):
+    page = await secrets.lock_page(connection, after, _PAGE)
+    encrypted: list[tuple[UUID, Draft]] = []
+    async for one in yield_to_loop(iter(page)):
         try:
-            again = vault.resealed(known.draft)
+            again = vault.reencrypt(one.draft)
         except SecretsUnreadable as error:
-            raise SecretsUnreadable(f"the website {known.id}") from error
+            raise SecretsUnreadable(f"the website {one.id}") from error
         if again is not None:
-            sealed.append((known.id, again))
-    if sealed:
-        await secrets.store(connection, sealed)
-        await audit.note(connection, Action.SECRETS_ROTATED, None, websites=len(sealed))
-    return [known.id for known in found], len(sealed)
+            encrypted.append((one.id, again))
+    if encrypted:
+        await secrets.store(connection, encrypted)
+        await audit.note(connection, Action.SECRETS_ROTATED, None, websites=len(encrypted))
+    return [one.id for one in page], len(encrypted)

@@ -1,27 +1,29 @@
-"""Request headers and bodies at rest: sealed before they are stored, opened to be sent.
+"""Secrets at rest: encrypted before they are stored, decrypted to be sent.
 
-Fernet (AES-128-CBC and HMAC-SHA256) of ``cryptography``; the first key seals, every key opens.
-Opening costs 17 us, and only websites that hide something pay it.
+Fernet (AES-128-CBC and HMAC-SHA256) of ``cryptography``; the first key encrypts, every key
+decrypts. Decrypting costs 17 us, and only websites with secrets pay it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from monitor.domain.errors import SecretsUnreadable
-from monitor.domain.website import NOTHING_SEALED, CheckOptions, Sealed
-from monitor.resources import secrets
-from monitor.resources.validation import Draft, WebsiteFields
+from monitor.resources.check_options import SECRET_FIELDS, CheckOptions
+from monitor.resources.fields import Values
+from monitor.resources.secrets import Secret
+from monitor.resources.website import Draft
 from monitor.runtime.logging import get_logger
 
 log = get_logger(__name__)
 
-_headers = msgspec.json.Decoder(dict[str, str])
+_SECRETS: dict[str, Secret] = {
+    name: one.field.secret for name, one in SECRET_FIELDS.items() if one.field.secret is not None
+}
 
 
 def new_key() -> str:
@@ -43,102 +45,84 @@ class Vault:
         return "Vault(...)"
 
     @property
-    def seals(self) -> bool:
+    def encrypts(self) -> bool:
         return self._first is not None
 
-    def seal(self, draft: Draft) -> Draft:
-        """The draft to be stored: what is hidden is sealed, unless it is already."""
-        check = draft.check
-        if not check.request_headers and not check.request_body:
+    def encrypt(self, draft: Draft) -> Draft:
+        """The draft to be stored: what is hidden is encrypted, unless it already is."""
+        encrypted, shown = dict(draft.encrypted), {}
+        for name, secret, value in _set_secrets(draft.check):
+            if name in encrypted or self._encrypt_into(encrypted, name, secret, value):
+                shown[name] = secret.masked(value)
+        if not shown:
             return draft
-        sealed = Sealed(
-            draft.sealed.headers or self._seal_headers(check.request_headers),
-            draft.sealed.body or self._seal_text(check.request_body),
-        )
-        return replace(draft, check=_shown(check, sealed), sealed=sealed)
+        return replace(draft, check=replace(draft.check, **shown), encrypted=encrypted)
 
-    def seal_fields(self, fields: WebsiteFields) -> tuple[WebsiteFields, Sealed]:
-        """What was sent, without masks in it, to be stored with many websites."""
-        headers, body = fields.request_headers, fields.request_body
-        sealed = Sealed(
-            "" if headers is UNSET else self._seal_headers(headers),
-            "" if body is UNSET else self._seal_text(body),
-        )
-        if sealed.headers and headers is not UNSET:
-            headers = secrets.masked_headers(headers)
-        if sealed.body and body is not UNSET:
-            body = secrets.masked_body(body)
-        return replace(fields, request_headers=headers, request_body=body), sealed
+    def encrypt_values(self, sent: Values) -> tuple[Values, dict[str, str]]:
+        """Fields, without masks in them, to be stored with many websites; and their tokens."""
+        encrypted: dict[str, str] = {}
+        shown = dict(sent)
+        for name, secret in _SECRETS.items():
+            if name in sent and self._encrypt_into(encrypted, name, secret, sent[name]):
+                shown[name] = secret.masked(sent[name])
+        return shown, encrypted
 
-    def _seal_headers(self, headers: dict[str, str]) -> str:
-        if not any(secrets.hidden(*header) for header in headers.items()):
-            return ""
-        if secrets.has_mask(headers):
-            raise ValueError("a mask is no value to be stored")
-        return self._seal_text(msgspec.json.encode(headers).decode())
-
-    def _seal_text(self, text: str) -> str:
-        if not text:
-            return ""
-        if text == secrets.MASK:
+    def _encrypt_into(
+        self, encrypted: dict[str, str], name: str, secret: Secret, value: Any
+    ) -> bool:
+        """Encrypt a value that hides something; False where there is nothing to do, or no key."""
+        if not secret.hides(value):
+            return False
+        if secret.has_mask(value):
             raise ValueError("a mask is no value to be stored")
         if self._first is None:
             self.warn_once()
-            return ""
-        return self._first.encrypt(text.encode()).decode("ascii")
+            return False
+        encrypted[name] = self._first.encrypt(secret.to_text(value).encode()).decode("ascii")
+        return True
 
-    def open(self, check: CheckOptions, sealed: Sealed) -> CheckOptions:
+    def decrypt(self, check: CheckOptions, encrypted: Mapping[str, str]) -> CheckOptions:
         """The options with what is to be sent. Raises SecretsUnreadable."""
-        if sealed.headers:
-            check = replace(check, request_headers=self._open_headers(sealed.headers))
-        if sealed.body:
-            check = replace(check, request_body=self._open_text(sealed.body))
-        return check
+        values = {name: self._value(name, token) for name, token in encrypted.items()}
+        return replace(check, **values) if values else check
 
-    def opened(self, draft: Draft) -> Draft:
-        """The draft with nothing sealed. Raises SecretsUnreadable."""
-        if draft.sealed == NOTHING_SEALED:
+    def decrypted(self, draft: Draft) -> Draft:
+        """The draft with nothing encrypted. Raises SecretsUnreadable."""
+        if not draft.encrypted:
             return draft
-        return replace(draft, check=self.open(draft.check, draft.sealed), sealed=NOTHING_SEALED)
+        return replace(draft, check=self.decrypt(draft.check, draft.encrypted), encrypted={})
 
-    def holds(self, sealed: Sealed, fields: WebsiteFields) -> bool:
-        """Whether what these fields send is what is sealed; no, where that cannot be told."""
-        headers, body = fields.request_headers, fields.request_body
+    def matches(self, encrypted: Mapping[str, str], sent: Values) -> bool:
+        """Whether what these fields send is what is encrypted; no, where that cannot be told."""
         try:
-            if sealed.headers and headers is not UNSET:
-                same_headers = headers == self._open_headers(sealed.headers)
-            else:
-                same_headers = True
-            if sealed.body and body is not UNSET:
-                return same_headers and body == self._open_text(sealed.body)
-            return same_headers
+            return all(
+                sent[name] == self._value(name, token)
+                for name, token in encrypted.items()
+                if name in sent
+            )
         except SecretsUnreadable:
             return False
 
-    def resealed(self, draft: Draft) -> Draft | None:
-        """The draft sealed with the first key; None where it is. Raises SecretsUnreadable."""
-        opened = self.opened(draft)
-        again = self.seal(opened)
-        same = _same_parts(again.sealed, draft.sealed) and self._first_opens(draft.sealed)
-        return None if same else again
+    def reencrypt(self, draft: Draft) -> Draft | None:
+        """The draft encrypted with the first key; None where it is. Raises SecretsUnreadable."""
+        again = self.encrypt(self.decrypted(draft))
+        same = again.encrypted.keys() == draft.encrypted.keys()
+        return None if same and self._first_decrypts(draft.encrypted) else again
 
-    def _first_opens(self, sealed: Sealed) -> bool:
+    def _first_decrypts(self, encrypted: Mapping[str, str]) -> bool:
         try:
-            for token in filter(None, (sealed.headers, sealed.body)):
+            for token in encrypted.values():
                 assert self._first is not None
                 self._first.decrypt(token)
         except InvalidToken:
             return False
         return True
 
-    def _open_headers(self, token: str) -> dict[str, str]:
-        return _headers.decode(self._open_text(token))
-
-    def _open_text(self, token: str) -> str:
+    def _value(self, name: str, token: str) -> Any:
         if self._all is None:
             raise SecretsUnreadable
         try:
-            return self._all.decrypt(token).decode()
+            return _SECRETS[name].from_text(self._all.decrypt(token).decode())
         except InvalidToken:
             raise SecretsUnreadable from None
 
@@ -149,14 +133,8 @@ class Vault:
             log.warning("secrets.stored_in_the_clear", help="set MONITOR_ENCRYPTION_KEYS")
 
 
-def _shown(check: CheckOptions, sealed: Sealed) -> CheckOptions:
-    headers, body = check.request_headers, check.request_body
-    return replace(
-        check,
-        request_headers=secrets.masked_headers(headers) if sealed.headers else headers,
-        request_body=secrets.masked_body(body) if sealed.body else body,
-    )
-
-
-def _same_parts(one: Sealed, other: Sealed) -> bool:
-    return bool(one.headers) == bool(other.headers) and bool(one.body) == bool(other.body)
+def _set_secrets(check: CheckOptions) -> Iterator[tuple[str, Secret, Any]]:
+    """The options that may hold a secret and are set: (name, how to hide it, value)."""
+    for name, secret in _SECRETS.items():
+        if value := getattr(check, name, None):
+            yield name, secret, value

@@ -10,11 +10,10 @@ from uuid import UUID
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from monitor.domain.errors import Unavailable
+from monitor.domain.errors import BadQuery, Unavailable
 from monitor.domain.status import Status, website_status
 from monitor.domain.verdict import RegionState, Verdict, is_fresh
 from monitor.resources import cursors as paging
-from monitor.resources.validation import BadQuery
 from monitor.runtime.logging import get_logger
 from monitor.services.workers import regions
 from monitor.storage.postgres import websites

@@ -1,19 +1,19 @@
-"""Making, changing and removing websites. Each write commits with the row that Redis follows."""
+"""Creating, changing and removing one website. Each write commits with the row Redis follows."""
 
 from __future__ import annotations
 
-import os
 from uuid import UUID
 
-from msgspec import UNSET
-
-from monitor.domain.errors import InvalidInput, NotFound
-from monitor.domain.ids import uuid7
+from monitor.domain.errors import NotFound
 from monitor.resources.audit import Action, of_changed, of_new, of_removed
-from monitor.resources.validation import Draft, WebsiteFields, draft, draft_of
+from monitor.resources.bulk_import import Candidate
+from monitor.resources.fields import Values
+from monitor.resources.website import draft_of
+from monitor.resources.write_plan import Plan, raise_failure
 from monitor.services.access import audit
 from monitor.services.secrets.vault import Vault
-from monitor.storage.postgres import regions, websites
+from monitor.services.websites import write
+from monitor.storage.postgres import websites
 from monitor.storage.postgres.pool import Connection, Pool, session, transaction
 from monitor.storage.postgres.websites import Stored
 
@@ -21,85 +21,72 @@ from monitor.storage.postgres.websites import Stored
 async def get(pool: Pool, website_id: UUID) -> Stored:
     """One website. Raises NotFound."""
     async with session(pool) as connection:
-        return _there(await websites.fetch(connection, website_id))
+        return await _fetch(connection, website_id)
 
 
-async def create(pool: Pool, vault: Vault, fields: WebsiteFields, now_s: float) -> Stored:
-    """Store a new website; it is to be checked at once unless it is paused.
+async def create(pool: Pool, vault: Vault, sent: Values, now_s: float) -> Stored:
+    """Store a new website; it is checked at once unless it is paused.
 
-    Raises InvalidInput for fields that contradict each other and for regions that are not
-    there, Conflict for a taken external_id.
+    Raises InvalidInput for fields that contradict each other and for regions that do not exist,
+    Conflict for a taken external_id.
     """
-    wanted = draft(fields)
-    website_id = uuid7(int(now_s * 1000), os.urandom(10))
-    async with transaction(pool) as connection:
-        if not await regions.any_exists(connection):
-            raise InvalidInput.of("regions", "there is no region yet; make one with POST /regions")
-        await websites.insert(connection, website_id, vault.seal(wanted))
-        await websites.note_change(connection, website_id, check_now=not wanted.paused)
-        await audit.note(connection, Action.WEBSITE_CREATED, website_id, of_new(wanted))
-        return _there(await websites.fetch(connection, website_id))
+
+    async def attempt() -> Stored:
+        async with transaction(pool) as connection:
+            plan = await _planned(connection, vault, Candidate(1, None, sent), now_s)
+            (new,) = plan.new
+            await websites.store(connection, plan, check_now=True)
+            await audit.note(connection, Action.WEBSITE_CREATED, new.id, of_new(new.draft))
+            return await _fetch(connection, new.id)
+
+    return await write.retried(attempt)
 
 
-async def change(pool: Pool, vault: Vault, website_id: UUID, fields: WebsiteFields) -> Stored:
+async def change(pool: Pool, vault: Vault, website_id: UUID, sent: Values, now_s: float) -> Stored:
     """Change what was sent and leave the rest. Sending what is already so changes nothing.
 
     Raises NotFound, what ``create`` raises, and SecretsUnreadable where secrets are sent and those
-    there are cannot be read; any other field can be changed even then.
+    stored cannot be read; any other field can be changed even then.
     """
-    async with transaction(pool) as connection:
-        before = _there(await websites.lock(connection, website_id))
-        old = draft_of(before.website)
-        if fields.request_headers is not UNSET or fields.request_body is not UNSET:
-            old = vault.opened(old)
-        new = draft(fields, old)
-        if new == old:
-            return before
-        await _apply(connection, website_id, old, new, vault.seal(new))
-        await audit.note(connection, Action.WEBSITE_CHANGED, website_id, of_changed(old, new))
-        return _there(await websites.fetch(connection, website_id))
+
+    async def attempt() -> Stored:
+        async with transaction(pool) as connection:
+            if not await websites.lock(connection, website_id):
+                raise missing()
+            plan = await _planned(connection, vault, Candidate(1, website_id, sent), now_s)
+            await websites.store(connection, plan, check_now=True)
+            for changed in plan.changed:
+                changes = of_changed(changed.old, changed.new)
+                await audit.note(connection, Action.WEBSITE_CHANGED, website_id, changes)
+            return await _fetch(connection, website_id)
+
+    return await write.retried(attempt)
 
 
-async def _apply(
-    connection: Connection, website_id: UUID, old: Draft, new: Draft, sealed: Draft
-) -> None:
-    await websites.update(connection, website_id, sealed)
-    if new.regions != old.regions:
-        await websites.set_regions(connection, website_id, new.regions)
-        if new.regions is not None:
-            await websites.forget_verdicts(connection, website_id, new.regions)
-    if new.paused and not old.paused:
-        await websites.settle_pause(connection, website_id)
-    differs = new.check != old.check or new.regions != old.regions or old.paused
-    await websites.note_change(
-        connection,
-        website_id,
-        check_now=differs and not new.paused,
-        forget=(new.paused and not old.paused) or _loses_region(old, new),
-    )
-
-
-def _loses_region(old: Draft, new: Draft) -> bool:
-    """Whether some region may no longer check it; None stands for all regions."""
-    if new.regions is None:
-        return False
-    return old.regions is None or not set(old.regions) <= set(new.regions)
+async def _planned(
+    connection: Connection, vault: Vault, candidate: Candidate, now_s: float
+) -> Plan:
+    plan, _ = await write.plan(connection, vault, [candidate], now_s, upsert=False)
+    raise_failure(plan.lines[0])
+    return plan
 
 
 async def delete(pool: Pool, website_id: UUID) -> None:
     """Remove a website with its history. Raises NotFound."""
     async with transaction(pool) as connection:
-        before = draft_of(_there(await websites.lock(connection, website_id)).website)
-        if not await websites.delete(connection, website_id):
+        if not await websites.lock(connection, website_id):
             raise missing()
+        before = draft_of((await _fetch(connection, website_id)).website)
+        await websites.delete(connection, website_id)
         await websites.note_change(connection, website_id)
         await audit.note(connection, Action.WEBSITE_DELETED, website_id, of_removed(before))
 
 
-def _there(found: Stored | None) -> Stored:
-    if found is None:
+async def _fetch(connection: Connection, website_id: UUID) -> Stored:
+    stored = await websites.fetch(connection, website_id)
+    if stored is None:
         raise missing()
-    return found
+    return stored
 
 
 def missing() -> NotFound:

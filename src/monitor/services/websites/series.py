@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from monitor.domain.series import Bucket, Plan, Uptime, merge, plan, uptime
-from monitor.domain.website import Website
+from monitor.resources.website import Website
 from monitor.services.websites import manage as websites
 from monitor.services.workers import regions
 from monitor.storage.postgres.pool import Pool, session

@@ -5,12 +5,12 @@ from __future__ import annotations
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from monitor.domain.errors import Conflict, NotFound, Unavailable
-from monitor.domain.website import Region
+from monitor.domain.errors import BadQuery, Conflict, NotFound, Unavailable
 from monitor.resources import cursors as paging
-from monitor.resources.audit import Action, Change, made, removed
-from monitor.resources.formats import Refused, region_name
-from monitor.resources.validation import BadQuery, RegionFields
+from monitor.resources.audit import Action, Change, created, removed
+from monitor.resources.fields import Values
+from monitor.resources.formats import InvalidValue, region_name
+from monitor.resources.region import Region
 from monitor.runtime.logging import get_logger
 from monitor.services.access import audit
 from monitor.storage.postgres import regions, websites
@@ -55,27 +55,27 @@ def _position(cursor: str | None) -> str:
         return ""
     try:
         return region_name(paging.decode(cursor, _FINGERPRINT).decode("ascii"))
-    except (UnicodeDecodeError, Refused):
+    except (UnicodeDecodeError, InvalidValue):
         raise paging.not_a_cursor() from None
 
 
-async def create(pool: Pool, fields: RegionFields) -> Region:
+async def create(pool: Pool, sent: Values) -> Region:
     """Store a new region: websites of all regions are checked from it too. Raises Conflict."""
-    name, description = str(fields.name), fields.description or ""
+    name, description = sent["name"], sent.get("description", "")
     async with transaction(pool) as connection:
         await regions.insert(connection, name, description)
-        changes = made({"description": description})
+        changes = created({"description": description})
         await audit.note(connection, Action.REGION_CREATED, name, changes)
         return await _fetch(connection, name)
 
 
-async def change(pool: Pool, redis: Redis, name: str, fields: RegionFields) -> SeenRegion:
+async def change(pool: Pool, redis: Redis, name: str, sent: Values) -> SeenRegion:
     """Change the description, if one was sent. No worker knows it, so Redis need not follow.
 
     Raises NotFound.
     """
     async with transaction(pool) as connection:
-        before, description = await _fetch(connection, name), fields.description
+        before, description = await _fetch(connection, name), sent.get("description")
         if isinstance(description, str) and description != before.description:
             await regions.describe(connection, name, description)
             changes = {"description": Change(before.description, description)}
@@ -124,7 +124,7 @@ def _missing() -> NotFound:
 def _is_name(name: str) -> bool:
     try:
         return bool(region_name(name))
-    except Refused:
+    except InvalidValue:
         return False
 
 

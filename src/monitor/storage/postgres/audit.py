@@ -8,7 +8,7 @@ import msgspec
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
-from monitor.resources.audit import Action, Actor, Change, Entry, Query
+from monitor.resources.audit import Action, Actor, AuditFilter, Change, Entry
 from monitor.storage.postgres.pool import Connection
 
 _CONDITIONS = {
@@ -48,7 +48,7 @@ async def insert(
 
 
 async def fetch_page(
-    connection: Connection, wanted: Query, before: int | None, size: int
+    connection: Connection, wanted: AuditFilter, before: int | None, size: int
 ) -> list[Entry]:
     """The next entries, newest first."""
     values = msgspec.structs.asdict(wanted) | {"before": before, "size": size}

@@ -13,13 +13,13 @@ from monitor.resources.bulk_import import (
     Counts,
     ImportState,
     LineResult,
-    Outcome,
+    ProcessedLine,
 )
 from monitor.resources.lines import Chunk
 from monitor.storage.postgres.pool import Connection
 
 _encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
-_decoder = msgspec.msgpack.Decoder(list[Outcome])
+_decoder = msgspec.msgpack.Decoder(list[ProcessedLine])
 
 _LOCKS = 0x62756C6B
 """Class of the advisory locks "bulk": a session holds the one of each import it works on."""
@@ -117,7 +117,7 @@ async def digests(connection: Connection, import_id: UUID) -> list[bytes]:
 
 
 async def add_chunk(
-    connection: Connection, before: BulkImport, chunk: Chunk, outcomes: list[Outcome]
+    connection: Connection, before: BulkImport, chunk: Chunk, outcomes: list[ProcessedLine]
 ) -> BulkImport:
     """Store what became of the next chunk; returns the import as it is then.
 
@@ -178,7 +178,7 @@ async def finish(connection: Connection, import_id: UUID) -> None:
 
 async def next_outcomes(
     connection: Connection, import_id: UUID, after_chunk: int, *, failed_only: bool
-) -> tuple[int, list[Outcome]] | None:
+) -> tuple[int, list[ProcessedLine]] | None:
     """The number and the outcomes of the next chunk, with a failed line in it where only those
     are wanted; None: there is none."""
     cursor = await connection.execute(

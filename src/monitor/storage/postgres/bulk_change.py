@@ -9,20 +9,28 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from msgspec import UNSET
+import msgspec
+from msgspec import Struct
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
-from monitor.domain.errors import InvalidInput
-from monitor.domain.website import CheckOptions, Sealed
 from monitor.resources.bulk_change import Timing
-from monitor.resources.validation import WebsiteFields
-from monitor.storage.postgres.bulk_change_secrets import SEALED, secrets_differ
+from monitor.resources.check_options import OPTION_FIELDS, SECRET_FIELDS, CheckOptions
+from monitor.resources.fields import Values
 from monitor.storage.postgres.pool import Connection
-from monitor.storage.postgres.websites import Filter, conditions
+from monitor.storage.postgres.website_rows import (
+    CHECK_JSON,
+    OPTION_COLUMNS,
+    REQUEST_TIMEOUT,
+    SECRETS,
+    decode_check,
+    decode_tokens,
+    to_json,
+)
+from monitor.storage.postgres.websites import Filter, conditions, end_paused
 
 _PAGE = 5000
-
+_SECRETS_PAGE = 200
+"""Bodies may be long."""
 
 _TABLE = """
     CREATE TEMPORARY TABLE bulk_change (
@@ -38,6 +46,15 @@ _TABLE = """
 """
 
 
+class Secrets(Struct, frozen=True):
+    """What a listed website sends that may be secret: its options, and tokens of those that are
+    encrypted."""
+
+    id: UUID
+    check: CheckOptions
+    encrypted: dict[str, str]
+
+
 async def begin(connection: Connection) -> None:
     """Time for many rows, and no region is removed until the transaction ends: what websites are
     checked from would change although they are held."""
@@ -45,13 +62,13 @@ async def begin(connection: Connection) -> None:
     await connection.execute("SELECT 1 FROM regions ORDER BY name FOR KEY SHARE")
 
 
-async def count(connection: Connection, wanted: Filter) -> int:
+async def count(connection: Connection, filters: Filter) -> int:
     """How many websites match at the moment."""
-    query = sql.SQL("SELECT count(*) FROM websites w") + _where(wanted)
-    return await _number(connection, query, wanted)
+    query = sql.SQL("SELECT count(*) FROM websites w") + _where(filters)
+    return await _number(connection, query, filters)
 
 
-async def lock(connection: Connection, wanted: Filter, *, deleting: bool) -> int:
+async def lock(connection: Connection, filters: Filter, *, deleting: bool) -> int:
     """Hold the websites that match, in order of their ids, and list them; returns how many.
 
     One that another transaction was changing is waited for. Its regions are then still seen as
@@ -59,50 +76,41 @@ async def lock(connection: Connection, wanted: Filter, *, deleting: bool) -> int
     """
     await connection.execute(_TABLE)
     strength = sql.SQL(" FOR UPDATE" if deleting else " FOR NO KEY UPDATE")
-    listing = sql.SQL("INSERT INTO bulk_change (id) SELECT w.id FROM websites w") + _where(wanted)
-    await connection.execute(listing + sql.SQL(" ORDER BY w.id") + strength, _values(wanted))
+    listing = sql.SQL("INSERT INTO bulk_change (id) SELECT w.id FROM websites w") + _where(filters)
+    await connection.execute(
+        listing + sql.SQL(" ORDER BY w.id") + strength, _filter_values(filters)
+    )
     await connection.execute("ANALYZE bulk_change")
     again = sql.SQL(
         "DELETE FROM bulk_change b WHERE NOT EXISTS (SELECT 1 FROM websites w{})"
-    ).format(_where(wanted, sql.SQL("w.id = b.id")))
-    await connection.execute(again, _values(wanted))
-    return await _number(connection, sql.SQL("SELECT count(*) FROM bulk_change"), wanted)
+    ).format(_where(filters, sql.SQL("w.id = b.id")))
+    await connection.execute(again, _filter_values(filters))
+    return await _number(connection, sql.SQL("SELECT count(*) FROM bulk_change"), filters)
 
 
-def _where(wanted: Filter, *more: sql.Composable) -> sql.Composable:
-    found = [*more, *conditions(wanted)]
-    return sql.SQL(" WHERE ") + sql.SQL(" AND ").join(found) if found else sql.SQL("")
+def _where(filters: Filter, *more: sql.Composable) -> sql.Composable:
+    clauses = [*more, *conditions(filters)]
+    return sql.SQL(" WHERE ") + sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("")
 
 
-def _values(wanted: Filter) -> dict[str, Any]:
-    return {"region": wanted.region, "q": wanted.q}
+def _filter_values(filters: Filter) -> dict[str, Any]:
+    return {"region": filters.region, "q": filters.q}
 
 
-async def _number(connection: Connection, query: sql.Composable, wanted: Filter) -> int:
-    cursor = await connection.execute(sql.Composed([query]), _values(wanted))
+async def _number(connection: Connection, query: sql.Composable, filters: Filter) -> int:
+    cursor = await connection.execute(sql.Composed([query]), _filter_values(filters))
     row = await cursor.fetchone()
     return row[0] if row else 0
 
 
 async def timings(connection: Connection) -> list[Timing]:
     """The intervals and time-outs of the listed websites, each pair once."""
-    cursor = await connection.execute(
-        """
-        SELECT w.check_frequency, w.request_timeout, count(*)
-          FROM bulk_change b JOIN websites w USING (id) GROUP BY 1, 2 ORDER BY 1, 2
-        """
-    )
+    query = f"""
+        SELECT w.options->>'kind', w.check_frequency, {REQUEST_TIMEOUT}, count(*)
+          FROM bulk_change b JOIN websites w USING (id) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    """  # noqa: S608 - constants
+    cursor = await connection.execute(query.encode())
     return [Timing(*row) for row in await cursor.fetchall()]
-
-
-async def check_regions(connection: Connection, names: Sequence[str]) -> None:
-    """Raises InvalidInput naming a region that is not there."""
-    cursor = await connection.execute(
-        "SELECT name FROM regions WHERE name = ANY(%s)", [list(names)]
-    )
-    missing = sorted(set(names) - {name for (name,) in await cursor.fetchall()})
-    if missing:
-        raise InvalidInput.of("regions", f"must name regions that exist, not {missing[0]}")
 
 
 async def names(connection: Connection) -> AsyncIterator[list[tuple[UUID, str, str]]]:
@@ -113,22 +121,41 @@ async def names(connection: Connection) -> AsyncIterator[list[tuple[UUID, str, s
             yield [(i, url, name) for i, url, name in rows]
 
 
-async def give_names(connection: Connection, given: Sequence[tuple[UUID, str]]) -> None:
+async def set_names(connection: Connection, pairs: Sequence[tuple[UUID, str]]) -> None:
     """Note the names that listed websites are to get."""
     await connection.execute(
         """
         UPDATE bulk_change b SET name = n.name FROM unnest(%s::uuid[], %s::text[]) n (id, name)
          WHERE b.id = n.id
         """,
-        [[i for i, _ in given], [name for _, name in given]],
+        [[i for i, _ in pairs], [name for _, name in pairs]],
     )
 
 
-async def mark_changed(connection: Connection, fields: WebsiteFields, sealed: Sealed) -> int:
+async def with_secrets(connection: Connection) -> AsyncIterator[list[Secrets]]:
+    """Those of the listed websites that send something that may be secret, in pages."""
+    query = f"""
+        SELECT id, {CHECK_JSON}, w.encrypted::text FROM bulk_change JOIN websites w USING (id)
+         WHERE w.has_secrets
+    """  # noqa: S608 - constants
+    async with connection.cursor("secrets") as cursor:
+        await cursor.execute(query.encode())
+        while rows := await cursor.fetchmany(_SECRETS_PAGE):
+            yield [Secrets(i, decode_check(text), decode_tokens(e)) for i, text, e in rows]
+
+
+async def note_different(connection: Connection, website_ids: Sequence[UUID]) -> None:
+    """Note listed websites that encrypt something else than they are to."""
+    await connection.execute(
+        "UPDATE bulk_change SET secrets_differ = true WHERE id = ANY(%s)", [list(website_ids)]
+    )
+
+
+async def mark_changed(connection: Connection, sent: Values, encrypted: dict[str, str]) -> int:
     """Work out what the fields change of each listed website, and take those off the list that
     are so already; returns how many are left.
 
-    What is ``sealed`` is masked in the fields; which websites seal something else was noted.
+    What is ``encrypted`` is masked in the fields; which websites encrypt something else was noted.
     """
     query = sql.SQL(
         """
@@ -139,48 +166,70 @@ async def mark_changed(connection: Connection, fields: WebsiteFields, sealed: Se
           FROM websites w WHERE w.id = b.id
         """
     ).format(
-        name=_sent(fields, "name", "w.name"),
-        check=_any([*_differs(fields, CheckOptions.__struct_fields__), *secrets_differ(fields)]),
-        regions=_regions_differ(fields),
-        lost=_region_lost(fields),
-        paused=_sent(fields, "paused", "w.paused_at IS NOT NULL"),
+        name=_sent(sent, "name", "w.name"),
+        check=_any([*_columns_differ(sent, OPTION_COLUMNS), *_options_differ(sent)]),
+        regions=_regions_differ(sent),
+        lost=_region_lost(sent),
+        paused=_sent(sent, "paused", "w.paused_at IS NOT NULL"),
     )
-    await connection.execute(query, _fields(fields, sealed))
+    await connection.execute(query, _values(sent, encrypted))
     unchanged = sql.SQL(
         """
         DELETE FROM bulk_change b USING websites w
          WHERE w.id = b.id AND NOT (b.check_differs OR b.region_differs OR b.name <> w.name
                                     OR b.was_paused <> b.paused OR {emails})
         """
-    ).format(emails=_any(_differs(fields, ["alert_emails"])))
-    await connection.execute(unchanged, _fields(fields, sealed))
+    ).format(emails=_any(_columns_differ(sent, ["alert_emails"])))
+    await connection.execute(unchanged, _values(sent, encrypted))
     cursor = await connection.execute("SELECT count(*) FROM bulk_change")
     row = await cursor.fetchone()
     return row[0] if row else 0
 
 
-def _sent(fields: WebsiteFields, name: str, otherwise: str) -> sql.Composable:
+def _sent(sent: Values, name: str, otherwise: str) -> sql.Composable:
     """The field where it was sent and is not null, else an expression of ``websites w``."""
-    value = getattr(fields, name)
-    return sql.SQL(otherwise) if value is UNSET or value is None else sql.Placeholder(name)
+    return sql.SQL(otherwise) if sent.get(name) is None else sql.Placeholder(name)
 
 
-def _differs(fields: WebsiteFields, names: Sequence[str]) -> list[sql.Composable]:
+def _columns_differ(sent: Values, names: Sequence[str]) -> list[sql.Composable]:
     return [
         sql.SQL("w.{} <> {}").format(sql.Identifier(name), sql.Placeholder(name))
         for name in names
-        if getattr(fields, name) is not UNSET
+        if name in sent
     ]
 
 
-def _any(conditions: Sequence[sql.Composable]) -> sql.Composable:
-    return sql.SQL("({})").format(sql.SQL(" OR ").join([*conditions, sql.SQL("false")]))
+_NEW_OPTIONS = sql.SQL("((w.options - %(option_names)s::text[]) || %(options)s::jsonb)")
+"""The options with those that were sent; defaults are left out."""
+
+_NEW_TOKENS = sql.SQL(
+    "nullif((coalesce(w.encrypted, '{}') - %(option_names)s::text[]) || %(tokens)s::jsonb, '{}')"
+)
 
 
-def _regions_differ(fields: WebsiteFields) -> sql.Composable:
-    if fields.regions is UNSET:
+def _options_differ(sent: Values) -> list[sql.Composable]:
+    """Whether options differ; where they are masked, whether encryption or what is encrypted."""
+    if not _options_in(sent):
+        return []
+    secrets = [name for name in SECRETS if name in sent]
+    encryption = [
+        sql.SQL("(coalesce(w.encrypted, '{{}}') ? {0}) <> (%(tokens)s::jsonb ? {0})").format(
+            sql.Literal(name)
+        )
+        for name in secrets
+    ]
+    differs = sql.SQL("w.options <> {}").format(_NEW_OPTIONS)
+    return [differs, *encryption, *([sql.SQL("b.secrets_differ")] if secrets else [])]
+
+
+def _any(clauses: Sequence[sql.Composable]) -> sql.Composable:
+    return sql.SQL("({})").format(sql.SQL(" OR ").join([*clauses, sql.SQL("false")]))
+
+
+def _regions_differ(sent: Values) -> sql.Composable:
+    if "regions" not in sent:
         return sql.SQL("false")
-    if fields.regions is None:
+    if sent["regions"] is None:
         return sql.SQL("NOT w.all_regions")
     return sql.SQL(
         """
@@ -190,9 +239,9 @@ def _regions_differ(fields: WebsiteFields) -> sql.Composable:
     )
 
 
-def _region_lost(fields: WebsiteFields) -> sql.Composable:
+def _region_lost(sent: Values) -> sql.Composable:
     """Whether some region may no longer check it."""
-    if not isinstance(fields.regions, tuple):
+    if sent.get("regions") is None:
         return sql.SQL("false")
     return sql.SQL(
         """
@@ -202,25 +251,33 @@ def _region_lost(fields: WebsiteFields) -> sql.Composable:
     )
 
 
-def _fields(fields: WebsiteFields, sealed: Sealed) -> dict[str, Any]:
+def _options_in(sent: Values) -> dict[str, Any]:
+    """The options that were sent and are no columns."""
+    return {n: v for n, v in sent.items() if n in OPTION_FIELDS and n not in OPTION_COLUMNS}
+
+
+def _values(sent: Values, encrypted: dict[str, str]) -> dict[str, Any]:
     """What was sent, as Postgres takes it."""
-    found = {n: v for n in fields.__struct_fields__ if (v := getattr(fields, n)) is not UNSET}
-    for name in ("request_headers", "expected_status_codes"):
-        if name in found:
-            found[name] = Jsonb(found[name])
-    for name in ("regions", "alert_emails"):
-        if found.get(name) is not None:
-            found[name] = list(found[name])
-    return found | {"sealed_headers": sealed.headers or None, "sealed_body": sealed.body or None}
+    options = _options_in(sent)
+    kept = {n: v for n, v in options.items() if v != OPTION_FIELDS[n].initial()}
+    values = {n: list(v) if isinstance(v, tuple) else v for n, v in sent.items()}
+    return values | {
+        "option_names": list(options),
+        "options": to_json(msgspec.to_builtins(kept)),
+        "tokens": to_json(encrypted),
+        "secrets": list(SECRET_FIELDS),
+    }
 
 
-async def apply(connection: Connection, fields: WebsiteFields, sealed: Sealed) -> None:
+async def apply(connection: Connection, sent: Values, encrypted: dict[str, str]) -> None:
     """Make the listed websites what the fields say, with the change rows that Redis follows."""
-    await _update(connection, fields, sealed)
-    if fields.regions is not UNSET:
-        await _move(connection, fields.regions)
-    if fields.paused is True:
-        await _settle_pauses(connection)
+    await _update(connection, sent, encrypted)
+    if "regions" in sent:
+        await _move(connection, sent["regions"])
+    if sent.get("paused"):
+        await end_paused(
+            connection, sql.SQL("SELECT id FROM bulk_change WHERE paused AND NOT was_paused")
+        )
     await connection.execute(
         """
         INSERT INTO changes (website_id, check_now, forget)
@@ -231,20 +288,20 @@ async def apply(connection: Connection, fields: WebsiteFields, sealed: Sealed) -
     )
 
 
-async def _update(connection: Connection, fields: WebsiteFields, sealed: Sealed) -> None:
-    columns = [*CheckOptions.__struct_fields__, "alert_emails"]
+async def _update(connection: Connection, sent: Values, encrypted: dict[str, str]) -> None:
     sets: list[sql.Composable] = [
         sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
-        for name in columns
-        if getattr(fields, name) is not UNSET
+        for name in (*OPTION_COLUMNS, "alert_emails")
+        if name in sent
     ]
-    sets += [
-        sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(column))
-        for name, column in SEALED.items()
-        if getattr(fields, name) is not UNSET
-    ]
-    if fields.regions is not UNSET:
-        sets.append(sql.SQL("all_regions = {}").format(sql.Literal(fields.regions is None)))
+    if _options_in(sent):
+        sets += [
+            sql.SQL("options = {}").format(_NEW_OPTIONS),
+            sql.SQL("encrypted = {}").format(_NEW_TOKENS),
+            sql.SQL("has_secrets = {} ?| %(secrets)s::text[]").format(_NEW_OPTIONS),
+        ]
+    if "regions" in sent:
+        sets.append(sql.SQL("all_regions = {}").format(sql.Literal(sent["regions"] is None)))
     query = sql.SQL(
         """
         UPDATE websites w
@@ -253,7 +310,7 @@ async def _update(connection: Connection, fields: WebsiteFields, sealed: Sealed)
           FROM bulk_change b WHERE b.id = w.id
         """
     ).format(sql.SQL("").join([part + sql.SQL(", ") for part in sets]))
-    await connection.execute(query, _fields(fields, sealed))
+    await connection.execute(query, _values(sent, encrypted))
 
 
 async def _move(connection: Connection, regions: Sequence[str] | None) -> None:
@@ -271,18 +328,6 @@ async def _move(connection: Connection, regions: Sequence[str] | None) -> None:
     )
     query = f"DELETE FROM verdicts WHERE region <> ALL(%s) AND {moved}"  # noqa: S608 - constants
     await connection.execute(query.encode(), [list(regions)])
-
-
-async def _settle_pauses(connection: Connection) -> None:
-    """What pausing does to a past: incidents end, verdicts are forgotten."""
-    paused = "website_id IN (SELECT id FROM bulk_change WHERE paused AND NOT was_paused)"
-    await connection.execute(f"DELETE FROM verdicts WHERE {paused}".encode())  # noqa: S608 - constants
-    await connection.execute(
-        f"""
-        UPDATE incidents SET resolved_at = greatest(now(), started_at), resolution = 'paused'
-         WHERE resolved_at IS NULL AND {paused}
-        """.encode()  # noqa: S608 - constants
-    )
 
 
 async def delete(connection: Connection) -> None:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from monitor.resources.bulk_plan import Known, Plan
-from monitor.resources.validation import Draft
+from monitor.resources.website import Draft
+from monitor.resources.write_plan import Existing, Plan
 from monitor.storage.postgres.pool import Connection
 
 _draft = msgspec.msgpack.Decoder(Draft)
@@ -20,7 +20,8 @@ async def begin(connection: Connection) -> None:
     await connection.execute(
         """
         CREATE TEMPORARY TABLE bulk_dry_run (
-            id uuid PRIMARY KEY, external_id text, draft bytea NOT NULL, imagined boolean NOT NULL
+            id uuid PRIMARY KEY, external_id text, draft bytea NOT NULL,
+            dry_run_only boolean NOT NULL
         )
         """
     )
@@ -33,28 +34,30 @@ async def end(connection: Connection) -> None:
 
 
 async def over(
-    connection: Connection, found: Sequence[Known], ids: Sequence[UUID], names: Sequence[str]
-) -> list[Known]:
-    """These websites as the dry run has made them, and those it made up, by id or external_id."""
-    known = {k.id: k for k in found}
+    connection: Connection, stored: Sequence[Existing], ids: Sequence[UUID], names: Sequence[str]
+) -> list[Existing]:
+    """These websites as the dry run has changed them, and those it created, by id or
+    external_id."""
+    existing = {e.id: e for e in stored}
     cursor = await connection.execute(
-        "SELECT id, draft, imagined FROM bulk_dry_run WHERE id = ANY(%s) OR external_id = ANY(%s)",
-        [[*ids, *known], names],
+        "SELECT id, draft, dry_run_only FROM bulk_dry_run"
+        " WHERE id = ANY(%s) OR external_id = ANY(%s)",
+        [[*ids, *existing], names],
         prepare=False,
     )
-    for website_id, draft, imagined in await cursor.fetchall():
-        known[website_id] = Known(website_id, _draft.decode(draft), imagined=imagined)
-    return list(known.values())
+    for website_id, draft, dry_run_only in await cursor.fetchall():
+        existing[website_id] = Existing(website_id, _draft.decode(draft), dry_run_only=dry_run_only)
+    return list(existing.values())
 
 
-async def note(connection: Connection, plan: Plan, known: Sequence[Known]) -> None:
+async def note(connection: Connection, plan: Plan, existing: Sequence[Existing]) -> None:
     """Keep what the plan would store."""
-    imagined = {k.id for k in known if k.imagined}
-    rows = [(m.id, m.draft, True) for m in plan.made]
-    rows += [(c.id, c.new, c.id in imagined) for c in plan.changed]
+    dry_run_only = {e.id for e in existing if e.dry_run_only}
+    rows = [(n.id, n.stored or n.draft, True) for n in plan.new]
+    rows += [(c.id, c.stored or c.new, c.id in dry_run_only) for c in plan.changed]
     await connection.execute(
         """
-        INSERT INTO bulk_dry_run (id, external_id, draft, imagined)
+        INSERT INTO bulk_dry_run (id, external_id, draft, dry_run_only)
         SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::bool[])
             ON CONFLICT (id) DO UPDATE
            SET external_id = excluded.external_id, draft = excluded.draft

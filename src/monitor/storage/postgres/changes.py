@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from typing import LiteralString
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg.rows import TupleRow
 
-from monitor.domain.website import NOTHING_SEALED, CheckOptions, Definition, StatusRanges
+from monitor.resources.check_options import SECRET_FIELDS
+from monitor.resources.website import Definition
 from monitor.storage.postgres.pool import Connection, Pool, transaction
-from monitor.storage.postgres.websites import sealed_of
+from monitor.storage.postgres.website_rows import CHECK_JSON, decode_check, decode_tokens
 
 _SYNC_LOCK = 0x73796E63  # "sync": one process at a time writes the projection
 _PAGE = 2000
@@ -67,16 +68,14 @@ async def region_names(connection: Connection) -> list[str]:
     return [name for (name,) in await cursor.fetchall()]
 
 
-_DEFINITION = """
-    SELECT w.id, w.url, w.check_frequency, w.request_timeout, w.http_method,
-           w.request_headers::text, w.request_body, w.expected_status_codes::text,
-           w.follow_redirects, w.verify_ssl, w.sealed_headers, w.sealed_body,
+_DEFINITION: LiteralString = f"""
+    SELECT w.id, {CHECK_JSON}, w.encrypted::text,
            CASE WHEN w.all_regions THEN NULL
                 ELSE ARRAY(SELECT region FROM website_regions r WHERE r.website_id = w.id
                            ORDER BY region) END
       FROM websites w
      WHERE w.paused_at IS NULL
-"""
+"""  # noqa: S608 - constants
 
 
 async def definitions(connection: Connection, website_ids: list[UUID]) -> dict[UUID, Definition]:
@@ -101,35 +100,10 @@ async def count_websites(connection: Connection) -> int:
     return row[0] if row else 0
 
 
-_decode_headers = msgspec.json.Decoder(dict[str, str]).decode
-_decode_statuses = msgspec.json.Decoder(StatusRanges).decode
-
-
-@lru_cache(maxsize=1000)
-def _status_ranges(text: str) -> StatusRanges:
-    """Of a million websites nearly all expect the same."""
-    return _decode_statuses(text)
-
-
 def _definition(row: TupleRow) -> tuple[UUID, Definition]:
-    website_id, url, every, timeout, method, headers, body, statuses, follow, verify = row[:10]
-    sealed_headers, sealed_body, regions = row[10:]
-    # What may be shown of sealed ones is of no use to a check.
-    headers, body = "{}" if sealed_headers else headers, "" if sealed_body else body
-    check = CheckOptions(
-        url=url,
-        check_frequency=every,
-        request_timeout=timeout,
-        http_method=method,
-        request_headers=_decode_headers(headers) if headers != "{}" else {},
-        request_body=body,
-        expected_status_codes=_status_ranges(statuses),
-        follow_redirects=follow,
-        verify_ssl=verify,
-    )
-    sealed = sealed_of(sealed_headers, sealed_body)
-    return website_id, Definition(
-        check,
-        None if regions is None else tuple(regions),
-        None if sealed is NOTHING_SEALED else sealed,
-    )
+    website_id, text, tokens, regions = row
+    check, encrypted = decode_check(text), decode_tokens(tokens) or None
+    if encrypted:
+        # What may be shown of encrypted options is of no use to a check.
+        check = replace(check, **{name: SECRET_FIELDS[name].initial() for name in encrypted})
+    return website_id, Definition(check, None if regions is None else tuple(regions), encrypted)

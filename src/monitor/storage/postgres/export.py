@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator
 
 from psycopg import sql
 
-from monitor.resources.bulk_plan import Known
-from monitor.storage.postgres.bulk_websites import DRAFT_COLUMNS, known_of
+from monitor.resources.write_plan import Existing
 from monitor.storage.postgres.pool import Connection
+from monitor.storage.postgres.website_rows import DRAFT_COLUMNS, existing_of
 from monitor.storage.postgres.websites import Filter, conditions
 
 _PAGE = 250
@@ -16,23 +16,23 @@ _PAGE = 250
 _SELECT = sql.SQL("SELECT {} FROM websites w").format(sql.SQL(DRAFT_COLUMNS))
 
 
-async def pages(connection: Connection, wanted: Filter) -> AsyncGenerator[list[Known]]:
+async def pages(connection: Connection, filters: Filter) -> AsyncGenerator[list[Existing]]:
     """Websites in order of creation, in pages of 250.
 
     The server puts the result aside first and ends the transaction (WITH HOLD): a caller that
     takes its time holds no snapshot, and so keeps nothing from being cleaned up.
     """
-    found = conditions(wanted)
-    where = sql.SQL(" WHERE ") + sql.SQL(" AND ").join(found) if found else sql.SQL("")
+    clauses = conditions(filters)
+    where = sql.SQL(" WHERE ") + sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("")
     query = _SELECT + where + sql.SQL(" ORDER BY w.id")
     async with connection.cursor("export", withhold=True) as cursor:
         async with connection.transaction():
             # Putting aside is done by the commit.
             await connection.execute("SET LOCAL statement_timeout = '5min'")
-            await cursor.execute(query, {"region": wanted.region, "q": wanted.q})
+            await cursor.execute(query, {"region": filters.region, "q": filters.q})
         while True:
             async with connection.transaction():
                 rows = await cursor.fetchmany(_PAGE)
             if not rows:
                 return
-            yield [known_of(row) for row in rows]
+            yield [existing_of(row) for row in rows]

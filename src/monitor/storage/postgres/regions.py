@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 
 from monitor.domain.errors import Conflict
-from monitor.domain.website import Region
+from monitor.resources.region import Region
 from monitor.storage.postgres.pool import Connection
 
 
@@ -28,6 +30,16 @@ async def fetch_page(connection: Connection, after: str, size: int) -> list[Regi
         [after, size],
     )
     return [Region(*row) for row in await cursor.fetchall()]
+
+
+async def existing(connection: Connection, names: Sequence[str]) -> frozenset[str]:
+    """Which of these exist; none of them is removed until the transaction ends."""
+    if not names:
+        return frozenset()
+    cursor = await connection.execute(
+        "SELECT name FROM regions WHERE name = ANY(%s) ORDER BY name FOR KEY SHARE", [list(names)]
+    )
+    return frozenset(name for (name,) in await cursor.fetchall())
 
 
 async def any_exists(connection: Connection) -> bool:

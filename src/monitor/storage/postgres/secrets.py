@@ -1,67 +1,60 @@
-"""What is sealed of websites, and how it is sealed anew."""
+"""Encrypted secrets of websites, and how they are encrypted again with another key."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from uuid import UUID
 
-import msgspec
-
-from monitor.resources.bulk_plan import Known
-from monitor.resources.validation import Draft
-from monitor.storage.postgres.bulk_websites import DRAFT_COLUMNS, known_of
+from monitor.resources.website import Draft
+from monitor.resources.write_plan import Existing
 from monitor.storage.postgres.pool import Connection
-
-_SOME = """(w.sealed_headers IS NOT NULL OR w.sealed_body IS NOT NULL
-            OR w.request_headers <> '{}' OR w.request_body <> '')"""
-"""As the index websites_with_secrets has it."""
+from monitor.storage.postgres.website_rows import (
+    DRAFT_COLUMNS,
+    existing_of,
+    options_json,
+    tokens_json,
+)
 
 
 async def any_in_the_clear(connection: Connection) -> bool:
-    """Whether a website has headers or a body that is not sealed."""
-    query = f"""
-        SELECT EXISTS (SELECT 1 FROM websites w WHERE {_SOME}
-                          AND w.sealed_headers IS NULL AND w.sealed_body IS NULL)
-    """  # noqa: S608 - constants of this module
-    cursor = await connection.execute(query.encode())
+    """Whether a website has something that may be secret and is not encrypted."""
+    cursor = await connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM websites WHERE has_secrets AND encrypted IS NULL)"
+    )
     row = await cursor.fetchone()
     return bool(row and row[0])
 
 
 async def count(connection: Connection) -> int:
-    """How many websites have headers or a body."""
-    cursor = await connection.execute(f"SELECT count(*) FROM websites w WHERE {_SOME}".encode())  # noqa: S608 - constants
+    """How many websites have something that may be secret."""
+    cursor = await connection.execute("SELECT count(*) FROM websites WHERE has_secrets")
     row = await cursor.fetchone()
     return row[0] if row else 0
 
 
-async def lock_page(connection: Connection, after: UUID | None, size: int) -> list[Known]:
-    """The next websites with headers or a body, by id, unchangeable until the transaction ends."""
+async def lock_page(connection: Connection, after: UUID | None, size: int) -> list[Existing]:
+    """The next websites that have something that may be secret, by id, unchangeable until the
+    transaction ends."""
     query = f"""
         SELECT {DRAFT_COLUMNS} FROM websites w
-         WHERE {_SOME} AND (%(after)s::uuid IS NULL OR w.id > %(after)s)
+         WHERE w.has_secrets AND (%(after)s::uuid IS NULL OR w.id > %(after)s)
          ORDER BY w.id LIMIT %(size)s FOR NO KEY UPDATE
-    """  # noqa: S608 - constants of this module
+    """  # noqa: S608 - constants
     cursor = await connection.execute(query.encode(), {"after": after, "size": size})
-    return [known_of(row) for row in await cursor.fetchall()]
+    return [existing_of(row) for row in await cursor.fetchall()]
 
 
-async def store(connection: Connection, sealed: Sequence[tuple[UUID, Draft]]) -> None:
-    """Write what is sealed of these websites; what is sent for them stays what it is."""
+async def store(connection: Connection, drafts: Sequence[tuple[UUID, Draft]]) -> None:
+    """Write what is encrypted of these websites; what is sent for them stays what it is."""
     await connection.execute(
         """
-        UPDATE websites w
-           SET request_headers = u.request_headers, request_body = u.request_body,
-               sealed_headers = u.sealed_headers, sealed_body = u.sealed_body
-          FROM unnest(%s::uuid[], %s::jsonb[], %s::text[], %s::text[], %s::text[])
-               u (id, request_headers, request_body, sealed_headers, sealed_body)
+        UPDATE websites w SET options = u.options, encrypted = u.encrypted
+          FROM unnest(%s::uuid[], %s::jsonb[], %s::jsonb[]) u (id, options, encrypted)
          WHERE w.id = u.id
         """,
         [
-            [i for i, _ in sealed],
-            [msgspec.json.encode(d.check.request_headers).decode() for _, d in sealed],
-            [d.check.request_body for _, d in sealed],
-            [d.sealed.headers or None for _, d in sealed],
-            [d.sealed.body or None for _, d in sealed],
+            [i for i, _ in drafts],
+            [options_json(d.check) for _, d in drafts],
+            [tokens_json(d.encrypted) for _, d in drafts],
         ],
     )

@@ -13,6 +13,7 @@ from monitor.domain.incident import DownVerdict
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import CLOCKS_APART_S, Flip, Verdict
 from monitor.storage.postgres.pool import Connection
+from monitor.storage.postgres.website_rows import REQUEST_TIMEOUT
 
 _CLOCKS_APART = dt.timedelta(seconds=CLOCKS_APART_S)
 
@@ -100,11 +101,11 @@ def _row(flip: Flip) -> tuple[object, ...]:
     )
 
 
-_WATCHED = """
+_WATCHED = f"""
     SELECT w.id, CASE WHEN w.all_regions THEN ARRAY(SELECT name FROM regions)
                       ELSE ARRAY(SELECT region FROM website_regions r WHERE r.website_id = w.id)
                   END,
-           w.check_frequency, w.request_timeout, w.alert_emails,
+           w.check_frequency, {REQUEST_TIMEOUT}, w.alert_emails,
            (SELECT i.id FROM incidents i WHERE i.website_id = w.id AND i.resolved_at IS NULL),
            coalesce(extract(epoch FROM last.started_at)::bigint, 0),
            coalesce(extract(epoch FROM last.resolved_at)::bigint, 0)
@@ -112,7 +113,7 @@ _WATCHED = """
       LEFT JOIN LATERAL (SELECT max(i.started_at) AS started_at, max(i.resolved_at) AS resolved_at
                            FROM incidents i WHERE i.website_id = w.id) last ON true
      WHERE w.id = ANY(%s) AND w.paused_at IS NULL
-"""
+"""  # noqa: S608 - constants
 
 _DOWN = """
     SELECT website_id, region, at, slot, reason, status_code, evidence FROM verdicts
@@ -127,7 +128,7 @@ async def watched(connection: Connection, website_ids: Sequence[UUID]) -> list[W
     for row in await (await connection.execute(_DOWN, [ids])).fetchall():
         verdict = DownVerdict(row[1], int(row[2].timestamp()), Reason(row[4]), row[5], row[6])
         down.setdefault(row[0], []).append(verdict)
-    rows = await (await connection.execute(_WATCHED, [ids])).fetchall()
+    rows = await (await connection.execute(_WATCHED.encode(), [ids])).fetchall()
     return [
         Watched(r[0], tuple(r[1]), r[2], r[3], tuple(r[4]), tuple(down.get(r[0], ())), *r[5:8])
         for r in rows

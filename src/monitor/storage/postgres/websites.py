@@ -1,10 +1,13 @@
-"""Websites: rows as they are stored, and the change row that goes with every write."""
+"""Websites: read with their incidents, and the one way they are written, many at once or one.
+
+With every write goes the change row that makes Redis follow.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -12,12 +15,26 @@ import psycopg
 from msgspec import Struct
 from psycopg import sql
 from psycopg.rows import DictRow, dict_row
-from psycopg.types.json import Jsonb
 
-from monitor.domain.errors import Conflict, InvalidInput
-from monitor.domain.website import NOTHING_SEALED, CheckOptions, Sealed, StatusRanges, Website
-from monitor.resources.validation import Draft
+from monitor.domain.errors import MonitorError
+from monitor.resources.website import Draft, Website
+from monitor.resources.write_plan import ChangedWebsite, Existing, NewWebsite, Plan
 from monitor.storage.postgres.pool import Connection
+from monitor.storage.postgres.website_rows import (
+    CHECK_JSON,
+    DRAFT_COLUMNS,
+    decode_check,
+    decode_tokens,
+    existing_of,
+    has_secrets,
+    options_json,
+    to_json,
+    tokens_json,
+)
+
+
+class ConcurrentUpdate(MonitorError):
+    """What the plan stands on was changed by somebody else meanwhile: plan again."""
 
 
 class Stored(Struct, frozen=True):
@@ -31,7 +48,7 @@ class Stored(Struct, frozen=True):
 
 
 class Filter(Struct, frozen=True):
-    """Which websites to list; None: whatever they have. ``q``: part of the URL or the name."""
+    """Which websites to list; None: any value. ``q``: part of the URL or the name."""
 
     region: str | None = None
     paused: bool | None = None
@@ -39,30 +56,9 @@ class Filter(Struct, frozen=True):
     q: str | None = None
 
 
-_COLUMNS = (
-    "url",
-    "name",
-    "all_regions",
-    "check_frequency",
-    "request_timeout",
-    "http_method",
-    "request_headers",
-    "request_body",
-    "expected_status_codes",
-    "follow_redirects",
-    "verify_ssl",
-    "alert_emails",
-    "external_id",
-    "sealed_headers",
-    "sealed_body",
-)
-
-_SELECT = sql.SQL(
-    """
-    SELECT w.id, w.url, w.name, w.check_frequency, w.request_timeout, w.http_method,
-           w.request_headers, w.request_body, w.expected_status_codes, w.follow_redirects,
-           w.verify_ssl, w.paused_at, w.alert_emails, w.external_id, w.created_at, w.updated_at,
-           w.all_regions, w.sealed_headers, w.sealed_body,
+_SELECT: LiteralString = f"""
+    SELECT w.id, w.name, w.paused_at, w.alert_emails, w.external_id, w.created_at, w.updated_at,
+           w.all_regions, {CHECK_JSON} AS check, w.encrypted::text AS encrypted,
            CASE WHEN w.all_regions THEN ARRAY(SELECT name FROM regions ORDER BY name)
                 ELSE ARRAY(SELECT r.region FROM website_regions r WHERE r.website_id = w.id
                            ORDER BY r.region) END AS region_names,
@@ -71,157 +67,254 @@ _SELECT = sql.SQL(
       LEFT JOIN incidents i ON i.website_id = w.id AND i.resolved_at IS NULL
       LEFT JOIN LATERAL (SELECT resolved_at FROM incidents WHERE website_id = w.id
                           ORDER BY started_at DESC, id DESC LIMIT 1) latest ON true
-    """
-)
+"""  # noqa: S608 - constants
 
 
 async def fetch(connection: Connection, website_id: UUID) -> Stored | None:
     """One website, or None."""
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_SELECT + sql.SQL("WHERE w.id = %s"), [website_id])
+        await cursor.execute(sql.SQL(_SELECT) + sql.SQL("WHERE w.id = %s"), [website_id])
         row = await cursor.fetchone()
     return None if row is None else _stored(row)
 
 
 async def fetch_page(
-    connection: Connection, wanted: Filter, after: UUID | None, size: int
+    connection: Connection, filters: Filter, after: UUID | None, size: int
 ) -> list[Stored]:
     """The next ``size`` websites in the order of their ids, which is the order of creation."""
-    found = [*conditions(wanted), *([sql.SQL("w.id > %(after)s")] if after else [])]
-    where = sql.SQL("WHERE ") + sql.SQL(" AND ").join(found) if found else sql.SQL("")
-    query = _SELECT + where + sql.SQL(" ORDER BY w.id LIMIT %(size)s")
-    values = {"region": wanted.region, "q": wanted.q, "after": after, "size": size}
+    clauses = [*conditions(filters), *([sql.SQL("w.id > %(after)s")] if after else [])]
+    where = sql.SQL("WHERE ") + sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("")
+    query = sql.SQL(_SELECT) + where + sql.SQL(" ORDER BY w.id LIMIT %(size)s")
+    values = {"region": filters.region, "q": filters.q, "after": after, "size": size}
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query, values)
         return [_stored(row) for row in await cursor.fetchall()]
 
 
-def conditions(wanted: Filter) -> list[sql.SQL]:
+def conditions(filters: Filter) -> list[sql.SQL]:
     """What a filter asks of ``websites w`` and its open incident ``i``, with the filter's names."""
-    found: list[sql.SQL] = []
-    if wanted.region is not None:
-        found.append(
+    clauses: list[sql.SQL] = []
+    if filters.region is not None:
+        clauses.append(
             sql.SQL(
                 "(w.all_regions OR EXISTS (SELECT 1 FROM website_regions x"
                 " WHERE x.website_id = w.id AND x.region = %(region)s))"
             )
         )
-    if wanted.paused is not None:
-        found.append(sql.SQL(f"w.paused_at IS {'NOT ' if wanted.paused else ''}NULL"))
-    if wanted.incident_open:
-        found.append(sql.SQL("i.id IS NOT NULL"))
-    if wanted.q is not None:
-        found.append(
+    if filters.paused is not None:
+        clauses.append(sql.SQL(f"w.paused_at IS {'NOT ' if filters.paused else ''}NULL"))
+    if filters.incident_open:
+        clauses.append(sql.SQL("i.id IS NOT NULL"))
+    if filters.q is not None:
+        clauses.append(
             sql.SQL(
                 "(strpos(lower(w.url), lower(%(q)s)) > 0"
                 " OR strpos(lower(w.name), lower(%(q)s)) > 0)"
             )
         )
-    return found
+    return clauses
 
 
 def _stored(row: DictRow) -> Stored:
-    statuses = msgspec.convert(row["expected_status_codes"], StatusRanges)
-    row |= {"expected_status_codes": statuses, "alert_emails": tuple(row["alert_emails"])}
     regions = tuple(row["region_names"])
-    check = CheckOptions(**{name: row[name] for name in CheckOptions.__struct_fields__})
-    own = ("id", "name", "paused_at", "alert_emails", "external_id", "created_at", "updated_at")
+    own = ("id", "name", "paused_at", "external_id", "created_at", "updated_at")
     website = Website(
-        check=check,
+        check=decode_check(row["check"]),
         regions=None if row["all_regions"] else regions,
-        sealed=sealed_of(row["sealed_headers"], row["sealed_body"]),
+        alert_emails=tuple(row["alert_emails"]),
+        encrypted=decode_tokens(row["encrypted"]),
         **{name: row[name] for name in own},
     )
     return Stored(website, regions, row["incident_started_at"], row["last_resolved_at"])
 
 
-def sealed_of(headers: str | None, body: str | None) -> Sealed:
-    """What two columns hold."""
-    if headers is None and body is None:
-        return NOTHING_SEALED
-    return Sealed(headers or "", body or "")
+async def existing(
+    connection: Connection, ids: Sequence[UUID], external_ids: Sequence[str]
+) -> list[Existing]:
+    """The websites with any of these ids or external ids."""
+    rows: dict[UUID, Existing] = {}
+    for column, values in (("id", ids), ("external_id", external_ids)):
+        if values:
+            query = f"SELECT {DRAFT_COLUMNS} FROM websites w WHERE w.{column} = ANY(%s)"  # noqa: S608 - constants
+            # Not prepared: a plan made for an empty table would read a full one from end to end.
+            cursor = await connection.execute(query.encode(), [values], prepare=False)
+            rows |= {row[0]: existing_of(row) for row in await cursor.fetchall()}
+    return list(rows.values())
 
 
-async def lock(connection: Connection, website_id: UUID) -> Stored | None:
-    """The website, unchangeable by others until the transaction ends; None where it is gone."""
-    await connection.execute("SELECT 1 FROM websites WHERE id = %s FOR NO KEY UPDATE", [website_id])
-    return await fetch(connection, website_id)
-
-
-async def insert(connection: Connection, website_id: UUID, draft: Draft) -> None:
-    """Store a new website. Raises Conflict for a taken external_id, InvalidInput for a region
-    that is not there."""
-    names = [*_COLUMNS, "paused_at"]
-    query = sql.SQL("INSERT INTO websites (id, {}) VALUES (%(id)s, {}, {})").format(
-        sql.SQL(", ").join(map(sql.Identifier, names)),
-        sql.SQL(", ").join(map(sql.Placeholder, _COLUMNS)),
-        sql.SQL("CASE WHEN %(paused)s THEN now() END"),
+async def lock(connection: Connection, website_id: UUID) -> bool:
+    """Keep others from changing a website until the transaction ends; False where it is gone."""
+    cursor = await connection.execute(
+        "SELECT 1 FROM websites WHERE id = %s FOR NO KEY UPDATE", [website_id]
     )
-    await _write(connection, query, _values(website_id, draft))
-    await set_regions(connection, website_id, draft.regions)
+    return await cursor.fetchone() is not None
 
 
-async def update(connection: Connection, website_id: UUID, draft: Draft) -> None:
-    """Make a stored website what the draft says; errors as for ``insert``."""
-    query = sql.SQL(
-        "UPDATE websites SET ({}) = ROW({}), updated_at = now(),"
-        " paused_at = CASE WHEN %(paused)s THEN coalesce(paused_at, now()) END"
-        " WHERE id = %(id)s"
-    ).format(
-        sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)),
-        sql.SQL(", ").join(map(sql.Placeholder, _COLUMNS)),
+async def store(connection: Connection, plan: Plan, *, check_now: bool) -> None:
+    """Write a plan, with the change rows that make Redis follow. Raises ConcurrentUpdate.
+
+    ``check_now``: websites whose checks are new or changed need not wait for their slot.
+    """
+    try:
+        if plan.changed:
+            await _update(connection, plan.changed)
+        if plan.new:
+            await _insert(connection, plan.new)
+    except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected) as error:
+        raise ConcurrentUpdate(type(error).__name__) from error
+    notes = [(n.id, check_now and not n.draft.paused, n.id_given) for n in plan.new]
+    notes += [(c.id, check_now and c.check_changed, c.forget) for c in plan.changed]
+    if notes:
+        await connection.execute(
+            "INSERT INTO changes (website_id, check_now, forget)"
+            " SELECT * FROM unnest(%s::uuid[], %s::bool[], %s::bool[])",
+            [list(column) for column in zip(*notes, strict=True)],
+        )
+
+
+_COPY = """
+    COPY websites (id, url, name, all_regions, check_frequency, options, encrypted, has_secrets,
+                   alert_emails, external_id, paused_at)
+    FROM STDIN
+"""
+
+
+async def _insert(connection: Connection, new: Sequence[NewWebsite]) -> None:
+    """By external_id, so that two imports of the same websites wait for each other in order."""
+    async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for one in sorted(new, key=lambda n: n.draft.external_id or ""):
+            await copy.write_row(_row(one.id, one.stored or one.draft))
+    await _insert_regions(connection, [(n.id, n.draft.regions) for n in new])
+
+
+def _row(website_id: UUID, draft: Draft) -> tuple[Any, ...]:
+    return (
+        website_id.hex,
+        draft.check.url,
+        draft.name,
+        draft.regions is None,
+        draft.check.check_frequency,
+        options_json(draft.check),
+        tokens_json(draft.encrypted),
+        has_secrets(draft.check),
+        _array(draft.alert_emails),
+        draft.external_id,
+        "now" if draft.paused else None,
     )
-    await _write(connection, query, _values(website_id, draft))
 
 
-def _values(website_id: UUID, draft: Draft) -> dict[str, Any]:
-    return msgspec.structs.asdict(draft.check) | {
-        "id": website_id,
+def _array(emails: Sequence[str]) -> str:
+    """A text[]; addresses hold no quotes and no backslashes."""
+    return "{" + ",".join(f'"{email}"' for email in emails) + "}"
+
+
+async def _insert_regions(
+    connection: Connection, regions: Sequence[tuple[UUID, Sequence[str] | None]]
+) -> None:
+    pairs = [(website_id, name) for website_id, names in regions for name in names or ()]
+    if pairs:
+        await connection.execute(
+            "INSERT INTO website_regions (website_id, region)"
+            " SELECT * FROM unnest(%s::uuid[], %s::text[])",
+            [[p[0] for p in pairs], [p[1] for p in pairs]],
+        )
+
+
+_UPDATE = """
+    UPDATE websites w
+       SET url = u.url, name = u.name, all_regions = u.all_regions,
+           check_frequency = u.check_frequency, options = u.options, encrypted = u.encrypted,
+           has_secrets = u.has_secrets, alert_emails = u.alert_emails,
+           external_id = u.external_id, updated_at = now(),
+           paused_at = CASE WHEN u.paused THEN coalesce(w.paused_at, now()) END
+      FROM json_to_recordset(%s::json) u (
+           id uuid, url text, name text, all_regions boolean, check_frequency integer,
+           options jsonb, encrypted jsonb, has_secrets boolean, alert_emails text[],
+           external_id text, paused boolean)
+     WHERE w.id = u.id
+"""
+
+
+async def _update(connection: Connection, changed: Sequence[ChangedWebsite]) -> None:
+    await _lock_unchanged(connection, changed)
+    renamed = [c.id for c in changed if c.renamed]
+    if renamed:
+        # One that gets the name another one had would else be in its way for a moment.
+        await connection.execute(
+            "UPDATE websites SET external_id = NULL WHERE id = ANY(%s)", [renamed]
+        )
+    await connection.execute(_UPDATE, [to_json([_record(c) for c in changed])])
+    await _move(connection, [c for c in changed if c.regions_changed])
+    pausing = [c.id for c in changed if c.pausing]
+    if pausing:
+        await end_paused(connection, sql.SQL("SELECT unnest(%(ids)s::uuid[])"), {"ids": pausing})
+
+
+async def _lock_unchanged(connection: Connection, changed: Sequence[ChangedWebsite]) -> None:
+    """Hold the websites, in order of their ids, if they are still as the plan saw them."""
+    cursor = await connection.execute(
+        """
+        SELECT 1 FROM websites w JOIN unnest(%s::uuid[], %s::text[]) p (id, version)
+            ON w.id = p.id AND w.xmin::text = p.version
+         ORDER BY w.id FOR NO KEY UPDATE OF w
+        """,
+        [[c.id for c in changed], [c.version for c in changed]],
+    )
+    if len(await cursor.fetchall()) < len(changed):
+        raise ConcurrentUpdate("a website was changed meanwhile")
+
+
+def _record(changed: ChangedWebsite) -> dict[str, Any]:
+    draft = changed.stored or changed.new
+    return {
+        "id": changed.id,
+        "url": draft.check.url,
         "name": draft.name,
         "all_regions": draft.regions is None,
-        "request_headers": Jsonb(draft.check.request_headers),
-        "expected_status_codes": Jsonb(draft.check.expected_status_codes),
-        "paused": draft.paused,
-        "alert_emails": list(draft.alert_emails),
+        "check_frequency": draft.check.check_frequency,
+        "options": msgspec.Raw(options_json(draft.check).encode()),
+        "encrypted": draft.encrypted or None,
+        "has_secrets": has_secrets(draft.check),
+        "alert_emails": draft.alert_emails,
         "external_id": draft.external_id,
-        "sealed_headers": draft.sealed.headers or None,
-        "sealed_body": draft.sealed.body or None,
+        "paused": draft.paused,
     }
 
 
-async def _write(connection: Connection, query: sql.Composed, values: dict[str, Any]) -> None:
-    try:
-        await connection.execute(query, values)
-    except psycopg.errors.UniqueViolation as error:
-        if error.diag.constraint_name != "websites_external_id_key":
-            raise
-        raise Conflict(
-            "external_id_taken", "Another website has this external_id.", "external_id"
-        ) from error
-
-
-async def set_regions(
-    connection: Connection, website_id: UUID, regions: Sequence[str] | None
-) -> None:
-    """Check the website from these regions alone, or from all (None).
-
-    Raises InvalidInput naming those that are not there.
-    """
-    await connection.execute("DELETE FROM website_regions WHERE website_id = %s", [website_id])
-    if regions is None:
+async def _move(connection: Connection, moved: Sequence[ChangedWebsite]) -> None:
+    """Give websites their new regions, and forget what regions they lost held about them."""
+    if not moved:
         return
-    # Share locks: a region that is about to be deleted is waited for, and then missing.
-    cursor = await connection.execute(
-        "SELECT name FROM regions WHERE name = ANY(%s) ORDER BY name FOR KEY SHARE",
-        [list(regions)],
-    )
-    missing = set(regions) - {name for (name,) in await cursor.fetchall()}
-    if missing:
-        raise InvalidInput.of("regions", f"must name regions that exist, not {sorted(missing)[0]}")
     await connection.execute(
-        "INSERT INTO website_regions (website_id, region) SELECT %s, unnest(%s::text[])",
-        [website_id, list(regions)],
+        "DELETE FROM website_regions WHERE website_id = ANY(%s)", [[c.id for c in moved]]
     )
+    await _insert_regions(connection, [(c.id, c.new.regions) for c in moved])
+    await connection.execute(
+        """
+        DELETE FROM verdicts v WHERE v.website_id = ANY(%s)
+           AND NOT EXISTS (SELECT 1 FROM website_regions r
+                            WHERE r.website_id = v.website_id AND r.region = v.region)
+        """,
+        [[c.id for c in moved if c.new.regions is not None]],
+    )
+
+
+async def end_paused(
+    connection: Connection, ids: sql.SQL, values: dict[str, Any] | None = None
+) -> None:
+    """What pausing does to a website's past: its incident ends, its verdicts are forgotten.
+
+    ``ids``: a query for the websites.
+    """
+    verdicts = sql.SQL("DELETE FROM verdicts WHERE website_id IN ({})").format(ids)
+    await connection.execute(verdicts, values)
+    incidents = sql.SQL(
+        """
+        UPDATE incidents SET resolved_at = greatest(now(), started_at), resolution = 'paused'
+         WHERE resolved_at IS NULL AND website_id IN ({})
+        """
+    ).format(ids)
+    await connection.execute(incidents, values)
 
 
 async def delete(connection: Connection, website_id: UUID) -> bool:
@@ -230,39 +323,6 @@ async def delete(connection: Connection, website_id: UUID) -> bool:
     return cursor.rowcount == 1
 
 
-async def settle_pause(connection: Connection, website_id: UUID) -> None:
-    """What pausing does to a website's past: its incident ends, its verdicts are forgotten."""
-    await connection.execute("DELETE FROM verdicts WHERE website_id = %s", [website_id])
-    await connection.execute(
-        """
-        UPDATE incidents SET resolved_at = greatest(now(), started_at), resolution = 'paused'
-         WHERE website_id = %s AND resolved_at IS NULL
-        """,
-        [website_id],
-    )
-
-
-async def forget_verdicts(connection: Connection, website_id: UUID, kept: Sequence[str]) -> None:
-    """Forget what regions other than the ``kept`` ones held."""
-    await connection.execute(
-        "DELETE FROM verdicts WHERE website_id = %s AND region <> ALL(%s)",
-        [website_id, list(kept)],
-    )
-
-
-async def note_change(
-    connection: Connection,
-    website_id: UUID | None,
-    *,
-    check_now: bool = False,
-    forget: bool = False,
-) -> None:
-    """The row that makes Redis follow once this transaction is committed; None: everything.
-
-    ``forget`` belongs to every change that deletes verdicts: regions then start anew with the
-    website, even if what they are to check is in the end what it was.
-    """
-    await connection.execute(
-        "INSERT INTO changes (website_id, check_now, forget) VALUES (%s, %s, %s)",
-        [website_id, check_now, forget],
-    )
+async def note_change(connection: Connection, website_id: UUID | None) -> None:
+    """The row that makes Redis follow once this transaction is committed; None: everything."""
+    await connection.execute("INSERT INTO changes (website_id) VALUES (%s)", [website_id])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
@@ -13,29 +12,25 @@ from redis.asyncio.client import Pipeline
 from monitor.domain.ids import ring_position
 from monitor.domain.ring import Ring
 from monitor.domain.verdict import RegionState
-from monitor.domain.website import CheckOptions, Definition, Projected, Sealed
+from monitor.resources.check_options import CheckOptions
+from monitor.resources.website import Definition, Projected
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import raw, translated
+from monitor.storage.redis.definitions import decode, encode
 from monitor.storage.redis.states import unpack
 
 
 class Entry(Struct, frozen=True):
-    """A website to check, and what the region holds about it. What is ``sealed`` is not in its
+    """A website to check, and what the region holds about it. What is ``encrypted`` is not in its
     options yet."""
 
     website_id: UUID
     options: CheckOptions
     state: RegionState
-    sealed: Sealed | None = None
+    encrypted: dict[str, str] | None = None
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Definition).decode
 _NEVER_CHECKED = RegionState()
-
-
-def encode(definition: Definition) -> bytes:
-    return _encode(definition)
 
 
 class Projection:
@@ -90,10 +85,10 @@ class Projection:
         for raw_id, value, state in zip(ids, definitions, states, strict=True):
             if value is None:
                 continue  # deleted or paused between the two reads
-            found = _decode(raw(value))
+            found = decode(raw(value))
             if found.regions is None or region in found.regions:
                 held = unpack(state) if state else _NEVER_CHECKED
-                entries.append(Entry(UUID(bytes=raw_id), found.check, held, found.sealed))
+                entries.append(Entry(UUID(bytes=raw_id), found.check, held, found.encrypted))
         return entries
 
     async def apply(
@@ -132,7 +127,7 @@ Changed = tuple[Projected, Definition | None]
 def _changed(websites: Sequence[Projected], before: Sequence[object]) -> list[Changed]:
     """Those that do not stand as they should: a sync may come by again and again."""
     pairs = zip(websites, before, strict=True)
-    found = [(w, None if value is None else _decode(raw(value))) for w, value in pairs]
+    found = [(w, None if value is None else decode(raw(value))) for w, value in pairs]
     return [(w, old) for w, old in found if w.definition != old]
 
 

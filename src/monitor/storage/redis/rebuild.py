@@ -9,7 +9,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from monitor.domain.website import Definition
+from monitor.resources.website import Definition
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import raw, translated
 from monitor.storage.redis.projection import Placed, add, placed

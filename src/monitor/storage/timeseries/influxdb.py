@@ -9,7 +9,7 @@ Two databases, as retention belongs to a database and roll-ups live longer. In 1
 makes both; in 2.x and 3 they and their retention are the operator's.
 
 Every field costs the server as much as any other, hence what can be told from others is not
-written (docs/adr/0019-less-for-influxdb.md).
+written (docs/adr/0019-influxdb-stores-fewer-fields-in-bounded-memory.md).
 
 A point written again replaces each field it brings. So a slot that was first answered and, in
 a second run, was not, keeps the response time and the phases of the first.

@@ -1,0 +1,89 @@
+"""What was measured, as it goes over the wire."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from monitor.api.responses.times import from_unix
+from monitor.api.schemas import monitor as schemas
+from monitor.domain.series import Bucket
+from monitor.services.incidents import downtime
+from monitor.services.websites import latest as latest_status
+from monitor.services.websites.latest import RegionView, View
+from monitor.services.websites.series import RegionSeries, Series
+from monitor.storage.postgres.history import Incident
+
+
+def latest(view: View) -> schemas.Latest:
+    """A website's status, region by region."""
+    found = view.stored.website
+    return schemas.Latest(
+        id=found.id,
+        url=found.check.url,
+        name=found.name,
+        status=view.status,
+        since=latest_status.since(view),
+        regions=[_region_latest(r) for r in view.regions],
+    )
+
+
+def _region_latest(seen: RegionView) -> schemas.RegionLatest:
+    state = seen.state
+    return schemas.RegionLatest(
+        region=seen.region,
+        verdict=state.verdict,
+        last_checked_at=from_unix(state.slot_s) if state.slot_s else None,
+        response_ms=_rounded(state.response_ms),
+        reason=state.reason,
+        status_code=state.status_code or None,
+        fresh=seen.fresh,
+    )
+
+
+def series(found: Series, days: int) -> schemas.WebsiteSeries:
+    """A chart."""
+    return schemas.WebsiteSeries(
+        website_id=found.website.id,
+        days=days,
+        bucket_s=found.plan.width_s,
+        since=from_unix(found.plan.since_s),
+        until=from_unix(found.plan.until_s),
+        series=[_region_series(s) for s in found.regions],
+    )
+
+
+def _region_series(found: RegionSeries) -> schemas.RegionSeries:
+    uptime = schemas.UptimeSummary(
+        found.uptime.checks,
+        _rounded(found.uptime.up_ratio, 6),
+        round(found.uptime.measured_ratio, 6),
+    )
+    return schemas.RegionSeries(found.region, uptime, [_point(b) for b in found.buckets])
+
+
+def _point(bucket: Bucket) -> schemas.Point:
+    times = schemas.ResponseTimes(
+        _rounded(bucket.mean_ms), _rounded(bucket.p95_ms), _rounded(bucket.max_ms)
+    )
+    up_ratio = round(bucket.up / bucket.checks, 6)
+    return schemas.Point(from_unix(bucket.start_s), bucket.checks, up_ratio, times)
+
+
+def incident(found: Incident, now_s: float) -> schemas.Downtime:
+    """A downtime as of now."""
+    now = dt.datetime.fromtimestamp(now_s, dt.UTC)
+    return schemas.Downtime(
+        id=found.id,
+        started_at=found.started_at,
+        resolved_at=found.resolved_at,
+        duration_s=downtime.duration_s(found, now),
+        cause=found.cause,
+        status_code=found.status_code or None,
+        evidence=found.evidence,
+        regions=list(found.regions),
+        resolution=found.resolution,
+    )
+
+
+def _rounded(value: float | None, digits: int = 3) -> float | None:
+    return None if value is None else round(value, digits)

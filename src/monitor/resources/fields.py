@@ -1,0 +1,204 @@
+"""How a field is declared, once, and what is derived from the declaration. Pure.
+
+A field is one line in a struct::
+
+    follow_redirects: Annotated[bool, boolean("Follow redirects to the final page.")] = True
+
+From its type, its default and its ``Field`` come its validation, its place in the OpenAPI
+document, its CSV column, how it is shown, and, where it may hold a secret, how it is hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from operator import getitem
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import NODEFAULT, UNSET, Meta, Struct, UnsetType
+
+from monitor.domain.errors import FieldProblem, InvalidInput
+from monitor.domain.outcome import printable
+from monitor.resources import formats
+from monitor.resources.formats import InvalidValue
+from monitor.resources.secrets import Secret
+
+Check = Callable[[object], Any]
+"""From a value as sent to the value to keep. Raises InvalidValue."""
+
+Values = Mapping[str, Any]
+"""The fields somebody sent, by name, each checked by itself; absent: not sent."""
+
+_MAX_PROBLEMS = 50
+
+
+def as_it_is(value: Any) -> Any:
+    return value
+
+
+class Field(Struct, frozen=True):
+    """What a type alone does not say of a field.
+
+    ``wire``: its type as sent, where that is not the stored one with arrays for tuples. ``write``:
+    from the value as stored to the value as sent. ``secret``: how its values are hidden.
+    ``null_if_empty``: an empty CSV cell stands for null.
+    """
+
+    check: Check
+    meta: Meta
+    wire: Any = UNSET
+    write: Callable[[Any], Any] = as_it_is
+    secret: Secret | None = None
+    null_if_empty: bool = False
+
+
+class Declared(Struct, frozen=True):
+    """A field of a struct: its name, its type as sent, and its default as stored."""
+
+    name: str
+    field: Field
+    wire: Any
+    default: Any
+    default_factory: Any
+
+    @property
+    def required(self) -> bool:
+        return self.default is NODEFAULT and self.default_factory is NODEFAULT
+
+    def initial(self) -> Any:
+        """The value of a field that was not sent."""
+        return self.default if self.default_factory is NODEFAULT else self.default_factory()
+
+
+def field(check: Check, description: str, **rest: Any) -> Field:
+    """A field with a check of its own; ``rest``: what ``Field`` and ``msgspec.Meta`` take."""
+    own = {name: rest.pop(name) for name in Field.__struct_fields__ if name in rest}
+    return Field(check, Meta(description=description, **rest), **own)
+
+
+def whole_number(least: int, most: int, description: str) -> Field:
+    """A whole number within bounds."""
+    check = partial(formats.integer, least=least, most=most)
+    return field(check, description, ge=least, le=most)
+
+
+def boolean(description: str) -> Field:
+    """true or false."""
+    return field(formats.boolean, description)
+
+
+def or_null(check: Check) -> Check:
+    """The same check, which null passes."""
+    return lambda value: None if value is None else check(value)
+
+
+def declarations(struct: type[Struct]) -> dict[str, Declared]:
+    """The declared fields of a struct by name, in order; those without a ``Field`` are left out."""
+    types = get_type_hints(struct, include_extras=True)
+    declared: dict[str, Declared] = {}
+    for info in msgspec.structs.fields(struct):
+        stored, *extras = get_args(types[info.name]) or (None,)
+        for extra in extras:
+            if isinstance(extra, Field):
+                wire = _wire_type(stored) if extra.wire is UNSET else extra.wire
+                declared[info.name] = Declared(
+                    info.name, extra, wire, info.default, info.default_factory
+                )
+    return declared
+
+
+def _wire_type(stored: Any) -> Any:
+    """The type as sent: a tuple of any length is an array."""
+    arguments = get_args(stored)
+    if get_origin(stored) is tuple and arguments[-1] is Ellipsis:
+        return list[arguments[0]]  # type: ignore[valid-type]
+    if arguments and get_origin(stored) is not dict:
+        wires = [_wire_type(argument) for argument in arguments]
+        union = wires[0]
+        for wire in wires[1:]:
+            union |= wire
+        return union
+    return stored
+
+
+def checked(
+    body: object,
+    checks: Mapping[str, Check],
+    read_only: frozenset[str] = frozenset(),
+    required: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The values of a body's fields, each as its check returns it.
+
+    Raises InvalidInput, which names every bad field.
+    """
+    if not isinstance(body, dict):
+        raise InvalidInput.of("body", "must be a JSON object")
+    values: dict[str, Any] = {}
+    problems: list[FieldProblem] = []
+    for name, value in body.items():
+        try:
+            values[name] = _check_of(name, checks, read_only)(value)
+        except InvalidValue as invalid:
+            problems.append(FieldProblem(printable(name) or "(no name)", str(invalid)))
+    problems += [FieldProblem(name, "is required") for name in required if name not in body]
+    if problems:
+        raise InvalidInput(problems[:_MAX_PROBLEMS])
+    return values
+
+
+def _check_of(name: str, checks: Mapping[str, Check], read_only: frozenset[str]) -> Check:
+    if name in read_only:
+        raise InvalidValue("is read-only")
+    if name not in checks:
+        raise InvalidValue("is not a field of this object")
+    return checks[name]
+
+
+def _described(one: Declared) -> Any:
+    """``Annotated[type, meta]``, for a type that is known at run time alone."""
+    return getitem(Annotated, (one.wire, one.field.meta))
+
+
+def new_struct(name: str, fields: Sequence[Declared], doc: str) -> type[Struct]:
+    """The body that makes something, for the OpenAPI document."""
+    return _struct(name, [_with_default(one) for one in fields], doc)
+
+
+def _with_default(one: Declared) -> tuple[str, Any, Any]:
+    annotation = _described(one)
+    if one.required:
+        return one.name, annotation, NODEFAULT
+    value = one.field.write(one.initial())
+    if isinstance(value, (list, tuple, dict)):
+        factory = partial(type(value) if isinstance(value, dict) else list, value)
+        return one.name, annotation, msgspec.field(default_factory=factory)
+    return one.name, annotation, value
+
+
+def change_struct(name: str, fields: Sequence[Declared], doc: str) -> type[Struct]:
+    """The body that changes something, for the OpenAPI document: what is not sent stays."""
+    optional = [
+        (one.name, Union[_described(one), UnsetType], UNSET)  # noqa: UP007
+        for one in fields
+    ]
+    return _struct(name, optional, doc)
+
+
+def shown_struct(
+    name: str, fields: Mapping[str, Any], doc: str, optional: Sequence[str] = ()
+) -> type[Struct]:
+    """An object as it is answered: every field is there, but for the ``optional`` ones."""
+    return _struct(
+        name,
+        [(n, wire, UNSET) if n in optional else (n, wire, NODEFAULT) for n, wire in fields.items()],
+        doc,
+    )
+
+
+def _struct(name: str, fields: Sequence[tuple[str, Any, Any]], doc: str) -> type[Struct]:
+    required = [(n, annotation) for n, annotation, default in fields if default is NODEFAULT]
+    defaults = [one for one in fields if one[2] is not NODEFAULT]
+    struct = msgspec.defstruct(name, [*required, *defaults], kw_only=True)
+    struct.__doc__ = doc
+    return struct

@@ -1,0 +1,306 @@
+"""A website: what its owner may set, what is stored, and what region workers need of it. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
+
+from monitor.domain.errors import FieldProblem, InvalidInput
+from monitor.resources import formats, secrets
+from monitor.resources.check_options import (
+    DECLARED,
+    DEFAULT_KIND,
+    KINDS,
+    OPTION_FIELDS,
+    SECRET_FIELDS,
+    CheckOptions,
+    kind_of,
+)
+from monitor.resources.fields import (
+    Check,
+    Declared,
+    Values,
+    boolean,
+    checked,
+    declarations,
+    field,
+    or_null,
+)
+from monitor.resources.formats import InvalidValue
+
+
+class WebsiteSettings(Struct, frozen=True, kw_only=True):
+    """What an owner may set of a website besides the options of its checks."""
+
+    name: Annotated[
+        str | None,
+        field(
+            or_null(partial(formats.text, most=255)),
+            "1 to 255 characters. null, the default: the URL's host and path.",
+        ),
+    ] = None
+    regions: Annotated[
+        tuple[str, ...] | None,
+        field(
+            or_null(formats.region_names),
+            "The regions to check from; null, the default: all, including future ones.",
+            null_if_empty=True,
+        ),
+    ] = None
+    paused: Annotated[bool, boolean("Do not check. An open incident ends.")] = False
+    alert_emails: Annotated[
+        tuple[str, ...],
+        field(
+            formats.emails,
+            "Whom to alert; none: the installation's recipients.",
+            max_length=formats.MAX_EMAILS,
+        ),
+    ] = ()
+    external_id: Annotated[
+        str | None,
+        field(
+            or_null(partial(formats.text, most=255)),
+            "1 to 255 characters of your own, unique; null: none.",
+            null_if_empty=True,
+        ),
+    ] = None
+
+
+def _kind(value: object) -> str:
+    if not isinstance(value, str) or value not in KINDS:
+        raise InvalidValue(f"must be one of {', '.join(KINDS)}")
+    return value
+
+
+SETTINGS_FIELDS: dict[str, Declared] = declarations(WebsiteSettings)
+
+READ_ONLY = frozenset({"id", "status", "created_at", "updated_at"})
+
+
+def fields_of(kind: str) -> dict[str, Declared]:
+    """Every field that may be sent about a website of this kind, in the order it is shown."""
+    options = dict(DECLARED[kind])
+    target = next(iter(options))
+    first = {target: options.pop(target)}
+    settings = dict(SETTINGS_FIELDS)
+    leading = {name: settings.pop(name) for name in ("name", "regions")}
+    return first | leading | options | settings
+
+
+_CHECKS: dict[str, dict[str, Check]] = {
+    kind: {"kind": _kind} | {name: one.field.check for name, one in fields_of(kind).items()}
+    for kind in KINDS
+}
+_ANY_CHECKS: dict[str, Check] = {n: c for checks in _CHECKS.values() for n, c in checks.items()}
+
+
+class Definition(Struct, frozen=True, omit_defaults=True):
+    """What region workers know of a website: how to check it, from which regions (None: all).
+
+    ``encrypted``: tokens by option; these options are left out of ``check``.
+    """
+
+    check: CheckOptions
+    regions: tuple[str, ...] | None = None
+    encrypted: dict[str, str] | None = msgspec.field(default=None, name="sealed")
+
+
+class Projected(Struct, frozen=True):
+    """A website as it should stand in the projection; no definition: gone, or paused."""
+
+    website_id: UUID
+    definition: Definition | None
+
+
+class Website(Struct, frozen=True, kw_only=True):
+    """A website as stored. ``regions`` None means every region, including future ones.
+
+    Of options that are ``encrypted``, ``check`` holds what may be shown.
+    """
+
+    id: UUID
+    name: str
+    check: CheckOptions
+    regions: tuple[str, ...] | None
+    paused_at: dt.datetime | None
+    alert_emails: tuple[str, ...]
+    external_id: str | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    encrypted: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """A whole website as its owner wants it: what is stored, less ids and times.
+
+    Of options that are ``encrypted``, ``check`` holds what may be shown.
+    """
+
+    name: str
+    check: CheckOptions
+    regions: tuple[str, ...] | None
+    paused: bool
+    alert_emails: tuple[str, ...]
+    external_id: str | None
+    encrypted: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+def new_website(body: object) -> Values:
+    """The fields sent to make a website. Raises InvalidInput."""
+    sent = body.get("kind") if isinstance(body, dict) else None
+    kind = sent if isinstance(sent, str) and sent in KINDS else DEFAULT_KIND
+    required = [name for name, one in DECLARED[kind].items() if one.required]
+    return checked(body, _CHECKS[kind], READ_ONLY, required)
+
+
+def changed_website(body: object) -> Values:
+    """The fields sent to change a website. Raises InvalidInput."""
+    return checked(body, _ANY_CHECKS, READ_ONLY)
+
+
+def draft_of(website: Website) -> Draft:
+    """What of a stored website its owner can change."""
+    return Draft(
+        name=website.name,
+        check=website.check,
+        regions=website.regions,
+        paused=website.paused_at is not None,
+        alert_emails=website.alert_emails,
+        external_id=website.external_id,
+        encrypted=website.encrypted,
+    )
+
+
+def draft(sent: Values, before: Draft | None = None) -> Draft:
+    """The website that these fields make, alone or on top of what was.
+
+    A name that its owner never chose follows the URL. Where secrets are sent, ``before`` must not
+    be encrypted: a mask stands for the stored value. Raises InvalidInput where fields contradict
+    each other, or would move secrets to another server.
+    """
+    check = _options(sent, None if before is None else before.check)
+    settings = {name: _setting(name, sent, before) for name in SETTINGS_FIELDS if name != "name"}
+    return Draft(
+        name=_name(sent, check.url, before),
+        check=check,
+        encrypted=before.encrypted if before else {},
+        **settings,
+    )
+
+
+def _setting(name: str, sent: Values, before: Draft | None) -> Any:
+    if name in sent:
+        return sent[name]
+    return SETTINGS_FIELDS[name].initial() if before is None else getattr(before, name)
+
+
+def _options(sent: Values, before: CheckOptions | None) -> CheckOptions:
+    kind = sent.get("kind", DEFAULT_KIND if before is None else kind_of(before))
+    if before is not None and kind != kind_of(before):
+        message = f"cannot be changed: this website has {kind_of(before)} checks"
+        raise InvalidInput.of("kind", message)
+    _refuse_foreign(kind, sent)
+    values = {name: value for name, value in sent.items() if name in DECLARED[kind]}
+    if before is None:
+        options = KINDS[kind](**_unmasked(values, None))
+    else:
+        if "url" in values:
+            secrets.refuse_moving(kept_secrets(sent, before), before.url, values["url"])
+        options = replace(before, **_unmasked(values, before))
+    _refuse_long_timeout(sent, options)
+    return options
+
+
+def _refuse_foreign(kind: str, sent: Values) -> None:
+    foreign = [n for n in sent if n in OPTION_FIELDS and n not in DECLARED[kind]]
+    if foreign:
+        raise InvalidInput(
+            [FieldProblem(name, f"is not a field of {kind} checks") for name in foreign]
+        )
+
+
+def _refuse_long_timeout(sent: Values, options: CheckOptions) -> None:
+    if options.request_timeout >= options.check_frequency:
+        raise InvalidInput.of(
+            "request_timeout" if "request_timeout" in sent else "check_frequency",
+            f"request_timeout ({options.request_timeout} s) must be less than "
+            f"check_frequency ({options.check_frequency} s)",
+        )
+
+
+def _unmasked(values: Values, before: CheckOptions | None) -> dict[str, Any]:
+    """The values with the stored ones in place of masks."""
+    meant = dict(values)
+    for name, one in SECRET_FIELDS.items():
+        secret = one.field.secret
+        if name in meant and secret is not None and secret.has_mask(meant[name]):
+            stored = one.initial() if before is None else getattr(before, name)
+            meant[name] = secret.unmasked(name, meant[name], stored)
+    return meant
+
+
+def kept_secrets(sent: Values, before: CheckOptions) -> list[str]:
+    """The fields of which a hidden value stays as it is."""
+    return [name for name, one in SECRET_FIELDS.items() if _keeps(name, one, sent, before)]
+
+
+def _keeps(name: str, one: Declared, sent: Values, before: CheckOptions) -> bool:
+    secret = one.field.secret
+    stored = getattr(before, name, UNSET)
+    if secret is None or stored is UNSET or not secret.hides(stored):
+        return False
+    return name not in sent or secret.has_mask(sent[name])
+
+
+def _name(sent: Values, url: str, before: Draft | None) -> str:
+    if isinstance(sent.get("name"), str):
+        return str(sent["name"])
+    if before is not None and "name" not in sent:
+        chosen = before.name != formats.default_name(before.check.url)
+        return before.name if chosen else formats.default_name(url)
+    return formats.default_name(url)
+
+
+def masked(check: CheckOptions) -> CheckOptions:
+    """The options as they are shown; masking twice is masking once."""
+    hidden = {
+        name: one.field.secret.masked(value)
+        for name, one in SECRET_FIELDS.items()
+        if one.field.secret is not None and (value := getattr(check, name, None))
+    }
+    return replace(check, **hidden) if hidden else check
+
+
+def shown_options(check: CheckOptions) -> dict[str, Any]:
+    """The options as they are sent and answered, secrets masked."""
+    shown = masked(check)
+    return {n: one.field.write(getattr(shown, n)) for n, one in DECLARED[kind_of(check)].items()}
+
+
+def shown(draft: Draft) -> dict[str, Any]:
+    """The website as it would be sent to make it, secrets masked, in the order it is shown."""
+    kind = kind_of(draft.check)
+    values = shown_options(draft.check) | {
+        name: one.field.write(getattr(draft, name)) for name, one in SETTINGS_FIELDS.items()
+    }
+    return {name: values[name] for name in fields_of(kind)} | {"kind": kind}
+
+
+def shown_values(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields as they are shown: written as they are sent, secrets masked."""
+    return {name: _shown_value(name, value) for name, value in sent.items()}
+
+
+def _shown_value(name: str, value: Any) -> Any:
+    one = OPTION_FIELDS.get(name) or SETTINGS_FIELDS.get(name)
+    if one is None or value is None:
+        return value
+    secret = one.field.secret
+    return one.field.write(value if secret is None else secret.masked(value))

@@ -1,0 +1,256 @@
+"""What to write for the websites somebody sent, on top of what is stored. Pure.
+
+Each takes effect after the one before it; a single call is a plan of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from monitor.domain.errors import Conflict, InvalidInput
+from monitor.resources.bulk_import import Candidate, LineResult, ProcessedLine, failure, refused
+from monitor.resources.check_options import SECRET_FIELDS
+from monitor.resources.website import Draft, draft
+
+Line = Candidate | ProcessedLine
+"""A website that somebody sent, or why it was refused before anything was looked up."""
+
+
+class Existing(Struct, frozen=True):
+    """A website as it is stored. ``version`` changes with every write of its row.
+
+    ``dry_run_only``: it is there in this dry run only.
+    """
+
+    id: UUID
+    draft: Draft
+    version: str = ""
+    dry_run_only: bool = False
+
+
+class NewWebsite(Struct, frozen=True):
+    """A website to store. ``id_given``: the caller named its id, which may have been used before.
+
+    ``stored``: the draft with its secrets encrypted, once they are.
+    """
+
+    id: UUID
+    draft: Draft
+    id_given: bool
+    stored: Draft | None = None
+
+
+class ChangedWebsite(Struct, frozen=True):
+    """A website to change from one draft to another.
+
+    ``stored``: the new draft with its secrets encrypted, once they are.
+    """
+
+    id: UUID
+    old: Draft
+    new: Draft
+    version: str
+    stored: Draft | None = None
+
+    @property
+    def renamed(self) -> bool:
+        """Whether its external_id changes."""
+        return self.old.external_id != self.new.external_id
+
+    @property
+    def regions_changed(self) -> bool:
+        return self.old.regions != self.new.regions
+
+    @property
+    def pausing(self) -> bool:
+        return self.new.paused and not self.old.paused
+
+    @property
+    def check_changed(self) -> bool:
+        """Whether a check of it would now be another one, or is made again at all."""
+        differs = self.new.check != self.old.check or self.regions_changed or self.old.paused
+        return differs and not self.new.paused
+
+    @property
+    def forget(self) -> bool:
+        """Whether verdicts about it go: it is paused, or a region may no longer check it."""
+        return self.pausing or _loses_region(self.old, self.new)
+
+
+class Plan(Struct, frozen=True):
+    """What to write, and what became of each line."""
+
+    lines: list[ProcessedLine]
+    new: list[NewWebsite]
+    changed: list[ChangedWebsite]
+
+
+class _Place(Struct):
+    """A website of this plan: as it is stored, and as the lines so far make it."""
+
+    id: UUID
+    now: Draft
+    existing: Existing | None
+    id_given: bool = False
+
+
+def keys_of(lines: Iterable[Line]) -> tuple[list[UUID], list[str]]:
+    """The ids and external ids that these lines name."""
+    candidates = _candidates(lines)
+    ids = {c.id for c in candidates if c.id is not None}
+    names = {c.fields.get("external_id") for c in candidates}
+    return list(ids), [name for name in names if isinstance(name, str)]
+
+
+def regions_of(lines: Iterable[Line]) -> list[str]:
+    """The regions that these lines name, sorted."""
+    named = (c.fields.get("regions") or () for c in _candidates(lines))
+    return sorted({name for names in named for name in names})
+
+
+def sends_secrets(lines: Iterable[Line]) -> bool:
+    """Whether some line sends a field that may hold a secret."""
+    return any(SECRET_FIELDS.keys() & c.fields.keys() for c in _candidates(lines))
+
+
+def _candidates(lines: Iterable[Line]) -> list[Candidate]:
+    return [line for line in lines if isinstance(line, Candidate)]
+
+
+class Planner:
+    """Adds lines in turn; a later line sees what an earlier one did.
+
+    ``existing``: the stored websites whose id or external_id any line names. ``regions``: those of
+    the named regions that exist; ``any_region``: whether one exists at all. ``new_ids``: ids for
+    websites to come. ``upsert``: whether a line that names the external_id of a website changes
+    it; else that external_id is taken.
+    """
+
+    def __init__(
+        self,
+        existing: Iterable[Existing],
+        regions: Collection[str],
+        new_ids: Iterator[UUID],
+        *,
+        any_region: bool,
+        upsert: bool = True,
+    ) -> None:
+        self._places = {e.id: _Place(e.id, e.draft, e) for e in existing}
+        self._owners = {
+            p.now.external_id: p for p in self._places.values() if p.now.external_id is not None
+        }
+        self._regions = regions
+        self._any_region = any_region
+        self._new_ids = new_ids
+        self._upsert = upsert
+
+    def add(self, line: Line) -> ProcessedLine:
+        """What becomes of the next line."""
+        if isinstance(line, ProcessedLine):
+            return line
+        try:
+            place = self._place(line)
+            return self._create(line) if place is None else self._change(line, place)
+        except InvalidInput as error:
+            return refused(line.line, error)
+
+    def plan(self, lines: list[ProcessedLine]) -> Plan:
+        """What there is to write after all lines."""
+        new: list[NewWebsite] = []
+        changed: list[ChangedWebsite] = []
+        for place in self._places.values():
+            if place.existing is None:
+                new.append(NewWebsite(place.id, place.now, place.id_given))
+            elif place.now != place.existing.draft:
+                existing = place.existing
+                changed.append(
+                    ChangedWebsite(place.id, existing.draft, place.now, existing.version)
+                )
+        return Plan(lines, new, changed)
+
+    def _place(self, line: Candidate) -> _Place | None:
+        """The website a line is about: by its id, else by its external_id."""
+        if line.id is not None and line.id in self._places:
+            return self._places[line.id]
+        external_id = line.fields.get("external_id")
+        return self._owners.get(external_id) if self._upsert and external_id else None
+
+    def _create(self, line: Candidate) -> ProcessedLine:
+        if not self._any_region:
+            raise InvalidInput.of("regions", "there is no region yet; make one with POST /regions")
+        wanted = draft(line.fields)
+        if wanted.external_id in self._owners:
+            return _taken(line)
+        refuse_missing_regions(wanted.regions or (), self._regions)
+        website_id = next(self._new_ids) if line.id is None else line.id
+        place = _Place(website_id, wanted, None, line.id is not None)
+        self._places[website_id] = place
+        if wanted.external_id is not None:
+            self._owners[wanted.external_id] = place
+        return ProcessedLine(line.line, LineResult.CREATED, website_id)
+
+    def _change(self, line: Candidate, place: _Place) -> ProcessedLine:
+        old, new = place.now, draft(line.fields, place.now)
+        if new == old:
+            return ProcessedLine(line.line, LineResult.UNCHANGED, place.id)
+        if new.external_id != old.external_id and new.external_id in self._owners:
+            return _taken(line)
+        if new.regions != old.regions:
+            refuse_missing_regions(new.regions or (), self._regions)
+        self._rename(place, old.external_id, new.external_id)
+        place.now = new
+        return ProcessedLine(line.line, LineResult.UPDATED, place.id)
+
+    def _rename(self, place: _Place, old: str | None, new: str | None) -> None:
+        if old is not None:
+            del self._owners[old]
+        if new is not None:
+            self._owners[new] = place
+
+
+def _taken(line: Candidate) -> ProcessedLine:
+    message = "Another website has this external_id."
+    return failure(line.line, "external_id_taken", "external_id", message)
+
+
+def refuse_missing_regions(wanted: Sequence[str], existing: Collection[str]) -> None:
+    """Raises InvalidInput naming the first of the wanted regions that does not exist."""
+    missing = sorted(set(wanted) - set(existing))
+    if missing:
+        raise InvalidInput.of("regions", f"must name regions that exist, not {missing[0]}")
+
+
+def raise_failure(line: ProcessedLine) -> None:
+    """Raise what a single call raises where its line failed: InvalidInput or Conflict."""
+    if line.result is not LineResult.FAILED:
+        return
+    if line.code == "external_id_taken":
+        problem = line.errors[0]
+        raise Conflict(line.code, problem.message, problem.field)
+    raise InvalidInput(line.errors)
+
+
+def without_dry_run_ids(
+    lines: list[ProcessedLine], existing: Mapping[UUID, Existing]
+) -> list[ProcessedLine]:
+    """The lines of a dry run: without the ids of websites that will never be."""
+    return [
+        line
+        if line.id is None or _is_stored(existing.get(line.id))
+        else ProcessedLine(line.line, line.result)
+        for line in lines
+    ]
+
+
+def _is_stored(existing: Existing | None) -> bool:
+    return existing is not None and not existing.dry_run_only
+
+
+def _loses_region(old: Draft, new: Draft) -> bool:
+    """Whether some region may no longer check it; None stands for all regions."""
+    if new.regions is None:
+        return False
+    return old.regions is None or not set(old.regions) <= set(new.regions)

@@ -1,0 +1,96 @@
+"""Websites as rows: options and encrypted secrets as JSON, and what else is a column of its own.
+
+Options that are searched are columns. ``options`` holds all others, its defaults left out, under
+the ``kind`` that says which struct they are; ``encrypted`` holds tokens by option.
+"""
+
+from __future__ import annotations
+
+from typing import Any, LiteralString
+from uuid import UUID
+
+import msgspec
+from psycopg.rows import TupleRow
+
+from monitor.resources.check_options import OPTION_FIELDS, SECRET_FIELDS, CheckOptions, any_kind
+from monitor.resources.website import Draft
+from monitor.resources.write_plan import Existing
+
+OPTION_COLUMNS = ("url", "check_frequency")
+"""The options that are columns."""
+
+SECRETS = list(SECRET_FIELDS)
+"""The names of options that may hold a secret."""
+
+CHECK_JSON: LiteralString = """(w.options || jsonb_build_object(
+    'url', w.url, 'check_frequency', w.check_frequency))::text"""
+"""The options of ``websites w``, as ``decode_check`` reads them."""
+
+REQUEST_TIMEOUT = (
+    "coalesce((w.options->>'request_timeout')::integer, "
+    f"{OPTION_FIELDS['request_timeout'].initial()})"
+)
+"""The seconds that a check of ``websites w`` may take."""
+
+_json = msgspec.json.Encoder()
+_tokens = msgspec.json.Decoder(dict[str, str])
+_check = msgspec.json.Decoder(any_kind())
+
+
+def decode_check(text: str) -> CheckOptions:
+    """Options from CHECK_JSON."""
+    options: CheckOptions = _check.decode(text)
+    return options
+
+
+def decode_tokens(text: str | None) -> dict[str, str]:
+    """The tokens of a column ``encrypted``, as text."""
+    return {} if text is None else _tokens.decode(text)
+
+
+def options_json(check: CheckOptions) -> str:
+    """What a column ``options`` holds of these options."""
+    values = msgspec.to_builtins(check)
+    for name in OPTION_COLUMNS:
+        values.pop(name, None)
+    return to_json(values)
+
+
+def tokens_json(encrypted: dict[str, str]) -> str | None:
+    """What a column ``encrypted`` holds of these tokens."""
+    return to_json(encrypted) if encrypted else None
+
+
+def to_json(value: Any) -> str:
+    return _json.encode(value).decode()
+
+
+def has_secrets(check: CheckOptions) -> bool:
+    """Whether options that may hold a secret are set, encrypted ones among them."""
+    return any(getattr(check, name, None) for name in SECRETS)
+
+
+DRAFT_COLUMNS: LiteralString = f"""
+    w.id, w.xmin::text, w.name, {CHECK_JSON}, w.paused_at IS NOT NULL, w.alert_emails,
+    w.external_id,
+    CASE WHEN w.all_regions THEN NULL
+         ELSE ARRAY(SELECT r.region FROM website_regions r WHERE r.website_id = w.id
+                    ORDER BY r.region) END,
+    w.encrypted::text
+"""  # noqa: S608 - constants
+"""What ``existing_of`` reads, of ``websites w``."""
+
+
+def existing_of(row: TupleRow) -> Existing:
+    """A row of DRAFT_COLUMNS."""
+    website_id: UUID = row[0]
+    draft = Draft(
+        name=row[2],
+        check=decode_check(row[3]),
+        regions=None if row[7] is None else tuple(row[7]),
+        paused=row[4],
+        alert_emails=tuple(row[5]),
+        external_id=row[6],
+        encrypted=decode_tokens(row[8]),
+    )
+    return Existing(website_id, draft, row[1])
