@@ -1,4 +1,4 @@
-"""The central actors: they schedule, sync, decide, tell, and keep the stores in order."""
+"""The central actors: they schedule, sync, decide, deliver, and maintain the stores."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from monitor.services.incidents import record, sweep
 from monitor.services.scheduling import emit, sync
 
 _PATIENT = 40
-"""Retries for about ten minutes, at most a quarter of a minute apart: as soon as Postgres is back,
-what waited for it is done. Those of a minute's batches end by themselves with that minute."""
+"""Retries for about ten minutes, at most 15 s apart, so that what waits for Postgres runs soon
+after it is back. Retries that dispatch a minute's batches end by themselves with that minute."""
 
 _ROLL_UP_LIMIT_MS = 6 * 3600 * 1000
-"""An hour of a million websites takes up to half an hour, and there may be many to make."""
+"""An hour of a million websites takes up to half an hour, and many hours may be due."""
 
 
 def declare(broker: Broker, resources: CentralResources) -> None:
@@ -46,7 +46,7 @@ def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
     @dramatiq.actor(
         broker=broker, queue_name=SCHEDULE_QUEUE, max_retries=_PATIENT, min_backoff=500,
         max_backoff=2_000, priority=FIRST_PRIORITY, periodic=cron("* * * * *"),
-        throws=(TypeError,),  # it cannot be called with what a malformed message says
+        throws=(TypeError,),  # a malformed message has arguments that it does not take
     )  # fmt: skip
     async def emit_batches() -> None:
         await resources.watch.note()
@@ -59,7 +59,7 @@ def _declare_sync(broker: Broker, resources: CentralResources) -> None:
         broker=broker, queue_name=SYNC_QUEUE, max_retries=_PATIENT, min_backoff=1_000,
         max_backoff=15_000, periodic=cron("* * * * *"),
     )  # fmt: skip
-    async def sync_changes(payload: Any = None) -> None:  # noqa: ARG001 - a nudge says only: look
+    async def sync_changes(payload: Any = None) -> None:  # noqa: ARG001 - the message is only a trigger
         await resources.sync_turns.sync()
 
     @dramatiq.actor(
@@ -68,7 +68,7 @@ def _declare_sync(broker: Broker, resources: CentralResources) -> None:
     )  # fmt: skip
     @requeue_on_shutdown
     async def full_sync() -> None:
-        """Once a day everything, in case anything was ever missed."""
+        """Sync everything once a day, in case a change was ever missed."""
         await sync.full_sync(resources.syncer)
 
 
@@ -93,7 +93,7 @@ def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
         throws=(BadMessage,),
     )  # fmt: skip
     async def deliver(payload: Any) -> None:
-        """A nudge: the outbox knows what is due, this notification among it."""
+        """Trigger the outbox, which knows what is due."""
         decode_payload(payload, Deliver)
         resources.outbox.nudge()
 

@@ -1,4 +1,4 @@
-"""The actors of a region host: they check."""
+"""The actors of a region worker: they check websites."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.queue.handling import decode_payload, requeue_on_shutdown
 from monitor.services.checks import check
 
 _TIME_LIMIT_MS = 300_000
-"""Far above what a batch takes: each check in it ends by its own time-out."""
+"""Far longer than a batch takes: each check ends by its own timeout."""
 
 
 def declare(broker: Broker, resources: RegionResources) -> None:
@@ -22,7 +22,7 @@ def declare(broker: Broker, resources: RegionResources) -> None:
     queue = checks_queue(resources.region)
     options: dict[str, Any] = {
         "time_limit": _TIME_LIMIT_MS,
-        "notify_shutdown": True,  # a batch is handed back, not finished, when the worker is to end
+        "notify_shutdown": True,  # at shutdown a batch is requeued, not finished
         "max_retries": 3,
         "min_backoff": 1_000,
         "throws": (BadMessage,),

@@ -216,7 +216,7 @@ class CentralResources(Resources):
     def __init__(self, settings: Settings, role: str) -> None:
         super().__init__(settings, role)
         self.emitted = Counter(
-            "monitor_batches_emitted", "Batches given out to the regions.", registry=self.registry
+            "monitor_batches_emitted", "Batches dispatched to the regions.", registry=self.registry
         )
 
     def check(self) -> None:

