@@ -15,7 +15,7 @@ SOURCE = Path(monitor.__file__).parent
 
 STRANGER, OPERATOR, OURS = "a stranger's", "the operator's", "our own"
 WORD = {
-    "queue/middleware/metrics_server.py": OPERATOR,  # MONITOR_METRICS_HOST, to listen on
+    "metrics/server.py": OPERATOR,  # MONITOR_METRICS_HOST, to listen on
     "channels/email/smtp.py": OPERATOR,  # SMTP_HOST
     "cli/client.py": OPERATOR,  # MONITOR_URL
     "cli/aio.py": OURS,  # a pair of its own, by which signals wake it

@@ -77,8 +77,8 @@ class Broker(RedisBroker):
             maintenance_chance=0,
         )
         self.stalled_workers = StalledWorkers(client, self.namespace)
-        connect = partial(make_queue_client, redis_url, retry=Retry(NoBackoff(), 0))
-        self.listener, self._may_notify = Listener(connect, self.namespace), True
+        new_client = partial(make_queue_client, redis_url, retry=Retry(NoBackoff(), 0))
+        self.listener, self._may_notify = Listener(new_client, self.namespace), True
         self.add_middleware(StopListener(self.listener))
 
     def close(self) -> None:
