@@ -49,7 +49,7 @@ class ConnectionLimits(Struct, frozen=True):
     connections: int = 2000
 
 
-class Ended(StrEnum):
+class CloseReason(StrEnum):
     """Why the API closed a connection."""
 
     HEAD = "head"
@@ -77,14 +77,14 @@ class Connections:
         self._open: set[BoundedConnection] = set()
         gauge = Gauge("monitor_http_connections", "Connections to this process.", registry=registry)
         gauge.set_function(lambda: len(self._open))
-        self._ended = Counter(
+        self._closed_by_reason = Counter(
             "monitor_http_connections_ended",
             "Connections that were closed because their client stalled, by what it stalled.",
             ("reason",),
             registry=registry,
         )
-        for reason in Ended:
-            self._ended.labels(reason.value)
+        for reason in CloseReason:
+            self._closed_by_reason.labels(reason.value)
 
     def make(self, **uvicorn_arguments: Any) -> BoundedConnection:
         """A connection, for uvicorn's ``http=``."""
@@ -95,7 +95,7 @@ class Connections:
         self._open.add(connection)
         if len(self._open) > self.limits.connections:
             oldest = next(iter(self.waiting), None)
-            self._ended.labels(Ended.CROWDED.value).inc()
+            self._closed_by_reason.labels(CloseReason.CROWDED.value).inc()
             if oldest is None:
                 connection.refuse(503, "busy", "There are too many connections; try again later.")
             else:
@@ -127,7 +127,7 @@ class Connections:
         for connection in list(self._open):
             reason = connection.overdue(now_s)
             if reason is not None:
-                self._ended.labels(reason.value).inc()
+                self._closed_by_reason.labels(reason.value).inc()
                 connection.end(reason)
 
 
@@ -183,17 +183,17 @@ class BoundedConnection(H11Protocol):
 
     # The limits.
 
-    def overdue(self, now_s: float) -> Ended | None:
+    def overdue(self, now_s: float) -> CloseReason | None:
         """The limit that the client has exceeded, if any."""
         limits = self._all.limits
         if self._stuck_for_s(now_s) > limits.response_s:
-            return Ended.ANSWER
+            return CloseReason.ANSWER
         if self.transport.is_closing():
             return None
         if now_s - self._waits_for_head_since_s(now_s) > limits.head_s:
-            return Ended.HEAD
+            return CloseReason.HEAD
         if self._has_rest() and now_s - self._responded_s > limits.rest_s:
-            return Ended.REST
+            return CloseReason.REST
         return None
 
     def _waits_for_head_since_s(self, now_s: float) -> float:
@@ -215,12 +215,12 @@ class BoundedConnection(H11Protocol):
         answered = self.cycle is not None and self.cycle.response_complete
         return answered and self.conn.their_state is h11.SEND_BODY
 
-    def end(self, reason: Ended) -> None:
+    def end(self, reason: CloseReason) -> None:
         """Close it, with a response if the client has begun a request."""
         begun = bool(self.conn.trailing_data[0])
-        if reason is Ended.HEAD and begun and self.conn.our_state is h11.IDLE:
+        if reason is CloseReason.HEAD and begun and self.conn.our_state is h11.IDLE:
             self.refuse(408, "head_stalled", "The head of the request did not come in time.")
-        elif reason is Ended.ANSWER:
+        elif reason is CloseReason.ANSWER:
             self.transport.abort()
         else:
             self.transport.close()
