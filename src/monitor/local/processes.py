@@ -59,25 +59,27 @@ class Locations(Struct, frozen=True):
         return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
 
 
-def environment(given: Mapping[str, str], servers: Locations, data_dir: Path) -> dict[str, str]:
-    """The environment of all processes. ``given``: the settings that the user set, as text.
+def environment(
+    user_settings: Mapping[str, str], servers: Locations, data_dir: Path
+) -> dict[str, str]:
+    """The environment of all processes. ``user_settings``: those that the user set, as text.
 
     Every setting is there, if only as empty: the `.env` has been read and must not be read again
     by the children. Database and Redis are always the stack's own. Mail goes to the mailbox unless
     SMTP_HOST is set.
     """
-    variables = {setting.name: given.get(setting.name, "") for setting in TABLE}
+    variables = {setting.name: user_settings.get(setting.name, "") for setting in TABLE}
     variables |= {setting.file_name: "" for setting in TABLE if setting.file_name}
     variables |= {
         **servers.settings(),
         "MONITOR_REGION": "",
         "MONITOR_DATA_DIR": str(data_dir),
         "MONITOR_ALLOW_NETWORKS": ",".join(
-            filter(None, (LOOPBACK, given.get("MONITOR_ALLOW_NETWORKS")))
+            filter(None, (LOOPBACK, user_settings.get("MONITOR_ALLOW_NETWORKS")))
         ),
-        "ALERT_EMAIL_TO": given.get("ALERT_EMAIL_TO") or MAILBOX_RECIPIENT,
+        "ALERT_EMAIL_TO": user_settings.get("ALERT_EMAIL_TO") or MAILBOX_RECIPIENT,
     }
-    if not given.get("SMTP_HOST"):
+    if not user_settings.get("SMTP_HOST"):
         mailbox = {"SMTP_PORT": str(servers.mailbox_port), "SMTP_TLS": "none"}
         variables |= {"SMTP_HOST": "127.0.0.1", **mailbox}
     return dict(os.environ) | variables

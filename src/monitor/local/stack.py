@@ -29,10 +29,10 @@ from monitor.storage.postgres.pool import Pool, make_pool
 KEY_NAME = "make up"
 
 
-def up(settings: Settings, given: Mapping[str, str], *, demo: bool) -> None:
+def up(settings: Settings, user_settings: Mapping[str, str], *, demo: bool) -> None:
     """Run the stack in the foreground until a signal ends it.
 
-    ``given``: the settings that the user set, as text. Raises MonitorError before anything is
+    ``user_settings``: those that the user set, as text. Raises MonitorError before anything is
     started if another stack has the directory or another process the port.
     """
     os.umask(0o077)
@@ -43,9 +43,9 @@ def up(settings: Settings, given: Mapping[str, str], *, demo: bool) -> None:
         with _servers(directory, console, descriptor) as servers:
             with audit.acting(Actor(KEY_NAME)):
                 key = _prepare(servers, directory)
-            keys = _encryption_keys(given, directory.encryption_key)
-            given = {**given, "MONITOR_ENCRYPTION_KEYS": keys}
-            supervisor = Supervisor(settings, given, directory, console, descriptor)
+            keys = _encryption_keys(user_settings, directory.encryption_key)
+            user_settings = {**user_settings, "MONITOR_ENCRYPTION_KEYS": keys}
+            supervisor = Supervisor(settings, user_settings, directory, console, descriptor)
             asyncio.run(supervisor.run(servers, key, with_demo=demo))
     console.say("monitor", "stopped")
 
@@ -133,12 +133,12 @@ async def _working_key(pool: Pool, key_file: Path) -> str:
     return key
 
 
-def _encryption_keys(given: Mapping[str, str], file: Path) -> str:
+def _encryption_keys(user_settings: Mapping[str, str], file: Path) -> str:
     """The keys that encrypt secrets: those that were set, or else a generated one.
 
     One that was generated earlier still decrypts what it encrypted.
     """
-    theirs, ours = given.get("MONITOR_ENCRYPTION_KEYS", ""), _text_of(file)
+    theirs, ours = user_settings.get("MONITOR_ENCRYPTION_KEYS", ""), _text_of(file)
     if not theirs and not ours:
         ours = vault.new_key()
         write_private(file, f"{ours}\n")

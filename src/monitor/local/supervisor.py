@@ -41,19 +41,19 @@ class Servers:
 class Supervisor:
     """Runs the mailbox, the demo site and the product's processes on started servers.
 
-    ``given``: the settings that the user set, as text. ``descriptor``: every child inherits it.
+    ``user_settings``: those that the user set, as text. ``descriptor``: every child inherits it.
     """
 
     def __init__(
         self,
         settings: Settings,
-        given: Mapping[str, str],
+        user_settings: Mapping[str, str],
         directory: DataDirectory,
         console: Console,
         descriptor: int,
     ) -> None:
         self._settings = settings
-        self._given = given
+        self._user_settings = user_settings
         self._directory = directory
         self._console = console
         self._descriptor = descriptor
@@ -71,7 +71,9 @@ class Supervisor:
             locations = Locations(servers.postgres.url(), servers.redis.url, port)
             products = self._products(locations)
             access = {"MONITOR_URL": self._api(key).url, "MONITOR_API_KEY": key}
-            access["MONITOR_ENCRYPTION_KEYS"] = self._given.get("MONITOR_ENCRYPTION_KEYS", "")
+            access["MONITOR_ENCRYPTION_KEYS"] = self._user_settings.get(
+                "MONITOR_ENCRYPTION_KEYS", ""
+            )
             stack.enter_context(self._directory.publishing(locations.settings() | access))
             keeping_stores, keeping_products = self._keep(stores), self._keep(products)
             welcome = self._task(self._welcome(stack, key, with_demo=with_demo))
@@ -112,7 +114,7 @@ class Supervisor:
         ]  # fmt: skip
 
     def _products(self, locations: Locations) -> list[Child]:
-        env = environment(self._given, locations, self._directory.path)
+        env = environment(self._user_settings, locations, self._directory.path)
         return [
             Child(
                 command.name,
