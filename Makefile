@@ -15,7 +15,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --univer
 LOCK := $(COMPILE) pyproject.toml requirements/build.in
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-hostile test-faults test-fuzz test-e2e lint fmt env-example migrate api worker scheduler stack audit lock bench bench-million
+.PHONY: help up down test test-debian13 test-hostile test-faults test-fuzz test-e2e lint fmt env-example migrate api worker scheduler stack audit docs lock bench bench-million
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ down: ## stop the stack that `make up` runs on this MONITOR_DATA_DIR in another 
 
 test: .venv/.dev ## unit, contract and integration tests, against real servers; SEED=7 tries other cases
 	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal $(if $(SEED),--hypothesis-seed=$(SEED)) $(ARGS)
+
+test-debian13: .venv/.dev ## the same in a bare Debian 13, on its Python and OpenSSL (root; needs debootstrap)
+	@tests/debian13.sh
 
 test-hostile: .venv/.dev ## are neighbours of websites that mean harm as quick as without (a minute, on a quiet machine)
 	@$(BIN)/python -m pytest tests/quiet $(ARGS)
@@ -75,12 +78,18 @@ stack: ## run it with Docker Compose and the real servers (deploy/compose.yaml)
 audit: .venv-audit/.done ## are there known vulnerabilities in the pinned packages (asks the package registry)
 	@exec .venv-audit/bin/python requirements/audit.py
 
+docs: .venv/.local .venv-docs/.done ## build the documentation into site/; broken links end it
+	@$(BIN)/python docs/hooks/reference.py
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+	@$(BIN)/python docs/hooks/third_parties.py site
+
 lock: ## pin all dependencies again, with hashes (needs uv)
 	@command -v uv >/dev/null || { echo "uv is not installed: $(PYTHON) -m pip install uv"; exit 1; }
 	$(LOCK) --upgrade --extra local --extra dev -o requirements/dev.txt
 	$(LOCK) --extra local -c requirements/dev.txt -o requirements/local.txt
 	$(LOCK) -c requirements/dev.txt -o requirements/prod.txt
 	$(COMPILE) requirements/audit.in -c requirements/dev.txt -o requirements/audit.txt
+	$(COMPILE) requirements/docs.in -c requirements/dev.txt -o requirements/docs.txt
 
 bench: .venv/.dev ## CPU, lag and memory under load; AGAINST=COMMIT: the CPU of a check against that commit's
 	@exec $(BIN)/python -m bench$(if $(AGAINST),.against)
@@ -106,6 +115,12 @@ bench-million: .venv/.dev ## the promises at SITES=1000000 websites, pass or fai
 .venv-audit/.done: requirements/audit.txt
 	@$(PYTHON) -m venv --clear .venv-audit
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-audit/bin/python -m pip install -qq --require-hashes -r requirements/audit.txt
+	@touch $@
+
+# The same for what builds the documentation.
+.venv-docs/.done: requirements/docs.txt
+	@$(PYTHON) -m venv --clear .venv-docs
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-docs/bin/python -m pip install -qq --require-hashes -r requirements/docs.txt
 	@touch $@
 
 $(BIN)/pip:

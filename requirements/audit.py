@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 CANARY = "jinja2==2.10"  # CVE-2019-10906, a way out of its sandbox
-FILES = ("prod.txt", "local.txt", "dev.txt", "audit.txt")
+FILES = ("prod.txt", "local.txt", "dev.txt", "audit.txt", "docs.txt")
 TIMEOUT_S = 600
 
 CLEAN, VULNERABLE, UNKNOWN = 0, 1, 2

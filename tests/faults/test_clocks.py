@@ -1,10 +1,12 @@
 """Clocks that are stepped, and time in which nobody gave out any work."""
 
+import datetime as dt
 import time
 from collections import Counter
 
 import pytest
 
+from monitor.domain.messages import SCHEDULE_QUEUE
 from support.fake_clock import HOUR_S, fake_clock
 from support.judge import Allowance
 from support.system import eventually
@@ -70,14 +72,17 @@ def test_the_schedulers_are_stopped_for_ten_minutes(faulty, clock_of_all):
         begin_s = system.sites.begin_s
         eventually(lambda: len(system.mailbox.mails) == 1, within_s=90)
         # when ten minutes pass without a scheduler
+        stopping_s = time.time()
         for name in ("scheduler-1", "scheduler-2"):
             system.processes.stop(name)
+        # and what they asked for last is done: it would give out the minute that it is by then
+        eventually(lambda: _queued(system, SCHEDULE_QUEUE) == 0, within_s=60)
         stopped_s = time.time()
         clock_of_all.step(_GAP_S)
         # then nobody knows how the websites are, and what was known to be down is not taken back
         eventually(lambda: _statuses(system) == {"unknown": 300}, within_s=30)
         # and what was given out before is made no more, and given to nobody else
-        eventually(lambda: _waiting(system) == 0, within_s=60)
+        eventually(lambda: _queued(system, "checks.europe") == 0, within_s=60)
         told = [e for n in (1, 2) for e in system.processes.events(f"europe-{n}")]
         dropped = Counter(e["slot_ms"] for e in told if e["event"] == "batch.dropped")
         assert max(dropped.values(), default=0) <= 1, dropped
@@ -86,14 +91,15 @@ def test_the_schedulers_are_stopped_for_ten_minutes(faulty, clock_of_all):
         for name in ("scheduler-1", "scheduler-2"):
             system.processes.start(name)
         eventually(lambda: _statuses(system) == {"up": 299, "down": 1}, within_s=150, every_s=2)
-        system.at(restarted_s - begin_s + 2 * INTERVAL_S)
+        watched_s = 2 * INTERVAL_S
+        system.at(restarted_s - begin_s + watched_s)
         # then no website is asked for what was missed: once in its turn, and where it is down again
         asked = Counter(
-            (website, int((at_s - restarted_s) // INTERVAL_S))
+            website
             for at_s, website in list(system.sites.asked)
-            if at_s >= restarted_s
+            if restarted_s <= at_s < restarted_s + watched_s
         )
-        assert max(asked.values()) <= 2, asked.most_common(5)
+        assert max(asked.values()) <= 2 * 2, asked.most_common(5)
         assert sum(asked.values()) < 3 * 2 * script.websites
         # and none of it is invented: ten minutes without a tick, which the API shows as such
         record = system.record()
@@ -107,18 +113,19 @@ def test_the_schedulers_are_stopped_for_ten_minutes(faulty, clock_of_all):
         assert uptime["measured_ratio"] < 0.5
         # which is counted, by one of those that gave out the next minute
         told = [e for n in (1, 2) for e in system.processes.events(f"central-{n}")]
-        (left_out,) = [e["lasted_s"] for e in told if e["event"] == "minutes.left_out"]
-        assert _GAP_S - 120 <= left_out <= restarted_s + _GAP_S - stopped_s + 60
+        (left_out,) = [e for e in told if e["event"] == "minutes.left_out"]
+        noted_s = dt.datetime.fromisoformat(left_out["timestamp"]).timestamp()
+        assert _GAP_S - 120 <= left_out["lasted_s"] <= noted_s - stopping_s
         # and the incident is the one it was
         assert [(i.website, i.resolved_s) for i in record.incidents] == [(1, None)]
         assert len(system.mailbox.mails) == 1
 
 
-def _waiting(system):
-    """Messages of the region, those for later and those that a worker has among them."""
+def _queued(system, queue):
+    """Messages on a queue, those for later and those that a worker has among them."""
     with system.redis.client() as redis, redis.pipeline(transaction=True) as pipe:
-        for queue in ("checks.europe", "checks.europe.DQ"):
-            pipe.hlen(f"dramatiq:{queue}.msgs")
+        for name in (queue, f"{queue}.DQ"):
+            pipe.hlen(f"dramatiq:{name}.msgs")
         return sum(pipe.execute())
 
 

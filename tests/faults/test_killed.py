@@ -8,7 +8,7 @@ import httpx
 
 from monitor.services.notifications.outbox import AT_ONCE
 from support.judge import Allowance
-from support.system import eventually
+from support.system import PATIENCE_S, eventually
 from support.truth import scripted
 
 _RETURN_S = 45
@@ -78,7 +78,8 @@ def test_the_schedulers_die_over_the_turn_of_a_minute_and_the_api_in_the_middle_
         eventually(system.processes.is_ready, within_s=60)
         # then what it said it had added is there, and what it did not answer is there or is not
         for number in range(acknowledged + 1):
-            again = system.api.post("/websites", json=_extra(system, number))
+            body = _extra(system, number)
+            again = system.api.post("/websites", json=body, timeout=PATIENCE_S)
             assert again.status_code in ((409,) if number < acknowledged else (201, 409))
         # and the import goes on where it was
         done = system.api.post("/websites/bulk", **lines.request()).json()
@@ -148,7 +149,8 @@ def _add_until_the_api_dies(system, after=20):
     acknowledged = 0
     try:
         while True:
-            answer = system.api.post("/websites", json=_extra(system, acknowledged))
+            body = _extra(system, acknowledged)
+            answer = system.api.post("/websites", json=body, timeout=PATIENCE_S)
             assert answer.status_code == 201, answer.text
             acknowledged += 1
             if acknowledged == after:

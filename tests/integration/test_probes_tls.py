@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from monitor.domain.outcome import Reason, Result
+from monitor.probes.net import tls
 from monitor.resources.check_options import CheckOptions
 from support import targets_tls
 from support.dns import DnsServer
@@ -38,6 +39,16 @@ async def test_a_name_is_checked_against_the_certificate_even_with_its_final_dot
         outcome = await check(target.url_of(host="shop.test."), dns_servers=[dns.address])
 
     assert outcome.result is Result.UP
+
+
+@on_both_loops
+async def test_a_certificate_without_key_identifiers_is_trusted_on_every_python():
+    # Python 3.13's own default refuses it (RFC 5280, section 4.2.1.1)
+    context, authority = targets_tls.without_key_identifiers("127.0.0.1")
+    async with TargetServer(tls=context) as target, prober(trust=tls.verified(authority)) as made:
+        outcome = await made.check(CheckOptions(url=target.url))
+
+    assert outcome.result is Result.UP, outcome.evidence
 
 
 BAD = {

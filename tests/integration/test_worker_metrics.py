@@ -21,7 +21,7 @@ from monitor.queue.broker import Broker
 from monitor.runtime.settings import TABLE
 from support.metrics import read, value
 from support.ports import free_ports
-from support.stack import processes_of, wait_until
+from support.stack import listening_ports, processes_of, wait_until
 from support.targets import targets_in_thread
 from support.world import run
 
@@ -98,9 +98,11 @@ def test_each_of_two_processes_is_a_target_of_its_own(tmp_path, redis_url, regio
             assert value(metrics, "monitor_check_slots", **slots) == 2000
             assert value(metrics, "process_resident_memory_bytes") > 0
             assert value(metrics, "process_open_fds") > 0
-        starts = [value(m, "process_start_time_seconds") for m in (first, second)]
-        cpu = [value(m, "process_cpu_seconds_total") for m in (first, second)]
-        assert starts[0] != starts[1] or cpu[0] != cpu[1]
+        # and it is two processes that answer, each on a port of its own
+        asked = set(range(port, port + _TAKEN_FOR_A_TEST))
+        served = [listening_ports(pid) & asked for pid in _processes(tmp_path)]
+        assert sorted(map(len, served)) == [0] * (len(served) - 2) + [1, 1]
+        assert len(set.union(*served)) == 2
         # and both are in Redis for the API's metrics
         with redis_client.Redis.from_url(redis_url) as client:
             wait_until(lambda: client.hlen("monitor:workers") == 2)

@@ -8,7 +8,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -103,6 +103,12 @@ class CentralRig:
         self.children.remove(child)
         process.stop(child, within_s=10)
 
+    def close(self):
+        """End every process, whatever fails meanwhile."""
+        with ExitStack() as stack:
+            for child in self.children:
+                stack.callback(process.stop, child, within_s=10)
+
     def killer(self):
         """What starts central workers that die at a step."""
         return Killer(self)
@@ -160,19 +166,18 @@ class Killer:
 
 @contextmanager
 def central_rig(directory, template):
-    with tempfile.TemporaryDirectory(prefix="monitor-faults-") as files, Mailbox() as mailbox:
-        postgres = start_postgres(template, Path(files) / "postgres", directory / "postgres.log")
-        redis = start_redis(Path(files) / "redis", directory / "redis.log")
+    with ExitStack() as stack:
+        files = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="monitor-faults-")))
+        mailbox = stack.enter_context(Mailbox())
+        postgres = start_postgres(template, files / "postgres", directory / "postgres.log")
+        stack.callback(postgres.close)
+        redis = start_redis(files / "redis", directory / "redis.log")
+        stack.callback(redis.close)
         sender = Broker(redis.url)
+        stack.callback(sender.client.close)
         rig = CentralRig(directory, postgres, redis, mailbox, sender)
-        try:
-            yield rig
-        finally:
-            for child in rig.children:
-                process.stop(child, within_s=10)
-            sender.client.close()
-            redis.close()
-            postgres.close()
+        stack.callback(rig.close)
+        yield rig
 
 
 def steps_noted(file):

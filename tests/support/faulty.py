@@ -24,7 +24,7 @@ from support import breakable
 from support.influx import find_influxd
 from support.judge import Incident, Record, SeenTick, SentMail, judge
 from support.mailbox import text_of
-from support.system import eventually, running_system
+from support.system import PATIENCE_S, SET_UP_S, eventually, running_system
 from support.tick_store import tick_store
 from support.truth import INTERVAL_S, Truth
 from support.truth_sites import scripted_sites
@@ -73,7 +73,7 @@ class FaultySystem:
             recipients = self.script.recipients(website)
             own = {} if website % 10 else {"alert_emails": list(recipients)}
             self.ids.append(self.processes.add(self.sites.url_of(website), **own))
-        eventually(self._all_up, within_s=90, every_s=1)
+        eventually(self._all_up, within_s=SET_UP_S, every_s=1)
         # Batches of the minute in which websites are added were cut for those there were.
         self._judged_from_s = (time.time() // 60 + 1) * 60
         if with_a_minute:
@@ -136,7 +136,7 @@ class FaultySystem:
     def _incidents(self):
         found = []
         for number, website_id in enumerate(self.ids):
-            answer = self.api.get(f"/monitor/{website_id}/downtime")
+            answer = self.api.get(f"/monitor/{website_id}/downtime", timeout=PATIENCE_S)
             assert answer.status_code == 200, answer.text
             found += [
                 Incident(number, self._unix(i["started_at"]), self._unix(i["resolved_at"]))

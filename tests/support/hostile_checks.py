@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Iterable
 from ipaddress import ip_network
 
@@ -11,6 +10,7 @@ from msgspec import Struct
 
 from monitor.domain.outcome import Outcome
 from monitor.probes.http.prober import HttpProber
+from monitor.probes.net import tls
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.resources.check_options import CheckOptions
 from support.hostile_case import Case
@@ -39,7 +39,7 @@ def hostile_prober(farms: Farms) -> HttpProber:
     return HttpProber(
         policy=POLICY,
         dns_servers=[farms.neighbours.dns],
-        trust=ssl.create_default_context(cadata=farms.hostile.authority_pem),
+        trust=tls.verified(farms.hostile.authority_pem),
     )
 
 

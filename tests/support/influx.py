@@ -34,6 +34,7 @@ class InfluxServer:
     def __init__(self, directory: Path):
         self.directory = directory
         self.port = 0
+        self.backup_port = 0
         self._child = None
 
     @property
@@ -43,6 +44,7 @@ class InfluxServer:
     def start(self):
         for _ in range(5):
             self.port = self.port or free_port()
+            self.backup_port = free_port()
             command = [find_influxd(), "-config", _CONFIG]
             with (self.directory / "influxdb.log").open("ab") as log:
                 self._child = process.start(command, log=log, env=self._environment())
@@ -57,7 +59,7 @@ class InfluxServer:
             "INFLUXDB_META_DIR": f"{self.directory}/meta",
             "INFLUXDB_DATA_DIR": f"{self.directory}/data",
             "INFLUXDB_DATA_WAL_DIR": f"{self.directory}/wal",
-            "INFLUXDB_BIND_ADDRESS": f"127.0.0.1:{free_port()}",
+            "INFLUXDB_BIND_ADDRESS": f"127.0.0.1:{self.backup_port}",
             "INFLUXDB_HTTP_BIND_ADDRESS": f"127.0.0.1:{self.port}",
         }
 

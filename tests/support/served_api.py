@@ -92,7 +92,15 @@ async def _prepare(database_url):
 @contextmanager
 def served(database_url, redis_url, directory, **more):
     """A Served over these servers, with the regions asia and europe. ``more``: settings."""
-    port, roles = free_port(), asyncio.run(_prepare(database_url))
+    roles = asyncio.run(_prepare(database_url))
+    with serving(database_url, redis_url, directory, roles, **more) as api:
+        yield api
+
+
+@contextmanager
+def serving(database_url, redis_url, directory, roles, **more):
+    """The same over a database that has what it has, with these keys by role."""
+    port = free_port()
     settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "MONITOR_API_PORT": str(port)}
     api = Served(port, roles, directory)
     command, env = api.command("api", **settings, **more)

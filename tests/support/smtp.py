@@ -45,6 +45,13 @@ class _Session(SMTP):
         super().__init__(*args, **options)
         self.over = asyncio.Event()
 
+    def connection_made(self, transport):
+        # aiosmtpd closes twice, and a connection over TLS that is closed twice cannot be aborted
+        # any more in Python 3.11.2, which is Debian 12's.
+        close = transport.close
+        transport.close = lambda: None if transport.is_closing() else close()
+        super().connection_made(transport)
+
     def connection_lost(self, error):
         super().connection_lost(error)
         self.over.set()

@@ -144,6 +144,17 @@ def processes_of(path):
                 yield int(entry.name)
 
 
+def listening_ports(pid):
+    """The TCP ports (IPv4) that a process listens on."""
+    inodes = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            inodes.add(str(fd.readlink()).removeprefix("socket:[").removesuffix("]"))
+    _, *lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()
+    sockets = (line.split() for line in lines)
+    return {int(s[1].rpartition(":")[2], 16) for s in sockets if s[3] == "0A" and s[9] in inodes}
+
+
 def _children(pid):
     """Also those of threads of the process."""
     with contextlib.suppress(OSError):

@@ -1,13 +1,15 @@
 """The whole product as real processes, each of which can be stopped, killed and started again."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import sysconfig
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +24,12 @@ from support.mailbox import Mailbox
 from support.ports import free_ports
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
+PATIENCE_S = 60
+"""What the tests themselves wait for an answer where no test is about how long it takes: seven
+systems may be filled at once on two cores. Other requests keep the client's ten seconds."""
+SET_UP_S = 180
+"""The same for seven systems' processes to start at once, and for their first checks."""
+
 _WORKER = ["dramatiq", "monitor.actors", "--skip-logging", "--processes", "1", "--threads", "8"]
 
 
@@ -53,18 +61,26 @@ class System:
     def kill(self, name):
         """End a process and all of its group at once, as a power cut would."""
         child = self.children.pop(name)
-        os.killpg(child.pid, signal.SIGKILL)
+        process.kill_group(child)
         child.wait()
 
-    def end(self, name, *, times=1, whole_group=False, within_s=30):
-        """SIGTERM to a process, or to all of its group; returns the seconds until none is left."""
-        began, child = time.monotonic(), self.children.pop(name)
+    def end(self, name, *, times=1, apart_s=0.2, whole_group=False, within_s=30):
+        """SIGTERM to a process, or to all of its group; returns the seconds until none is left.
+
+        ``times``: again after ``apart_s``, where it has not ended by then.
+        """
+        began, child = time.monotonic(), self.children[name]
         for n in range(times):
-            if n:
-                time.sleep(0.2)  # two signals at once would be one
+            if n and _ends(child, apart_s):  # two signals at once would be one
+                break
             (os.killpg if whole_group else os.kill)(child.pid, signal.SIGTERM)
         child.wait(within_s)
-        eventually(lambda: _is_gone(child.pid), within_s=within_s, every_s=0.05)
+        try:
+            eventually(lambda: _is_gone(child.pid), within_s=within_s, every_s=0.05)
+        except AssertionError:
+            os.killpg(child.pid, signal.SIGKILL)  # nobody else knows what is left of its group
+            raise
+        del self.children[name]
         return time.monotonic() - began
 
     def pause(self, name):
@@ -72,27 +88,29 @@ class System:
         os.killpg(self.children[name].pid, signal.SIGSTOP)
 
     def resume(self, name):
-        os.killpg(self.children[name].pid, signal.SIGCONT)
+        _resume(self.children[name])
 
     def events(self, name):
         """What a process has logged so far, each line as it was meant."""
         lines = self.log(name).read_text(encoding="utf-8", errors="replace").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
-    def stop(self, name, within_s=10):
+    def stop(self, name, within_s=30):
         """Ask a process to end; returns how long it took."""
-        began = time.monotonic()
-        child = self.children.pop(name)
-        child.send_signal(signal.SIGTERM)
+        began, child = time.monotonic(), self.children[name]
+        process.tell(child, signal.SIGTERM)
         child.wait(within_s)
+        del self.children[name]
         return time.monotonic() - began
 
-    def close(self):
-        for name, child in self.children.items():
-            self.resume(name)  # one that a test has paused would hear nothing
-            child.send_signal(signal.SIGTERM)
-        for child in self.children.values():
-            process.finish(child, within_s=8)
+    def close(self, within_s=8):
+        """End every process, whatever state a test has left it in and whatever fails meanwhile."""
+        with ExitStack() as stack:
+            for child in self.children.values():
+                stack.callback(process.finish, child, within_s=within_s)
+            for child in self.children.values():
+                _resume(child)  # one that a test has paused would hear nothing
+                process.tell(child, signal.SIGTERM)
 
     # The API
 
@@ -103,7 +121,8 @@ class System:
             return False
 
     def add(self, url, **fields):
-        answer = self.api.post("/websites", json={"url": url, "check_frequency": 30, **fields})
+        body = {"url": url, "check_frequency": 30, **fields}
+        answer = self.api.post("/websites", json=body, timeout=PATIENCE_S)
         assert answer.status_code == 201, answer.text
         return answer.json()["id"]
 
@@ -115,7 +134,7 @@ class System:
         found, cursor = {}, None
         while True:
             query = {"limit": 150} | ({"cursor": cursor} if cursor else {})
-            page = self.api.get("/monitor", params=query)
+            page = self.api.get("/monitor", params=query, timeout=PATIENCE_S)
             assert page.status_code == 200, page.text
             found |= {item["id"]: item for item in page.json()["items"]}
             cursor = page.json()["next_cursor"]
@@ -126,6 +145,21 @@ class System:
         """How many ticks of a website the store holds."""
         answer = self.api.get(f"/monitor/{website}", params={"days": days}).json()
         return sum(p["checks"] for series in answer["series"] for p in series["points"])
+
+
+def _resume(child):
+    """Let a process and its group go on, unless it has ended."""
+    if child.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGCONT)
+
+
+def _ends(child, within_s):
+    try:
+        child.wait(within_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _is_gone(group):
@@ -179,9 +213,9 @@ def running_system(
         try:
             for name in system.commands:
                 system.start(name)
-            eventually(system.is_ready, within_s=60)
+            eventually(system.is_ready, within_s=SET_UP_S)
             for region in sorted(set(workers.values())):
-                answer = client.post("/regions", json={"name": region})
+                answer = client.post("/regions", json={"name": region}, timeout=PATIENCE_S)
                 assert answer.status_code == 201, answer.text
             yield system
         finally:

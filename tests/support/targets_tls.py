@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from monitor.probes import tls
+
 
 @cache
 def authority() -> trustme.CA:
@@ -22,8 +24,8 @@ def authority() -> trustme.CA:
 
 
 def trust() -> ssl.SSLContext:
-    """A client's context that trusts the authority and nobody else."""
-    return ssl.create_default_context(cadata=authority().cert_pem.bytes().decode())
+    """The prober's own context, trusting the authority and nobody else."""
+    return tls.verified(authority().cert_pem.bytes().decode())
 
 
 def certified(
@@ -41,19 +43,45 @@ def certified(
     return context
 
 
+def without_key_identifiers(address: str) -> tuple[ssl.SSLContext, str]:
+    """A server's context, and its authority in PEM: as private authorities often make them."""
+    key, issuer = ec.generate_private_key(ec.SECP256R1()), _named("authority without identifiers")
+    leaf_key = ec.generate_private_key(ec.SECP256R1())
+    is_authority = x509.BasicConstraints(ca=True, path_length=0)
+    root = _lasting(issuer, issuer, key).add_extension(is_authority, critical=True)
+    leaf = _lasting(_named("leaf"), issuer, leaf_key).add_extension(_for(address), critical=False)
+    context = _serving(leaf_key, leaf.sign(key, hashes.SHA256()))
+    return context, root.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
 def self_signed(address: str) -> ssl.SSLContext:
     """A server's context with a certificate that vouches for itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "itself")])
+    key, name = ec.generate_private_key(ec.SECP256R1()), _named("itself")
+    builder = _lasting(name, name, key).add_extension(_for(address), critical=False)
+    return _serving(key, builder.sign(key, hashes.SHA256()))
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _for(address: str) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
+
+
+def _lasting(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+) -> x509.CertificateBuilder:
+    """A certificate to be signed, valid from yesterday to tomorrow."""
     now = dt.datetime.now(dt.UTC)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    return (
+        x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(names, critical=False)
-        .sign(key, hashes.SHA256())
     )
+
+
+def _serving(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile() as pem:
         pem.write(certificate.public_bytes(Encoding.PEM))

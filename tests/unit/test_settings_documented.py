@@ -12,16 +12,6 @@ from monitor.runtime.settings_text import as_env_example, as_markdown
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_readme_has_one_row_for_each():
-    # given
-    rows = re.findall(r"^\| `[A-Z_]+` \|.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    # then
-    assert rows == [
-        f"| `{s.name}` | {f'`{s.default_text()}`' if s.default_text() else '—'} | {s.purpose} |"
-        for s in TABLE
-    ]
-
-
 def test_the_example_file_is_made_from_the_declaration():
     assert (ROOT / ".env.example").read_text() == as_env_example()
 

@@ -71,7 +71,7 @@ class Declared(Struct, frozen=True):
         return self.default if self.default_factory is NODEFAULT else self.default_factory()
 
 
-def field(check: Check, description: str, **rest: Any) -> Field:
+def field(check: Check, description: str | None = None, **rest: Any) -> Field:
     """A field with a check of its own; ``rest``: what ``Field`` and ``msgspec.Meta`` take."""
     own = {name: rest.pop(name) for name in Field.__struct_fields__ if name in rest}
     return Field(check, Meta(description=description, **rest), **own)

@@ -40,7 +40,7 @@ class HttpOptions(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     ] = 15
     http_method: Annotated[
         str,
-        field(formats.http_method, f"{', '.join(formats.HTTP_METHODS)}, in any case."),
+        field(formats.http_method, "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS, in any case."),
     ] = "GET"
     request_headers: Annotated[
         dict[str, str],

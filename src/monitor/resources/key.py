@@ -37,12 +37,11 @@ class NewKey(Struct, frozen=True, kw_only=True):
         str,
         field(partial(formats.text, most=255), "What it is for.", min_length=1, max_length=255),
     ]
-    role: Annotated[Role, field(_role, "What it may do.")]
+    role: Annotated[Role, field(_role)]
     expires_in: Annotated[
         int | None,
         field(
             _lifetime,
-            "Seconds until it expires.",
             wire=Annotated[int, Meta(ge=MIN_LIFETIME_S, le=MAX_LIFETIME_S)] | None,
         ),
     ] = None
@@ -59,7 +58,6 @@ class Rotation(Struct, frozen=True, kw_only=True):
         int | UnsetType | None,
         field(
             _lifetime,
-            "Seconds until the successor expires.",
             wire=Annotated[int, Meta(ge=MIN_LIFETIME_S, le=MAX_LIFETIME_S)] | UnsetType | None,
         ),
     ] = UNSET

@@ -15,17 +15,6 @@ _ENV_HEAD = """\
 # `make up` needs none of them. Quote a value that has # or spaces: NAME='va lue'.
 """
 
-_PAGE_HEAD = """\
-# Settings
-
-Settings are environment variables. They may also stand in a file `.env` in the working directory;
-the environment wins. `monitor settings` shows every setting and its value, and a process that is
-given a malformed one ends with a sentence that names it.
-
-A setting marked as a secret is never shown. `NAME_FILE` may name a file that holds it instead, as
-Docker and Kubernetes mount secrets.
-"""
-
 
 def as_env_example() -> str:
     """The text of `.env.example`: every setting, commented out, with its default."""
@@ -37,13 +26,13 @@ def as_env_example() -> str:
 
 
 def as_markdown() -> str:
-    """The settings page of the documentation."""
+    """The settings page of the documentation, without its head: a section for each setting."""
     by_group = sorted(TABLE, key=lambda setting: _GROUPS.index(setting.declared.group))
     sections = (
         f"\n## {group}\n" + "".join(map(_section, settings))
         for group, settings in groupby(by_group, key=lambda setting: setting.declared.group)
     )
-    return _PAGE_HEAD + "".join(sections)
+    return "".join(sections).lstrip()
 
 
 _GROUPS = tuple(dict.fromkeys(setting.declared.group for setting in TABLE))

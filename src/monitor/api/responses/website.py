@@ -13,13 +13,16 @@ from monitor.services.websites.latest import View
 def website(view: View) -> schemas.Website:
     """A website with its options and status."""
     stored = view.stored.website
-    return shown(draft_of(stored)) | {
-        "id": stored.id,
-        "regions": list(view.stored.regions),
-        "status": view.status,
-        "created_at": stored.created_at,
-        "updated_at": stored.updated_at,
-    }
+    return (
+        {"id": stored.id}
+        | shown(draft_of(stored))
+        | {
+            "regions": list(view.stored.regions),
+            "status": view.status,
+            "created_at": stored.created_at,
+            "updated_at": stored.updated_at,
+        }
+    )
 
 
 def exported(existing: Existing) -> dict[str, Any]:

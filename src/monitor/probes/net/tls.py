@@ -12,15 +12,21 @@ HANDSHAKE_LIMIT_S = 120.0
 _OP_LEGACY_SERVER_CONNECT = 0x4  # <openssl/ssl.h>; the ssl module names it from Python 3.12 on
 
 
-def verified() -> ssl.SSLContext:
+def verified(authorities: str | None = None) -> ssl.SSLContext:
     """Certificate and host name are checked against the system's trust store; TLS 1.2 or later.
 
     Where the system has no store, as in bare containers, certifi's is used: without any,
-    every website would look untrusted.
+    every website would look untrusted. ``authorities``: whom to trust instead, in PEM.
+
+    What a certificate must hold does not depend on the version of Python. From 3.13 on, Python's
+    default also refuses one that breaks a formal rule of RFC 5280, such as a missing key
+    identifier, and names that rule instead of a weak signature. Browsers accept such certificates.
     """
     paths = ssl.get_default_verify_paths()
-    system = paths.cafile or paths.capath
-    context = ssl.create_default_context(cafile=None if system else certifi.where())
+    system = paths.cafile or paths.capath or authorities
+    cafile = None if system else certifi.where()
+    context = ssl.create_default_context(cafile=cafile, cadata=authorities)
+    context.verify_flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST  # the default before 3.13
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(("http/1.1",))
     return context
