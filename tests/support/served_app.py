@@ -63,7 +63,7 @@ class ServedApp:
         return len(self.connections._open)
 
     def ended(self, reason):
-        return self.connections._ended.labels(reason)._value.get()
+        return self.connections._closed_by_reason.labels(reason)._value.get()
 
 
 async def heard(reader):
