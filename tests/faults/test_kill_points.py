@@ -18,7 +18,7 @@ _MUST_BE_AMONG = {
     "resolved": ("resolve_incidents", "opened_recipients", "mark_recorded"),
 }
 _STEPS_AT_LEAST = {"opened": 30, "resolved": 15}
-_DELIVERING = ("due", "claim", "_connect", "_hand_over", "_part", "_record_sent", "mark_sent")
+_DELIVERING = ("due", "claim", "_connect", "_hand_over", "_quit", "_record_sent", "mark_sent")
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_each_mail_arrives_and_twice_only_where_the_server_s_answer_was_cut_off(
         # then it went through all of them
         assert next(moods, None) is None
         said = " ".join(event["error"] for event in _failures(system))
-        for each in ("no connection", "did not finish", "451", "broke off"):
+        for each in ("no connection", "did not finish", "451", "lost the connection"):
             assert each in said
         # and only what was cut off came twice, with the Message-ID it had before
         assert found.doubled_mails == _CUT_OFF

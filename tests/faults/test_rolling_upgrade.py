@@ -1,9 +1,12 @@
 """Workers of two versions side by side on the same queues, each sending in its own version."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from support.earlier import BEFORE, need_source
 from support.judge import Allowance
 from support.truth import scripted
 
@@ -34,3 +37,25 @@ def test_old_and_new_workers_share_the_work_and_lose_none_of_it(faulty, newer, o
         assert actor in handed_on
         with system.redis.client() as redis:
             assert redis.keys("dramatiq:*.XQ") == []
+
+
+def test_a_region_worker_of_the_version_before_goes_on_checking(faulty, tmp_path):
+    # given a region with one worker of the version before and one of this
+    source = str(need_source(BEFORE, tmp_path))
+    assert _imports(source, "monitor.broker")
+    assert not _imports(source, "monitor.queue")
+    with faulty(scripted(37), of=lambda *_: {"europe-1": {"PYTHONPATH": source}}) as system:
+        # then nobody can tell from what was found
+        system.compare(Allowance())
+        # and both have checked
+        for worker in ("europe-1", "europe-2"):
+            checked = [e for e in system.processes.events(worker) if e["event"] == "batch.checked"]
+            assert sum(event["websites"] for event in checked) > 300, worker
+
+
+def _imports(source, module):
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"import {module}"],
+        env={"PYTHONPATH": source}, capture_output=True, check=False,
+    )  # fmt: skip
+    return done.returncode == 0

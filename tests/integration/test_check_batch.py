@@ -3,16 +3,20 @@
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckBatch, CheckWebsites, RecordFlips
 from monitor.domain.outcome import Outcome, Reason, Result, Tick, Timings
 from monitor.domain.ring import POSITIONS
 from monitor.domain.verdict import Verdict
+from monitor.probes.contract import ProbeSettings
+from monitor.probes.registry import Probers
 from monitor.services.checks.check import check_batch, check_websites
 from monitor.services.checks.ticks import Keeper, write_kept
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.tick_buffer import TickBuffer
+from support.targets_checks import LOOPBACK_ONLY
 from support.world import START_S, run
 
 DOWN = Outcome(Result.DOWN, Reason.CONNECTION_REFUSED, evidence="refused")
@@ -296,5 +300,25 @@ def test_websites_checked_by_a_clock_that_was_ahead_are_checked_again_now(play):
         assert len(world.prober.checked) == 2
         states = await world.states.read({"europe": [website]})
         assert states["europe", website].slot_s == START_S + 30
+
+    play(scenario)
+
+
+def test_of_a_kind_that_the_worker_does_not_know_nothing_is_measured_and_it_says_so(play):
+    async def scenario(world):
+        # given a worker of a version that had another kind, and not this one
+        websites = await _given(world, "http://one/", "http://two/")
+        world.prober = Probers(ProbeSettings(LOOPBACK_ONLY), kinds={})
+        worker = world.worker()
+        # when
+        with capture_logs() as logs:
+            follow = await check_batch(worker, _batch(START_S))
+        # then
+        assert follow == []
+        assert [await _ticks(world, website) for website in websites] == [[], []]
+        assert await world.states.read({"europe": websites}) == {}
+        assert worker.meter.outcomes == {(Result.NOT_MEASURED, Reason.UNSUPPORTED_KIND): 2}
+        (line,) = [line for line in logs if line["event"] == "batch.unsupported_kind"]
+        assert (line["websites"], line["log_level"]) == (2, "warning")
 
     play(scenario)

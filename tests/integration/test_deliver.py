@@ -2,17 +2,20 @@
 
 import asyncio
 import datetime as dt
-from dataclasses import replace
 
 import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from monitor.channels import email
+from monitor.channels.contract import Delivery
+from monitor.channels.registry import Channels
 from monitor.domain.errors import DeliveryError, Unavailable
+from monitor.domain.incident import Event
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Flip, Verdict
 from monitor.services.incidents.record import record_flips
-from monitor.services.notifications.deliver import Courier, deliver
+from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import AT_ONCE, Outbox
 from monitor.storage.postgres import notifications
 from support.world import START_S, run
@@ -24,7 +27,7 @@ def play(database_url, redis_url):
 
 
 class ScriptedChannel:
-    """Sends, or fails as told; hangs while ``gate`` is not set."""
+    """Keeps (event, config), or fails as told; hangs while ``gate`` is not set."""
 
     def __init__(self):
         self.sent = []
@@ -34,14 +37,15 @@ class ScriptedChannel:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def send(self, mail):
+    async def send(self, event, config):
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         await self.gate.wait()
         self.under_way -= 1
         if self.errors:
             raise self.errors.pop(0)
-        self.sent.append(mail)
+        self.sent.append((event, config))
+        return Delivery(f"m{len(self.sent)}", "250 OK")
 
 
 def _down(website, at_s=START_S):
@@ -59,7 +63,7 @@ async def _given(world, *flips_of, emails=("a@example.com",)):
     for flip_of in flips_of:
         await record_flips(world.recorder(), [flip_of(website)])
     channel = ScriptedChannel()
-    return channel, Courier(world.pool, channel, "monitor@example.com", world.now)
+    return channel, Deliverer(world.pool, Channels({email.KIND: channel}), world.now)
 
 
 async def _ids(world, event="opened"):
@@ -76,15 +80,15 @@ async def _state(world, row_id):
 
 def test_a_notification_is_sent_once_however_often_it_is_asked_for(play):
     async def scenario(world):
-        channel, courier = await _given(world, _down)
+        channel, deliverer = await _given(world, _down)
         (row_id,) = await _ids(world)
         # when many ask at once
-        await asyncio.gather(*(deliver(courier, row_id) for _ in range(8)))
-        await deliver(courier, row_id)
+        await asyncio.gather(*(deliverer.deliver(row_id) for _ in range(8)))
+        await deliverer.deliver(row_id)
         # then
-        (mail,) = channel.sent
-        assert mail.recipient == "a@example.com"
-        assert str(row_id) in mail.message_id
+        ((event, config),) = channel.sent
+        assert config == "a@example.com"
+        assert event.notification_id == row_id
         assert await _state(world, row_id) == ("sent", 1, None)
 
     play(scenario)
@@ -92,19 +96,19 @@ def test_a_notification_is_sent_once_however_often_it_is_asked_for(play):
 
 def test_a_passing_error_is_tried_again_later(play):
     async def scenario(world):
-        channel, courier = await _given(world, _down)
+        channel, deliverer = await _given(world, _down)
         channel.errors = [DeliveryError("451 try later", permanent=False)]
         (row_id,) = await _ids(world)
         # when
-        (again,) = await deliver(courier, row_id)
+        (again,) = await deliverer.deliver(row_id)
         # then it is not due before its time, and is then sent
         assert again.payload.notification_id == row_id
         assert again.not_before_ms == (START_S + 6) * 1000
         assert await _state(world, row_id) == ("queued", 1, "451 try later")
-        assert await deliver(courier, row_id) == []
+        assert await deliverer.deliver(row_id) == []
         assert channel.sent == []
         await world.execute("UPDATE notifications SET next_attempt_at = now()")
-        await deliver(courier, row_id)
+        await deliverer.deliver(row_id)
         assert await _state(world, row_id) == ("sent", 2, None)
 
     play(scenario)
@@ -112,12 +116,12 @@ def test_a_passing_error_is_tried_again_later(play):
 
 def test_a_permanent_error_is_recorded_and_ends_it(play):
     async def scenario(world):
-        channel, courier = await _given(world, _down)
+        channel, deliverer = await _given(world, _down)
         channel.errors = [DeliveryError("550 no such user", permanent=True)]
         (row_id,) = await _ids(world)
-        assert await deliver(courier, row_id) == []
+        assert await deliverer.deliver(row_id) == []
         assert await _state(world, row_id) == ("failed", 1, "550 no such user")
-        await deliver(courier, row_id)
+        await deliverer.deliver(row_id)
         assert channel.sent == []
 
     play(scenario)
@@ -125,16 +129,18 @@ def test_a_permanent_error_is_recorded_and_ends_it(play):
 
 def test_the_end_is_not_told_before_the_beginning(play):
     async def scenario(world):
-        channel, courier = await _given(world, _down, _up)
+        channel, deliverer = await _given(world, _down, _up)
         (opened,), (resolved,) = await _ids(world), await _ids(world, "resolved")
         # when the end is asked for first
-        await deliver(courier, resolved)
+        await deliverer.deliver(resolved)
         assert channel.sent == []
-        await deliver(courier, opened)
-        await deliver(courier, resolved)
+        await deliverer.deliver(opened)
+        await deliverer.deliver(resolved)
         # then
-        first, second = channel.sent
-        assert second.in_reply_to == first.message_id
+        (first, _), (second, _) = channel.sent
+        assert first.opened_notification_id == first.notification_id
+        assert second.opened_notification_id == first.notification_id
+        assert (first.opened_message_id, second.opened_message_id) == (None, "m1")
 
     play(scenario)
 
@@ -142,8 +148,8 @@ def test_the_end_is_not_told_before_the_beginning(play):
 def test_a_nudge_empties_the_outbox_in_order(play):
     async def scenario(world):
         emails = [f"{n}@example.com" for n in range(40)]
-        channel, courier = await _given(world, _down, _up, emails=emails)
-        outbox = Outbox(courier, world.send)
+        channel, deliverer = await _given(world, _down, _up, emails=emails)
+        outbox = Outbox(deliverer, world.send)
         # when it is nudged, and again for what follows
         async with asyncio.timeout(20):
             while len(channel.sent) < 80:
@@ -151,9 +157,9 @@ def test_a_nudge_empties_the_outbox_in_order(play):
                 await asyncio.sleep(0.05)  # deliveries end in tasks of the outbox's own
         await outbox.close()
         # then everyone heard of the beginning and then of the end, once
-        for email in emails:
-            heard = [m for m in channel.sent if m.recipient == email]
-            assert [bool(m.in_reply_to) for m in heard] == [False, True]
+        for address in emails:
+            heard = [event.type for event, config in channel.sent if config == address]
+            assert heard == [Event.OPENED, Event.RESOLVED]
         assert channel.most <= AT_ONCE
 
     play(scenario)
@@ -162,9 +168,9 @@ def test_a_nudge_empties_the_outbox_in_order(play):
 def test_a_mail_server_that_hangs_holds_up_nobody_who_nudges(play):
     async def scenario(world):
         emails = [f"{n}@example.com" for n in range(40)]
-        channel, courier = await _given(world, _down, emails=emails)
+        channel, deliverer = await _given(world, _down, emails=emails)
         channel.gate.clear()
-        outbox = Outbox(courier, world.send)
+        outbox = Outbox(deliverer, world.send)
         # when
         outbox.nudge()
         async with asyncio.timeout(10):
@@ -184,10 +190,10 @@ def test_a_mail_server_that_hangs_holds_up_nobody_who_nudges(play):
 
 def test_an_unforeseen_failure_does_not_end_the_outbox(play):
     async def scenario(world):
-        channel, courier = await _given(world, _down)
+        channel, deliverer = await _given(world, _down)
         # given a table that is not there when the outbox is nudged
         await world.execute("ALTER TABLE notifications RENAME TO elsewhere")
-        outbox = Outbox(courier, world.send)
+        outbox = Outbox(deliverer, world.send)
         with capture_logs() as logs:
             outbox.nudge()
             async with asyncio.timeout(10):
@@ -208,25 +214,26 @@ def test_an_unforeseen_failure_does_not_end_the_outbox(play):
 @pytest.mark.parametrize("tries", [2, 99])
 def test_a_mail_that_was_sent_is_recorded_as_soon_as_postgres_is_back(play, monkeypatch, tries):
     async def scenario(world):
-        channel, courier = await _given(world, _down)
-        courier = replace(courier, record_again_s=(0.01,) * 4)
+        channel, _ = await _given(world, _down)
+        channels, again_s = Channels({email.KIND: channel}), (0.01,) * 4
+        deliverer = Deliverer(world.pool, channels, world.now, record_again_s=again_s)
         (row_id,) = await _ids(world)
         # given a Postgres that is away for the first tries
         left, record = [None] * tries, notifications.mark_sent
 
-        async def mark_sent(connection, row):
+        async def mark_sent(*row):
             if left:
                 left.pop()
                 raise psycopg.OperationalError("gone")
-            await record(connection, row)
+            await record(*row)
 
         monkeypatch.setattr(notifications, "mark_sent", mark_sent)
         # when
         if tries == 99:
             with pytest.raises(Unavailable):
-                await deliver(courier, row_id)
+                await deliverer.deliver(row_id)
         else:
-            await deliver(courier, row_id)
+            await deliverer.deliver(row_id)
         # then it was sent once, and where it could not be recorded its row is left for the sweep
         assert len(channel.sent) == 1
         assert await _state(world, row_id) == ("queued" if tries == 99 else "sent", 1, None)
@@ -236,18 +243,18 @@ def test_a_mail_that_was_sent_is_recorded_as_soon_as_postgres_is_back(play, monk
 
 def test_a_row_put_off_by_a_clock_that_was_ahead_is_due(play):
     async def scenario(world):
-        channel, courier = await _given(world, _down)
+        channel, deliverer = await _given(world, _down)
         (row_id,) = await _ids(world)
         # when it was put off for as long as ever happens, it has to wait
         put_off = "UPDATE notifications SET next_attempt_at = now() + interval '15 min' + %s"
         await world.execute(put_off, dt.timedelta(seconds=30))
-        await deliver(courier, row_id)
+        await deliverer.deliver(row_id)
         assert channel.sent == []
         # and when for longer, the time is not to be believed
         await world.execute(put_off, dt.timedelta(minutes=60))
         async with world.pool.connection() as connection:
             assert await notifications.due(connection, 10) == [row_id]
-        await deliver(courier, row_id)
+        await deliverer.deliver(row_id)
         assert len(channel.sent) == 1
 
     play(scenario)

@@ -9,8 +9,8 @@ import pytest
 import trustme
 from aiosmtpd.smtp import AuthResult
 
-from monitor.channels.email.mail import Mail
-from monitor.channels.email.smtp import EmailChannel
+from monitor.channels.email.message import Mail
+from monitor.channels.email.smtp import MailServer
 from monitor.domain.errors import DeliveryError, SettingsError
 from monitor.local.redis import free_port
 from support.smtp import Inbox, scripted, serving
@@ -25,9 +25,9 @@ MAIL = Mail(
 )
 
 
-def channel(port, *, tls="none", sender="Monitor <alerts@monitor.example>", **how):
+def server_on(port, *, tls="none", sender="Monitor <alerts@monitor.example>", **how):
     login = {"user": None, "password": None} | how
-    return EmailChannel(host="127.0.0.1", port=port, tls=tls, sender=sender, **login)
+    return MailServer(host="127.0.0.1", port=port, tls=tls, sender=sender, **login)
 
 
 def refused(coroutine):
@@ -63,7 +63,7 @@ def test_a_mail_arrives_with_all_its_parts():
 
     async def main():
         async with serving(inbox) as port:
-            await channel(port).send(MAIL)
+            await server_on(port).send(MAIL)
 
     # when
     asyncio.run(main())
@@ -92,7 +92,7 @@ def test_the_first_mail_of_a_thread_answers_none():
 
     async def main():
         async with serving(inbox) as port:
-            await channel(port).send(first)
+            await server_on(port).send(first)
 
     # when
     asyncio.run(main())
@@ -106,7 +106,7 @@ def test_we_introduce_ourselves_by_the_domain_of_the_sender():
 
     async def main():
         async with serving(inbox) as port:
-            await channel(port).send(MAIL)
+            await server_on(port).send(MAIL)
 
     # when
     asyncio.run(main())
@@ -123,7 +123,7 @@ def test_starttls_encrypts_before_anything_is_said(server_tls, trusting):
 
     async def main():
         async with serving(inbox, starttls=server_tls, require_starttls=True) as port:
-            await channel(port, tls="starttls", tls_context=trusting).send(MAIL)
+            await server_on(port, tls="starttls", tls_context=trusting).send(MAIL)
 
     # when
     asyncio.run(main())
@@ -138,7 +138,7 @@ def test_tls_from_the_first_byte(server_tls, trusting):
 
     async def main():
         async with serving(inbox, tls_from_start=server_tls) as port:
-            await channel(port, tls="tls", tls_context=trusting).send(MAIL)
+            await server_on(port, tls="tls", tls_context=trusting).send(MAIL)
 
     # when
     asyncio.run(main())
@@ -152,7 +152,7 @@ def test_without_starttls_on_offer_nothing_is_sent_plainly():
 
     async def main():
         async with serving(inbox) as port:
-            await channel(port, tls="starttls").send(MAIL)
+            await server_on(port, tls="starttls").send(MAIL)
 
     # when
     error = refused(main())
@@ -168,7 +168,7 @@ def test_without_encryption_asked_for_none_is_tried(server_tls):
 
     async def main():
         async with serving(inbox, starttls=server_tls) as port:
-            await channel(port, tls="none").send(MAIL)
+            await server_on(port, tls="none").send(MAIL)
 
     # when
     asyncio.run(main())
@@ -181,7 +181,7 @@ def test_a_server_that_takes_starttls_back_gets_nothing():
         script = {"ehlo": "250-mail.test\r\n250 STARTTLS", "starttls": "454 not now"}
         async with scripted(**script) as (port, commands):
             try:
-                await channel(port, tls="starttls", user="u", password="p").send(MAIL)
+                await server_on(port, tls="starttls", user="u", password="p").send(MAIL)
             finally:
                 assert not {"auth", "mail"} & set(commands)
 
@@ -196,7 +196,7 @@ def test_a_certificate_that_is_not_trusted_gets_nothing(tls, server_tls):
 
     async def main():
         async with serving(inbox, **offered) as port:
-            await channel(port, tls=tls).send(MAIL)
+            await server_on(port, tls=tls).send(MAIL)
 
     # when
     error = refused(main())
@@ -219,7 +219,7 @@ def _login(inbox, server_tls, trusting, password):
         options = {"authenticator": _knows(b"alerts", b"correct"), "auth_required": True}
         async with serving(inbox, starttls=server_tls, **options) as port:
             how = {"user": "alerts", "password": password, "tls_context": trusting}
-            await channel(port, tls="starttls", **how).send(MAIL)
+            await server_on(port, tls="starttls", **how).send(MAIL)
 
     return main()
 
@@ -265,7 +265,7 @@ def test_replies_say_whether_trying_again_may_help(command, reply, permanent):
 
     async def main():
         async with serving(inbox) as port:
-            await channel(port).send(MAIL)
+            await server_on(port).send(MAIL)
 
     # when
     error = refused(main())
@@ -278,7 +278,7 @@ def test_replies_say_whether_trying_again_may_help(command, reply, permanent):
 def test_a_server_that_turns_us_away_says_nothing_about_the_mail(greeting):
     async def main():
         async with scripted(greeting=greeting) as (port, _):
-            await channel(port).send(MAIL)
+            await server_on(port).send(MAIL)
 
     error = refused(main())
     assert not error.permanent
@@ -286,7 +286,7 @@ def test_a_server_that_turns_us_away_says_nothing_about_the_mail(greeting):
 
 
 def test_a_server_that_is_not_there_may_come_back():
-    error = refused(channel(free_port()).send(MAIL))
+    error = refused(server_on(free_port()).send(MAIL))
     assert not error.permanent
 
 
@@ -294,7 +294,7 @@ def test_a_server_that_is_not_there_may_come_back():
 def test_a_silent_server_is_given_up_in_time(silent_at):
     async def main():
         async with scripted(**{silent_at: None}) as (port, _):
-            await channel(port, timeout_s=0.3).send(MAIL)
+            await server_on(port, timeout_s=0.3).send(MAIL)
 
     # when
     began = time.monotonic()
@@ -310,7 +310,7 @@ def test_a_slow_server_has_one_timeout_for_all_it_does():
     async def main():
         inbox = SlowInbox()
         async with serving(inbox) as port:
-            await channel(port, timeout_s=0.5).send(MAIL)
+            await server_on(port, timeout_s=0.5).send(MAIL)
 
     assert "within 0.5 s" in str(refused(main()))
 
@@ -328,7 +328,7 @@ class SlowInbox(Inbox):
 def test_a_connection_cut_before_the_servers_word_is_tried_again():
     async def main():
         async with scripted(after_data="cut") as (port, _):
-            await channel(port).send(MAIL)
+            await server_on(port).send(MAIL)
 
     assert not refused(main()).permanent
 
@@ -338,7 +338,7 @@ def test_a_bad_goodbye_does_not_undo_a_delivery(goodbye):
     # given: a mail that the server took, which must not be sent a second time
     async def main():
         async with scripted(quit=goodbye) as (port, commands):
-            await channel(port).send(MAIL)
+            await server_on(port).send(MAIL)
             return commands
 
     # when
@@ -363,7 +363,7 @@ def test_a_bad_address_is_refused_for_good_before_any_connection(recipient):
     async def main():
         async with scripted() as (port, commands):
             try:
-                await channel(port).send(mail)
+                await server_on(port).send(mail)
             finally:
                 assert commands == []
 
@@ -375,10 +375,22 @@ def test_a_bad_address_is_refused_for_good_before_any_connection(recipient):
 def test_no_header_can_bring_another_one(field):
     changed = {field: f"{getattr(MAIL, field)}\r\nBcc: victim@example.org"}
     mail = Mail(**{f: getattr(MAIL, f) for f in Mail.__struct_fields__} | changed)
-    assert refused(channel(free_port()).send(mail)).permanent
+    assert refused(server_on(free_port()).send(mail)).permanent
 
 
 @pytest.mark.parametrize("sender", ["", "nobody", "a b@c", "@b"])
 def test_a_bad_sender_stops_at_the_start(sender):
     with pytest.raises(SettingsError, match="SMTP_FROM"):
-        channel(1, sender=sender)
+        server_on(1, sender=sender)
+
+
+@pytest.mark.parametrize(
+    ("sender", "domain"),
+    [
+        ("alerts@monitor.example", "monitor.example"),
+        ("Monitor <alerts@monitor.example>", "monitor.example"),
+        ("monitor@localhost", "localhost"),
+    ],
+)
+def test_the_domain_of_a_sender(sender, domain):
+    assert server_on(1, sender=sender).sender_domain == domain

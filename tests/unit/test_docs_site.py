@@ -49,6 +49,7 @@ def test_the_page_of_reasons_has_each_once_with_what_to_do():
     not_measured = section(text, "The website was not measured")
     assert set(re.findall(r"^\| `(\w+)`", not_measured, re.MULTILINE)) == {
         "internal_error", "region_offline", "secrets_unreadable", "region_busy",
+        "unsupported_kind",
     }  # fmt: skip
 
 

@@ -9,16 +9,17 @@ from contextlib import AsyncExitStack
 from prometheus_client import Counter, Gauge
 
 from monitor import __version__
-from monitor.channels.email.smtp import EmailChannel
+from monitor.channels.registry import Channels
 from monitor.domain.capacity import Limits
 from monitor.domain.errors import Unavailable
 from monitor.metrics.loop_delay import measure_loop_delay
 from monitor.metrics.prometheus import process_registry
 from monitor.metrics.worker_metrics import LoopMetrics, WorkerMetrics
 from monitor.metrics.worker_stats import Meter
-from monitor.probes.http.prober import HttpProber
+from monitor.probes.contract import ProbeSettings
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.probes.net.reference_hosts import NetworkWitness
+from monitor.probes.registry import Probers
 from monitor.queue.broker import own_broker, send_all
 from monitor.queue.middleware.message_metrics import MessageMetrics
 from monitor.runtime import tasks
@@ -29,7 +30,7 @@ from monitor.services.checks.region_worker import RegionWorker
 from monitor.services.checks.slow_checks import Stragglers
 from monitor.services.checks.ticks import Keeper
 from monitor.services.incidents.record import Recorder
-from monitor.services.notifications.deliver import Courier
+from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import Outbox
 from monitor.services.scheduling.emit import Emitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
@@ -146,10 +147,12 @@ class RegionResources(Resources):
         s = self.settings
         self.witness = NetworkWitness(s.monitor_connectivity_targets)
         stack.push_async_callback(self.witness.close)
-        self.prober = HttpProber(
-            policy=AddressPolicy(s.monitor_allow_networks),
-            dns_servers=s.monitor_dns_servers,
-            concurrency=s.monitor_concurrency,
+        self.prober = Probers(
+            ProbeSettings(
+                policy=AddressPolicy(s.monitor_allow_networks),
+                dns_servers=s.monitor_dns_servers,
+                concurrency=s.monitor_concurrency,
+            )
         )
         stack.push_async_callback(self.prober.close)
         self.guarded = GuardedWrites(self.ticks.write)
@@ -184,10 +187,10 @@ class RegionResources(Resources):
         await send_all(await hand_back(self.worker))
 
     def _serve_metrics(self) -> None:
-        slots, prober, late = self.settings.monitor_concurrency, self.prober, self.worker.stragglers
+        prober, late = self.prober, self.worker.stragglers
         self.registry.register(
             WorkerMetrics(
-                self.region, self.meter, slots, lambda: prober.under_way, lambda: len(late)
+                self.region, self.meter, prober.limit, lambda: prober.under_way, lambda: len(late)
             )
         )
 
@@ -195,7 +198,7 @@ class RegionResources(Resources):
         return Heartbeat(
             Workers(self.redis),
             self.region,
-            limits=Limits(self.messages.threads, self.settings.monitor_concurrency),
+            limits=Limits(self.messages.threads, self.prober.limit),
             meter=self.meter,
             message_s=self.messages.held_s,
             now=self.clock.now,
@@ -203,7 +206,7 @@ class RegionResources(Resources):
 
 
 class CentralResources(Resources):
-    """What decisions, deliveries and upkeep need: Postgres, Redis, tick store, mail server."""
+    """What decisions, deliveries and upkeep need: Postgres, Redis, tick store, channels."""
 
     emitter: Emitter
     recorder: Recorder
@@ -218,6 +221,11 @@ class CentralResources(Resources):
         self.emitted = Counter(
             "monitor_batches_emitted", "Batches dispatched to the regions.", registry=self.registry
         )
+        self.unsupported = Gauge(
+            "monitor_outbox_unsupported_notifications",
+            "Queued notifications whose channel only a newer version of workers knows.",
+            registry=self.registry,
+        )
 
     def check(self) -> None:
         for name in ("REDIS_URL", "DATABASE_URL", "SMTP_HOST"):
@@ -227,6 +235,8 @@ class CentralResources(Resources):
         await super()._open(stack)
         s = self.settings
         assert self.pool is not None
+        self.channels = Channels.open(s)
+        stack.push_async_callback(self.channels.close)
         self.emitter = Emitter(
             Projection(self.redis),
             Regions(self.redis),
@@ -235,23 +245,12 @@ class CentralResources(Resources):
             s.monitor_batch_size,
         )
         self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, self.clock.now)
-        courier = Courier(self.pool, self._email(), s.smtp_from, self.clock.now)
-        self.outbox = Outbox(courier, send_all)
+        self.outbox = Outbox(Deliverer(self.pool, self.channels, self.clock.now), send_all)
         stack.push_async_callback(self.outbox.close)
+        self.unsupported.set_function(lambda: self.outbox.unsupported)
         self.syncer = Syncer(self.pool, self.redis, self.clock.now)
         self.sync_turns = SyncTurns(self.syncer, send_all)
         self.watch = ProjectionWatch(self.syncer, self.sync_turns, self.emitter)
         self.watch.start()
         stack.push_async_callback(self.watch.close)
         self.keeper = Keeper(self.ticks, self.buffer, self.clock.now)
-
-    def _email(self) -> EmailChannel:
-        s = self.settings
-        return EmailChannel(
-            host=s.need("SMTP_HOST"),
-            port=s.smtp_port,
-            user=s.smtp_user,
-            password=s.smtp_pass,
-            tls=s.smtp_tls,
-            sender=s.smtp_from,
-        )

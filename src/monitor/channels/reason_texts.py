@@ -99,6 +99,10 @@ _WORDS: dict[Reason, Words] = {
         "region overloaded",
         "The region was too busy to check, which says nothing about the website.",
     ),
+    Reason.UNSUPPORTED_KIND: Words(
+        "check kind not supported",
+        "A worker of the region is too old for this kind of check; nothing was measured.",
+    ),
 }
 
 

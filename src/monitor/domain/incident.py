@@ -17,6 +17,13 @@ class Event(StrEnum):
     RESOLVED = "resolved"
 
 
+class Recipient(Struct, frozen=True):
+    """Who is told over which channel; ``address`` is in the channel's own notation."""
+
+    channel: str
+    address: str
+
+
 class Resolution(StrEnum):
     """Why an incident ended."""
 

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     REGION_OFFLINE = "region_offline"
     SECRETS_UNREADABLE = "secrets_unreadable"
     REGION_BUSY = "region_busy"
+    UNSUPPORTED_KIND = "unsupported_kind"
 
 
 REASON_CODES: tuple[Reason, ...] = tuple(Reason)

@@ -26,7 +26,7 @@ class UnknownOptions(Struct, frozen=True, kw_only=True):
     request_timeout: int
 
 
-def kind_of(options: CheckOptions | UnknownOptions) -> str:
+def kind_of(options: Struct) -> str:
     """The kind of check that these options are for."""
     if isinstance(options, UnknownOptions):
         return options.kind

@@ -1,1 +1,3 @@
 """E-mail."""
+
+KIND = "email"

@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from msgspec import Struct
 
-from monitor.channels.email.mail import Mail, domain_of
+from monitor.channels.contract import IncidentEvent
 from monitor.channels.reason_texts import words_of
-from monitor.domain.ids import notification_id
 from monitor.domain.incident import Event
-from monitor.domain.outcome import Reason, printable
+from monitor.domain.outcome import printable
 
 _NAME_LIMIT = 80
 _URL_LIMIT = 2048
@@ -28,32 +26,27 @@ _templates = Environment(
 )
 
 
-class IncidentEvent(Struct, frozen=True, kw_only=True):
-    """What there is to say to one recipient. Times are aware; ``resolved_at`` is None while open.
+class Mail(Struct, frozen=True, kw_only=True):
+    """One mail to one recipient, as plain text and as HTML.
 
-    ``regions``: those that held the website down when the incident opened.
+    ``message_id`` and ``in_reply_to`` are message identifiers with their angle brackets
+    (RFC 5322, section 3.6.4).
     """
 
-    notification_id: UUID
-    incident_id: UUID
-    event: Event
-    website_id: UUID
-    website_name: str
-    url: str
-    started_at: dt.datetime
-    resolved_at: dt.datetime | None
-    cause: Reason
-    status_code: int
-    evidence: str
-    regions: tuple[str, ...]
     recipient: str
+    subject: str
+    text: str
+    html: str
+    message_id: str
+    in_reply_to: str | None = None
 
 
-def render(event: IncidentEvent, *, sender: str) -> Mail:
-    """The mail that tells of this event. Foreign text in it is one line, printable and bounded.
+def render(event: IncidentEvent, *, recipient: str, domain: str) -> Mail:
+    """The mail about this event. Foreign text in it is one line, printable and bounded.
 
-    Its id derives from the notification, so that a mail sent twice is one to mail programs that
-    look; the mail of a resolved incident answers the one that told this recipient it had opened.
+    Its id derives from the notification and the sender's ``domain``, so mail programs that compare
+    ids show a mail that was sent twice once. The mail about a resolved incident answers the one
+    that told this recipient of its beginning.
     """
     words = words_of(event.cause, event.status_code)
     shown = {
@@ -69,23 +62,22 @@ def render(event: IncidentEvent, *, sender: str) -> Mail:
         "started_at": _utc(event.started_at),
         "resolved_at": event.resolved_at and _utc(event.resolved_at),
         "lasted": event.resolved_at and humane(event.resolved_at - event.started_at),
-        "up": event.event is Event.RESOLVED,
+        "up": event.type is Event.RESOLVED,
     }
-    domain = domain_of(sender)
-    opened = notification_id(event.incident_id, Event.OPENED.value, "email", event.recipient)
+    opened = f"<{event.opened_notification_id}@{domain}>"
     return Mail(
-        recipient=event.recipient,
+        recipient=recipient,
         subject=_subject(event, words.brief),
         text=_templates.get_template("incident.txt").render(shown),
         html=_templates.get_template("incident.html").render(shown),
         message_id=f"<{event.notification_id}@{domain}>",
-        in_reply_to=f"<{opened}@{domain}>" if event.event is Event.RESOLVED else None,
+        in_reply_to=opened if event.type is Event.RESOLVED else None,
     )
 
 
 def _subject(event: IncidentEvent, brief: str) -> str:
     website = _website(event)
-    if event.event is Event.OPENED:
+    if event.type is Event.OPENED:
         return f"Down: {website} — {brief} from {_places(event.regions)}"
     if event.resolved_at is None:
         return f"Up again: {website}"

@@ -1,4 +1,4 @@
-"""E-mail through an SMTP server (RFC 5321), by STARTTLS (RFC 3207), TLS (RFC 8314) or plainly."""
+"""E-mail through an SMTP server (RFC 5321), over STARTTLS (RFC 3207), TLS (RFC 8314) or plain."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
-from monitor.channels.email.mail import Mail
+from monitor.channels.email.message import Mail
 from monitor.domain.errors import DeliveryError, SettingsError
 from monitor.domain.outcome import printable
 
 _TIMEOUT_S = 20.0
-"""For a whole delivery, from the connection to the server's word that it has the mail."""
+"""For a whole delivery, from connecting to the server's acceptance of the mail."""
 _GOODBYE_S = 2.0
 
 # "Authentication required", "... too weak", "... failed", "encryption required" (RFC 4954,
-# section 6; RFC 3207): the operator's to put right, and no fault of the mail.
+# section 6; RFC 3207): for the operator to put right; the mail is not at fault.
 _LOGIN_CODES = frozenset({530, 534, 535, 538})
 
 
 class Tls(StrEnum):
-    """How the way to the mail server is encrypted."""
+    """How the connection to the mail server is encrypted."""
 
     STARTTLS = "starttls"
     TLS = "tls"
     NONE = "none"
 
 
-class EmailChannel:
-    """Sends mails, each over a connection of its own."""
+class MailServer:
+    """The mail server that takes our mails, each over a connection of its own."""
 
     def __init__(
         self,
@@ -61,8 +61,8 @@ class EmailChannel:
     ) -> None:
         """``tls``: a value of ``Tls``. ``sender``: ``user@domain`` or ``Name <user@domain>``.
 
-        ``tls_context``: whom to trust, else the system's authorities. Raises SettingsError
-        where the sender is no address.
+        ``tls_context``: whom to trust instead of the system's authorities. Raises SettingsError
+        if the sender is not an address.
         """
         self._host = host
         self._port = port
@@ -73,19 +73,24 @@ class EmailChannel:
         self._tls_context = tls_context
         self._timeout_s = timeout_s
 
-    async def send(self, mail: Mail) -> None:
-        """Hand a mail to the server; returns when the server has taken responsibility for it.
+    @property
+    def sender_domain(self) -> str:
+        return self._sender.domain
 
-        Raises DeliveryError: permanent where the server refuses this mail or its address is
-        none, passing for everything that time or the operator may put right.
+    async def send(self, mail: Mail) -> str:
+        """Hand a mail to the server; returns its answer once it has taken responsibility.
+
+        Raises DeliveryError: permanent if the server refuses this mail or its address is invalid,
+        passing for everything that time or the operator may put right.
         """
         message = compose(mail, self._sender)
         client = self._client()
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._connect(client)
-                await self._hand_over(client, message, mail.recipient)
-            await _part(client)
+                answer = await self._hand_over(client, message, mail.recipient)
+            await _quit(client)
+            return answer
         except TimeoutError as error:
             problem = f"{self._host} did not finish within {self._timeout_s:g} s"
             raise DeliveryError(problem, permanent=False) from error
@@ -107,14 +112,14 @@ class EmailChannel:
         )
 
     async def _connect(self, client: SMTP) -> None:
-        """Connect, encrypt, log in. Nothing that fails here says anything about the mail."""
+        """Connect, encrypt, log in. A failure here says nothing about the mail."""
         try:
             await client.connect()
         except SMTPAuthenticationError as error:
-            problem = f"{self._host} refused the login of SMTP_USER: {_said(error)}"
+            problem = f"{self._host} refused the login of SMTP_USER: {_reply(error)}"
             raise DeliveryError(problem, permanent=False) from error
         except SMTPResponseException as error:
-            problem = f"{self._host} turned us away: {_said(error)}"
+            problem = f"{self._host} refused the connection: {_reply(error)}"
             raise DeliveryError(problem, permanent=False) from error
         except TimeoutError:
             raise
@@ -122,44 +127,44 @@ class EmailChannel:
             problem = f"no connection to {self._host}:{self._port}: {printable(str(error))}"
             raise DeliveryError(problem, permanent=False) from error
 
-    async def _hand_over(self, client: SMTP, message: EmailMessage, recipient: str) -> None:
+    async def _hand_over(self, client: SMTP, message: EmailMessage, recipient: str) -> str:
         sender = self._sender.addr_spec
         try:
-            await client.send_message(message, sender=sender, recipients=[recipient])
+            _, answer = await client.send_message(message, sender=sender, recipients=[recipient])
+            return answer
         except SMTPRecipientsRefused as error:
             refused = error.recipients[0]
-            problem = f"{self._host} refused the recipient: {_said(refused)}"
-            raise DeliveryError(problem, permanent=_for_good(refused)) from error
+            problem = f"{self._host} refused the recipient: {_reply(refused)}"
+            raise DeliveryError(problem, permanent=_is_permanent(refused)) from error
         except SMTPSenderRefused as error:
-            # Whoever is to get it: were it for good, a wrong SMTP_FROM would cost every alarm.
-            problem = f"{self._host} refused the sender, SMTP_FROM: {_said(error)}"
+            # True of all recipients: were it permanent, a wrong SMTP_FROM would lose every alarm.
+            problem = f"{self._host} refused the sender, SMTP_FROM: {_reply(error)}"
             raise DeliveryError(problem, permanent=False) from error
         except SMTPResponseException as error:
-            problem = f"{self._host} refused the mail: {_said(error)}"
-            raise DeliveryError(problem, permanent=_for_good(error)) from error
+            problem = f"{self._host} refused the mail: {_reply(error)}"
+            raise DeliveryError(problem, permanent=_is_permanent(error)) from error
         except (SMTPNotSupported, ValueError) as error:
             problem = f"{self._host} cannot take this address: {printable(str(error))}"
             raise DeliveryError(problem, permanent=True) from error
         except TimeoutError:
             raise
         except (SMTPException, OSError) as error:
-            problem = f"{self._host} broke off: {printable(str(error))}"
+            problem = f"lost the connection to {self._host}: {printable(str(error))}"
             raise DeliveryError(problem, permanent=False) from error
 
 
-async def _part(client: SMTP) -> None:
-    """Say goodbye. The server has the mail already: how this goes no longer matters."""
+async def _quit(client: SMTP) -> None:
+    """Say goodbye. The server has the mail already, so a failure no longer matters."""
     with contextlib.suppress(SMTPException, OSError, TimeoutError):
-        async with asyncio.timeout(_GOODBYE_S):
-            await client.quit()
+        await client.quit(timeout=_GOODBYE_S)
 
 
-def _for_good(error: SMTPResponseException) -> bool:
+def _is_permanent(error: SMTPResponseException) -> bool:
     """Whether a reply is a permanent one (RFC 5321, section 4.2.1) about the mail itself."""
     return error.code >= 500 and error.code not in _LOGIN_CODES
 
 
-def _said(error: SMTPResponseException) -> str:
+def _reply(error: SMTPResponseException) -> str:
     return printable(f"{error.code} {error.message}")
 
 
@@ -172,9 +177,9 @@ def _sender(text: str) -> Address:
 
 
 def compose(mail: Mail, sender: Address) -> EmailMessage:
-    """The message as it travels (RFC 5322). Says that no person wrote it (RFC 3834, section 5).
+    """The message as sent (RFC 5322), marked as automatic (RFC 3834, section 5).
 
-    Raises DeliveryError, permanent, where the recipient or a header cannot be one.
+    Raises a permanent DeliveryError if the recipient or a header is invalid.
     """
     message = EmailMessage(policy=policy.SMTP)
     message["From"] = sender
@@ -186,7 +191,7 @@ def compose(mail: Mail, sender: Address) -> EmailMessage:
             message["In-Reply-To"] = mail.in_reply_to
             message["References"] = mail.in_reply_to
     except (ValueError, IndexError, MessageError) as error:
-        raise DeliveryError(f"not a mail: {printable(str(error))}", permanent=True) from error
+        raise DeliveryError(f"invalid mail: {printable(str(error))}", permanent=True) from error
     message["Date"] = dt.datetime.now(dt.UTC)
     message["Auto-Submitted"] = "auto-generated"
     # Every server takes quoted-printable, and it keeps lines within 998 bytes.

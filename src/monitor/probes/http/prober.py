@@ -69,6 +69,11 @@ class HttpProber:
         """How many checks have a slot."""
         return self._concurrency - self._slots._value
 
+    @property
+    def limit(self) -> int:
+        """How many checks may have a slot at once."""
+        return self._concurrency
+
     async def check(self, options: CheckOptions, begin_by_s: float = math.inf) -> Outcome:
         """One attempt to reach one website, redirects included, within its request_timeout.
 

@@ -25,6 +25,18 @@ _LATE_CHECK_S = 60
 
 _STARTED_AT_ONCE = 10
 
+_UNABLE = {
+    Reason.SECRETS_UNREADABLE: (
+        "batch.secrets_unreadable",
+        "MONITOR_ENCRYPTION_KEYS of this worker lacks a key that the API has",
+    ),
+    Reason.UNSUPPORTED_KIND: (
+        "batch.unsupported_kind",
+        "this worker is older than the kind of these checks; update it",
+    ),
+}
+"""What the operator of this worker has to put right: the event to log, and how."""
+
 
 async def check_batch(worker: RegionWorker, batch: CheckBatch) -> list[Outgoing]:
     """Check an arc of a ring for its slot. One that is older than its interval is dropped.
@@ -77,7 +89,7 @@ async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) ->
         await asyncio.gather(*running, return_exceptions=True)
         raise
     found = [(running[t], outcome_of(t)) for t in done]
-    _tell_unreadable(worker, [outcome for _, outcome in found])
+    _warn_unable(worker, [outcome for _, outcome in found])
     follow = await settle(worker, found, slot_s, begun_s)
     if late:
         worker.witness.glance()
@@ -127,15 +139,12 @@ async def _decrypted(
     return await worker.prober.check(options, begin_by_s)
 
 
-def _tell_unreadable(worker: RegionWorker, outcomes: Sequence[Outcome]) -> None:
-    websites = sum(o.reason is Reason.SECRETS_UNREADABLE for o in outcomes)
-    if websites:
-        log.warning(
-            "batch.secrets_unreadable",
-            region=worker.region,
-            websites=websites,
-            help="MONITOR_ENCRYPTION_KEYS of this worker lacks a key that the API has",
-        )
+def _warn_unable(worker: RegionWorker, outcomes: Sequence[Outcome]) -> None:
+    """Log, a line a batch, what this worker could not check for want of a key or a kind."""
+    for reason, (event, advice) in _UNABLE.items():
+        websites = sum(o.reason is reason for o in outcomes)
+        if websites:
+            log.warning(event, region=worker.region, websites=websites, help=advice)
 
 
 async def _leave(worker: RegionWorker, late: Running, slot_s: int, begun_s: int) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from monitor.domain.messages import Outgoing
 from monitor.domain.outcome import Outcome
@@ -24,12 +24,14 @@ PATIENCE_S = 2.0
 
 
 class Prober(Protocol):
-    """Makes one check, unless it could not be begun by ``begin_by_s`` of the loop's time.
+    """Makes one check of any kind, unless it could not begin by ``begin_by_s`` of the loop's time.
 
-    Never raises.
+    Never raises. ``monitor.probes.registry.Probers`` is the real one.
     """
 
-    async def check(self, options: CheckOptions, begin_by_s: float = math.inf) -> Outcome: ...
+    def check(
+        self, options: CheckOptions, begin_by_s: float = math.inf
+    ) -> Coroutine[Any, Any, Outcome]: ...
 
 
 class Witness(Protocol):

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from msgspec import structs
 
+from monitor.channels import email
 from monitor.domain import messages
-from monitor.domain.incident import Event, Opening, opening, quorum_down
+from monitor.domain.incident import Event, Opening, Recipient, opening, quorum_down
 from monitor.domain.messages import Outgoing
 from monitor.domain.verdict import Flip, RegionState, Verdict, is_fresh
 from monitor.runtime.logging import get_logger
@@ -109,7 +110,11 @@ async def _open(
         log.info("incident.opened", website_id=str(website_id), incident_id=str(incident))
         if not told[website_id]:
             log.warning("incident.nobody_to_tell", website_id=str(website_id))
-    recipients = [(incident, to) for w, incident in opened.items() for to in told[w]]
+    recipients = [
+        (incident, Recipient(email.KIND, address))
+        for website_id, incident in opened.items()
+        for address in told[website_id]
+    ]
     return await notifications.queue(connection, Event.OPENED, recipients)
 
 

@@ -1,20 +1,21 @@
-"""Delivering one notification: claim the row, send, record what came of it."""
+"""Delivering one notification: claim the row, send, record the result."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
-from monitor.channels.email.mail import Mail
-from monitor.channels.email.message import IncidentEvent, render
+from monitor.channels.contract import Delivery, IncidentEvent
+from monitor.channels.registry import Channels
 from monitor.domain import messages
 from monitor.domain.backoff import give_up, retry_after
 from monitor.domain.errors import DeliveryError, Unavailable
+from monitor.domain.ids import notification_id
+from monitor.domain.incident import Event
 from monitor.domain.messages import Outgoing
+from monitor.domain.outcome import printable
 from monitor.runtime.logging import get_logger
 from monitor.storage.postgres import notifications
 from monitor.storage.postgres.notifications import Claimed
@@ -23,95 +24,138 @@ from monitor.storage.postgres.pool import Pool, transaction
 log = get_logger(__name__)
 
 _LEASE = dt.timedelta(seconds=60)
-"""How long a delivery has the row for itself; an attempt is given up well before."""
+"""How long a delivery has the row for itself."""
+
+SEND_WITHIN_S = 30.0
+"""What a channel may take of the lease; the rest is for recording what it did."""
 
 _RECORD_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
-"""With the seconds that each try takes to fail, what of the lease a slow mail server leaves."""
+"""With the seconds that each try takes to fail, what a slow channel leaves of the lease."""
+
+_NAME_LIMIT = 255
+_URL_LIMIT = 2048
+_ID_LIMIT = 998
+"""The longest line of a mail, and with it the longest Message-ID."""
+_ANSWER_LIMIT = 500
 
 
-class Channel(Protocol):
-    """A way for a notification to leave. Raises DeliveryError."""
+class Deliverer:
+    """Delivers notifications over the channels that this process has.
 
-    async def send(self, mail: Mail) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Courier:
-    """What delivering needs. ``record_again_s``: waits between tries to record what was sent."""
-
-    pool: Pool
-    channel: Channel
-    sender: str
-    now: Callable[[], float]
-    record_again_s: tuple[float, ...] = _RECORD_AGAIN_S
-
-
-async def deliver(courier: Courier, notification_id: UUID) -> list[Outgoing]:
-    """Deliver a notification if it is due and nobody else has it.
-
-    Between the server's acceptance and the row's record lies the one window in which a crash, or
-    a Postgres that stays away, repeats a mail; both copies then carry the same Message-ID.
+    ``now`` gives Unix seconds; ``record_again_s``: waits between tries to record a delivery.
     """
-    async with transaction(courier.pool) as connection:
-        claimed = await notifications.claim(connection, notification_id, _LEASE)
-    if claimed is None:
-        return []
-    try:
-        await courier.channel.send(render(_event(claimed), sender=courier.sender))
-    except DeliveryError as error:
-        return await _failed(courier, claimed, error)
-    await _record_sent(courier, claimed.id)
-    log.info("notification.sent", notification_id=str(claimed.id), about=claimed.event.value)
-    return []
 
+    def __init__(
+        self,
+        pool: Pool,
+        channels: Channels,
+        now: Callable[[], float],
+        *,
+        send_within_s: float = SEND_WITHIN_S,
+        record_again_s: tuple[float, ...] = _RECORD_AGAIN_S,
+    ) -> None:
+        self._pool = pool
+        self._channels = channels
+        self._now = now
+        self._send_within_s = send_within_s
+        self._record_again_s = record_again_s
 
-async def _record_sent(courier: Courier, row_id: UUID) -> None:
-    """Record it for as long as the row is ours: what is not recorded is sent a second time."""
-    for wait_s in (*courier.record_again_s, None):
+    async def due(self, limit: int) -> list[UUID]:
+        """What is due now over these channels, the longest waiting first."""
+        async with transaction(self._pool) as connection:
+            return await notifications.due(connection, limit, self._channels.kinds)
+
+    async def unsupported(self) -> dict[str, int]:
+        """How many notifications wait for a channel that this process does not have, by channel.
+
+        A newer version queued them: they are for a worker of that version.
+        """
+        async with transaction(self._pool) as connection:
+            return await notifications.queued_for_others(connection, self._channels.kinds)
+
+    async def deliver(self, row_id: UUID) -> list[Outgoing]:
+        """Deliver a notification if it is due, over a channel of ours, and nobody else has it.
+
+        Between the other side's acceptance and the row's record lies the one window in which a
+        crash, or a Postgres that stays away, repeats a message; both copies then carry the same
+        notification id.
+        """
+        async with transaction(self._pool) as connection:
+            claimed = await notifications.claim(connection, row_id, _LEASE, self._channels.kinds)
+        if claimed is None:
+            return []
         try:
-            async with transaction(courier.pool) as connection:
-                await notifications.mark_sent(connection, row_id)
-            return
-        except Unavailable:
-            if wait_s is None:
-                raise
-            await asyncio.sleep(wait_s)
-
-
-async def _failed(courier: Courier, claimed: Claimed, error: DeliveryError) -> list[Outgoing]:
-    permanent = error.permanent or give_up(courier.now() - claimed.created_at.timestamp())
-    wait_s = retry_after(claimed.attempts)
-    async with transaction(courier.pool) as connection:
-        if permanent:
-            await notifications.mark_failed(connection, claimed.id, str(error))
-        else:
-            by = dt.timedelta(seconds=wait_s)
-            await notifications.put_off(connection, claimed.id, str(error), by)
-    log.warning(
-        "notification.failed",
-        notification_id=str(claimed.id),
-        permanent=permanent,
-        error=str(error),
-    )
-    if permanent:
+            delivery = await self._send(claimed)
+        except DeliveryError as error:
+            return await self._record_failure(claimed, error)
+        await self._record_sent(claimed.id, delivery)
+        log.info("notification.sent", notification_id=str(claimed.id), about=claimed.event.value)
         return []
-    # A second later than the row says: a nudge that came too early would find nothing due.
-    return [messages.deliver(claimed.id, not_before_ms=int((courier.now() + wait_s + 1) * 1000))]
+
+    async def _send(self, claimed: Claimed) -> Delivery:
+        channel = self._channels[claimed.channel]
+        try:
+            async with asyncio.timeout(self._send_within_s):
+                return await channel.send(_event(claimed), claimed.recipient)
+        except TimeoutError as error:
+            problem = f"{claimed.channel} did not finish within {self._send_within_s:g} s"
+            raise DeliveryError(problem, permanent=False) from error
+
+    async def _record_sent(self, row_id: UUID, delivery: Delivery) -> None:
+        """Keep trying while the row is ours: what is not recorded is sent a second time."""
+        message_id = delivery.message_id and printable(delivery.message_id, _ID_LIMIT)
+        response = printable(delivery.response, _ANSWER_LIMIT)
+        for wait_s in (*self._record_again_s, None):
+            try:
+                async with transaction(self._pool) as connection:
+                    await notifications.mark_sent(connection, row_id, message_id, response)
+                return
+            except Unavailable:
+                if wait_s is None:
+                    raise
+                await asyncio.sleep(wait_s)
+
+    async def _record_failure(self, claimed: Claimed, error: DeliveryError) -> list[Outgoing]:
+        age_s = self._now() - claimed.created_at.timestamp()
+        permanent, problem = error.permanent or give_up(age_s), printable(str(error), _ANSWER_LIMIT)
+        wait_s = retry_after(claimed.attempts)
+        async with transaction(self._pool) as connection:
+            if permanent:
+                await notifications.mark_failed(connection, claimed.id, problem)
+            else:
+                by = dt.timedelta(seconds=wait_s)
+                await notifications.reschedule(connection, claimed.id, problem, by)
+        log.warning(
+            "notification.failed",
+            notification_id=str(claimed.id),
+            permanent=permanent,
+            error=problem,
+        )
+        if permanent:
+            return []
+        # A second later than the row says: a nudge that came too early would find nothing due.
+        due_ms = int((self._now() + wait_s + 1) * 1000)
+        return [messages.deliver(claimed.id, not_before_ms=due_ms)]
 
 
 def _event(claimed: Claimed) -> IncidentEvent:
+    """The event as channels get it: whatever strangers wrote is printable and bounded."""
+    opened = notification_id(
+        claimed.incident_id, Event.OPENED.value, claimed.channel, claimed.recipient
+    )
     return IncidentEvent(
         notification_id=claimed.id,
         incident_id=claimed.incident_id,
-        event=claimed.event,
+        type=claimed.event,
         website_id=claimed.website_id,
-        website_name=claimed.website_name,
-        url=claimed.url,
+        website_name=printable(claimed.website_name, _NAME_LIMIT),
+        url=printable(claimed.url, _URL_LIMIT),
         started_at=claimed.started_at,
         resolved_at=claimed.resolved_at,
         cause=claimed.cause,
         status_code=claimed.status_code,
-        evidence=claimed.evidence,
+        evidence=printable(claimed.evidence),
         regions=claimed.regions,
-        recipient=claimed.recipient,
+        opened_notification_id=opened,
+        opened_message_id=claimed.opened_message_id,
     )

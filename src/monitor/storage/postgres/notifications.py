@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import msgspec
@@ -11,21 +11,24 @@ from msgspec import Struct
 
 from monitor.domain.backoff import LONGEST_RETRY_S
 from monitor.domain.ids import notification_id
-from monitor.domain.incident import Event
+from monitor.domain.incident import Event, Recipient
 from monitor.domain.outcome import Reason
 from monitor.storage.postgres.pool import Connection
-
-EMAIL = "email"
 
 _LONGEST_WAIT = dt.timedelta(seconds=LONGEST_RETRY_S + 60)
 
 
 class Claimed(Struct, frozen=True):
-    """A notification that is ours to deliver now, with what its text needs."""
+    """A notification that is ours to deliver now, with what its text needs.
+
+    ``opened_message_id``: of a resolved incident, the message that told this recipient of its
+    beginning, as its channel named it.
+    """
 
     id: UUID
     attempts: int
     created_at: dt.datetime
+    channel: str
     recipient: str
     event: Event
     incident_id: UUID
@@ -38,6 +41,7 @@ class Claimed(Struct, frozen=True):
     status_code: int
     evidence: str
     regions: tuple[str, ...]
+    opened_message_id: str | None
 
 
 _QUEUE = """
@@ -48,12 +52,18 @@ _QUEUE = """
 
 
 async def queue(
-    connection: Connection, event: Event, recipients: Sequence[tuple[UUID, str]]
+    connection: Connection, event: Event, recipients: Sequence[tuple[UUID, Recipient]]
 ) -> list[UUID]:
     """Put an event into the outbox for each (incident, recipient); returns the rows' ids."""
     rows = [
-        (notification_id(i, event.value, EMAIL, to), i, event.value, EMAIL, to)
-        for i, to in recipients
+        (
+            notification_id(incident, event.value, to.channel, to.address),
+            incident,
+            event.value,
+            to.channel,
+            to.address,
+        )
+        for incident, to in recipients
     ]
     if rows:
         await connection.execute(_QUEUE, [list(column) for column in zip(*rows, strict=True)])
@@ -62,14 +72,14 @@ async def queue(
 
 async def opened_recipients(
     connection: Connection, incidents: Sequence[UUID]
-) -> list[tuple[UUID, str]]:
+) -> list[tuple[UUID, Recipient]]:
     """(incident, recipient) of everyone who was or will be told that these opened."""
     cursor = await connection.execute(
-        "SELECT incident_id, recipient FROM notifications"
-        " WHERE incident_id = ANY(%s) AND event = 'opened' ORDER BY 1, 2",
+        "SELECT incident_id, channel, recipient FROM notifications"
+        " WHERE incident_id = ANY(%s) AND event = 'opened' ORDER BY 1, 2, 3",
         [list(incidents)],
     )
-    return [(incident, recipient) for incident, recipient in await cursor.fetchall()]
+    return [(row[0], Recipient(row[1], row[2])) for row in await cursor.fetchall()]
 
 
 # Whoever moves next_attempt_at on has the row for that long: a second worker finds nothing due.
@@ -80,22 +90,33 @@ _CLAIM = """
     UPDATE notifications n
        SET attempts = attempts + 1, next_attempt_at = now() + %(lease)s
       FROM incidents i JOIN websites w ON w.id = i.website_id
-     WHERE n.id = %(id)s AND n.state = 'queued'
+     WHERE n.id = %(id)s AND n.state = 'queued' AND n.channel = ANY(%(channels)s)
        AND (n.next_attempt_at <= now() OR n.next_attempt_at > now() + %(longest)s)
        AND i.id = n.incident_id
        AND NOT EXISTS (SELECT 1 FROM notifications o
                         WHERE o.incident_id = n.incident_id AND o.channel = n.channel
                           AND o.recipient = n.recipient AND o.state = 'queued'
                           AND o.event = 'opened' AND n.event = 'resolved')
-    RETURNING n.id, n.attempts, n.created_at, n.recipient, n.event, i.id, w.id, w.name, w.url,
-              i.started_at, CASE WHEN n.event = 'resolved' THEN i.resolved_at END, i.cause,
-              i.status_code, i.evidence, i.regions
+    RETURNING n.id, n.attempts, n.created_at, n.channel, n.recipient, n.event, i.id, w.id,
+              w.name, w.url, i.started_at,
+              CASE WHEN n.event = 'resolved' THEN i.resolved_at END, i.cause, i.status_code,
+              i.evidence, i.regions,
+              (SELECT o.message_id FROM notifications o
+                WHERE o.incident_id = n.incident_id AND o.channel = n.channel
+                  AND o.recipient = n.recipient AND o.event = 'opened' AND n.event = 'resolved')
 """
 
 
-async def claim(connection: Connection, row_id: UUID, lease: dt.timedelta) -> Claimed | None:
-    """Take a notification that is due, for as long as ``lease``; None where it is not ours."""
-    named = {"id": row_id, "lease": lease, "longest": _LONGEST_WAIT}
+async def claim(
+    connection: Connection, row_id: UUID, lease: dt.timedelta, channels: Collection[str]
+) -> Claimed | None:
+    """Take a notification that is due, for as long as ``lease``.
+
+    None where it is not ours, or for a channel that is not among ``channels``.
+    """
+    named = {
+        "id": row_id, "lease": lease, "longest": _LONGEST_WAIT, "channels": list(channels)
+    }  # fmt: skip
     cursor = await connection.execute(_CLAIM, named)
     row = await cursor.fetchone()
     if row is None:
@@ -103,16 +124,19 @@ async def claim(connection: Connection, row_id: UUID, lease: dt.timedelta) -> Cl
     return msgspec.convert(dict(zip(Claimed.__struct_fields__, row, strict=True)), Claimed)
 
 
-async def mark_sent(connection: Connection, row_id: UUID) -> None:
+async def mark_sent(
+    connection: Connection, row_id: UUID, message_id: str | None, response: str
+) -> None:
+    """Record a delivery: what the message is called over there, and what the other side said."""
     await connection.execute(
-        "UPDATE notifications SET state = 'sent', sent_at = now(), last_error = NULL"
-        " WHERE id = %s AND state = 'queued'",
-        [row_id],
+        "UPDATE notifications SET state = 'sent', sent_at = now(), last_error = NULL,"
+        " message_id = %s, response = %s WHERE id = %s AND state = 'queued'",
+        [message_id, response, row_id],
     )
 
 
 async def mark_failed(connection: Connection, row_id: UUID, error: str) -> None:
-    """Give a notification up: trying again cannot help."""
+    """Give up on a notification: trying again cannot help."""
     await connection.execute(
         "UPDATE notifications SET state = 'failed', last_error = %s"
         " WHERE id = %s AND state = 'queued'",
@@ -120,8 +144,8 @@ async def mark_failed(connection: Connection, row_id: UUID, error: str) -> None:
     )
 
 
-async def put_off(connection: Connection, row_id: UUID, error: str, by: dt.timedelta) -> None:
-    """Let a notification wait after a passing failure."""
+async def reschedule(connection: Connection, row_id: UUID, error: str, by: dt.timedelta) -> None:
+    """Try a notification again later, after a passing failure."""
     await connection.execute(
         "UPDATE notifications SET next_attempt_at = now() + %s, last_error = %s"
         " WHERE id = %s AND state = 'queued'",
@@ -132,6 +156,7 @@ async def put_off(connection: Connection, row_id: UUID, error: str, by: dt.timed
 _DUE = """
     SELECT n.id FROM notifications n
      WHERE n.state = 'queued'
+       AND (%(channels)s::text[] IS NULL OR n.channel = ANY(%(channels)s))
        AND (n.next_attempt_at <= now() OR n.next_attempt_at > now() + %(longest)s)
        AND NOT EXISTS (SELECT 1 FROM notifications o
                         WHERE o.incident_id = n.incident_id AND o.channel = n.channel
@@ -141,7 +166,32 @@ _DUE = """
 """
 
 
-async def due(connection: Connection, limit: int) -> list[UUID]:
-    """The notifications that ``claim`` would give now, the longest waiting first."""
-    cursor = await connection.execute(_DUE, {"longest": _LONGEST_WAIT, "limit": limit})
+async def due(
+    connection: Connection, limit: int, channels: Collection[str] | None = None
+) -> list[UUID]:
+    """The notifications that ``claim`` would give now, the longest waiting first.
+
+    ``channels``: those to look at; None: all.
+    """
+    wanted = None if channels is None else list(channels)
+    named = {"longest": _LONGEST_WAIT, "limit": limit, "channels": wanted}
+    cursor = await connection.execute(_DUE, named)
     return [row_id for (row_id,) in await cursor.fetchall()]
+
+
+COUNTED_UP_TO = 100_000
+
+_OTHER_CHANNELS = """
+    SELECT channel, count(*) FROM (SELECT channel FROM notifications
+                                    WHERE state = 'queued' AND channel <> ALL(%s) LIMIT %s) q
+     GROUP BY channel ORDER BY channel
+"""
+
+
+async def queued_for_others(connection: Connection, channels: Collection[str]) -> dict[str, int]:
+    """How many notifications wait for a channel that is not among ``channels``, by channel.
+
+    Counts up to COUNTED_UP_TO rows.
+    """
+    cursor = await connection.execute(_OTHER_CHANNELS, [list(channels), COUNTED_UP_TO])
+    return dict(await cursor.fetchall())

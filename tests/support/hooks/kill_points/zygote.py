@@ -14,9 +14,9 @@ import dramatiq.cli
 import periodiq  # noqa: F401 - this and what follows are what a worker needs, but for its actors
 import uvloop  # noqa: F401
 
-import monitor.channels.email.smtp
+import monitor.channels.registry
 import monitor.metrics.prometheus
-import monitor.probes.http.prober
+import monitor.probes.registry
 import monitor.services.incidents.sweep
 import monitor.services.notifications.outbox
 import monitor.storage.timeseries.open  # noqa: F401

@@ -1,0 +1,36 @@
+"""The e-mail channel: an incident's event becomes a mail, and the mail server takes it."""
+
+from __future__ import annotations
+
+from monitor.channels.contract import Delivery, IncidentEvent
+from monitor.channels.email.message import render
+from monitor.channels.email.smtp import MailServer
+from monitor.runtime.settings import Settings
+
+
+class EmailChannel:
+    """Sends mails through one mail server. A recipient's config is an e-mail address."""
+
+    def __init__(self, server: MailServer) -> None:
+        self._server = server
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> EmailChannel:
+        """Raises SettingsError where there is no SMTP_HOST or SMTP_FROM is no address."""
+        return cls(
+            MailServer(
+                host=settings.need("SMTP_HOST"),
+                port=settings.smtp_port,
+                user=settings.smtp_user,
+                password=settings.smtp_pass,
+                tls=settings.smtp_tls,
+                sender=settings.smtp_from,
+            )
+        )
+
+    async def send(self, event: IncidentEvent, config: str) -> Delivery:
+        mail = render(event, recipient=config, domain=self._server.sender_domain)
+        return Delivery(message_id=mail.message_id, response=await self._server.send(mail))
+
+    async def close(self) -> None:
+        """Each mail has a connection of its own: nothing is left open."""
