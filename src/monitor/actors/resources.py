@@ -23,7 +23,6 @@ from monitor.probes.registry import Probers
 from monitor.queue.broker import own_broker, send_all
 from monitor.queue.middleware.message_metrics import MessageMetrics
 from monitor.runtime import tasks
-from monitor.runtime.logging import get_logger
 from monitor.runtime.settings import Settings
 from monitor.services.checks.check import hand_back
 from monitor.services.checks.region_worker import RegionWorker
@@ -50,8 +49,6 @@ from monitor.storage.timeseries.circuit_breaker import GuardedWrites
 from monitor.storage.timeseries.contract import TickStore
 from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.open import make_tick_store
-
-log = get_logger(__name__)
 
 
 class Resources:
