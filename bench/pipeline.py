@@ -36,7 +36,7 @@ from monitor.runtime import logging as logs
 from monitor.runtime import process
 from monitor.services.checks.check import check_batch
 from monitor.services.checks.region_worker import RegionWorker
-from monitor.services.checks.slow_checks import Stragglers
+from monitor.services.checks.slow_checks import SlowChecks
 from monitor.storage.redis.client import client
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
@@ -55,8 +55,8 @@ class _Prober:
         return _UP
 
 
-class _Witness:
-    async def has_network(self, _lasted_s: float = 0.0, *, anew: bool = False) -> bool:  # noqa: ARG002 - a Witness
+class _Connectivity:
+    async def has_network(self, _lasted_s: float = 0.0) -> bool:
         return True
 
 
@@ -85,8 +85,8 @@ def _worker(redis: Redis, clock: _Clock) -> RegionWorker:
         ticks=GroupedWrites(_encode, linger_s=0),
         buffer=TickBuffer(redis, 2**20),
         prober=_Prober(),
-        witness=_Witness(),
-        stragglers=Stragglers(1),
+        connectivity=_Connectivity(),
+        slow_checks=SlowChecks(1),
         send=_send,
         now=clock.now,
     )

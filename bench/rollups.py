@@ -20,7 +20,7 @@ from monitor.domain.outcome import Tick, Timings
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.storage.timeseries.influxdb import InfluxTicks
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
-from monitor.storage.timeseries.throttle import Pace
+from monitor.storage.timeseries.throttle import Throttle
 
 from . import figures, proc
 from .influx_alone import influxd_alone
@@ -56,7 +56,7 @@ async def _keep_asking(store: InfluxTicks, website: UUID, now_s: int, into_ms: l
 async def _measure(url: str, pid: int, options: argparse.Namespace) -> None:
     rest = _no_rest if options.no_rest else asyncio.sleep
     http = InfluxHttp(url, None, None, compress=False)
-    store = InfluxTicks(http, BUCKET, raw_days=30, rollup_days=400, pace=lambda: Pace(rest))
+    store = InfluxTicks(http, BUCKET, raw_days=30, rollup_days=400, throttle=lambda: Throttle(rest))
     await store.prepare()
     now_s = int(time.time())
     hour_s, now_ms = now_s // HOUR_S * HOUR_S - HOUR_S, now_s * 1000

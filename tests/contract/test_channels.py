@@ -10,7 +10,6 @@ from monitor.channels.registry import KINDS, Channels
 from monitor.domain.incident import Event, Recipient
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Flip, Verdict
-from monitor.services.incidents.record import record_flips
 from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import Outbox
 from monitor.storage.postgres import notifications
@@ -51,7 +50,7 @@ async def _down(world, *recipients, evidence="HTTP 503"):
     website = await world.add_website("http://example.com/shop")
     await world.sync()
     flip = _flip(website, Verdict.DOWN, START_S, evidence)
-    await record_flips(world.recorder(recipients=()), [flip])
+    await world.recorder(recipients=()).record([flip])
     ((incident,),) = await world.rows("SELECT id FROM incidents")
     async with world.pool.connection() as connection:
         told = [(incident, to) for to in recipients]
@@ -59,7 +58,7 @@ async def _down(world, *recipients, evidence="HTTP 503"):
 
 
 async def _up(world, website):
-    await record_flips(world.recorder(recipients=()), [_flip(website, Verdict.UP, START_S + 60)])
+    await world.recorder(recipients=()).record([_flip(website, Verdict.UP, START_S + 60)])
     found = await world.rows("SELECT id FROM notifications WHERE event = 'resolved' ORDER BY id")
     return [row_id for (row_id,) in found]
 

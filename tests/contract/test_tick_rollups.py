@@ -43,7 +43,7 @@ def test_roll_ups_hold_what_the_hour_holds(with_store):
         assert [plain(b) for b in found[website]] == expected
 
 
-def test_rolling_up_again_changes_nothing_but_for_late_ticks(with_store):
+def test_rolling_up_again_only_adds_late_ticks(with_store):
     # given
     ticks, late = assorted(8, minutes(20)), assorted(9, minutes(20, HOUR + 1200))
 

@@ -86,7 +86,7 @@ def test_a_large_write_is_stored_compressed_or_not(influx_database, compress):
         ("http://[", False),
     ],
 )
-def test_only_what_leaves_the_machine_is_compressed(url, near):
+def test_only_remote_writes_are_compressed(url, near):
     assert is_loopback(url) is near
 
 

@@ -113,7 +113,7 @@ def test_the_schedulers_are_stopped_for_ten_minutes(faulty, clock_of_all):
         assert uptime["measured_ratio"] < 0.5
         # which is counted, by one of those that gave out the next minute
         told = [e for n in (1, 2) for e in system.processes.events(f"central-{n}")]
-        (left_out,) = [e for e in told if e["event"] == "minutes.left_out"]
+        (left_out,) = [e for e in told if e["event"] == "minutes.missed"]
         noted_s = dt.datetime.fromisoformat(left_out["timestamp"]).timestamp()
         assert _GAP_S - 120 <= left_out["lasted_s"] <= noted_s - stopping_s
         # and the incident is the one it was

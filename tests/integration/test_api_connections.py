@@ -154,7 +154,7 @@ def test_a_crowd_of_silent_callers_takes_nobodys_place(served):
 
 
 def test_one_too_many_is_told_so_where_all_others_are_served(served, monkeypatch):
-    monkeypatch.setattr("monitor.services.workers.readiness.PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr("monitor.services.workers.readiness.TIMEOUT_S", PATIENCE_S)
     limits = type(SHORT)(head_s=20, connections=3)
 
     async def scenario(app):

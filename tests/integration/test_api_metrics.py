@@ -7,7 +7,7 @@ import pytest
 
 from monitor.api.metrics.installation import RINGS_NAMED
 from monitor.domain import messages
-from monitor.domain.capacity import Limits, Load
+from monitor.domain.capacity import Load, WorkerLimits
 from monitor.domain.messages import CheckBatch, CheckWebsites
 from monitor.domain.ring import Ring
 from monitor.queue.broker import Broker
@@ -139,7 +139,7 @@ def test_a_thousand_intervals_are_a_few_series(postgres_server, redis_url):
 def test_capacity_is_that_of_the_workers_seen_lately(postgres_server, redis_url):
     async def scenario(api):
         await api.add_regions("europe", "empty")
-        workers, limits = Workers(api.redis), Limits(4, 2000)
+        workers, limits = Workers(api.redis), WorkerLimits(4, 2000)
         now_s = int(api.now_s + CACHE_S)
         loads = {
             "a": (now_s, Load(500.0, 0.5, 1000.0)),

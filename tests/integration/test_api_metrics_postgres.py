@@ -60,13 +60,13 @@ def test_an_installation_at_rest_has_nothing_overdue(postgres_server, redis_url)
 
 def test_without_redis_it_tells_the_rest_and_that(postgres_server, redis_url):
     async def scenario(api):
-        observatory = api.app.state.observatory
-        observatory._redis = make_client(NOWHERE)
+        installation = api.app.state.installation
+        installation._redis = make_client(NOWHERE)
         found = await samples(api)
         assert value(found, "monitor_store_up", store="redis") == 0
         assert value(found, "monitor_open_incidents") == 0
         assert "monitor_queue_messages" not in found
-        await observatory._redis.aclose()
+        await installation._redis.aclose()
 
     with_api(postgres_server, redis_url, scenario)
 

@@ -151,7 +151,7 @@ def test_a_silent_dependency_counts_as_not_there(postgres_server, redis_url, mon
         async def silent():
             await asyncio.Event().wait()
 
-        monkeypatch.setattr("monitor.services.workers.readiness.PATIENCE_S", 0.05)
+        monkeypatch.setattr("monitor.services.workers.readiness.TIMEOUT_S", 0.05)
         api.ticks.ping = silent
         answer = await api.client(None).get("/readyz")
         assert answer.json()["checks"]["ticks"] == "unavailable"

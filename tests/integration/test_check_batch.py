@@ -13,7 +13,7 @@ from monitor.domain.verdict import Verdict
 from monitor.probes.contract import ProbeSettings
 from monitor.probes.registry import Probers
 from monitor.services.checks.check import check_batch, check_websites
-from monitor.services.checks.ticks import Keeper, write_kept
+from monitor.services.checks.ticks import TickUpkeep
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.tick_buffer import TickBuffer
 from support.targets_checks import LOOPBACK_ONLY
@@ -111,7 +111,7 @@ def test_a_batch_older_than_its_interval_is_dropped_and_counted(play):
     play(scenario)
 
 
-def test_a_check_out_of_turn_that_waited_too_long_is_left_out_and_counted(play):
+def test_an_unscheduled_check_that_waited_too_long_is_dropped_and_counted(play):
     async def scenario(world):
         websites = await _given(world, "http://1/", "http://2/")
         message = CheckWebsites(
@@ -127,11 +127,11 @@ def test_a_check_out_of_turn_that_waited_too_long_is_left_out_and_counted(play):
     play(scenario)
 
 
-def test_a_region_without_network_says_so_and_turns_nothing_down(play):
+def test_a_region_without_network_reports_it_and_no_website_as_down(play):
     async def scenario(world):
         (website,) = await _given(world, "http://down/")
         world.prober.outcomes["http://down/"] = TIMED_OUT
-        world.witness.network = False
+        world.connectivity.network = False
         # when it fails twice, and more
         for n in range(3):
             assert await check_batch(world.worker(), _batch(START_S + n * 180)) == []
@@ -142,7 +142,7 @@ def test_a_region_without_network_says_so_and_turns_nothing_down(play):
         reports = await Regions(world.redis).reports()
         assert reports["europe"].network == "lost"
         # and with the network back the same failures count
-        world.witness.network = True
+        world.connectivity.network = True
         (again,) = await check_batch(world.worker(), _batch(START_S + 3 * 180))
         assert isinstance(again.payload, CheckWebsites)
 
@@ -150,7 +150,7 @@ def test_a_region_without_network_says_so_and_turns_nothing_down(play):
 
 
 @pytest.mark.parametrize(("found", "asked"), [(TIMED_OUT, [0]), (DOWN, []), (None, [])])
-def test_the_network_is_asked_about_once_the_failures_are_seen_and_no_more(play, found, asked):
+def test_the_network_is_probed_once_after_failures(play, found, asked):
     async def scenario(world):
         urls = [f"http://{n}/" for n in range(12)]
         await _given(world, *urls)
@@ -162,18 +162,18 @@ def test_the_network_is_asked_about_once_the_failures_are_seen_and_no_more(play,
             times.append(lasted_s)
             return True
 
-        world.witness.has_network = has_network
+        world.connectivity.has_network = has_network
         await check_batch(world.worker(), _batch(START_S))
         assert times == asked
 
     play(scenario)
 
 
-def test_an_answer_that_proves_a_network_counts_even_then(play):
+def test_a_response_counts_even_without_network(play):
     async def scenario(world):
         (website,) = await _given(world, "http://refuses/")
         world.prober.outcomes["http://refuses/"] = DOWN
-        world.witness.network = False
+        world.connectivity.network = False
         await check_batch(world.worker(), _batch(START_S))
         assert len(await _ticks(world, website)) == 1
 
@@ -181,7 +181,7 @@ def test_an_answer_that_proves_a_network_counts_even_then(play):
 
 
 @pytest.mark.parametrize("earlier_s", [0, 1])
-def test_of_two_overlapping_checks_the_earlier_slot_decides_nothing(play, earlier_s):
+def test_of_two_overlapping_checks_the_earlier_slot_is_ignored(play, earlier_s):
     async def scenario(world):
         (website,) = await _given(world, "http://up/")
         entries = await world.projection.read_websites("europe", [website])
@@ -209,7 +209,7 @@ def test_of_two_overlapping_checks_the_earlier_slot_decides_nothing(play, earlie
     play(scenario)
 
 
-def test_a_suspect_of_a_late_batch_is_looked_at_again_15_s_later_and_not_at_once(play):
+def test_a_suspect_of_a_late_batch_is_rechecked_15_s_later(play):
     async def scenario(world):
         (website,) = await _given(world, "http://down/")
         world.prober.outcomes["http://down/"] = DOWN
@@ -227,7 +227,7 @@ def test_a_suspect_of_a_late_batch_is_looked_at_again_15_s_later_and_not_at_once
     play(scenario)
 
 
-def test_ticks_the_store_refuses_wait_and_alarms_go_on(play):
+def test_refused_ticks_are_buffered_and_flips_still_reported(play):
     async def scenario(world):
         (website,) = await _given(world, "http://down/")
         world.prober.outcomes["http://down/"] = DOWN
@@ -243,14 +243,14 @@ def test_ticks_the_store_refuses_wait_and_alarms_go_on(play):
         (report,) = await check_websites(refused, again.payload)
         # then the flip is on its way, and the ticks come later with their own times
         assert isinstance(report.payload, RecordFlips)
-        assert await write_kept(Keeper(store, world.buffer, world.now)) == 2
+        assert await TickUpkeep(store, world.buffer, world.now).write_buffered() == 2
         assert [t.slot_s for t in await _ticks(world, website)] == [START_S, START_S + 15]
         assert await world.buffer.oldest() is None
 
     play(scenario)
 
 
-def test_kept_ticks_are_bounded_and_the_oldest_go(play):
+def test_the_tick_buffer_is_bounded_and_drops_the_oldest(play):
     async def scenario(world):
         (website,) = await _given(world, "http://up/")
 
@@ -271,7 +271,7 @@ def test_kept_ticks_are_bounded_and_the_oldest_go(play):
     play(scenario)
 
 
-def test_a_batch_that_comes_late_looks_again_fifteen_seconds_after_it_looked(play):
+def test_a_late_batch_rechecks_15_s_after_its_checks(play):
     async def scenario(world):
         (website,) = await _given(world, "http://down/")
         world.prober.outcomes["http://down/"] = DOWN
@@ -287,7 +287,7 @@ def test_a_batch_that_comes_late_looks_again_fifteen_seconds_after_it_looked(pla
     play(scenario)
 
 
-def test_websites_checked_by_a_clock_that_was_ahead_are_checked_again_now(play):
+def test_websites_checked_by_a_clock_ahead_are_checked_again(play):
     async def scenario(world):
         (website,) = await _given(world, "http://up/")
         world.now_s = START_S + 3600

@@ -19,7 +19,7 @@ def _monitor_sync(directory, **settings):
     )
 
 
-def test_it_brings_every_website_to_redis(database_url, redis_url, tmp_path):
+def test_sync_writes_every_website_to_redis(database_url, redis_url, tmp_path):
     # given
     async def three_websites(world):
         await world.add_region("europe")
@@ -39,7 +39,7 @@ def test_it_brings_every_website_to_redis(database_url, redis_url, tmp_path):
     assert run(counted, database_url, redis_url) == [3]
 
 
-def test_without_a_server_it_ends_with_one_sentence(database_url, tmp_path):
+def test_without_a_server_sync_ends_with_one_sentence(database_url, tmp_path):
     done = _monitor_sync(tmp_path, DATABASE_URL=database_url, REDIS_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("monitor: redis: ")

@@ -69,7 +69,7 @@ def _counts(done):
 
 
 @pytest.mark.parametrize("name", ["all.csv", "all.ndjson"])
-def test_what_was_exported_is_imported_as_unchanged_and_elsewhere_as_new(api, name):
+def test_an_export_imports_as_unchanged_and_elsewhere_as_new(api, name):
     # given
     body = ndjson(
         EVERY, {"url": "https://example.org/"}, {"url": "https://a.example/", "name": "'"}
@@ -101,7 +101,7 @@ def test_what_was_exported_is_imported_as_unchanged_and_elsewhere_as_new(api, na
     assert described(api.websites()) == described(before)
 
 
-def test_a_terminal_shows_how_far_it_is(api):
+def test_a_terminal_shows_the_progress(api):
     # given
     api.write("sites.ndjson", sites(2500))
     # when
@@ -118,7 +118,7 @@ def test_a_terminal_shows_how_far_it_is(api):
     assert shown.rstrip().splitlines()[-1].startswith("Exported 2500 websites to again.ndjson in")
 
 
-def test_an_export_takes_the_filters_and_goes_to_the_standard_output(api):
+def test_an_export_is_filtered_and_goes_to_standard_output(api):
     # given
     lines = ndjson(
         {"url": "https://a.example/", "regions": ["asia"], "paused": True},
@@ -147,7 +147,7 @@ def test_an_export_takes_the_filters_and_goes_to_the_standard_output(api):
     assert not (api.directory / "kept.csv").exists()
 
 
-def test_lines_that_fail_are_told_by_the_lines_of_the_file(api):
+def test_failures_name_the_lines_of_the_file(api):
     # given a table with a cell of two lines, and an empty line
     table = (
         "\ufeffexternal_id,url,request_body,check_frequency,paused,request_headers\r\n"
@@ -192,7 +192,7 @@ def test_the_first_failures_are_shown_and_all_of_them_written(api):
     assert [json.loads(line)["line"] for line in written] == list(range(1, 301, 2))
 
 
-def test_a_dry_run_says_what_would_become_of_it(api):
+def test_a_dry_run_reports_what_would_change(api):
     # given
     path = api.write("sites.ndjson", sites(3) + b"nonsense\n")
     # when
@@ -218,7 +218,7 @@ def test_a_dry_run_says_what_would_become_of_it(api):
         ('url,name\n"a,c\n', "is not CSV"),
     ],
 )
-def test_a_table_that_is_none_is_not_sent(tmp_path, nowhere, table, says):
+def test_an_invalid_csv_file_is_not_sent(tmp_path, nowhere, table, says):
     # given an API that is not there: it is not asked
     path = tmp_path / "bad.csv"
     path.write_bytes(table if isinstance(table, bytes) else table.encode())
@@ -232,7 +232,7 @@ def test_a_table_that_is_none_is_not_sent(tmp_path, nowhere, table, says):
     assert text.endswith("Nothing was sent.\n")
 
 
-def test_without_a_server_it_is_said_at_once(tmp_path, nowhere):
+def test_without_a_server_the_error_is_immediate(tmp_path, nowhere):
     (tmp_path / "sites.ndjson").write_bytes(sites(3))
     for words in (("import", "sites.ndjson"), ("export",), ("export", "new.csv")):
         done = nowhere(*words)
@@ -254,14 +254,14 @@ def test_without_a_server_it_is_said_at_once(tmp_path, nowhere):
         ({}, ["--key", "hunter2\nX: y"], "must be one word"),
     ],
 )
-def test_what_is_missing_is_named(nowhere, settings, words, says):
+def test_missing_settings_are_named(nowhere, settings, words, says):
     done = nowhere("export", *words, **settings)
     assert done.returncode == 1
     assert says in done.stderr.decode()
     assert b"hunter2" not in done.stderr
 
 
-def test_a_wrong_key_is_told_and_nothing_is_sent(api):
+def test_a_wrong_key_is_reported_and_nothing_is_sent(api):
     # given more than fits into any buffer
     path = api.write("many.ndjson", sites(200_000))
     read = api.keys[Role.READ]
@@ -276,7 +276,7 @@ def test_a_wrong_key_is_told_and_nothing_is_sent(api):
     assert api.http.get("/websites/bulk").json()["items"] == []
 
 
-def test_files_that_cannot_be_used_are_named(api):
+def test_unusable_files_are_named(api):
     for words, says in [
         (("import", "missing.csv"), "missing.csv cannot be read: No such file"),
         (("import", "."), ". cannot be read: "),

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from monitor.cli.client import Access, Broken, Upload, client
+from monitor.cli.client import Access, Interrupted, Upload, client
 from monitor.domain.access import Role
 from support.bulk import ndjson
 from support.cutting_proxy import CuttingProxy
@@ -39,7 +39,7 @@ def _imports(api):
     return api.http.get("/websites/bulk").json()["items"]
 
 
-def test_a_connection_that_is_cut_is_resumed(api):
+def test_a_broken_connection_is_resumed(api):
     with CuttingProxy(api.port, [150_000]) as proxy:
         # when
         done = api.monitor("import", "sites.ndjson", "--url", f"http://127.0.0.1:{proxy.port}")
@@ -59,7 +59,7 @@ def test_a_connection_that_is_cut_is_resumed(api):
         ([20_000] * 9, [5, 10, 20, 40]),
     ],
 )
-def test_it_waits_longer_each_time_it_gets_no_farther_and_gives_up(api, cuts, pauses):
+def test_retries_without_progress_back_off_and_give_up(api, cuts, pauses):
     waited, told = [], []
 
     async def pause(seconds):
@@ -68,7 +68,8 @@ def test_it_waits_longer_each_time_it_gets_no_farther_and_gives_up(api, cuts, pa
     async def run(url):
         upload = Upload(
             io.BytesIO(_nameless(LINES)), "the-key", dry_run=False,
-            at=lambda _: None, waiting=lambda reason, wait_s: told.append((reason, wait_s)),
+            on_progress=lambda _: None,
+            on_wait=lambda reason, wait_s: told.append((reason, wait_s)),
         )  # fmt: skip
         async with client(Access(url, api.keys[Role.WRITE])) as found:
             return await found.import_lines(upload, pause)
@@ -77,7 +78,7 @@ def test_it_waits_longer_each_time_it_gets_no_farther_and_gives_up(api, cuts, pa
         url = f"http://127.0.0.1:{proxy.port}"
         # then
         if len(cuts) > len(pauses):
-            with pytest.raises(Broken, match="The connection broke"):
+            with pytest.raises(Interrupted, match="The connection broke"):
                 asyncio.run(run(url))
         else:
             assert asyncio.run(run(url))["created"] == LINES
@@ -112,18 +113,18 @@ def _ended(process):
     return process.returncode, out, told
 
 
-def test_an_interrupted_import_says_how_far_it_came_and_how_to_go_on(api):
+def test_an_interrupted_import_prints_its_progress_and_how_to_resume(api):
     with CuttingProxy(api.port, [200_000], hang=True) as proxy:
         # when
         code, out, told = _interrupted(api, proxy, "sites.ndjson")
     # then
     assert (code, out) == (130, "")
     assert "Traceback" not in told
-    lines = int(re.search(r"Stopped: (\d+) lines are in\.", told)[1])
+    lines = int(re.search(r"Stopped after (\d+) lines\.", told)[1])
     assert 1000 <= lines < LINES
     assert lines == _imports(api)[0]["lines"] == _count(api)
     # when it is gone on with
-    words = shlex.split(re.search(r"To go on, with the same lines: monitor (.*)", told)[1])
+    words = shlex.split(re.search(r"To resume with the same file: monitor (.*)", told)[1])
     done = api.monitor(*words)
     # then
     assert done.returncode == 0, done.stderr
@@ -133,7 +134,7 @@ def test_an_interrupted_import_says_how_far_it_came_and_how_to_go_on(api):
     assert (refused.returncode, b"use another key" in refused.stderr) == (1, True)
 
 
-def test_an_import_that_is_interrupted_with_more_to_send_ends_its_connection(api):
+def test_an_interrupted_import_resets_its_connection(api):
     """Else the API waits for the rest, and how many lines are in is not known for a minute."""
     # given more than the sockets of both ends hold
     api.write("many.ndjson", _nameless(250_000))
@@ -142,11 +143,11 @@ def test_an_import_that_is_interrupted_with_more_to_send_ends_its_connection(api
         code, _, told = _interrupted(api, proxy, "many.ndjson")
     # then
     assert code == 130
-    lines = int(re.search(r"Stopped: (\d+) lines are in\.", told)[1])
+    lines = int(re.search(r"Stopped after (\d+) lines\.", told)[1])
     assert lines == _imports(api)[0]["lines"] == _count(api)
 
 
-def test_an_answer_that_breaks_off_leaves_no_file(api):
+def test_an_interrupted_export_leaves_no_file(api):
     # given: what is sent by the API is more than is let through
     api.monitor("import", "sites.ndjson")
     api.write("kept.ndjson", "old")

@@ -14,7 +14,6 @@ from monitor.domain.errors import DeliveryError, Unavailable
 from monitor.domain.incident import Event
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Flip, Verdict
-from monitor.services.incidents.record import record_flips
 from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import AT_ONCE, Outbox
 from monitor.storage.postgres import notifications
@@ -61,7 +60,7 @@ async def _given(world, *flips_of, emails=("a@example.com",)):
     website = await world.add_website("http://example.com/shop", emails=emails)
     await world.sync()
     for flip_of in flips_of:
-        await record_flips(world.recorder(), [flip_of(website)])
+        await world.recorder().record([flip_of(website)])
     channel = ScriptedChannel()
     return channel, Deliverer(world.pool, Channels({email.KIND: channel}), world.now)
 

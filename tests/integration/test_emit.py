@@ -20,10 +20,10 @@ from monitor.domain.messages import (
 from monitor.domain.ring import Ring
 from monitor.local.redis import free_port
 from monitor.queue.broker import Broker
-from monitor.services.scheduling.emit import Emitter, batches_of_minute, emit_minute, minute_to_emit
+from monitor.services.scheduling.emit import BatchEmitter, batches_of_minute, minute_to_emit
 from monitor.services.scheduling.missed_slots import slots_of
 from monitor.storage.redis import keys
-from monitor.storage.redis.minutes import Minutes
+from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.regions import Regions
 from support.world import run
 
@@ -132,7 +132,9 @@ def emitting(broker, database_url, redis_url):
         for _ in range(60):
             await world.add_website()
         await world.sync()
-        emitter = Emitter(world.projection, Regions(world.redis), Minutes(world.redis), broker, 10)
+        emitter = BatchEmitter(
+            world.projection, Regions(world.redis), DispatchedMinutes(world.redis), broker, 10
+        )
         return await scenario(world, emitter)
 
     return lambda scenario: run(lambda world: given(world, scenario), database_url, redis_url)
@@ -149,13 +151,13 @@ async def _due(emitter, minute_s):
     return counted
 
 
-def test_a_region_without_workers_is_not_buried(broker, emitting, redis_url):
+def test_a_region_without_workers_gets_no_more_batches(broker, emitting, redis_url):
     # given a region whose queue holds more than its workers can be about to do
     async def scenario(_, emitter):
         broker.send([_batch(n) for n in range(2001)])
         # when two schedulers say so
-        await emit_minute(emitter, MINUTE_S)
-        await emit_minute(emitter, MINUTE_S)
+        await emitter.emit_minute(MINUTE_S)
+        await emitter.emit_minute(MINUTE_S)
         return await emitter.regions.counters(), await _due(emitter, MINUTE_S)
 
     counters, due = emitting(scenario)
@@ -165,23 +167,23 @@ def test_a_region_without_workers_is_not_buried(broker, emitting, redis_url):
     assert broker.backlog("checks.asia") == due["dropped_batches:asia"]
 
 
-def test_what_a_region_got_before_it_had_too_much_is_not_counted(broker, emitting):
+def test_batches_queued_before_the_overload_are_not_counted_as_missed(broker, emitting):
     async def scenario(_, emitter):
-        await emit_minute(emitter, MINUTE_S)
+        await emitter.emit_minute(MINUTE_S)
         broker.send([_batch(n) for n in range(2001)])
-        await emit_minute(emitter, MINUTE_S)
+        await emitter.emit_minute(MINUTE_S)
         assert await emitter.regions.counters() == {}
 
     emitting(scenario)
 
 
-def test_minutes_that_nobody_gave_out_are_counted_once_and_not_made_up_for(emitting):
+def test_missed_minutes_are_counted_once_and_not_dispatched_later(emitting):
     async def scenario(world, emitter):
         # given
-        await emit_minute(emitter, MINUTE_S)
+        await emitter.emit_minute(MINUTE_S)
         assert await emitter.regions.counters() == {}
         # when the next two pass, and then two schedulers mean the one after them
-        emitted = await asyncio.gather(*(emit_minute(emitter, MINUTE_S + 180) for _ in range(2)))
+        emitted = await asyncio.gather(*(emitter.emit_minute(MINUTE_S + 180) for _ in range(2)))
         # then
         minutes = [await _due(emitter, MINUTE_S + n * 60) for n in (1, 2, 3)]
         left_out = {name: minutes[0][name] + minutes[1][name] for name in minutes[0]}
@@ -194,40 +196,40 @@ def test_minutes_that_nobody_gave_out_are_counted_once_and_not_made_up_for(emitt
         due = minutes[2]["dropped_batches:asia"] + minutes[2]["dropped_batches:europe"]
         assert sum(emitted) == due
         # and nothing more is counted later
-        await emit_minute(emitter, MINUTE_S + 240)
+        await emitter.emit_minute(MINUTE_S + 240)
         assert await emitter.regions.counters() == counters
 
     emitting(scenario)
 
 
-def test_whoever_dies_while_it_notes_a_minute_leaves_it_to_the_next(emitting):
+def test_a_crash_while_recording_a_minute_is_made_good_by_the_next_worker(emitting):
     async def scenario(world, emitter):
-        await emit_minute(emitter, MINUTE_S)
+        await emitter.emit_minute(MINUTE_S)
 
         async def dies(*_):
             raise Unavailable("redis", "is gone")
 
         # given one that gave a minute out after another was missed, and did not get to note it
-        minutes = replace(emitter, minutes=Minutes(world.redis))
-        minutes.minutes.give_out = dies
+        minutes = replace(emitter, minutes=DispatchedMinutes(world.redis))
+        minutes.minutes.record = dies
         with pytest.raises(Unavailable):
-            await emit_minute(minutes, MINUTE_S + 120)
+            await minutes.emit_minute(MINUTE_S + 120)
         assert await emitter.regions.counters() == {}
         # when its message comes to somebody else
-        assert await emit_minute(emitter, MINUTE_S + 120) == 0
+        assert await emitter.emit_minute(MINUTE_S + 120) == 0
         # then
         assert await emitter.regions.counters() == await _due(emitter, MINUTE_S + 60)
 
     emitting(scenario)
 
 
-def test_of_two_that_note_a_minute_one_counts(emitting):
+def test_of_two_workers_that_record_a_minute_one_counts(emitting):
     async def scenario(world, emitter):
-        minutes = Minutes(world.redis)
-        assert await minutes.give_out(None, MINUTE_S, {})
+        minutes = DispatchedMinutes(world.redis)
+        assert await minutes.record(None, MINUTE_S, {})
         # when both have seen that a minute was missed
         noted = [
-            await minutes.give_out(MINUTE_S, MINUTE_S + 120, {"not_measured:europe": 7})
+            await minutes.record(MINUTE_S, MINUTE_S + 120, {"not_measured:europe": 7})
             for _ in range(2)
         ]
         # then
@@ -238,34 +240,32 @@ def test_of_two_that_note_a_minute_one_counts(emitting):
     emitting(scenario)
 
 
-def test_a_minute_that_is_meant_late_is_not_missing_later(emitting):
+def test_a_minute_dispatched_late_is_not_missed(emitting):
     async def scenario(_, emitter):
         # when a message of a minute comes after that of the next one
         for minute_s in (MINUTE_S, MINUTE_S + 60, MINUTE_S, MINUTE_S + 120):
-            await emit_minute(emitter, minute_s)
+            await emitter.emit_minute(minute_s)
         # then
         assert await emitter.regions.counters() == {}
 
     emitting(scenario)
 
 
-def test_a_clock_that_was_ahead_lets_nothing_be_counted_that_was_given_out(emitting):
+def test_a_clock_that_was_ahead_counts_no_dispatched_minute_as_missed(emitting):
     async def scenario(_, emitter):
-        await emit_minute(emitter, MINUTE_S + 3600)
+        await emitter.emit_minute(MINUTE_S + 3600)
         # when it is right again
-        await emit_minute(emitter, MINUTE_S)
-        await emit_minute(emitter, MINUTE_S + 60)
+        await emitter.emit_minute(MINUTE_S)
+        await emitter.emit_minute(MINUTE_S + 60)
         assert await emitter.regions.counters() == {}
         # then what is missed is seen as ever
-        await emit_minute(emitter, MINUTE_S + 180)
+        await emitter.emit_minute(MINUTE_S + 180)
         assert await emitter.regions.counters() == await _due(emitter, MINUTE_S + 120)
 
     emitting(scenario)
 
 
-def test_hundreds_of_websites_that_were_added_one_by_one_cost_their_region_no_minute(
-    broker, database_url, redis_url
-):
+def test_hundreds_of_single_websites_do_not_count_as_overload(broker, database_url, redis_url):
     # given the checks that 300 websites of a small region get until a minute's batches know them
     async def scenario(world):
         await world.add_region("europe")
@@ -278,15 +278,17 @@ def test_hundreds_of_websites_that_were_added_one_by_one_cost_their_region_no_mi
             for _ in range(3 * 300)
         ]
         broker.send([check_websites(message) for message in single])
-        emitter = Emitter(world.projection, Regions(world.redis), Minutes(world.redis), broker, 500)
+        emitter = BatchEmitter(
+            world.projection, Regions(world.redis), DispatchedMinutes(world.redis), broker, 500
+        )
         # when
-        return await emit_minute(emitter, MINUTE_S)
+        return await emitter.emit_minute(MINUTE_S)
 
     # then
     assert run(scenario, database_url, redis_url) > 0
 
 
-def test_a_message_for_later_waits_in_the_delay_queue(broker, redis_url):
+def test_a_delayed_message_waits_in_the_delay_queue(broker, redis_url):
     late = _batch(0)
     late = type(late)(late.queue, late.actor, late.payload, 4_000_000_000_000)
     # when
@@ -296,7 +298,7 @@ def test_a_message_for_later_waits_in_the_delay_queue(broker, redis_url):
     assert _queued(redis_url, "checks.europe") == 1
 
 
-def test_without_redis_sending_says_so():
+def test_without_redis_sending_raises_unavailable():
     broker = Broker(f"redis://127.0.0.1:{free_port()}/0")
     with pytest.raises(Unavailable, match="redis"):
         broker.send([_batch(0)])
@@ -305,5 +307,5 @@ def test_without_redis_sending_says_so():
 @pytest.mark.parametrize(
     ("came_s", "minute_s"), [(120, 120), (121.5, 120), (119.4, 120), (177.5, 180), (176, 120)]
 )
-def test_a_scheduler_that_is_a_little_ahead_means_the_minute_that_begins(came_s, minute_s):
+def test_a_scheduler_slightly_ahead_means_the_next_minute(came_s, minute_s):
     assert minute_to_emit(came_s) == minute_s

@@ -60,7 +60,7 @@ def test_prepare_sets_the_retention_of_both_databases(influx_database):
     ]
 
 
-def test_a_database_that_is_missing_is_made(influx_database):
+def test_a_missing_database_is_created(influx_database):
     # given
     url, bucket = influx_database
 
@@ -131,7 +131,7 @@ def small_influx(tmp_path, monkeypatch):
     server.stop()
 
 
-def test_what_is_too_large_for_the_server_goes_in_halves(small_influx):
+def test_requests_too_large_for_the_server_are_halved(small_influx):
     # given: more than that, even compressed
     ticks = assorted(1, range(HOUR, HOUR + 2000))
 
@@ -164,7 +164,7 @@ async def _write_to(answers, **how):
         (403, '{"error":"\\"u\\" user is not authorized to write to database \\"d\\""}'),
     ],
 )
-def test_a_passing_refusal_is_unavailable(status, body):
+def test_a_temporary_error_is_unavailable(status, body):
     with pytest.raises(Unavailable, match=f"influxdb: {status}"):
         asyncio.run(_write_to({"write": [(status, body)]}))
 
@@ -175,23 +175,23 @@ def test_a_refused_token_names_the_setting():
         asyncio.run(_write_to({"write": [answer]}))
 
 
-def test_a_silent_server_is_unavailable_in_time():
+def test_a_silent_server_times_out_as_unavailable():
     began = time.monotonic()
     with pytest.raises(Unavailable, match=r"no answer within 0\.2 s"):
         asyncio.run(_write_to({"write": [SILENCE]}, timeout_s=0.2))
     assert time.monotonic() - began < 2
 
 
-def test_an_answer_that_is_no_json_is_unavailable():
+def test_a_response_without_json_is_unavailable():
     async def main():
         async with answering(query=[(200, "<html>hello")]) as server, opened(server.url) as store:
             await store.ticks(SHOP, HOUR, HOUR + 1)
 
-    with pytest.raises(Unavailable, match="influxdb: an answer that is none"):
+    with pytest.raises(Unavailable, match="influxdb: invalid response"):
         asyncio.run(main())
 
 
-def test_a_body_refused_for_good_is_dropped_with_an_error():
+def test_a_permanently_rejected_body_is_dropped_with_an_error():
     # given: 2.x refuses a whole batch for one bad line
     body = '{"code":"invalid","message":"unable to parse \'x\': missing fields"}'
     # when
@@ -228,7 +228,7 @@ def test_a_partial_write_of_version_3_is_a_warning():
     assert [(log["event"], log["dropped"]) for log in logs] == [("ticks.dropped", None)]
 
 
-def test_a_missing_bucket_of_version_2_stops_with_its_name():
+def test_a_missing_bucket_of_version_2_is_a_settings_error_with_its_name():
     # given
     missing = '{"results":[{"statement_id":0,"error":"database not found: shop"}]}'
     answers = {"ping": [(204, "", VERSION_2)], "query": [(200, missing)]}
@@ -252,7 +252,7 @@ def test_ticks_for_a_missing_bucket_of_version_2_wait():
         asyncio.run(_write_to(answers))
 
 
-def test_a_database_that_stays_missing_is_tried_twice_and_no_more():
+def test_a_database_that_stays_missing_is_tried_twice():
     # given
     answers = {
         "ping": [(204, "", VERSION_1)],
@@ -320,7 +320,7 @@ def test_version_3_names_groups_in_columns_and_may_cut_them_anywhere():
     assert "checks=1i,up=1i,measured=1i,mean_ms=5.000" in of_blog
 
 
-def test_a_bucket_that_holds_nothing_is_absent():
+def test_empty_buckets_are_absent():
     # given
     columns = ["time", "checks", "up", "measured", "mean_ms", "p95_ms", "max_ms"]
     values = [[HOUR, 0, None, 0, None, None, None], [HOUR + 60, 1, 0, None, None, None, None]]

@@ -11,11 +11,11 @@ from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckBatch
 from monitor.domain.ring import POSITIONS
 from monitor.services.checks.check import check_batch
-from monitor.services.checks.ticks import Keeper, write_kept
+from monitor.services.checks.ticks import TickUpkeep
 from monitor.storage.redis.client import client
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.tick_buffer import TickBuffer
-from monitor.storage.timeseries.circuit_breaker import GuardedWrites
+from monitor.storage.timeseries.circuit_breaker import CircuitBreaker
 from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.influxdb import InfluxTicks
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
@@ -53,16 +53,16 @@ async def _store(influx):
 async def _worker(world, influx, redis_url, buffer_bytes=2**20):
     """A region worker as its process makes it, with nothing of another one's."""
     async with _store(influx) as store, client(redis_url) as redis:
-        guarded = GuardedWrites(store.write, try_every_s=0)
+        breaker = CircuitBreaker(store.write, retry_every_s=0)
         worker = replace(
             world.worker(),
-            ticks=GroupedWrites(guarded.write, linger_s=0),
+            ticks=GroupedWrites(breaker.write, linger_s=0),
             buffer=TickBuffer(redis, buffer_bytes),
         )
         try:
             yield worker
         finally:
-            await guarded.close()
+            await breaker.close()
 
 
 async def _check(world, worker, slots):
@@ -81,7 +81,7 @@ async def _given(world):
     return websites
 
 
-def test_ten_minutes_without_it_leave_no_gap(database_url, redis_url, influx):
+def test_ten_minutes_without_influxdb_leave_no_gap(database_url, redis_url, influx):
     async def scenario(world):
         # given
         websites = await _given(world)
@@ -93,13 +93,13 @@ def test_ten_minutes_without_it_leave_no_gap(database_url, redis_url, influx):
             await _check(world, worker, TEN_MINUTES[:10])
         async with _worker(world, influx, redis_url) as worker, _store(influx) as store:
             await _check(world, worker, TEN_MINUTES[10:])
-            keeper = Keeper(store, world.buffer, world.now)
+            upkeep = TickUpkeep(store, world.buffer, world.now)
             with pytest.raises(Unavailable, match="influxdb"):
-                await write_kept(keeper)
+                await upkeep.write_buffered()
             # and back
             await asyncio.to_thread(influx.start)
             await _check(world, worker, AFTER)
-            assert await write_kept(keeper) >= WEBSITES * len(TEN_MINUTES)
+            assert await upkeep.write_buffered() >= WEBSITES * len(TEN_MINUTES)
             # then
             slots = [*BEFORE, *TEN_MINUTES, *AFTER]
             for website in websites:
@@ -110,7 +110,7 @@ def test_ten_minutes_without_it_leave_no_gap(database_url, redis_url, influx):
     run(scenario, database_url, redis_url)
 
 
-def test_beyond_the_bound_the_oldest_go_and_are_counted(database_url, redis_url, influx):
+def test_beyond_the_bound_the_oldest_ticks_are_dropped_and_counted(database_url, redis_url, influx):
     async def scenario(world):
         # given room for about a third of them
         websites = await _given(world)
@@ -124,7 +124,7 @@ def test_beyond_the_bound_the_oldest_go_and_are_counted(database_url, redis_url,
                 counted = worker.meter.chunks_dropped
         await asyncio.to_thread(influx.start)
         async with _store(influx) as store:
-            await write_kept(Keeper(store, world.buffer, world.now))
+            await TickUpkeep(store, world.buffer, world.now).write_buffered()
             found = [t.slot_s for t in await store.ticks(websites[0], HOUR, HOUR + 3600)]
         # then the latest are there, and each chunk that went was counted and logged
         assert 0 < counted < len(TEN_MINUTES)

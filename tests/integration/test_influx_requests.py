@@ -29,7 +29,7 @@ def test_large_bodies_are_compressed_and_small_ones_are_not():
     assert len(large.body.splitlines()) == 500
 
 
-def test_nothing_is_compressed_for_a_server_on_the_same_machine():
+def test_bodies_for_a_local_server_are_not_compressed():
     async def main():
         async with answering(write=[(204, "")]) as server:
             store = tick_store(influx=(server.url, "website_ticks"))
@@ -48,7 +48,7 @@ def test_nothing_is_compressed_for_a_server_on_the_same_machine():
     ("token", "header"),
     [("user:secret", "Basic dXNlcjpzZWNyZXQ="), ("a-token==", "Token a-token=="), (None, None)],
 )
-def test_the_token_decides_how_to_log_in(token, header):
+def test_the_token_decides_the_authentication(token, header):
     async def main():
         async with answering(write=[(204, "")]) as server, opened(server.url, token=token) as store:
             await store.write([up(HOUR)])

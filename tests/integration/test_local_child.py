@@ -58,7 +58,7 @@ def alive(pid):
 
 def run(kept, scenario):
     async def body():
-        task = asyncio.create_task(kept.child.keep(kept.stopping))
+        task = asyncio.create_task(kept.child.supervise(kept.stopping))
         try:
             await scenario(kept)
         finally:
@@ -69,7 +69,7 @@ def run(kept, scenario):
     asyncio.run(body())
 
 
-def test_it_is_started_again_when_it_ends(tmp_path):
+def test_a_child_that_ends_is_restarted(tmp_path):
     # given
     kept = Kept(tmp_path, "print('famous last words'); raise SystemExit(3)")
 
@@ -84,7 +84,7 @@ def test_it_is_started_again_when_it_ends(tmp_path):
     assert first.endswith(f"{kept.log}: famous last words")
 
 
-def test_pauses_double_up_to_their_limit(tmp_path, monkeypatch):
+def test_pauses_double_up_to_the_limit(tmp_path, monkeypatch):
     # given
     monkeypatch.setattr(under_test, "_LONGEST_PAUSE_S", 0.04)
     pauses = []
@@ -93,7 +93,7 @@ def test_pauses_double_up_to_their_limit(tmp_path, monkeypatch):
         pauses.append(pause_s)
         return False
 
-    monkeypatch.setattr(under_test, "happens_within", noted)
+    monkeypatch.setattr(under_test, "is_set_within", noted)
     kept = Kept(tmp_path, "")
 
     # when
@@ -105,7 +105,7 @@ def test_pauses_double_up_to_their_limit(tmp_path, monkeypatch):
     assert pauses[:5] == [0.01, 0.02, 0.04, 0.04, 0.04]
 
 
-def test_a_signal_is_named(tmp_path):
+def test_the_signal_is_named(tmp_path):
     # given
     kept = Kept(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
 
@@ -116,7 +116,7 @@ def test_a_signal_is_named(tmp_path):
     run(kept, scenario)
 
 
-def test_what_it_started_goes_with_it(tmp_path):
+def test_its_children_are_killed_with_it(tmp_path):
     # given: a child that leaves a grandchild with its output open
     kept = Kept(
         tmp_path,
@@ -133,7 +133,7 @@ def test_what_it_started_goes_with_it(tmp_path):
     assert not any(alive(int(pid)) for pid in kept.printed().split())
 
 
-def test_a_child_that_will_not_end_is_killed_with_its_own(tmp_path):
+def test_a_child_that_does_not_end_is_killed_with_its_children(tmp_path):
     # given
     kept = Kept(
         tmp_path,
@@ -146,7 +146,7 @@ def test_a_child_that_will_not_end_is_killed_with_its_own(tmp_path):
     async def scenario(kept):
         await kept.until(kept.printed)
         kept.stopping.set()
-        kept.child.terminate()
+        kept.child.request_stop()
         await asyncio.sleep(0.1)
         assert alive(kept.started[0].pid)
         kept.child.kill()
@@ -157,7 +157,7 @@ def test_a_child_that_will_not_end_is_killed_with_its_own(tmp_path):
     assert not alive(int(kept.printed()))
 
 
-def test_a_long_log_is_set_aside(tmp_path, monkeypatch):
+def test_a_long_log_is_rotated(tmp_path, monkeypatch):
     # given
     monkeypatch.setattr(under_test, "_LOG_LIMIT_BYTES", 1000)
     kept = Kept(tmp_path, "import sys, time; sys.stdout.write('x' * 5000 + '\\n')")
@@ -172,14 +172,14 @@ def test_a_long_log_is_set_aside(tmp_path, monkeypatch):
     assert kept.log.stat().st_size <= 5001
 
 
-def test_output_without_an_end_is_kept_but_not_as_one_line(tmp_path, monkeypatch):
+def test_endless_output_is_logged_but_not_as_one_line(tmp_path, monkeypatch):
     # given
     code = (
         "import sys, signal; sys.stdout.write('x' * 10**6 + '\\n'); sys.stdout.flush(); "
         "signal.pause()"
     )
     kept, heard = Kept(tmp_path, code), []
-    monkeypatch.setattr(Console, "log_line", lambda _self, _who, line: heard.append(len(line)))
+    monkeypatch.setattr(Console, "show_log", lambda _self, _who, line: heard.append(len(line)))
 
     # when
     async def scenario(kept):
@@ -191,7 +191,7 @@ def test_output_without_an_end_is_kept_but_not_as_one_line(tmp_path, monkeypatch
     assert heard[0] <= 2 * 65_536
 
 
-def test_a_child_of_a_parent_that_was_killed_gets_its_signal(tmp_path):
+def test_a_child_of_a_killed_parent_gets_its_signal(tmp_path):
     # given
     note = tmp_path / "note"
     code = (

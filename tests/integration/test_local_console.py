@@ -25,7 +25,7 @@ def line(**fields):
         b"",
     ],
 )
-def test_routine_is_not_shown(quiet):
+def test_routine_events_are_not_shown(quiet):
     assert summary(quiet) is None
 
 
@@ -43,7 +43,7 @@ def test_warnings_are_shown_and_a_traceback_is_not():
     assert text == "warning: region.offline (more in its log)"
 
 
-def test_what_is_shown_is_one_bounded_printable_line():
+def test_output_is_one_bounded_printable_line():
     # when
     text = summary(line(event="e", level="error", evil="\x1b[2J\n" + "x" * 9999))
     # then
@@ -52,19 +52,19 @@ def test_what_is_shown_is_one_bounded_printable_line():
 
 
 @pytest.mark.parametrize("evil", HOSTILE)
-def test_what_is_said_is_one_line_that_steers_nothing(evil):
+def test_output_is_one_line_without_control_characters(evil):
     # given
     out = io.StringIO()
     # when
     Console(out).say("demo", f"before {evil} after")
-    Console(out).log_line("api", line(event="e", level="error", **{evil: evil}))
+    Console(out).show_log("api", line(event="e", level="error", **{evil: evil}))
     # then
     said = out.getvalue()
     assert said.count("\n") == 2
     assert all(text.isprintable() for text in said.splitlines())
 
 
-def test_a_reader_that_is_gone_does_not_end_the_stack():
+def test_a_closed_output_does_not_end_the_stack():
     # given
     class Gone(io.StringIO):
         def write(self, text):

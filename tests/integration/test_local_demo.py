@@ -31,13 +31,13 @@ async def seen_until(url, wanted):
     return seen
 
 
-def test_it_fails_until_asked_twice_and_works_and_fails_again(tmp_path):
+def test_the_site_fails_until_requested_twice_then_works_then_fails(tmp_path):
     # given
     out = io.StringIO()
 
     async def run():
         async with demo_site(Console(out), tmp_path / "port", QUICK) as (site, url):
-            living = asyncio.create_task(site.live())
+            living = asyncio.create_task(site.run())
             first = await asyncio.to_thread(status_of, url)
             await asyncio.sleep(3 * QUICK.fails_for_s)
             rest = await seen_until(url, [503, 200, 503])
@@ -54,7 +54,7 @@ def test_it_fails_until_asked_twice_and_works_and_fails_again(tmp_path):
     ]
 
 
-def test_it_comes_back_on_its_port(tmp_path):
+def test_the_site_restarts_on_its_port(tmp_path):
     async def url():
         async with demo_site(Console(io.StringIO()), tmp_path / "port", QUICK) as (_, url):
             return url
@@ -62,7 +62,7 @@ def test_it_comes_back_on_its_port(tmp_path):
     assert asyncio.run(url()) == asyncio.run(url())
 
 
-def test_a_port_that_was_taken_meanwhile_is_left_to_its_owner(tmp_path):
+def test_a_port_in_use_is_replaced(tmp_path):
     # given
     with socket.create_server(("127.0.0.1", 0)) as owner:
         (tmp_path / "port").write_text(str(owner.getsockname()[1]))
@@ -75,7 +75,7 @@ def test_a_port_that_was_taken_meanwhile_is_left_to_its_owner(tmp_path):
         assert asyncio.run(url()) != f"http://127.0.0.1:{owner.getsockname()[1]}/"
 
 
-def test_a_caller_that_breaks_off_does_no_harm(tmp_path):
+def test_a_caller_that_breaks_off_is_ignored(tmp_path):
     # given
     async def run():
         async with demo_site(Console(io.StringIO()), tmp_path / "port", QUICK) as (_, url):

@@ -29,7 +29,7 @@ def directory(tmp_path):
     return DataDirectory(tmp_path / "a directory")
 
 
-def test_it_is_made_for_its_owner_alone(directory):
+def test_the_directory_is_private(directory):
     # when
     with directory.lock():
         modes = [stat.S_IMODE(p.stat().st_mode) for p in (directory.path, directory.mail)]
@@ -37,7 +37,7 @@ def test_it_is_made_for_its_owner_alone(directory):
     assert modes == [0o700, 0o700]
 
 
-def test_a_second_stack_is_refused_and_told_of_the_first(directory):
+def test_a_second_stack_is_refused_with_the_pid_of_the_first(directory):
     # when
     with (
         directory.lock(),
@@ -74,7 +74,7 @@ def test_children_that_do_not_end_are_killed(directory, monkeypatch):
     stubborn.stdout.close()
 
 
-def test_stopping_tells_the_stack_and_waits_for_it(directory):
+def test_stopping_signals_the_stack_and_waits_for_it(directory):
     # given
     code = (
         "import sys,signal,time,pathlib\n"
@@ -95,7 +95,7 @@ def test_stopping_tells_the_stack_and_waits_for_it(directory):
     stack.stdout.close()
 
 
-def test_a_stack_that_stays_is_said_so(directory):
+def test_a_stack_that_does_not_end_is_reported(directory):
     # given
     with directory.lock():
         previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -107,7 +107,7 @@ def test_a_stack_that_stays_is_said_so(directory):
             signal.signal(signal.SIGTERM, previous)
 
 
-def test_a_directory_that_cannot_be_made_is_said_so(tmp_path):
+def test_a_directory_that_cannot_be_created_is_reported(tmp_path):
     # given
     (tmp_path / "file").write_text("")
     # then
@@ -118,7 +118,7 @@ def test_a_directory_that_cannot_be_made_is_said_so(tmp_path):
         pass
 
 
-def test_a_private_file_is_whole_at_every_moment(tmp_path):
+def test_a_private_file_is_written_atomically(tmp_path):
     # given
     path = tmp_path / "key"
     write_private(path, "0" * 100_000)

@@ -55,7 +55,7 @@ def test_each_mail_is_a_file_of_its_own_in_order(tmp_path):
     assert files[0].read_bytes().endswith(b"\r\n\r\nIt is down.\r\n.\r\nReally.\r\n")
 
 
-def test_the_foreground_tells_of_it_in_one_line(tmp_path):
+def test_each_mail_is_one_line_in_the_foreground(tmp_path):
     # given
     out = io.StringIO()
     # when
@@ -65,7 +65,7 @@ def test_the_foreground_tells_of_it_in_one_line(tmp_path):
     assert line.endswith("mail      Größe ↓ [31mred → you@localhost")
 
 
-def test_a_mail_that_cannot_be_stored_is_for_later(tmp_path):
+def test_a_mail_that_cannot_be_stored_gets_a_temporary_error(tmp_path):
     # given
     out = io.StringIO()
     # then

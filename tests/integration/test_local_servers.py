@@ -40,7 +40,7 @@ def test_postgres_keeps_its_data(folder):
         second.stop()
 
 
-def test_postgres_leaves_nothing_beside_its_data(folder):
+def test_postgres_leaves_nothing_but_its_data(folder):
     # given
     server = EmbeddedPostgres(folder / "data")
     server.start()
@@ -71,7 +71,7 @@ def test_redis_keeps_its_data(folder):
         second.stop()
 
 
-def test_redis_wants_its_password(tmp_path):
+def test_redis_requires_its_password(tmp_path):
     # given
     server = EmbeddedRedis(tmp_path / "data")
     server.start()
@@ -107,7 +107,7 @@ def test_postgres_recovers_from_being_killed(tmp_path):
         again.stop()
 
 
-def test_a_set_up_that_was_broken_off_is_begun_again(tmp_path):
+def test_an_interrupted_initdb_is_repeated(tmp_path):
     # given: what a killed initdb leaves
     (tmp_path / "data-unfinished").mkdir()
     (tmp_path / "data-unfinished" / "PG_VERSION").write_text("18\n")
@@ -132,7 +132,7 @@ def test_a_postgres_that_cannot_start_names_its_log(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="giving a directory away needs root")
-def test_a_socket_directory_of_somebody_else_is_refused(tmp_path):
+def test_another_users_socket_directory_is_refused(tmp_path):
     # given
     server = EmbeddedPostgres(tmp_path / "data")
     server.sockets.mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitor.domain.access import Role
-from monitor.local.banner import Facts, banner
+from monitor.local.banner import BannerFacts, banner
 from monitor.local.directory import DataDirectory
 from monitor.local.processes import Locations, commands, environment
 from monitor.local.stack import KEY_NAME, _region_and_key
@@ -25,7 +25,7 @@ def told(given, command=None):
     return load(env | (command.settings if command else {}), Path("/nonexistent/.env"))
 
 
-def test_the_servers_are_the_stacks_own_whatever_the_user_has():
+def test_the_servers_are_always_the_stacks_own():
     # when
     settings = told(
         {
@@ -65,7 +65,7 @@ def test_a_mail_server_of_the_user_is_used():
     assert settings.alert_email_to == ("me@mail.invalid",)
 
 
-def test_loopback_may_be_checked_beside_what_the_user_allows():
+def test_loopback_may_be_checked_besides_the_users_networks():
     # when
     settings = told({"MONITOR_ALLOW_NETWORKS": "10.0.0.0/8"})
     # then
@@ -77,11 +77,13 @@ def test_loopback_may_be_checked_beside_what_the_user_allows():
 
 
 @pytest.mark.parametrize("given", [{}, {"MONITOR_ALLOW_NETWORKS": "10.0.0.0/8"}])
-def test_a_newcomer_is_told_which_networks_may_be_checked(given, tmp_path):
+def test_the_banner_names_the_networks_that_may_be_checked(given, tmp_path):
     # given what the processes of the stack are told
     allowed = [str(network) for network in told(given).monitor_allow_networks]
     # when
-    facts = Facts("http://x", "mon_key", DataDirectory(tmp_path), load(given, tmp_path / ".env"))
+    facts = BannerFacts(
+        "http://x", "mon_key", DataDirectory(tmp_path), load(given, tmp_path / ".env")
+    )
     # then
     assert (
         f"\n  Websites at {', '.join(allowed)} may be watched here; "
@@ -89,11 +91,11 @@ def test_a_newcomer_is_told_which_networks_may_be_checked(given, tmp_path):
     ) in banner(facts)
 
 
-def test_every_setting_is_named_so_that_no_file_is_read_twice():
+def test_every_setting_is_present_so_that_no_file_is_read_twice():
     assert {s.name for s in TABLE} <= environment({}, SERVERS, Path("/data")).keys()
 
 
-def test_a_secret_that_the_user_has_in_a_file_does_not_contradict_the_stacks_own(monkeypatch):
+def test_a_secret_in_a_file_does_not_conflict_with_the_stacks_own(monkeypatch):
     # given
     monkeypatch.setenv("REDIS_URL_FILE", "/run/secrets/redis_url")
     # then
@@ -122,7 +124,7 @@ def in_pool(database_url, use):
     return asyncio.run(run())
 
 
-def test_a_key_that_works_is_kept(database_url, key_file):
+def test_a_valid_key_is_kept(database_url, key_file):
     # when
     first = asyncio.run(_region_and_key(database_url, key_file))
     second = asyncio.run(_region_and_key(database_url, key_file))
@@ -132,7 +134,7 @@ def test_a_key_that_works_is_kept(database_url, key_file):
     assert in_pool(database_url, lambda pool: KeyRing(pool).identify(first)).role is Role.ADMIN
 
 
-def test_a_key_that_was_revoked_is_replaced(database_url, key_file):
+def test_a_revoked_key_is_replaced(database_url, key_file):
     # given
     first = asyncio.run(_region_and_key(database_url, key_file))
     (info,) = in_pool(database_url, list_keys)

@@ -66,7 +66,7 @@ def run_monitor(*words, **environment):
     )
 
 
-def test_it_tells_where_it_is_and_keeps_its_files_to_itself(stack):
+def test_the_stack_prints_its_url_and_keeps_its_files_private(stack):
     assert f"The API is at {stack.url}" in stack.text
     assert stack.key in stack.text
     assert "Websites at 127.0.0.0/8, ::1/128 may be watched here" in stack.text
@@ -96,7 +96,7 @@ def test_two_stacks_run_side_by_side_but_not_on_one_directory(stack, start, tmp_
     assert stack.is_ready()
 
 
-def test_a_port_that_is_taken_is_named(start):
+def test_a_port_in_use_is_named(start):
     # given
     with socket.create_server(("127.0.0.1", 0)) as owner:
         stack = start(port=owner.getsockname()[1])
@@ -107,7 +107,7 @@ def test_a_port_that_is_taken_is_named(start):
     assert "MONITOR_API_PORT" in stack.wait_for("monitor: .*").group()
 
 
-def test_what_is_killed_is_started_again(stack):
+def test_killed_processes_are_restarted(stack):
     for who, program in PROGRAMS.items():
         # when
         killed = wait_until(lambda program=program: stack.children(program))[0]
@@ -118,7 +118,7 @@ def test_what_is_killed_is_started_again(stack):
         wait_until(stack.is_ready)
 
 
-def test_however_it_ends_it_leaves_nothing_and_comes_back_with_its_data(start):
+def test_however_the_stack_ends_it_leaves_no_process_and_keeps_its_data(start):
     # given one that was stopped while it started
     begun = start()
     begun.wait_for("starting PostgreSQL")
@@ -164,7 +164,7 @@ def _commands_beside_it_find_nothing(data_dir, told):
     assert "DATABASE_URL is not set" in said
 
 
-def test_commands_beside_it_find_its_servers(stack):
+def test_other_commands_find_its_servers(stack):
     # given
     file = stack.data_dir / "environment"
     here = {"MONITOR_DATA_DIR": str(stack.data_dir)}

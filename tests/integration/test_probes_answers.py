@@ -46,7 +46,7 @@ async def test_the_status_decides(status, expected, result, reason, evidence):
 
 
 @on_both_loops
-async def test_head_has_no_body_whatever_its_length_says():
+async def test_a_head_response_has_no_body_whatever_its_length():
     async with TargetServer(answers(200, b"x" * 1000)) as target:
         outcome = await check(target.url, http_method="HEAD")
 
@@ -55,7 +55,7 @@ async def test_head_has_no_body_whatever_its_length_says():
 
 
 @on_both_loops
-async def test_a_body_without_end_is_read_to_the_bound_and_left():
+async def test_an_endless_body_is_read_up_to_the_limit():
     start = b"HTTP/1.1 200 OK\r\n\r\n"
     async with TargetServer(repeats(start, b"x" * 10_000)) as target:
         outcome = await check(target.url, request_timeout=10)
@@ -66,7 +66,7 @@ async def test_a_body_without_end_is_read_to_the_bound_and_left():
 
 
 @on_both_loops
-async def test_a_compressed_body_is_not_unpacked():
+async def test_a_compressed_body_is_not_decompressed():
     # given one that says it is compressed and could not be unpacked
     claims = answers(200, b"not gzip at all", {"Content-Encoding": "gzip"})
     async with TargetServer(claims) as target:
@@ -95,7 +95,7 @@ async def test_a_compressed_body_is_not_unpacked():
     ids=range(9),
 )
 @on_both_loops
-async def test_what_is_no_answer(behaviour, reason, evidence):
+async def test_invalid_responses(behaviour, reason, evidence):
     async with TargetServer(behaviour) as target:
         outcome = await check(target.url)
 
@@ -136,7 +136,7 @@ async def test_a_broken_chunk_ends_the_check_at_once_though_the_connection_stays
     ids=["headers", "header", "status-line", "interim-answers", "chunk-extension", "trailers"],
 )
 @on_both_loops
-async def test_a_head_without_end_is_cut_off(start, part):
+async def test_an_endless_head_is_cut_off(start, part):
     async with TargetServer(repeats(start, part)) as target:
         outcome = await check(target.url, request_timeout=5)
         await target.idle()
@@ -168,7 +168,7 @@ async def test_one_check_is_one_attempt():
     ids=["silence", "half a head", "dripping head", "dripping body"],
 )
 @on_both_loops
-async def test_an_answer_that_does_not_come_in_time(behaviour, doing, status):
+async def test_a_response_that_does_not_arrive_in_time(behaviour, doing, status):
     async with TargetServer(behaviour) as target:
         outcome = await check(target.url, request_timeout=1)
         await target.idle()
@@ -180,7 +180,7 @@ async def test_an_answer_that_does_not_come_in_time(behaviour, doing, status):
 
 
 @on_both_loops
-async def test_the_secrets_of_a_request_never_come_back_as_evidence():
+async def test_evidence_never_contains_secrets_of_the_request():
     # given an answer that echoes what was sent, in every place that might be quoted
     secret = "hunter2"
     echoes = [

@@ -40,7 +40,7 @@ async def test_a_refused_connection_names_who_refused_it(host):
 
 
 @on_both_loops
-async def test_a_connection_that_nobody_takes_ends_with_the_deadline():
+async def test_a_connection_that_is_never_accepted_ends_with_the_deadline():
     with unanswering_port() as port:
         outcome = await check(f"http://127.0.0.1:{port}/", request_timeout=1)
 
@@ -70,7 +70,7 @@ async def test_a_dead_address_leaves_time_for_the_next():
 
 
 @on_both_loops
-async def test_an_ipv6_address_without_a_route_gives_way_to_ipv4_and_never_decides():
+async def test_an_ipv6_address_without_a_route_never_decides():
     # given a region without IPv6: the kernel says so before a packet leaves
     loop = asyncio.get_running_loop()
 
@@ -103,7 +103,7 @@ async def test_an_ipv6_address_without_a_route_gives_way_to_ipv4_and_never_decid
 
 
 @on_both_loops
-async def test_an_inner_address_is_refused_by_default_and_nobody_connects():
+async def test_a_private_address_is_refused_without_a_connection():
     async with TargetServer() as target, prober(policy=AddressPolicy()) as made:
         outcome = await made.check(CheckOptions(url=target.url))
 
@@ -112,7 +112,7 @@ async def test_an_inner_address_is_refused_by_default_and_nobody_connects():
 
 
 @on_both_loops
-async def test_a_name_is_judged_by_its_addresses_and_only_the_allowed_ones_are_tried():
+async def test_only_allowed_addresses_of_a_name_are_tried():
     policy = AddressPolicy([ip_network("127.0.0.1/32")])
     names = {"mixed.test": ["127.0.0.9", "127.0.0.1"], "inner.test": ["127.0.0.9"]}
     async with (

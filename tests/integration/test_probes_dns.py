@@ -25,7 +25,7 @@ A, AAAA = 1, 28
         (NXDOMAIN, "shop.test: there is no such name"),
         ([], "shop.test: the name has no address"),
         (SERVFAIL, "shop.test: the DNS server failed (SERVFAIL)"),
-        (REFUSED, "shop.test: the DNS server refuses to answer (REFUSED)"),
+        (REFUSED, "shop.test: the DNS server refused the query (REFUSED)"),
     ],
 )
 @on_both_loops
@@ -50,7 +50,7 @@ async def test_a_silent_server_is_waited_for_until_the_deadline():
 
 
 @on_both_loops
-async def test_no_dns_server_at_all_is_the_regions_trouble():
+async def test_without_a_dns_server_nothing_is_measured():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
@@ -74,7 +74,7 @@ async def test_a_name_with_five_hundred_addresses_costs_four_attempts():
 
 
 @on_both_loops
-async def test_ipv6_is_asked_for_only_where_ipv4_does_not_answer():
+async def test_ipv6_is_queried_only_if_ipv4_does_not_answer():
     # given names with both, with one of them each, and one that IPv4 does not answer for
     names = {
         "both.test": ["127.0.0.8", "::1"],
@@ -100,7 +100,7 @@ async def test_ipv6_is_asked_for_only_where_ipv4_does_not_answer():
 
 
 @on_both_loops
-async def test_a_server_that_keeps_silent_about_ipv6_holds_nobody_up():
+async def test_a_server_silent_about_ipv6_delays_no_check():
     # given one that drops what it does not know, as some do
     def only_ipv4(query):
         end = query.index(b"\0", 12) + 1
@@ -151,7 +151,7 @@ async def test_a_changed_record_is_seen_by_the_next_check():
 
 
 @on_both_loops
-async def test_a_name_is_complete_no_search_domain_applies(monkeypatch):
+async def test_search_domains_do_not_apply(monkeypatch):
     monkeypatch.setenv("LOCALDOMAIN", "corp.test")
     async with DnsServer({}) as dns:
         await check("http://nowhere.test/", dns_servers=[dns.address])
@@ -160,7 +160,7 @@ async def test_a_name_is_complete_no_search_domain_applies(monkeypatch):
 
 
 @on_both_loops
-async def test_a_closed_resolver_is_left_alone(monkeypatch):
+async def test_a_closed_resolver_flushes_no_cache(monkeypatch):
     # given one whose store of answers is due to be emptied
     monkeypatch.setattr("monitor.probes.net.resolver.MAX_AGE_S", 0.05)
     due = asyncio.Event()
@@ -175,7 +175,7 @@ async def test_a_closed_resolver_is_left_alone(monkeypatch):
 
 
 @on_both_loops
-async def test_closing_while_a_lookup_hangs_leaves_nothing_behind():
+async def test_closing_during_a_lookup_leaves_nothing_behind():
     async with DnsServer({"shop.test": SILENT}) as dns:
         async with prober(dns_servers=[dns.address]) as made:
             task = asyncio.create_task(made.check(CheckOptions(url="http://shop.test/")))

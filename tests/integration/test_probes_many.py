@@ -29,7 +29,7 @@ from support.targets_loops import on_both_loops
 
 
 @on_both_loops
-async def test_hanging_websites_cost_their_own_timeout_and_nothing_of_the_others():
+async def test_hanging_websites_cost_only_their_own_timeout():
     # given 500 websites of which every tenth never answers
     async with TargetServer() as good, TargetServer(silent) as hanging, prober() as made:
         checks = [
@@ -56,7 +56,7 @@ async def test_hanging_websites_cost_their_own_timeout_and_nothing_of_the_others
 
 
 @on_both_loops
-async def test_waiting_for_a_slot_counts_in_no_deadline_and_no_timing():
+async def test_waiting_for_a_slot_counts_neither_in_deadline_nor_timings():
     # given room for one check at a time and an answer that takes most of its timeout
     async def slow(exchange):
         await exchange.request()
@@ -74,7 +74,7 @@ async def test_waiting_for_a_slot_counts_in_no_deadline_and_no_timing():
 
 
 @on_both_loops
-async def test_a_check_that_finds_no_place_in_time_is_not_made():
+async def test_a_check_without_a_slot_in_time_is_not_made():
     async def slow(exchange):
         await exchange.request()
         gone = asyncio.create_task(exchange.gone())
@@ -195,7 +195,7 @@ async def test_cancelling_a_check_cancels_it():
 
 
 @on_both_loops
-async def test_closing_the_prober_turns_no_website_down():
+async def test_shutdown_reports_no_website_as_down():
     async with TargetServer(silent) as target:
         async with prober() as made:
             task = asyncio.create_task(made.check(CheckOptions(url=target.url)))
@@ -207,7 +207,7 @@ async def test_closing_the_prober_turns_no_website_down():
 
 
 @on_both_loops
-async def test_a_bug_of_ours_turns_no_website_down_and_is_logged_without_its_text(monkeypatch):
+async def test_an_internal_error_is_not_measured_and_logged_without_its_text(monkeypatch):
     lines = []
 
     async def broken(*_):

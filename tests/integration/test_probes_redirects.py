@@ -42,7 +42,7 @@ async def test_the_eleventh_is_one_too_many():
 
 
 @on_both_loops
-async def test_a_redirect_is_only_a_status_where_it_is_not_to_be_followed():
+async def test_a_redirect_that_is_not_followed_is_only_a_status():
     async with TargetServer(redirects("/elsewhere")) as target:
         outcome = await check(target.url, follow_redirects=False)
 
@@ -114,7 +114,7 @@ async def test_another_origin_gets_no_secrets():
 
 
 @on_both_loops
-async def test_every_hop_is_held_against_the_policy():
+async def test_the_policy_applies_to_every_hop():
     # given a policy that allows 127.0.0.1 alone
     policy = AddressPolicy([ip_network("127.0.0.1/32")])
     async with (

@@ -14,7 +14,7 @@ from support.targets_loops import on_both_loops
 
 
 @on_both_loops
-async def test_a_plain_check_says_who_it_is_and_asks_for_no_more_than_one_answer():
+async def test_a_plain_check_sends_our_user_agent_and_closes():
     async with TargetServer() as target:
         await check(target.url)
 
@@ -60,7 +60,7 @@ async def test_the_owners_headers_and_body_win():
     ],
 )
 @on_both_loops
-async def test_what_was_typed_is_what_is_sent(typed, sent):
+async def test_the_path_is_sent_as_typed(typed, sent):
     async with TargetServer() as target:
         outcome = await check(target.url_of(typed))
 
@@ -78,7 +78,7 @@ async def test_credentials_in_the_url_become_a_header():
 
 
 @on_both_loops
-async def test_no_cookie_comes_back():
+async def test_cookies_are_not_sent_back():
     sets = answers(200, b"", {"Set-Cookie": "a=b"})
     async with (
         TargetServer(sets) as target,

@@ -58,11 +58,11 @@ def stub(*servers, hosts=None):
 @pytest.fixture
 def patient(monkeypatch):
     """Nothing ends because its time has passed."""
-    monkeypatch.setattr(stub_resolver, "ASKS_S", 600)
+    monkeypatch.setattr(stub_resolver, "SOCKET_LIFETIME_S", 600)
 
 
 @on_both_loops
-async def test_a_name_costs_one_question():
+async def test_a_name_costs_one_query():
     async with DnsServer({"shop.test": FIRST}) as dns:
         resolver = Resolver([dns.address])
         try:
@@ -74,7 +74,7 @@ async def test_a_name_costs_one_question():
 
 
 @on_both_loops
-async def test_who_asks_for_the_same_name_shares_the_question():
+async def test_lookups_of_the_same_name_share_a_query():
     async with DnsServer({"shop.test": FIRST}) as dns:
         resolver = stub(dns.address)
         asked = [resolver.first_address("shop.test") for _ in range(100)]
@@ -97,7 +97,7 @@ async def test_two_hundred_names_at_once_each_get_their_own_answer():
 
 
 @on_both_loops
-async def test_one_who_gives_up_takes_nobody_with_him():
+async def test_a_cancelled_lookup_does_not_affect_others():
     with ByHand() as server:
         resolver = stub(server.address)
         first, second = (asyncio.create_task(resolver.first_address("shop.test")) for _ in range(2))
@@ -117,7 +117,7 @@ async def _both_asked(server, resolver):
 
 
 @on_both_loops
-async def test_an_answer_to_another_question_is_left_to_c_ares(patient):
+async def test_an_answer_to_another_query_is_left_to_c_ares(patient):
     with ByHand() as server:
         resolver = stub(server.address)
         waiting, queries, who = await _both_asked(server, resolver)
@@ -130,7 +130,7 @@ async def test_an_answer_to_another_question_is_left_to_c_ares(patient):
 
 
 @on_both_loops
-async def test_what_answers_nothing_leaves_all_that_wait_to_c_ares(patient):
+async def test_an_unmatched_answer_leaves_pending_lookups_to_c_ares(patient):
     with ByHand() as server:
         resolver = stub(server.address)
         waiting, queries, who = await _both_asked(server, resolver)
@@ -146,7 +146,7 @@ async def test_what_answers_nothing_leaves_all_that_wait_to_c_ares(patient):
 
 
 @on_both_loops
-async def test_another_host_is_not_heard():
+async def test_answers_from_other_hosts_are_ignored():
     with ByHand() as server, ByHand() as stranger:
         resolver = stub(server.address)
         waiting = asyncio.create_task(resolver.first_address("shop.test"))
@@ -158,7 +158,7 @@ async def test_another_host_is_not_heard():
 
 
 @on_both_loops
-async def test_bad_news_is_left_to_c_ares_at_once(patient):
+async def test_negative_answers_are_left_to_c_ares(patient):
     async with DnsServer({"gone.test": NXDOMAIN}) as dns:
         resolver = stub(dns.address)
         assert await resolver.first_address("gone.test") is None
@@ -169,7 +169,7 @@ async def test_bad_news_is_left_to_c_ares_at_once(patient):
     "host", ["shop", "box.test", "Box.Test.", "a.localhost", "a.onion", "a\\.b.test"]
 )
 @on_both_loops
-async def test_names_that_are_not_for_the_dns_are_not_asked_for(host, tmp_path):
+async def test_reserved_names_are_never_queried(host, tmp_path):
     (tmp_path / "hosts").write_text("10.0.0.1 box.test\n")
     async with DnsServer({}) as dns:
         resolver = stub(dns.address, hosts=HostsFile(tmp_path / "hosts"))
@@ -182,12 +182,12 @@ async def test_names_that_are_not_for_the_dns_are_not_asked_for(host, tmp_path):
 @pytest.fixture
 def short(monkeypatch):
     """Sockets that last for a tenth of a second."""
-    monkeypatch.setattr(stub_resolver, "ASKS_S", 0.1)
-    monkeypatch.setattr(stub_resolver, "WAITS_S", 0.1)
+    monkeypatch.setattr(stub_resolver, "SOCKET_LIFETIME_S", 0.1)
+    monkeypatch.setattr(stub_resolver, "GRACE_S", 0.1)
 
 
 @on_both_loops
-async def test_a_socket_lasts_for_a_moment_and_so_does_an_answer(short):
+async def test_sockets_and_answers_expire(short):
     with ByHand() as server:
         resolver = stub(server.address)
         ports = []
@@ -204,7 +204,7 @@ async def test_a_socket_lasts_for_a_moment_and_so_does_an_answer(short):
 
 
 @on_both_loops
-async def test_an_answer_that_comes_after_the_socket_was_replaced_is_taken(short):
+async def test_an_answer_after_the_socket_was_replaced_counts(short):
     with ByHand() as server:
         resolver = stub(server.address)
         waiting = asyncio.create_task(resolver.first_address("shop.test"))
@@ -216,7 +216,7 @@ async def test_an_answer_that_comes_after_the_socket_was_replaced_is_taken(short
 
 
 @on_both_loops
-async def test_a_server_that_says_nothing_is_left_to_c_ares_for_a_while(short):
+async def test_a_silent_server_is_left_to_c_ares_for_a_while(short):
     async with DnsServer({"shop.test": SILENT}) as dns:
         resolver = stub(dns.address)
         assert await resolver.first_address("shop.test") is None
@@ -227,7 +227,7 @@ async def test_a_server_that_says_nothing_is_left_to_c_ares_for_a_while(short):
 
 
 @on_both_loops
-async def test_a_server_that_answers_others_is_asked_on(short):
+async def test_a_server_that_answers_other_queries_stays_in_use(short):
     async with DnsServer({"slow.test": SILENT, "shop.test": FIRST}) as dns:
         resolver = stub(dns.address)
         found = await asyncio.gather(
@@ -240,14 +240,14 @@ async def test_a_server_that_answers_others_is_asked_on(short):
 
 @pytest.mark.parametrize("server", ["[::1]:1", "127.0.0.1:1", "[fe80::1%none]:53", "", None])
 @on_both_loops
-async def test_a_server_that_cannot_be_reached_is_left_to_c_ares_at_once(server, patient):
+async def test_an_unreachable_server_is_left_to_c_ares_at_once(server, patient):
     resolver = stub(*([] if server is None else [server]))
     assert await resolver.first_address("shop.test") is None
     resolver.close()
 
 
 @on_both_loops
-async def test_all_who_asked_a_server_that_is_not_there_are_told(patient):
+async def test_all_lookups_at_a_missing_server_end(patient):
     # the second question is the one that learns of it
     resolver = stub("127.0.0.1:1")
     names = [resolver.first_address(name) for name in ("a.test", "b.test")]
@@ -256,7 +256,7 @@ async def test_all_who_asked_a_server_that_is_not_there_are_told(patient):
 
 
 @on_both_loops
-async def test_who_waits_when_it_is_closed_is_told(patient):
+async def test_closing_ends_pending_lookups(patient):
     with ByHand() as server:
         resolver = stub(server.address)
         waiting = asyncio.create_task(resolver.first_address("shop.test"))

@@ -82,7 +82,7 @@ BAD = {
 
 @pytest.mark.parametrize("kind", BAD)
 @on_both_loops
-async def test_a_bad_certificate_is_down_unless_nobody_looks(kind):
+async def test_a_bad_certificate_is_down_unless_verification_is_off(kind):
     context, reason, evidence = BAD[kind]
     async with TargetServer(tls=context()) as target:
         looked = await check(target.url)
@@ -105,7 +105,7 @@ async def test_a_wrong_name():
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @on_both_loops
-async def test_an_old_protocol_passes_only_where_nobody_looks():
+async def test_an_old_protocol_passes_only_without_verification():
     context = targets_tls.certified("127.0.0.1")
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.maximum_version = ssl.TLSVersion.TLSv1
@@ -153,7 +153,7 @@ async def test_a_handshake_that_fails(said, reason, evidence):
 
 
 @on_both_loops
-async def test_a_server_that_wants_a_certificate_of_ours():
+async def test_a_server_that_requires_a_client_certificate():
     # given a server that says so after the handshake, as TLS 1.3 does (RFC 8446, section 4.4.2)
     context = targets_tls.certified("127.0.0.1")
     context.verify_mode = ssl.CERT_REQUIRED
@@ -192,7 +192,7 @@ async def test_a_reset_after_the_handshake():
 
 
 @on_both_loops
-async def test_a_peer_that_never_says_goodbye_is_left_at_once():
+async def test_a_peer_that_never_closes_tls_is_left_at_once():
     # given a server that answers over TLS and from then on looks at TCP alone
     context = targets_tls.certified("127.0.0.1")
     body = b"x" * 100_000

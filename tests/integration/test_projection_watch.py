@@ -10,11 +10,11 @@ from structlog.testing import capture_logs
 
 from monitor.domain.ring import POSITIONS, Ring
 from monitor.queue.broker import Broker
-from monitor.services.scheduling.emit import Emitter, emit_minute
+from monitor.services.scheduling.emit import BatchEmitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
-from monitor.services.scheduling.sync import SyncTurns
+from monitor.services.scheduling.sync import CoalescedSync
 from monitor.storage.redis import keys
-from monitor.storage.redis.minutes import Minutes
+from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.regions import Regions
 from support.world import run
 
@@ -52,12 +52,14 @@ async def _given(world, websites=WEBSITES):
 
 
 def _emitter(world, broker):
-    return Emitter(world.projection, Regions(world.redis), Minutes(world.redis), broker, 500)
+    return BatchEmitter(
+        world.projection, Regions(world.redis), DispatchedMinutes(world.redis), broker, 500
+    )
 
 
 def _watch(world, broker):
-    turns = SyncTurns(world.syncer, world.send)
-    return ProjectionWatch(world.syncer, turns, _emitter(world, broker))
+    coalesced = CoalescedSync(world.projection_sync, world.send)
+    return ProjectionWatch(world.projection_sync, coalesced, _emitter(world, broker))
 
 
 async def _websites(world):
@@ -84,7 +86,7 @@ async def _watching(watch):
         await watch.close()
 
 
-def test_ten_thousand_websites_are_back_within_30_s(play):
+def test_ten_thousand_websites_are_restored_within_30_s(play):
     async def scenario(world, broker):
         # given
         await _given(world)
@@ -102,17 +104,17 @@ def test_ten_thousand_websites_are_back_within_30_s(play):
     play(scenario)
 
 
-def test_the_rest_of_the_minute_is_given_out_again_and_no_more(play):
+def test_the_rest_of_the_minute_is_dispatched_again(play):
     async def scenario(world, broker):
         # given a minute whose batches went with everything else
         await _given(world)
         watch = _watch(world, broker)
-        await emit_minute(_emitter(world, broker), MINUTE_S)
+        await _emitter(world, broker).emit_minute(MINUTE_S)
         all_of_it = await _slots(world)
         await world.redis.flushall()
         # when
-        await watch.look()
-        await watch.look()
+        await watch.check()
+        await watch.check()
         # then
         assert await _slots(world) == [slot for slot in all_of_it if slot >= 30_000]
         assert 0 < len(await _slots(world)) < len(all_of_it)
@@ -120,30 +122,30 @@ def test_the_rest_of_the_minute_is_given_out_again_and_no_more(play):
     play(scenario)
 
 
-def test_a_minute_that_began_without_projection_is_made_good(play):
+def test_a_minute_that_began_without_projection_is_dispatched_after_the_rebuild(play):
     async def scenario(world, broker):
         # given a minute that was emitted in between: there was nothing to emit
         await _given(world)
         watch = _watch(world, broker)
         await world.redis.flushall()
-        await watch.note()
-        assert await emit_minute(_emitter(world, broker), MINUTE_S) == 0
+        await watch.note_loss()
+        assert await _emitter(world, broker).emit_minute(MINUTE_S) == 0
         # when somebody else has made the projection again
         await world.sync()
-        await watch.look()
+        await watch.check()
         # then
         assert len(await _slots(world)) > 0
 
     play(scenario)
 
 
-def test_a_restart_that_kept_everything_gives_nothing_out_again(play):
+def test_a_restart_without_data_loss_dispatches_nothing_again(play):
     async def scenario(world, broker):
         # given another run of the server than the projection was made on
         await _given(world, websites=10)
         await world.redis.set(keys.MARKER, "another run")
         # when
-        await _watch(world, broker).look()
+        await _watch(world, broker).check()
         # then
         assert await world.redis.get(keys.MARKER) != b"another run"
         assert await _slots(world) == []
@@ -151,14 +153,14 @@ def test_a_restart_that_kept_everything_gives_nothing_out_again(play):
     play(scenario)
 
 
-def test_of_two_that_notice_one_rebuilds(play):
+def test_of_two_watches_one_rebuilds(play):
     async def scenario(world, broker):
         # given
         await _given(world, websites=10)
         await world.redis.flushall()
         # when
         with capture_logs() as lines:
-            await asyncio.gather(*(_watch(world, broker).look() for _ in range(2)))
+            await asyncio.gather(*(_watch(world, broker).check() for _ in range(2)))
         rebuilt = [x for x in lines if x["event"] == "projection.rebuilt"]
         # then
         assert len(rebuilt) == 1

@@ -251,7 +251,7 @@ def test_an_import_waits_as_long_as_it_is_told(limited):
     async def run():
         upload = Upload(
             io.BytesIO(sites(10)), "the-key", dry_run=False,
-            at=lambda _: None, waiting=lambda *_: None,
+            on_progress=lambda _: None, on_wait=lambda *_: None,
         )  # fmt: skip
         async with client(Access(api.url, api.keys[Role.WRITE])) as found:
             use_up()

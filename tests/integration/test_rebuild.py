@@ -30,7 +30,7 @@ def written(monkeypatch):
         add(pipe, websites, *more)
 
     monkeypatch.setattr(rebuild_module, "add", noted)
-    monkeypatch.setattr(rebuild_module, "_SORTED_TOGETHER", 4)
+    monkeypatch.setattr(rebuild_module, "_SORT_CHUNK", 4)
     monkeypatch.setattr(rebuild_module, "_PAGE", 3)
     return found
 
@@ -48,14 +48,14 @@ async def _rebuilt(redis_url):
     return found
 
 
-def test_what_is_held_back_to_be_sorted_is_there_in_the_end(redis_url, written):
+def test_pending_websites_are_written_by_the_swap(redis_url, written):
     # when
     found = asyncio.run(_rebuilt(redis_url))
     # then
     assert {e.website_id: e.options for e in found} == {i: d.check for i, d in WEBSITES}
 
 
-def test_websites_that_are_written_together_are_in_the_order_of_their_ring(redis_url, written):
+def test_websites_are_written_in_ring_order(redis_url, written):
     # when
     asyncio.run(_rebuilt(redis_url))
     # then as soon as there were four: that is, of the first six, and of the rest

@@ -7,8 +7,7 @@ import pytest
 
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Flip, RegionState, Verdict
-from monitor.services.incidents.record import record_flips
-from monitor.services.incidents.sweep import sweep
+from monitor.services.incidents.sweep import Sweep
 from monitor.storage.redis.states import StateChange
 from support.world import START_S, run
 
@@ -47,8 +46,8 @@ def test_down_and_up_are_one_incident_and_two_notifications(play):
     async def scenario(world):
         website = await _given(world, "europe")
         # when
-        opened = await record_flips(world.recorder(), [_down(website)])
-        resolved = await record_flips(world.recorder(), [_up(website)])
+        opened = await world.recorder().record([_down(website)])
+        resolved = await world.recorder().record([_up(website)])
         # then
         assert await world.incidents(website) == [
             (START_S, START_S + 60, "http_status", ["europe"])
@@ -62,27 +61,25 @@ def test_down_and_up_are_one_incident_and_two_notifications(play):
     play(scenario)
 
 
-def test_everything_twice_changes_nothing_the_second_time(play):
+def test_recording_twice_changes_nothing(play):
     async def scenario(world):
         website = await _given(world, "europe")
         for flip in (_down(website), _up(website)):
-            await record_flips(world.recorder(), [flip])
-            assert await record_flips(world.recorder(), [flip]) == []
+            await world.recorder().record([flip])
+            assert await world.recorder().record([flip]) == []
         # and a down that arrives again after the recovery opens nothing
-        assert await record_flips(world.recorder(), [_down(website)]) == []
+        assert await world.recorder().record([_down(website)]) == []
         assert len(await world.incidents(website)) == 1
         assert len(await world.outbox()) == 2
 
     play(scenario)
 
 
-def test_many_workers_at_once_open_one_incident(play):
+def test_concurrent_workers_open_one_incident(play):
     async def scenario(world):
         website = await _given(world, "europe")
         # when
-        sent = await asyncio.gather(
-            *(record_flips(world.recorder(), [_down(website)]) for _ in range(8))
-        )
+        sent = await asyncio.gather(*(world.recorder().record([_down(website)]) for _ in range(8)))
         # then
         assert len(await world.incidents(website)) == 1
         assert sum(len(s) for s in sent) == 1
@@ -90,17 +87,17 @@ def test_many_workers_at_once_open_one_incident(play):
     play(scenario)
 
 
-def test_more_than_half_of_the_fresh_regions_make_an_incident(play):
+def test_more_than_half_of_the_fresh_regions_open_an_incident(play):
     async def scenario(world):
         website = await _given(world, "africa", "asia", "europe")
         await _holds(world, website, "africa", Verdict.UP, START_S)
         await _holds(world, website, "asia", Verdict.UP, START_S)
         await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
         # when one of three
-        await record_flips(world.recorder(), [_down(website, "europe", START_S)])
+        await world.recorder().record([_down(website, "europe", START_S)])
         assert await world.incidents(website) == []
         # when two of three
-        await record_flips(world.recorder(), [_down(website, "asia", START_S + 30)])
+        await world.recorder().record([_down(website, "asia", START_S + 30)])
         # then
         ((started, resolved, _, regions),) = await world.incidents(website)
         assert (started, resolved, regions) == (START_S + 30, None, ["asia", "europe"])
@@ -113,13 +110,13 @@ def test_a_stale_region_loses_its_vote_without_a_flip(play):
         website = await _given(world, "asia", "europe")
         await _holds(world, website, "asia", Verdict.UP, START_S)
         await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
-        await record_flips(world.recorder(), [_down(website)])
-        await sweep(world.recorder())
+        await world.recorder().record([_down(website)])
+        await Sweep(world.recorder()).run()
         assert await world.incidents(website) == []
         # when asia stops and europe goes on
         world.now_s += 1000
         await _holds(world, website, "europe", Verdict.DOWN, int(world.now_s))
-        await sweep(world.recorder())
+        await Sweep(world.recorder()).run()
         # then
         ((started, resolved, *_),) = await world.incidents(website)
         assert (started, resolved) == (START_S, None)
@@ -127,14 +124,14 @@ def test_a_stale_region_loses_its_vote_without_a_flip(play):
     play(scenario)
 
 
-def test_not_measured_keeps_an_incident_as_it_is(play):
+def test_not_measured_does_not_change_an_incident(play):
     async def scenario(world):
         website = await _given(world, "europe")
         await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
-        await record_flips(world.recorder(), [_down(website)])
+        await world.recorder().record([_down(website)])
         # when the region stops, for days
         world.now_s += 200_000
-        await sweep(world.recorder())
+        await Sweep(world.recorder()).run()
         # then
         ((_, resolved, *_),) = await world.incidents(website)
         assert resolved is None
@@ -142,24 +139,24 @@ def test_not_measured_keeps_an_incident_as_it_is(play):
     play(scenario)
 
 
-def test_a_website_s_own_recipients_go_before_the_general_ones(play):
+def test_a_websites_own_recipients_replace_the_defaults(play):
     async def scenario(world):
         website = await _given(world, "europe", emails=["a@example.com", "b@example.com"])
-        await record_flips(world.recorder(), [_down(website)])
+        await world.recorder().record([_down(website)])
         assert [r for _, r, _ in await world.outbox()] == ["a@example.com", "b@example.com"]
 
     play(scenario)
 
 
 @pytest.mark.parametrize("gone", ["DELETE FROM websites", "UPDATE websites SET paused_at = now()"])
-def test_flips_of_websites_that_are_gone_or_paused_are_passed_over(play, gone):
+def test_flips_of_deleted_or_paused_websites_are_ignored(play, gone):
     async def scenario(world):
         website = await _given(world, "europe")
         other = await world.add_website("http://other/")
         await world.sync()
         await world.execute(gone + " WHERE id = %s", website)
         # when
-        await record_flips(world.recorder(), [_down(website), _down(other)])
+        await world.recorder().record([_down(website), _down(other)])
         # then
         assert await world.incidents(website) == []
         assert len(await world.incidents(other)) == 1
@@ -168,7 +165,7 @@ def test_flips_of_websites_that_are_gone_or_paused_are_passed_over(play, gone):
     play(scenario)
 
 
-def test_a_flip_whose_message_was_lost_is_swept_up(play):
+def test_a_flip_whose_message_was_lost_is_recorded_by_the_sweep(play):
     async def scenario(world):
         website = await _given(world, "europe")
         flip = _down(website)
@@ -176,7 +173,7 @@ def test_a_flip_whose_message_was_lost_is_swept_up(play):
         await world.states.write("europe", [StateChange(website, 0, state, flip)])
         world.now_s += 60
         # when
-        follow = await sweep(world.recorder())
+        follow = await Sweep(world.recorder()).run()
         # then
         assert len(await world.incidents(website)) == 1
         assert [m.actor for m in follow] == ["deliver"]
@@ -185,17 +182,17 @@ def test_a_flip_whose_message_was_lost_is_swept_up(play):
     play(scenario)
 
 
-def test_a_recovery_nobody_reported_is_found_by_looking(play):
+def test_an_unreported_recovery_is_found_by_the_sweep(play):
     async def scenario(world):
         # given an incident whose region lost all it held, and then found the website up
         website = await _given(world, "europe")
-        await record_flips(world.recorder(), [_down(website)])
+        await world.recorder().record([_down(website)])
         await world.redis.flushall()
         await world.sync()
         await _holds(world, website, "europe", Verdict.UP, START_S + 90)
         world.now_s = START_S + 120
         # when
-        await sweep(world.recorder())
+        await Sweep(world.recorder()).run()
         # then
         assert await world.incidents(website) == [
             (START_S, START_S + 90, "http_status", ["europe"])
@@ -204,14 +201,14 @@ def test_a_recovery_nobody_reported_is_found_by_looking(play):
     play(scenario)
 
 
-def test_a_region_that_lost_its_memory_is_told_what_was_recorded(play):
+def test_lost_region_states_are_restored_by_the_sweep(play):
     async def scenario(world):
         website = await _given(world, "europe")
-        await record_flips(world.recorder(), [_down(website)])
+        await world.recorder().record([_down(website)])
         await world.redis.flushall()
         await world.sync()
         # when
-        await sweep(world.recorder())
+        await Sweep(world.recorder()).run()
         # then it still holds the website down, and reports its recovery as a flip
         states = await world.states.read({"europe": [website]})
         assert states["europe", website].verdict is Verdict.DOWN
@@ -220,12 +217,12 @@ def test_a_region_that_lost_its_memory_is_told_what_was_recorded(play):
     play(scenario)
 
 
-def test_outbox_rows_that_were_left_are_swept_up(play):
+def test_pending_outbox_rows_are_delivered_by_the_sweep(play):
     async def scenario(world):
         website = await _given(world, "europe")
-        sent = await record_flips(world.recorder(), [_down(website)])
+        sent = await world.recorder().record([_down(website)])
         # when the message to deliver was lost
-        follow = await sweep(world.recorder())
+        follow = await Sweep(world.recorder()).run()
         # then
         assert [m.payload for m in follow] == [m.payload for m in sent]
 
@@ -237,8 +234,8 @@ def test_after_an_incident_the_next_one_is_new(play):
         website = await _given(world, "europe")
         for n in range(3):
             at_s = START_S + n * 600
-            await record_flips(world.recorder(), [_down(website, at_s=at_s)])
-            await record_flips(world.recorder(), [_up(website, at_s=at_s + 60)])
+            await world.recorder().record([_down(website, at_s=at_s)])
+            await world.recorder().record([_up(website, at_s=at_s + 60)])
         found = await world.incidents(website)
         assert [(s, r) for s, r, *_ in found] == [
             (START_S + n * 600, START_S + n * 600 + 60) for n in range(3)
@@ -248,7 +245,7 @@ def test_after_an_incident_the_next_one_is_new(play):
     play(scenario)
 
 
-def test_of_several_flips_in_one_message_the_latest_check_stands(play):
+def test_of_several_flips_in_one_message_the_latest_check_counts(play):
     async def scenario(world):
         # given a website and a region more, so that rows could be mixed up
         website = await _given(world, "asia", "europe")
@@ -256,7 +253,7 @@ def test_of_several_flips_in_one_message_the_latest_check_stands(play):
         await world.sync()
         # when they come in any order
         flips = [_up(website), _down(website), _down(other), _down(website, "asia")]
-        await record_flips(world.recorder(), flips)
+        await world.recorder().record(flips)
         # then each stands for its own website and region
         found = await world.rows(
             "SELECT website_id, region, verdict, status_code FROM verdicts ORDER BY 1, 2"
@@ -272,7 +269,7 @@ def test_of_several_flips_in_one_message_the_latest_check_stands(play):
     play(scenario)
 
 
-def test_a_message_of_many_flips_opens_and_resolves_each_by_itself(play):
+def test_a_message_of_many_flips_opens_and_resolves_each_independently(play):
     async def scenario(world):
         # given
         await world.add_region("asia")
@@ -281,9 +278,9 @@ def test_a_message_of_many_flips_opens_and_resolves_each_by_itself(play):
         await world.sync()
         reports = [(w, r, START_S + n) for n, w in enumerate(websites) for r in ("asia", "europe")]
         # when
-        await record_flips(world.recorder(), [_down(*report) for report in reports])
+        await world.recorder().record([_down(*report) for report in reports])
         opened = {w: await world.incidents(w) for w in websites}
-        await record_flips(world.recorder(), [_up(w, r, at + 90) for w, r, at in reports])
+        await world.recorder().record([_up(w, r, at + 90) for w, r, at in reports])
         # then each incident has its own times and regions, each recipient its own two events
         for n, w in enumerate(websites):
             start, end = START_S + n, START_S + n + 90
@@ -296,19 +293,19 @@ def test_a_message_of_many_flips_opens_and_resolves_each_by_itself(play):
     play(scenario)
 
 
-def test_an_incident_that_ended_in_its_first_second_is_not_taken_for_the_next(play):
+def test_an_incident_that_ended_in_its_first_second_is_not_reopened(play):
     async def scenario(world):
         # given three regions whose reports come in another order than they were made
         website = await _given(world, "africa", "asia", "europe")
         for region in ("africa", "asia", "europe"):
             await _holds(world, website, region, Verdict.UP, START_S - 60)
         early, late = START_S, START_S + 30
-        await record_flips(world.recorder(), [_down(website, "asia", early)])
-        await record_flips(world.recorder(), [_down(website, "europe", late)])
-        await record_flips(world.recorder(), [_up(website, "asia", late - 5)])
+        await world.recorder().record([_down(website, "asia", early)])
+        await world.recorder().record([_down(website, "europe", late)])
+        await world.recorder().record([_up(website, "asia", late - 5)])
         assert await world.incidents(website) == [(late, late, "http_status", ["asia", "europe"])]
         # when the quorum is there again, and began before that
-        await record_flips(world.recorder(), [_down(website, "africa", late - 10)])
+        await world.recorder().record([_down(website, "africa", late - 10)])
         # then that is an incident of its own, and told
         assert len(await world.incidents(website)) == 2
         assert [event for event, _, _ in await world.outbox()] == ["opened", "opened", "resolved"]
@@ -316,15 +313,15 @@ def test_an_incident_that_ended_in_its_first_second_is_not_taken_for_the_next(pl
     play(scenario)
 
 
-def test_a_report_that_comes_very_late_gives_its_region_no_vote(play):
+def test_a_very_late_report_gives_its_region_no_vote(play):
     async def scenario(world):
         # given a website that is down from the one region that checks
         website = await _given(world, "asia", "europe")
         await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
-        await record_flips(world.recorder(), [_down(website, "europe")])
+        await world.recorder().record([_down(website, "europe")])
         assert len(await world.incidents(website)) == 1
         # when what another one found hours ago arrives
-        await record_flips(world.recorder(), [_up(website, "asia", START_S - 7200)])
+        await world.recorder().record([_up(website, "asia", START_S - 7200)])
         # then the incident stays open
         ((_, resolved, *_),) = await world.incidents(website)
         assert resolved is None
@@ -332,15 +329,15 @@ def test_a_report_that_comes_very_late_gives_its_region_no_vote(play):
     play(scenario)
 
 
-def test_a_verdict_dated_by_a_clock_that_was_ahead_ends_like_any_other(play):
+def test_a_verdict_from_a_clock_ahead_ends_normally(play):
     async def scenario(world):
         website = await _given(world, "europe")
         ahead_s = int(time.time()) + 3600
         world.now_s = ahead_s
-        await record_flips(world.recorder(), [_down(website, at_s=ahead_s)])
+        await world.recorder().record([_down(website, at_s=ahead_s)])
         # when the clock is right again and the website is up
         world.now_s = time.time()
-        await record_flips(world.recorder(), [_up(website, at_s=int(world.now_s))])
+        await world.recorder().record([_up(website, at_s=int(world.now_s))])
         # then
         ((_, resolved_s, _, _),) = await world.incidents(website)
         assert resolved_s is not None
@@ -348,16 +345,16 @@ def test_a_verdict_dated_by_a_clock_that_was_ahead_ends_like_any_other(play):
     play(scenario)
 
 
-def test_a_recovery_from_a_verdict_dated_ahead_is_found_by_looking(play):
+def test_a_recovery_from_a_verdict_dated_ahead_is_found_by_the_sweep(play):
     async def scenario(world):
         website = await _given(world, "europe")
         ahead_s = int(time.time()) + 3600
         world.now_s = ahead_s
-        await record_flips(world.recorder(), [_down(website, at_s=ahead_s)])
+        await world.recorder().record([_down(website, at_s=ahead_s)])
         # when the report that it is up again is lost
         world.now_s = time.time()
         await _holds(world, website, "europe", Verdict.UP, int(world.now_s) - 60)
-        await sweep(world.recorder())
+        await Sweep(world.recorder()).run()
         # then
         ((_, resolved_s, _, _),) = await world.incidents(website)
         assert resolved_s is not None

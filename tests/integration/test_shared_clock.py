@@ -20,27 +20,27 @@ class Host:
     def __init__(self, ahead_s=0.0):
         self.ahead_s = ahead_s
 
-    def own(self):
+    def time(self):
         return time.time() + self.ahead_s
 
 
-def _look(clock, redis_url):
+def _sync(clock, redis_url):
     async def scenario():
         async with client(redis_url) as redis:
-            await clock.look(redis)
+            await clock.sync(redis)
 
     asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("ahead_s", [HOUR_S, -HOUR_S, 0.0])
-def test_a_host_that_is_an_hour_off_has_the_time_of_redis(redis_url, ahead_s):
+def test_a_host_an_hour_off_uses_the_time_of_redis(redis_url, ahead_s):
     host = Host(ahead_s)
-    clock = SharedClock(own=host.own)
-    assert clock.now() == pytest.approx(host.own(), abs=1)
+    clock = SharedClock(host=host.time)
+    assert clock.now() == pytest.approx(host.time(), abs=1)
     # when
     with capture_logs() as lines:
-        _look(clock, redis_url)
-        _look(clock, redis_url)
+        _sync(clock, redis_url)
+        _sync(clock, redis_url)
     # then
     assert clock.now() == pytest.approx(time.time(), abs=1)
     assert clock.now_ms() == pytest.approx(time.time() * 1000, abs=1000)
@@ -49,24 +49,24 @@ def test_a_host_that_is_an_hour_off_has_the_time_of_redis(redis_url, ahead_s):
     assert told == ([pytest.approx(ahead_s, abs=1)] if ahead_s else [])
 
 
-def test_a_host_whose_clock_is_stepped_does_not_feel_it(redis_url):
+def test_a_stepped_host_clock_does_not_change_the_shared_time(redis_url):
     host = Host()
-    clock = SharedClock(own=host.own)
-    _look(clock, redis_url)
+    clock = SharedClock(host=host.time)
+    _sync(clock, redis_url)
     # when
     host.ahead_s = HOUR_S
     # then
     assert clock.now() == pytest.approx(time.time(), abs=1)
     # and it is told when its clock is wrong, and when it is right again
     with capture_logs() as lines:
-        _look(clock, redis_url)
+        _sync(clock, redis_url)
         host.ahead_s = 0.0
-        _look(clock, redis_url)
+        _sync(clock, redis_url)
     assert [round(line["off_s"]) for line in lines] == [HOUR_S, 0]
 
 
-def test_without_redis_time_goes_on():
-    clock = SharedClock(own=Host(HOUR_S).own)
+def test_without_redis_the_clock_continues():
+    clock = SharedClock(host=Host(HOUR_S).time)
     with pytest.raises(Unavailable):
-        _look(clock, f"redis://127.0.0.1:{free_port()}/0")
+        _sync(clock, f"redis://127.0.0.1:{free_port()}/0")
     assert clock.now() == pytest.approx(time.time() + HOUR_S, abs=1)

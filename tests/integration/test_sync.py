@@ -10,7 +10,6 @@ from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import POSITIONS, Ring
 from monitor.domain.verdict import RegionState, Verdict
 from monitor.services.checks.check import check_websites
-from monitor.services.scheduling.sync import full_sync, sync_changes
 from monitor.storage.redis.states import StateChange
 from support.world import START_S, run
 
@@ -27,7 +26,7 @@ async def _ids(world, ring=EUROPE):
     return {e.website_id for e in await world.projection.read_arc(ring, *EVERYTHING)}
 
 
-def test_a_new_website_is_on_its_ring_and_to_be_checked_at_once(play):
+def test_a_new_website_is_on_its_ring_and_checked_at_once(play):
     async def scenario(world):
         # given
         await world.add_region("europe")
@@ -65,7 +64,7 @@ def test_a_website_of_a_short_interval_does_not_wait_for_the_next_minute(play):
     play(scenario)
 
 
-def test_a_change_in_the_second_of_a_check_is_checked_all_the_same(play):
+def test_a_change_in_the_second_of_a_check_is_checked_too(play):
     async def scenario(world):
         # given a website that was checked this very second
         await world.add_region("europe")
@@ -147,7 +146,7 @@ def test_a_deleted_or_paused_website_leaves_nothing_behind(play, end):
     play(scenario)
 
 
-def test_an_emptied_redis_is_rebuilt_unasked(play):
+def test_an_emptied_redis_is_rebuilt(play):
     async def scenario(world):
         # given
         await world.add_region("europe")
@@ -178,16 +177,16 @@ def test_a_new_region_gets_every_website_that_is_checked_from_everywhere(play):
     play(scenario)
 
 
-def test_changes_that_fail_half_way_are_shown_the_next_time(play):
+def test_changes_that_fail_half_way_are_applied_by_the_next_sync(play):
     async def scenario(world):
         # given
         await world.add_region("europe")
         await world.sync()
         website = await world.add_website()
-        broken = type(world.syncer)(world.pool, world.redis, now=lambda: 1 / 0)
+        broken = type(world.projection_sync)(world.pool, world.redis, now=lambda: 1 / 0)
         # when the sync dies after Redis was written but before its transaction is committed
         with pytest.raises(ZeroDivisionError):
-            await sync_changes(broken)
+            await broken.sync_changes()
         # then the change row is still there, and the next sync ends the work
         assert len(await world.rows("SELECT 1 FROM changes")) == 1
         assert len(await world.sync()) == 1
@@ -209,7 +208,7 @@ def test_a_full_sync_swaps_at_once_and_reports_its_progress(play):
               FROM generate_series(1, 12000) n
             """
         )
-        await full_sync(world.syncer)
+        await world.projection_sync.full_sync()
         seen, done = [], asyncio.Event()
 
         async def watch():
@@ -219,7 +218,7 @@ def test_a_full_sync_swaps_at_once_and_reports_its_progress(play):
         watcher = asyncio.create_task(watch())
         progress = []
         # when
-        synced = await full_sync(world.syncer, lambda *told: progress.append(told))
+        synced = await world.projection_sync.full_sync(lambda *told: progress.append(told))
         done.set()
         await watcher
         # then whoever looked meanwhile saw all of them, every time
@@ -230,7 +229,7 @@ def test_a_full_sync_swaps_at_once_and_reports_its_progress(play):
     play(scenario)
 
 
-def test_a_full_sync_removes_what_no_change_row_told(play):
+def test_a_full_sync_removes_websites_without_a_change_row(play):
     async def scenario(world):
         # given
         await world.add_region("europe")
@@ -240,7 +239,7 @@ def test_a_full_sync_removes_what_no_change_row_told(play):
         await world.states.write("europe", [StateChange(website, 0, state, None)])
         # when a website goes without a trace
         await world.execute("DELETE FROM websites")
-        await full_sync(world.syncer)
+        await world.projection_sync.full_sync()
         # then
         assert await _ids(world) == set()
         assert await world.states.read({"europe": [website]}) == {}

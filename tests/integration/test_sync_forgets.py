@@ -6,8 +6,6 @@ from monitor.domain.messages import CheckWebsites, RecordFlips
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.verdict import RegionState, Verdict
 from monitor.services.checks.check import check_websites
-from monitor.services.incidents.record import record_flips
-from monitor.services.scheduling.sync import full_sync
 from monitor.services.secrets.vault import Vault
 from monitor.services.websites import manage as websites
 from monitor.services.workers import regions
@@ -46,7 +44,7 @@ async def _given_down(world, **options):
     await world.sync()
     flips = await _fail(world, website)
     assert [f.verdict for f in flips] == [Verdict.DOWN]
-    await record_flips(world.recorder(), flips)
+    await world.recorder().record(flips)
     assert len(await world.incidents(website)) == 1
     return website
 
@@ -58,7 +56,7 @@ async def _held(world, website, *names):
     return {region for region, _ in held} | flips
 
 
-def test_a_pause_that_no_sync_saw_makes_regions_start_anew(play):
+def test_a_pause_between_two_syncs_resets_the_state(play):
     async def scenario(world):
         # given a website that is down
         website = await _given_down(world)
@@ -71,13 +69,13 @@ def test_a_pause_that_no_sync_saw_makes_regions_start_anew(play):
         assert await world.redis.hkeys("monitor:definitions") == [website.bytes]
         (flip,) = await _fail(world, website)
         assert flip.at_s == world.now_s - 15
-        await record_flips(world.recorder(), [flip])
+        await world.recorder().record([flip])
         assert len(await world.incidents(website)) == 2
 
     play(scenario)
 
 
-def test_a_pause_is_not_lost_on_a_full_sync_of_the_same_moment(play):
+def test_a_pause_survives_a_concurrent_full_sync(play):
     async def scenario(world):
         # given
         website = await _given_down(world)
@@ -85,7 +83,7 @@ def test_a_pause_is_not_lost_on_a_full_sync_of_the_same_moment(play):
         await websites.change(world.pool, Vault(), website, {"paused": True}, world.now_s)
         await websites.change(world.pool, Vault(), website, {"paused": False}, world.now_s)
         await regions.create(world.pool, {"name": "africa"})
-        await full_sync(world.syncer)
+        await world.projection_sync.full_sync()
         assert await _held(world, website, "europe") == {"europe"}
         await world.sync()
         # then
@@ -94,7 +92,7 @@ def test_a_pause_is_not_lost_on_a_full_sync_of_the_same_moment(play):
     play(scenario)
 
 
-def test_a_region_that_was_taken_off_and_given_back_starts_anew(play):
+def test_removing_and_adding_a_region_resets_the_state(play):
     async def scenario(world):
         # given
         website = await _given_down(world, regions=["europe", "asia"])
@@ -116,7 +114,7 @@ def test_a_region_that_was_taken_off_and_given_back_starts_anew(play):
     [{"name": "other"}, {"regions": ("africa", "asia", "europe")}],
     ids=["name", "more regions"],
 )
-def test_other_changes_leave_what_is_held(play, fields):
+def test_other_changes_keep_the_state(play, fields):
     async def scenario(world):
         # given
         website = await _given_down(world, regions=["europe", "asia"])
@@ -130,7 +128,7 @@ def test_other_changes_leave_what_is_held(play, fields):
     play(scenario)
 
 
-def test_a_region_that_is_gone_leaves_nothing_behind(play):
+def test_a_deleted_region_leaves_no_data(play):
     async def scenario(world):
         # given
         website = await _given_down(world)
@@ -146,12 +144,12 @@ def test_a_region_that_is_gone_leaves_nothing_behind(play):
     play(scenario)
 
 
-def test_a_region_that_is_made_again_before_a_sync_starts_anew(play):
+def test_a_region_recreated_before_a_sync_starts_without_state(play):
     async def scenario(world):
         # given
         website = await _given_down(world)
         await _report(world, "europe", "asia")
-        await record_flips(world.recorder(), await _fail(world, website, "asia"))
+        await world.recorder().record(await _fail(world, website, "asia"))
         # when
         await regions.delete(world.pool, "europe", force=True)
         await regions.create(world.pool, {"name": "europe"})
@@ -164,7 +162,7 @@ def test_a_region_that_is_made_again_before_a_sync_starts_anew(play):
     play(scenario)
 
 
-def test_what_a_late_check_left_for_a_region_that_is_gone_is_not_the_next_one_s(play):
+def test_a_late_check_of_a_deleted_region_does_not_affect_a_new_one(play):
     async def scenario(world):
         # given a check that was under way while its region went
         website = await _given_down(world)

@@ -9,7 +9,7 @@ import pytest
 
 from monitor.domain.errors import Unavailable
 from monitor.domain.outcome import Tick, Timings
-from monitor.storage.timeseries.grouped import MOST_TICKS, GroupedWrites
+from monitor.storage.timeseries.grouped import MAX_TICKS, GroupedWrites
 
 
 def ticks(count, slot_s=0):
@@ -42,7 +42,7 @@ def run(scenario):
     asyncio.run(asyncio.wait_for(scenario(), 10))
 
 
-def test_batches_that_end_close_together_are_one_write():
+def test_batches_that_end_together_are_one_write():
     async def scenario():
         # given
         store = Store()
@@ -56,7 +56,7 @@ def test_batches_that_end_close_together_are_one_write():
     run(scenario)
 
 
-def test_nobody_goes_on_before_his_ticks_are_stored():
+def test_callers_wait_until_their_ticks_are_stored():
     async def scenario():
         store = Store()
         store.open.clear()
@@ -79,13 +79,13 @@ def test_a_full_group_does_not_linger():
     async def scenario():
         store = Store()
         groups = GroupedWrites(store.write, linger_s=3600)
-        await asyncio.gather(groups.write(ticks(MOST_TICKS - 1)), groups.write(ticks(1)))
-        assert [len(w) for w in store.writes] == [MOST_TICKS]
+        await asyncio.gather(groups.write(ticks(MAX_TICKS - 1)), groups.write(ticks(1)))
+        assert [len(w) for w in store.writes] == [MAX_TICKS]
 
     run(scenario)
 
 
-def test_all_of_a_group_learn_of_its_failure_and_the_next_group_of_none():
+def test_a_failed_write_fails_its_group_only():
     async def scenario():
         store = Store()
         store.error = Unavailable("influxdb", "down")
@@ -100,7 +100,7 @@ def test_all_of_a_group_learn_of_its_failure_and_the_next_group_of_none():
     run(scenario)
 
 
-def test_one_that_is_cancelled_spoils_nothing_for_the_others():
+def test_a_cancelled_caller_does_not_affect_its_group():
     async def scenario():
         store = Store()
         groups = GroupedWrites(store.write, linger_s=0.05)
@@ -118,7 +118,7 @@ def test_one_that_is_cancelled_spoils_nothing_for_the_others():
     run(scenario)
 
 
-def test_closing_writes_what_waits():
+def test_closing_writes_pending_ticks():
     async def scenario():
         store = Store()
         groups = GroupedWrites(store.write, linger_s=3600)

@@ -57,7 +57,7 @@ def test_months_follow_each_other_without_a_gap(month):
     assert partition.start.day == 1
 
 
-def test_preparing_makes_what_is_needed_even_from_several_places_at_once(database_url):
+def test_preparing_concurrently_creates_each_partition_once(database_url):
     # given
     assert partitions(database_url) == set()
 
@@ -71,7 +71,7 @@ def test_preparing_makes_what_is_needed_even_from_several_places_at_once(databas
     assert {p.name for p in needed_on(today)} <= partitions(database_url)
 
 
-def test_writers_that_meet_a_new_day_at_once_make_its_partition_once(database_url):
+def test_concurrent_writers_create_a_new_days_partition_once(database_url):
     # given
     days = [HOUR - 3 * DAY, HOUR - 5 * DAY]
 
@@ -98,7 +98,7 @@ def test_writers_of_the_same_ticks_do_not_deadlock(database_url):
     assert len(with_store(database_url, act)) == 2000
 
 
-def test_rolling_up_a_month_without_a_partition_makes_it(database_url):
+def test_rolling_up_creates_the_months_partition(database_url):
     # given
     hour = HOUR - 60 * DAY
 
@@ -111,7 +111,7 @@ def test_rolling_up_a_month_without_a_partition_makes_it(database_url):
     assert [b.checks for b in with_store(database_url, act)] == [1]
 
 
-def test_what_is_past_retention_is_dropped_and_nothing_else(database_url):
+def test_only_partitions_beyond_retention_are_dropped(database_url):
     # given
     now = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
     now_s = int(now.timestamp())
@@ -136,7 +136,7 @@ def test_what_is_past_retention_is_dropped_and_nothing_else(database_url):
     assert {p for p in partitions(database_url) if p.startswith("ticks_")} == kept
 
 
-def test_a_partition_in_use_is_dropped_another_time(database_url):
+def test_a_partition_in_use_is_dropped_later(database_url):
     # given
     now = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
     old = int(now.timestamp()) - 40 * DAY
@@ -157,7 +157,7 @@ def test_a_partition_in_use_is_dropped_another_time(database_url):
     assert len(found) == 1
 
 
-def test_a_reader_does_not_keep_a_partition_from_being_made(database_url):
+def test_a_reader_does_not_block_the_creation_of_a_partition(database_url):
     async def act(store):
         await store.write([up(HOUR)])
         return await store.ticks(SHOP, HOUR, HOUR + 1)

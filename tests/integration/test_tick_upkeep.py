@@ -9,8 +9,7 @@ from monitor.domain.messages import CheckBatch
 from monitor.domain.ring import POSITIONS
 from monitor.domain.series import DAY_S
 from monitor.services.checks.check import check_batch
-from monitor.services.checks.ticks import roll_up, write_kept
-from support.upkeep import THIS_HOUR, back, given_rolled_up, keeper_of, rolled_up, tick
+from support.upkeep import THIS_HOUR, back, given_rolled_up, rolled_up, tick, upkeep_of
 from support.world import START_S, run
 
 
@@ -19,28 +18,28 @@ def play(database_url, redis_url):
     return lambda scenario: run(scenario, database_url, redis_url)
 
 
-def test_late_ticks_are_counted_in_hours_long_rolled_up(play):
+def test_late_ticks_are_added_to_hours_already_rolled_up(play):
     async def scenario(world):
         # given
         old, last, current = back(30, 1, 0)
         for hour in (old, last):
             await given_rolled_up(world, hour)
-        await roll_up(keeper_of(world))
+        await upkeep_of(world).roll_up()
         await world.buffer.push([tick(old + 60), tick(old + 90)])
         await world.buffer.push([tick(old + 120), tick(current + 60)])
-        keeper = keeper_of(world)
+        upkeep = upkeep_of(world)
         # when
-        assert await write_kept(keeper) == 4
-        await roll_up(keeper)
+        assert await upkeep.write_buffered() == 4
+        await upkeep.roll_up()
         # then: the old one once, though it was noted twice
-        assert keeper.ticks.hours == [old]
+        assert upkeep.ticks.hours == [old]
         assert await rolled_up(world) == {old: 4, last: 1}
         assert await world.buffer.late_hours() == {}
 
     play(scenario)
 
 
-def test_a_batch_that_comes_after_its_hour_has_it_rolled_up_again(play):
+def test_a_batch_after_its_hour_repeats_the_roll_up(play):
     async def scenario(world):
         # given a daily website whose batch waited for an hour
         await world.add_region("europe")
@@ -48,80 +47,80 @@ def test_a_batch_that_comes_after_its_hour_has_it_rolled_up_again(play):
         await world.sync()
         (last,) = back(1)
         world.now_s = THIS_HOUR + 600
-        await roll_up(keeper_of(world))
+        await upkeep_of(world).roll_up()
         batch = CheckBatch(
             region="europe", interval_s=DAY_S, lo=0, hi=POSITIONS, slot_ms=(last + 3590) * 1000
         )
         # when
         await check_batch(world.worker(), batch)
-        keeper = keeper_of(world)
-        await roll_up(keeper)
+        upkeep = upkeep_of(world)
+        await upkeep.roll_up()
         # then
-        assert keeper.ticks.hours == [last]
+        assert upkeep.ticks.hours == [last]
         found = await world.ticks.hourly_buckets(website, None, last, THIS_HOUR)
         assert [b.checks for b in found] == [1]
 
     play(scenario)
 
 
-def test_ticks_that_come_while_their_hour_is_made_again_are_not_forgotten(play):
+def test_ticks_that_arrive_during_a_repeated_roll_up_are_not_lost(play):
     async def scenario(world):
         # given
         (old,) = back(30)
         await given_rolled_up(world, old)
         await given_rolled_up(world, *back(1))
         await world.buffer.push([tick(old + 60)])
-        await write_kept(keeper_of(world))
-        keeper = keeper_of(world)
-        store_s = keeper.ticks.roll_up
+        await upkeep_of(world).write_buffered()
+        upkeep = upkeep_of(world)
+        store_s = upkeep.ticks.roll_up
 
         async def roll_up_beside_a_late_tick(hour_s):
             found = await store_s(hour_s)
-            if hour_s == old and keeper.ticks.hours.count(old) == 1:
+            if hour_s == old and upkeep.ticks.hours.count(old) == 1:
                 await world.buffer.push([tick(old + 120)])
-                await write_kept(keeper)
+                await upkeep.write_buffered()
             return found
 
-        keeper.ticks.roll_up = roll_up_beside_a_late_tick
+        upkeep.ticks.roll_up = roll_up_beside_a_late_tick
         # when
-        await roll_up(keeper)
-        await roll_up(keeper)
+        await upkeep.roll_up()
+        await upkeep.roll_up()
         # then
         assert (await rolled_up(world))[old] == 3
 
     play(scenario)
 
 
-def test_late_ticks_do_not_hide_hours_that_wait_for_their_roll_up(play):
+def test_late_ticks_do_not_hide_hours_without_roll_up(play):
     async def scenario(world):
         # given: nothing was rolled up for ten hours, and ticks of the sixth had to wait
         await given_rolled_up(world, *back(10))
         await world.ticks.write([tick(hour) for hour in back(9, 8, 7, 5, 4)])
         await world.buffer.push([tick(hour) for hour in back(6)])
-        keeper = keeper_of(world)
+        upkeep = upkeep_of(world)
         # when
-        await write_kept(keeper)
-        await roll_up(keeper)
+        await upkeep.write_buffered()
+        await upkeep.roll_up()
         # then
         assert [*await rolled_up(world)] == back(*range(10, 3, -1))
 
     play(scenario)
 
 
-def test_a_roll_up_that_fails_after_late_ticks_is_made_the_next_time(play):
+def test_a_failed_repeated_roll_up_is_retried_by_the_next_run(play):
     async def scenario(world):
         # given
         (old,) = back(30)
         await given_rolled_up(world, old)
         await given_rolled_up(world, *back(1))
         await world.buffer.push([tick(old + 60)])
-        keeper = keeper_of(world)
-        keeper.ticks.fails_at = old
-        await write_kept(keeper)
+        upkeep = upkeep_of(world)
+        upkeep.ticks.fails_at = old
+        await upkeep.write_buffered()
         with pytest.raises(Unavailable):
-            await roll_up(keeper)
+            await upkeep.roll_up()
         # when
-        await roll_up(keeper_of(world))
+        await upkeep_of(world).roll_up()
         # then
         assert (await rolled_up(world))[old] == 2
 
@@ -131,7 +130,7 @@ def test_a_roll_up_that_fails_after_late_ticks_is_made_the_next_time(play):
 @pytest.mark.parametrize(
     "chunk", [b"\xc1", b"", msgspec.msgpack.encode([{"up": 1}]), b"\xa2\xff\xfe"]
 )
-def test_a_chunk_that_cannot_be_read_does_not_block_the_others(play, chunk):
+def test_an_unreadable_chunk_does_not_block_others(play, chunk):
     async def scenario(world):
         # given
         await world.redis.rpush("monitor:ticks", chunk)
@@ -139,7 +138,7 @@ def test_a_chunk_that_cannot_be_read_does_not_block_the_others(play, chunk):
         await world.buffer.push([tick(START_S)])
         # when
         with capture_logs() as lines:
-            assert await write_kept(keeper_of(world)) == 1
+            assert await upkeep_of(world).write_buffered() == 1
         # then
         assert [
             (line["log_level"], line["chunks"], line["size"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.domain.capacity import Limits
+from monitor.domain.capacity import WorkerLimits
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckWebsites
 from monitor.domain.outcome import Outcome, Reason, Result
@@ -57,7 +57,7 @@ def test_checks_flips_ticks_and_lag_are_counted(play):
     play(scenario)
 
 
-def test_ticks_that_their_store_refuses_are_counted_as_kept(play):
+def test_refused_ticks_are_counted_as_kept(play):
     async def scenario(world):
         await world.add_region("europe")
         website = await world.add_website("http://up/")
@@ -79,19 +79,19 @@ def _heartbeat(world, meter):
     return Heartbeat(
         Workers(world.redis),
         "europe",
-        limits=Limits(4, 2000),
+        limits=WorkerLimits(4, 2000),
         meter=meter,
         message_s=lambda: 0.0,
         now=world.now,
     )
 
 
-def test_a_process_is_seen_while_it_beats_and_gone_when_it_says_so(play):
+def test_a_process_is_listed_until_it_closes(play):
     async def scenario(world):
         workers, heartbeat = Workers(world.redis), _heartbeat(world, Meter())
         await heartbeat.beat()
         (seen,) = await workers.fresh(world.now_s + FRESH_S)
-        assert (seen.region, seen.limits) == ("europe", Limits(4, 2000))
+        assert (seen.region, seen.limits) == ("europe", WorkerLimits(4, 2000))
         assert await workers.fresh(world.now_s + FRESH_S + 1) == []
         # when
         await heartbeat.close()
@@ -100,7 +100,7 @@ def test_a_process_is_seen_while_it_beats_and_gone_when_it_says_so(play):
     play(scenario)
 
 
-def test_what_was_measured_once_stays_known_through_quiet_times(play):
+def test_the_last_capacity_survives_idle_times(play):
     async def scenario(world):
         meter = Meter()
         heartbeat = _heartbeat(world, meter)
@@ -118,7 +118,7 @@ def test_what_was_measured_once_stays_known_through_quiet_times(play):
     play(scenario)
 
 
-def test_what_killed_processes_left_is_removed_in_the_end(play):
+def test_reports_of_killed_processes_are_deleted(play):
     async def scenario(world):
         workers = Workers(world.redis)
         await _heartbeat(world, Meter()).beat()

@@ -14,7 +14,7 @@ from monitor.api.connections import Connections
 from monitor.api.metrics.access import AccessMetrics
 from monitor.api.metrics.installation import InstallationMetrics
 from monitor.api.metrics.requests import RequestMetrics
-from monitor.domain.capacity import Limits, Load, add_up
+from monitor.domain.capacity import Load, WorkerLimits, add_up
 from monitor.domain.outcome import Outcome, Result
 from monitor.metrics.worker_metrics import WorkerMetrics
 from monitor.metrics.worker_stats import Meter
@@ -29,15 +29,15 @@ from monitor.services.workers.installation import (
 from monitor.storage.postgres.counts import Figures
 from monitor.storage.redis.queues import QueueDepth
 from monitor.storage.redis.regions import RegionReport
-from monitor.storage.redis.tick_buffer import Kept
+from monitor.storage.redis.tick_buffer import BufferSize
 
 DEPTH = QueueDepth(1, 1, 1, 1, 1.0)
 
 
 def _installation():
-    load_of_one = add_up([(Limits(1, 1), Load(1.0, 1.0, 1.0))])
+    load_of_one = add_up([(WorkerLimits(1, 1), Load(1.0, 1.0, 1.0))])
     region = RegionView("europe", DEPTH, {60: 1}, RegionReport(1), load_of_one, {})
-    redis = RedisView([region], dict.fromkeys(CENTRAL_QUEUES, DEPTH), Kept(1, 1))
+    redis = RedisView([region], dict.fromkeys(CENTRAL_QUEUES, DEPTH), BufferSize(1, 1))
     return Installation(Figures(1, 1, 1.0, 1, 1, 1, 1.0), redis)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.domain.errors import Unavailable
 from monitor.domain.outcome import Tick, Timings
 from monitor.domain.series import DAY_S, HOUR_S
-from monitor.services.checks.ticks import Keeper
+from monitor.services.checks.ticks import TickUpkeep
 from support.ticks import SHOP
 from support.world import START_S
 
@@ -36,8 +36,8 @@ class Watched:
         return await self._store.roll_up(hour_s)
 
 
-def keeper_of(world):
-    return Keeper(Watched(world.ticks), world.buffer, world.now)
+def upkeep_of(world):
+    return TickUpkeep(Watched(world.ticks), world.buffer, world.now)
 
 
 def back(*hours):

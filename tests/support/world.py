@@ -9,9 +9,9 @@ from uuid import UUID
 from monitor.domain.ids import uuid7
 from monitor.domain.outcome import Outcome, Result
 from monitor.services.checks.region_worker import RegionWorker
-from monitor.services.checks.slow_checks import Stragglers
-from monitor.services.incidents.record import Recorder
-from monitor.services.scheduling.sync import Syncer, sync_changes
+from monitor.services.checks.slow_checks import SlowChecks
+from monitor.services.incidents.record import IncidentRecorder
+from monitor.services.scheduling.sync import ProjectionSync
 from monitor.services.secrets.vault import Vault
 from monitor.storage.postgres.pool import make_pool
 from monitor.storage.redis.client import make_client
@@ -46,16 +46,16 @@ class ScriptedProber:
         return found or Outcome(Result.UP, status_code=200, response_ms=10.0)
 
 
-class ScriptedWitness:
+class ScriptedConnectivity:
     def __init__(self):
         self.network = True
-        self.glances = 0
+        self.refreshes = 0
 
     async def has_network(self, _lasted_s=0.0):
         return self.network
 
-    def glance(self):
-        self.glances += 1
+    def refresh(self):
+        self.refreshes += 1
 
 
 @dataclass
@@ -65,8 +65,8 @@ class World:
     ticks: object
     now_s: float = START_S
     prober: ScriptedProber = field(default_factory=ScriptedProber)
-    witness: ScriptedWitness = field(default_factory=ScriptedWitness)
-    stragglers: Stragglers = field(default_factory=lambda: Stragglers(100))
+    connectivity: ScriptedConnectivity = field(default_factory=ScriptedConnectivity)
+    slow_checks: SlowChecks = field(default_factory=lambda: SlowChecks(100))
     sent: list = field(default_factory=list)
     vault: Vault = field(default_factory=Vault)
 
@@ -82,15 +82,15 @@ class World:
         return States(self.redis)
 
     @property
-    def syncer(self):
-        return Syncer(self.pool, self.redis, self.now)
+    def projection_sync(self):
+        return ProjectionSync(self.pool, self.redis, self.now)
 
     @property
     def buffer(self):
         return TickBuffer(self.redis, 2**20)
 
     def recorder(self, recipients=("ops@example.com",)):
-        return Recorder(self.pool, self.states, recipients, self.now)
+        return IncidentRecorder(self.pool, self.states, recipients, self.now)
 
     async def send(self, outgoing):
         self.sent += outgoing
@@ -104,11 +104,11 @@ class World:
             ticks=GroupedWrites(self.ticks.write, linger_s=0),
             buffer=self.buffer,
             prober=self.prober,
-            witness=self.witness,
-            stragglers=self.stragglers,
+            connectivity=self.connectivity,
+            slow_checks=self.slow_checks,
             send=self.send,
             now=self.now,
-            patience_s=0.2,
+            batch_wait_s=0.2,
             vault=self.vault,
         )
 
@@ -143,7 +143,7 @@ class World:
         return website
 
     async def sync(self):
-        return await sync_changes(self.syncer)
+        return await self.projection_sync.sync_changes()
 
     async def incidents(self, website: UUID):
         return await self.rows(

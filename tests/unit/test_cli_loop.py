@@ -42,7 +42,7 @@ USUAL = UNHEARD.replace("signal.pthread_kill(threading.get_ident(), ", "os.kill(
 
 
 @pytest.mark.parametrize("code", [UNHEARD, USUAL], ids=["unheard", "usual"])
-def test_ctrl_c_ends_what_waits(code):
+def test_ctrl_c_ends_a_waiting_command(code):
     """A signal that another thread gets is noted and wakes nobody; so is one that comes when the
     main thread is about to fall asleep, which cannot be brought about at will."""
     # when
@@ -54,7 +54,7 @@ def test_ctrl_c_ends_what_waits(code):
     assert done.stdout == "cleaned up\ninterrupted\n"
 
 
-def test_nothing_stays_set_when_it_has_ended():
+def test_no_handler_remains_at_the_end():
     async def work():
         return os.getpid()
 

@@ -1,4 +1,4 @@
-"""A question of the DNS and its answer, byte by byte (RFC 1035, section 4)."""
+"""A encode_query of the DNS and its answer, byte by byte (RFC 1035, section 4)."""
 
 import struct
 
@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.probes.net.dns_wire import first_address, question
+from monitor.probes.net.dns_wire import encode_query, first_address
 
-ASKED = question("www.shop.test", 0x1234)
+ASKED = encode_query("www.shop.test", 0x1234)
 QUESTION = b"\x03www\x04shop\x04test\x00\x00\x01\x00\x01"
 TO_QUESTION = b"\xc0\x0c"
 """A pointer to the name that was asked for."""
@@ -32,7 +32,7 @@ def answer(*records, flags=0x8180, questions=1, number=0x1234, asked=QUESTION):
     return head + asked + b"".join(records)
 
 
-def test_a_question_as_it_is_on_the_wire():
+def test_a_query_on_the_wire():
     assert bytes.fromhex("1234 0100 0001 0000 0000 0000") + QUESTION == ASKED
 
 
@@ -41,16 +41,16 @@ def test_a_question_as_it_is_on_the_wire():
     ["shop", "", ".", "a..test", "shop.test.", "bücher.test", "a b.test", "a\\.b.test", "a.test\n",
      f"{'a' * 64}.test", ".".join(["a" * 60] * 5)],
 )  # fmt: skip
-def test_names_of_unusual_form_are_not_asked_for(host):
-    assert question(host, 1) is None
+def test_names_of_unusual_form_are_not_queried(host):
+    assert encode_query(host, 1) is None
 
 
-def test_the_first_address_of_several_is_taken():
+def test_the_first_of_several_addresses_is_returned():
     assert first_address(answer(address(7), address(8)), ASKED) == "192.0.2.7"
 
 
-def test_aliases_are_followed_also_where_names_are_cut_short():
-    # "cdn" before a pointer to the last label of the question, at 12 + 4 + 5
+def test_aliases_are_followed_with_compressed_names():
+    # "cdn" before a pointer to the last label of the encode_query, at 12 + 4 + 5
     target = b"\x03cdn\xc0\x15"
     found = answer(
         record(TO_QUESTION, CNAME, b"\x04edge\xc0\x10"),
@@ -85,11 +85,11 @@ def test_aliases_are_followed_also_where_names_are_cut_short():
         answer(address(), b"\xff"),  # a second record that is none
     ],
 )  # fmt: skip
-def test_what_is_not_plainly_good_news_is_none(found):
+def test_anything_but_a_clean_positive_answer_is_none(found):
     assert first_address(found, ASKED) is None
 
 
-def test_an_answer_that_ends_anywhere_is_none():
+def test_a_truncated_answer_is_none():
     whole = answer(record(TO_QUESTION, CNAME, name("edge.test")), address(7, name("edge.test")))
     assert first_address(whole, ASKED) == "192.0.2.7"
     for size in range(len(ASKED), len(whole)):
@@ -106,11 +106,11 @@ def test_an_answer_that_ends_anywhere_is_none():
         b"",
     ],
 )
-def test_what_answers_another_question_or_none_is_none(message):
+def test_an_answer_to_another_query_is_none(message):
     assert first_address(message, ASKED) is None
 
 
 @given(st.binary(max_size=300))
-def test_whatever_comes_is_read_to_an_end(tail):
+def test_any_answer_is_parsed_to_an_end(tail):
     found = first_address(ASKED[:2] + b"\x81\x80\0\1\0\x20" + ASKED[8:] + tail, ASKED)
     assert found is None or found.count(".") == 3

@@ -29,7 +29,7 @@ def test_quorum(fresh, down, expected):
     assert quorum_down(set(fresh), set(down)) is expected
 
 
-def test_an_incident_starts_when_its_quorum_was_complete():
+def test_an_incident_starts_when_its_quorum_is_complete():
     # given three regions that failed one after the other
     verdicts = [_down("a", 100), _down("b", 200), _down("c", 300)]
     # when

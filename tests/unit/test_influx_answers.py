@@ -25,11 +25,11 @@ def _read(body, cuts):
 
 
 @given(st.lists(st.integers(0, 90)), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
-def test_documents_come_whole(cuts, line_end, last_line_ends):
+def test_documents_are_complete(cuts, line_end, last_line_ends):
     body = line_end.join(DOCUMENTS) + (line_end if last_line_ends else b"")
     assert _read(body, [c for c in cuts if c <= len(body)]) == DOCUMENTS
 
 
-def test_an_empty_answer_has_no_documents():
+def test_an_empty_response_has_no_documents():
     assert _read(b"", []) == []
     assert _read(b"\r\n", [1]) == []

@@ -42,7 +42,7 @@ def _rest_ms(tick):
 
 
 @given(ticks)
-def test_a_line_says_what_the_tick_says(tick):
+def test_a_line_round_trips_a_tick(tick):
     # when
     [encoded] = encode_ticks([tick])
     measurement, tags, fields, time = parse(encoded.decode())
@@ -70,7 +70,7 @@ def test_a_line_says_what_the_tick_says(tick):
 
 
 @given(st.builds(Timings, *[milliseconds] * 5), st.booleans())
-def test_phases_are_read_as_they_were_though_not_all_are_written(timings, answered):
+def test_omitted_phases_are_restored(timings, answered):
     # given an outcome's: its response time is the sum of its phases
     response_ms = timings.total_ms if answered else None
     tick = Tick(WEBSITE, "europe", 7, True, None, 200, response_ms, timings)
@@ -85,7 +85,7 @@ def test_phases_are_read_as_they_were_though_not_all_are_written(timings, answer
         assert getattr(found.timings, name) == written, name
 
 
-def test_phases_of_two_writes_of_a_slot_leave_no_transfer_below_nothing():
+def test_phases_of_two_writes_of_a_slot_give_no_negative_transfer():
     # given a look-up that the second of them had no need of
     row = dict.fromkeys(_COLUMNS) | {"region": "europe", "time": 7, "up": 1, "status_code": 200}
     row |= {"response_ms": 4.0, "dns_ms": 30.0, "connect_ms": 1.0, "wait_ms": 2.0}
@@ -106,7 +106,7 @@ def test_lines_come_in_the_order_of_the_ticks(many):
 
 
 @pytest.mark.parametrize("text", ["", "a\nb", "a\x00", "a\\", "a\\b", "\t"])
-def test_what_a_tag_cannot_carry_is_refused(text):
+def test_invalid_tag_values_are_refused(text):
     with pytest.raises(ValueError, match="cannot be the value of a tag"):
         tag_value(text)
 
@@ -115,7 +115,7 @@ strings = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs
 
 
 @given(tags.filter(bool), strings)
-def test_text_comes_back_whatever_it_is_made_of(tag, string):
+def test_any_text_round_trips(tag, string):
     # when
     line = f"m,t={tag_value(tag)} s={string_field(string)},after=1i 7"
     # then
@@ -133,7 +133,7 @@ def test_an_escaped_tag_reads_as_documented():
         ((None, None, None), {}),
     ],
 )
-def test_a_roll_up_says_what_the_bucket_says(durations, fields):
+def test_a_roll_up_round_trips_a_bucket(durations, fields):
     # given
     bucket = Bucket("europe", 1_795_467_600, 20, 18, 17, *durations)
     # when

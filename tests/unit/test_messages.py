@@ -28,14 +28,14 @@ def _through_json(outgoing):
     return json.loads(json.dumps(outgoing.kwargs()))["payload"]
 
 
-def test_a_batch_comes_through_and_waits_for_its_slot():
+def test_a_batch_round_trips_and_waits_for_its_slot():
     outgoing = messages.check_batch(BATCH)
     assert decode(_through_json(outgoing), CheckBatch) == BATCH
     assert outgoing.queue == "checks.europe"
     assert outgoing.not_before_ms == BATCH.slot_ms
 
 
-def test_flips_come_through():
+def test_flips_round_trip():
     flip = Flip(UUID(int=1), "europe", Verdict.DOWN, 100, 115, Reason.TLS_EXPIRED, 0, "expired")
     assert decode(_through_json(messages.record_flips([flip])), RecordFlips).flips == [flip]
 
@@ -69,7 +69,7 @@ def test_a_message_from_a_newer_version_is_refused():
         decode(payload, CheckBatch)
 
 
-def test_fields_that_a_newer_minor_version_added_are_passed_over():
+def test_unknown_fields_are_ignored():
     payload = _through_json(messages.check_batch(BATCH)) | {"hint": "new"}
     assert decode(payload, CheckBatch) == BATCH
 
@@ -97,12 +97,12 @@ def nearly_messages(draw):
 
 
 @given(json_values, st.sampled_from(KINDS))
-def test_whatever_json_comes_is_a_message_or_refused(payload, kind):
+def test_any_json_is_a_message_or_refused(payload, kind):
     _decodes_or_is_refused(payload, kind)
 
 
 @given(nearly_messages())
-def test_what_is_nearly_a_message_is_a_message_or_refused(nearly):
+def test_any_near_message_is_a_message_or_refused(nearly):
     kind, payload = nearly
     _decodes_or_is_refused(payload, kind)
 

@@ -96,24 +96,24 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize("address", REFUSED)
-def test_what_is_not_public_is_refused(address):
+def test_non_public_addresses_are_refused(address):
     assert POLICY.refuses(address)
 
 
 @pytest.mark.parametrize("address", ALLOWED)
-def test_what_is_public_is_not(address):
+def test_public_addresses_are_allowed(address):
     assert not POLICY.refuses(address)
 
 
 @given(st.ip_addresses())
-def test_nothing_passes_that_the_standard_library_calls_private(address):
+def test_private_addresses_of_the_standard_library_are_refused(address):
     if not address.is_global and not POLICY.refuses(str(address)):
         # Python 3.11 has the whole of NAT64 for private; ours is judged by what is inside
         assert address in NAT64
 
 
 @given(st.ip_addresses(v=4))
-def test_nat64_is_judged_by_what_is_inside_and_other_wrapping_refused(inner):
+def test_nat64_is_judged_by_its_ipv4_address_and_other_wrapping_is_refused(inner):
     number = int(inner)
 
     assert POLICY.refuses(str(NAT64[number])) == POLICY.refuses(str(inner))
@@ -145,7 +145,7 @@ def test_everything_may_be_allowed():
 
 
 @pytest.mark.parametrize("text", ["", "example.com", "127.1", "0x7f.0.0.1", "1.2.3.4.5"])
-def test_what_is_no_address_is_an_error_and_not_a_pass(text):
+def test_an_invalid_address_raises(text):
     with pytest.raises(ValueError, match="is not an IPv4 address"):
         POLICY.refuses(text)
 

@@ -24,7 +24,7 @@ async def _watched(deadlines, after_s, found):
         group.tasks.discard(task)
 
 
-def test_a_task_that_waits_is_struck_at_its_deadline_and_not_before():
+def test_a_task_is_cancelled_at_its_deadline_and_not_before():
     async def main():
         deadlines, late = Deadlines(asyncio.get_running_loop()), []
         await asyncio.gather(*(_watched(deadlines, n / 100, late) for n in range(20)))
@@ -36,7 +36,7 @@ def test_a_task_that_waits_is_struck_at_its_deadline_and_not_before():
     assert min(late) >= -0.001
 
 
-def test_a_task_that_ended_in_time_is_left_alone():
+def test_a_task_that_ended_in_time_is_not_cancelled():
     async def main():
         loop, found = asyncio.get_running_loop(), []
         deadlines, task = Deadlines(loop), asyncio.current_task()
@@ -51,7 +51,7 @@ def test_a_task_that_ended_in_time_is_left_alone():
     assert cancelling == 0
 
 
-def test_who_is_cancelled_by_somebody_else_is_not_told_of_a_deadline():
+def test_another_cancellation_is_not_a_timeout():
     async def main():
         found = []
         task = asyncio.create_task(_watched(Deadlines(asyncio.get_running_loop()), 60, found))
@@ -72,7 +72,7 @@ def test_a_cancellation_beside_the_deadline_wins():
         await asyncio.sleep(0)
         # given that both come in the same turn of the loop
         (group,) = deadlines._groups.values()
-        group.struck = True
+        group.expired = True
         task.cancel()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

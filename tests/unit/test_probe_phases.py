@@ -10,7 +10,7 @@ from monitor.probes.net.phases import Phase, Progress
 from monitor.probes.net.resolver import interleaved
 
 
-def test_time_is_booked_on_the_phase_that_ends_and_summed_over_hops(monkeypatch):
+def test_time_is_added_to_the_phase_that_ends_and_summed_over_hops(monkeypatch):
     clock = iter([100.0, 101.0, 103.0, 107.0, 115.0, 131.0])
     monkeypatch.setattr(phases, "perf_counter", lambda: next(clock))
 
@@ -32,5 +32,5 @@ def test_time_is_booked_on_the_phase_that_ends_and_summed_over_hops(monkeypatch)
         ("", "", []),
     ],
 )
-def test_addresses_of_both_families_take_turns(four, six, expected):
+def test_addresses_of_both_families_alternate(four, six, expected):
     assert interleaved(four, six) == expected

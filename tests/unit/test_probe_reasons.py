@@ -91,7 +91,7 @@ def verification_error(code):
         (23, Reason.TLS_UNTRUSTED),
     ],
 )
-def test_a_certificate_that_does_not_pass(code, reason):
+def test_certificate_errors(code, reason):
     progress = Progress(0)
     progress.host = "shop.example"
     found = reasons.of_tls_error(verification_error(code), progress)
@@ -100,15 +100,15 @@ def test_a_certificate_that_does_not_pass(code, reason):
     assert "shop.example" in found.evidence
 
 
-def test_a_failure_that_speaks_of_the_website_outweighs_one_that_speaks_of_us():
+def test_a_failure_of_the_website_outweighs_one_of_ours():
     down = reasons.down(Reason.CONNECTION_REFUSED, "a")
     later = reasons.down(Reason.UNREACHABLE, "b")
     ours = reasons.not_measured(Reason.REGION_OFFLINE, "c")
 
-    assert reasons.more_telling(None, ours) is ours
-    assert reasons.more_telling(down, ours) is down
-    assert reasons.more_telling(ours, down) is down
-    assert reasons.more_telling(down, later) is later
+    assert reasons.more_conclusive(None, ours) is ours
+    assert reasons.more_conclusive(down, ours) is down
+    assert reasons.more_conclusive(ours, down) is down
+    assert reasons.more_conclusive(down, later) is later
 
 
 def test_every_phase_that_can_wait_has_a_reason_for_the_deadline():
@@ -131,12 +131,12 @@ def test_every_phase_that_can_wait_has_a_reason_for_the_deadline():
     ],
 )
 @pytest.mark.parametrize("begun", [True, False])
-def test_a_connection_that_ended_before_its_answer(error, reason, begun):
-    found = reasons.of_lost(error, Progress(0), begun=begun)
+def test_a_connection_that_ended_before_its_response(error, reason, begun):
+    found = reasons.of_connection_lost(error, Progress(0), begun=begun)
     assert (found.result, found.reason) == (D, reason)
 
 
-def test_whatever_the_parser_says_is_an_invalid_answer():
+def test_every_parser_error_is_an_invalid_response():
     for error in (http_exceptions.LineTooLong(b"x", 1), ValueError("x")):
         found = reasons.of_malformed(error)
         assert (found.result, found.reason) == (D, Reason.INVALID_RESPONSE)

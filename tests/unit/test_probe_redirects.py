@@ -90,7 +90,7 @@ def test_another_origin_gets_only_what_is_safe_anywhere(location, same):
 
 
 @given(st.text(max_size=2100))
-def test_whatever_a_location_holds_it_is_followed_or_refused(location):
+def test_any_location_is_followed_or_refused(location):
     try:
         following = next_request(request(), 302, location)
     except CheckFailed as failed:
@@ -104,13 +104,13 @@ def test_whatever_a_location_holds_it_is_followed_or_refused(location):
 @pytest.mark.parametrize(
     "location", [None, "", "\udcff" * 3000, "http://[::1", "mailto:a@b", "http:///x", "https:x"]
 )
-def test_what_leads_nowhere_is_refused(location):
+def test_unusable_locations_are_refused(location):
     with pytest.raises(CheckFailed) as raised:
         next_request(request(), 302, location)
     assert raised.value.finding.reason is Reason.INVALID_REDIRECT
 
 
-def test_a_header_of_the_owner_wins_over_credentials_in_the_url():
+def test_the_owners_header_replaces_credentials_in_the_url():
     options = CheckOptions(
         url="https://me:pw@shop.example/", request_headers={"authorization": "Bearer t"}
     )
@@ -139,7 +139,7 @@ TARGETS = st.text(max_size=40) | st.builds(
 @example("http://a.example\x00b/", 301, "GET")
 @example("http://a.example\r\nX: y/", 307, "POST")
 @given(TARGETS, st.sampled_from(sorted(REDIRECT_STATUSES)), st.sampled_from(["GET", "POST"]))
-def test_a_redirect_leads_to_one_plain_request_or_nowhere(location, status, method):
+def test_a_redirect_is_one_request_or_refused(location, status, method):
     # when
     try:
         following = next_request(request(method, b"x"), status, location)
@@ -163,7 +163,7 @@ def test_a_redirect_leads_to_one_plain_request_or_nowhere(location, status, meth
 
 @example("http://\u00b8")
 @given(TARGETS)
-def test_a_url_that_is_taken_makes_one_plain_request(url):
+def test_an_accepted_url_is_one_request(url):
     # when
     taken = _taken(url)
     # then
@@ -172,7 +172,7 @@ def test_a_url_that_is_taken_makes_one_plain_request(url):
         _is_one_request(first_request(CheckOptions(taken, 60, 10)))
 
 
-def test_a_host_that_no_name_can_be_made_of_is_down_not_unforeseen():
+def test_a_host_that_cannot_be_encoded_is_down():
     with pytest.raises(CheckFailed) as failed:
         first_request(CheckOptions("http://\u00b8", 60, 10))
 

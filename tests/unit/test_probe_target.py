@@ -19,7 +19,7 @@ URLS = st.builds("{}://{}{}{}".format, st.sampled_from(["http", "https"]), HOSTS
 @example("http://shop.example/a/../b")
 @example("https://shop.example:80/x?y=1&z")
 @example("http://127.0.0.1:65535/")
-def test_the_short_way_says_what_the_long_one_says_or_nothing(url):
+def test_the_fast_path_agrees_with_the_slow_one_or_abstains(url):
     short = plain(url)
     if short is not None:
         assert short == of_url(parse(url))
@@ -35,7 +35,7 @@ def test_the_short_way_says_what_the_long_one_says_or_nothing(url):
          Target("http", "10.0.0.1", 8080, "10.0.0.1:8080", "/", "")),
     ],
 )  # fmt: skip
-def test_usual_urls_go_the_short_way(url, expected):
+def test_normal_urls_take_the_fast_path(url, expected):
     found = plain(url)
     assert found is not None
     assert (found.scheme, found.host, found.port) == (
@@ -52,5 +52,5 @@ def test_usual_urls_go_the_short_way(url, expected):
      "http://shop.example/grün", "http://shop.example:70000/", "http://shop.example./",
      "http://grün.example/", "http://shop.example/\r\nX: y", "ftp://shop.example/"],
 )  # fmt: skip
-def test_whatever_is_not_usual_goes_the_long_way(url):
+def test_unusual_urls_take_the_slow_path(url):
     assert plain(url) is None

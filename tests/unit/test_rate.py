@@ -26,7 +26,7 @@ def test_the_whole_limit_may_come_at_once_and_no_more(limit):
 
 
 @given(LIMITS, st.lists(st.floats(0, 5, allow_nan=False), max_size=200))
-def test_in_no_span_is_more_allowed_than_the_limit_and_what_flows_in(limit, gaps):
+def test_no_span_allows_more_than_the_limit_and_its_refill(limit, gaps):
     now, at = 0.0, []
     for gap in gaps:
         now += gap
@@ -38,7 +38,7 @@ def test_in_no_span_is_more_allowed_than_the_limit_and_what_flows_in(limit, gaps
 
 
 @given(LIMITS, st.floats(0, 1e6))
-def test_who_waits_as_long_as_was_said_is_let_in(limit, now):
+def test_a_caller_that_waits_as_told_is_allowed(limit, now):
     full = 0.0
     while True:
         found, full = acquire(limit, full, now)
@@ -51,7 +51,7 @@ def test_who_waits_as_long_as_was_said_is_let_in(limit, now):
     assert acquire(limit, full, now + refused.next_in_s + 1e-5)[0].allowed
 
 
-def test_the_headers_say_it():
+def test_the_headers_state_the_limit():
     found = _times(60, [0.0])[0]
     assert rate.headers(60, found) == {
         "RateLimit-Policy": '"key";q=60;w=60',

@@ -18,7 +18,7 @@ from monitor.storage.redis.client import make_client
     ],
 )
 @pytest.mark.parametrize("url", ["redis://h/0", "rediss://h/0", "unix:///tmp/h.sock"])
-def test_commands_are_written_as_by_the_library(url, command):
+def test_commands_are_encoded_as_by_the_library(url, command):
     pool = make_client(url).connection_pool
     ours = pool.connection_class(**pool.connection_kwargs)
     assert b"".join(ours.pack_command(*command)) == b"".join(Connection().pack_command(*command))
@@ -27,7 +27,7 @@ def test_commands_are_written_as_by_the_library(url, command):
     )
 
 
-def test_what_is_no_argument_is_refused():
+def test_invalid_arguments_are_refused():
     pool = make_client("redis://h/0").connection_pool
     with pytest.raises(DataError):
         pool.connection_class().pack_command("SET", "name", None)

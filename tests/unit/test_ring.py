@@ -12,7 +12,7 @@ from monitor.domain.ring import (
     POSITIONS,
     arcs_of_window,
     batches_of_arc,
-    left_out,
+    missed_window,
     slots_of_position,
 )
 
@@ -35,7 +35,7 @@ def test_a_position_is_due_once_in_each_interval(interval, start, position):
 
 
 @given(intervals, minutes)
-def test_consecutive_windows_neither_overlap_nor_leave_out(interval, start):
+def test_consecutive_windows_have_no_overlaps_or_gaps(interval, start):
     # when the same two minutes are asked for at once and one by one
     both = list(arcs_of_window(interval, start, start + 120))
     first = list(arcs_of_window(interval, start, start + 60))
@@ -101,5 +101,5 @@ def test_the_slots_of_a_position_are_those_of_its_arcs(interval, start, position
         (603_600, 600_000),  # a clock was wrong
     ],
 )
-def test_what_nobody_gave_out_ends_where_this_minute_begins(last_s, since_s):
-    assert left_out(last_s, 600_000) == (since_s, 600_000)
+def test_missed_slots_end_where_this_minute_begins(last_s, since_s):
+    assert missed_window(last_s, 600_000) == (since_s, 600_000)

@@ -82,7 +82,7 @@ def test_merging_in_steps_is_merging_at_once(found):
 
 
 @given(checks)
-def test_nothing_is_lost_and_nothing_is_made_up(found):
+def test_roll_ups_count_every_check_once(found):
     merged = merge(_added_up(found, 60), HOUR_S)
     assert sum(b.checks for b in merged) == len(found)
     assert sum(b.up for b in merged) == sum(up for _, (up, _) in found)

@@ -17,7 +17,7 @@ def test_a_plan_covers_the_days_with_at_most_500_points(days, now, frequency):
 
 
 @given(st.integers(4, 90), st.integers(1_700_000_000, 1_900_000_000))
-def test_long_charts_read_rollups_but_for_the_last_hours(days, now):
+def test_long_charts_read_roll_ups_except_for_the_last_hours(days, now):
     p = plan(days, now, 180)
     assert p.width_s % HOUR_S == 0
     assert p.raw_from_s % HOUR_S == 0
@@ -32,7 +32,7 @@ def _bucket(start, checks, up, mean, p95, region="eu"):
     return Bucket(region, start, checks, up, checks if mean else 0, mean, p95, p95)
 
 
-def test_merging_weighs_means_and_bounds_percentiles():
+def test_merging_weights_means_and_bounds_percentiles():
     # given
     rows = [
         _bucket(0, 3, 3, 10.0, 20.0),

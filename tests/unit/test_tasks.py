@@ -79,8 +79,8 @@ def test_the_watch_over_the_projection_ends_though_a_cancellation_is_swallowed(m
         # given
         stubborn = Stubborn()
         watch = ProjectionWatch(None, None, None)
-        monkeypatch.setattr(watch, "look", stubborn.step)
-        monkeypatch.setattr("monitor.services.scheduling.projection_watch.LOOK_EVERY_S", 0.0)
+        monkeypatch.setattr(watch, "check", stubborn.step)
+        monkeypatch.setattr("monitor.services.scheduling.projection_watch.CHECK_EVERY_S", 0.0)
         watch.start()
         await asyncio.sleep(0)
         # when

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.cli import main as cli
-from monitor.cli.client import _refusal
+from monitor.cli.client import _error
 from monitor.cli.transfer import _print_failures
 from monitor.domain.errors import MonitorError
 from monitor.runtime.terminal import TerminalBytes, escape_terminal, single_line
@@ -93,7 +93,7 @@ def test_what_an_api_says_is_one_line(evil, status):
     answer = _Answer(evil)
     answer.status = status
     # when
-    refusal = _refusal(answer)
+    refusal = _error(answer)
     with pytest.raises(StopIteration) as ended:
         refusal.send(None)
     # then

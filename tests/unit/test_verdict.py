@@ -32,14 +32,14 @@ def _run(*outcomes, start=1000, step=60):
     return state, decisions
 
 
-def test_the_first_success_is_up_and_no_news():
+def test_the_first_success_is_up_without_a_report():
     state, (decision,) = _run(UP)
     assert state.verdict is Verdict.UP
     assert not decision.report
     assert state.since_s == 1000
 
 
-def test_one_failure_is_looked_at_again_and_decides_nothing():
+def test_one_failure_is_rechecked_and_decides_nothing():
     state, (_, second) = _run(UP, DOWN)
     assert state.verdict is Verdict.UP
     assert second.recheck
@@ -54,7 +54,7 @@ def test_two_failures_in_a_row_are_down_since_the_first():
     assert not third.recheck
 
 
-def test_failures_that_follow_closely_wait_for_the_early_check():
+def test_failures_in_quick_succession_wait_for_the_recheck():
     # given a slot that comes 8 s after the first failure
     state, (_, _, third) = _run(UP, DOWN, DOWN, step=8)
     assert state.verdict is Verdict.UP
@@ -67,7 +67,7 @@ def test_failures_that_follow_closely_wait_for_the_early_check():
     assert confirmed.report
 
 
-def test_slots_that_are_checked_at_once_after_a_stall_confirm_nothing():
+def test_slots_checked_together_after_a_stall_confirm_nothing():
     # given a check that was made 28 s late, and the next one in its own slot
     assert seen_at(1000, 1005.9) == 1005
     late = decide(RegionState(), DOWN, 1000, seen_at(1000, 1028))
@@ -82,18 +82,18 @@ def test_slots_that_are_checked_at_once_after_a_stall_confirm_nothing():
     assert confirmed.state.since_s == 1028
 
 
-def test_a_check_that_is_on_time_saw_what_was_at_its_slot():
+def test_a_check_on_time_counts_at_its_slot():
     assert [seen_at(1000, 1000 + late_s) for late_s in (0, 0.9, 5)] == [1000] * 3
 
 
-def test_a_success_between_two_failures_starts_anew():
+def test_a_success_between_two_failures_resets_the_count():
     state, decisions = _run(UP, DOWN, UP, DOWN)
     assert state.verdict is Verdict.UP
     assert decisions[-1].recheck
     assert not any(d.report for d in decisions)
 
 
-def test_one_success_brings_it_back():
+def test_one_success_is_up_again():
     state, decisions = _run(DOWN, DOWN, UP)
     assert state.verdict is Verdict.UP
     assert decisions[-1].report
@@ -121,12 +121,12 @@ def test_a_slot_that_is_not_newer_changes_nothing():
     assert decide(before, DOWN, 2001) is not None
 
 
-def test_a_lasting_failure_is_reported_again_now_and_then():
+def test_a_lasting_failure_is_reported_repeatedly():
     _, decisions = _run(*[DOWN] * 40)
     assert [n for n, d in enumerate(decisions, start=1) if d.report] == [2, 4, 8, 16, 32]
 
 
-def test_a_failure_that_lasts_for_ever_is_never_silent_for_long():
+def test_an_endless_failure_is_reported_at_least_every_64_checks():
     state, decisions = _run(*[DOWN] * 2000)
     told = [n for n, d in enumerate(decisions, start=1) if d.report]
     assert told == [2, 4, 8, 16, 32, *range(64, 2001, 64)]
@@ -137,7 +137,7 @@ def test_a_failure_that_lasts_for_ever_is_never_silent_for_long():
     assert state.since_s == 1000
 
 
-def test_a_flip_says_when_it_began_and_why():
+def test_a_flip_has_its_start_and_reason():
     _, decisions = _run(UP, DOWN, DOWN)
     website = UUID(int=7)
     flip = flip_of(website, "europe", decisions[-1], DOWN)
@@ -158,7 +158,7 @@ def test_a_verdict_never_made_is_not_fresh():
 
 
 @pytest.mark.parametrize("outcome", [UP, DOWN])
-def test_what_a_clock_that_was_ahead_left_is_no_later_check(outcome):
+def test_a_state_from_a_clock_ahead_is_not_a_later_check(outcome):
     # given a state that is an hour ahead of the slot and of the time it is
     ahead = RegionState(
         slot_s=4600, verdict=Verdict.DOWN, since_s=4500, failures=3, first_failure_s=4500
@@ -172,14 +172,14 @@ def test_what_a_clock_that_was_ahead_left_is_no_later_check(outcome):
     assert not is_fresh(ahead.slot_s, 180, 15, 1001)
 
 
-def test_a_first_failure_that_is_dated_ahead_confirms_as_any_other():
+def test_a_first_failure_dated_ahead_is_confirmed_normally():
     ahead = RegionState(slot_s=4600, verdict=Verdict.UP, failures=1, first_failure_s=4600)
     first = decide(ahead, DOWN, 1000)
     assert (first.state.verdict, first.recheck) == (Verdict.UP, True)
     assert decide(first.state, DOWN, 1015).state.verdict is Verdict.DOWN
 
 
-def test_a_later_check_within_what_clocks_may_differ_stands():
+def test_a_later_check_within_the_clock_skew_counts():
     before = RegionState(slot_s=1000 + CLOCKS_APART_S, verdict=Verdict.UP)
     assert not is_due(before, 1000, now_s=1000)
     assert decide(before, DOWN, 1000) is None

@@ -89,7 +89,7 @@ def test_only_these_modules_open_connections():
     assert set(WORD) - set(found) == set()
 
 
-def test_on_a_strangers_word_only_the_connector_and_the_resolvers_do():
+def test_only_connector_and_resolvers_connect_to_untrusted_addresses():
     assert [name for name, word in WORD.items() if word == STRANGER] == [
         "probes/net/connector.py",
         "probes/net/resolver.py",
@@ -114,7 +114,7 @@ def _connectors(path):
     return [ast.unparse(call) for call in calls if _name(call.func) == "Connector"]
 
 
-def test_the_ways_to_connect_are_recognised():
+def test_all_ways_to_connect_are_recognised():
     for text in (
         "import urllib.request",
         "from smtplib import SMTP as S",

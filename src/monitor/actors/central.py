@@ -22,9 +22,7 @@ from monitor.queue.broker import FIRST_PRIORITY, Broker, send_all
 from monitor.queue.handling import decode_payload, requeue_on_shutdown, skip_if_unavailable
 from monitor.services.access import audit
 from monitor.services.bulk import views as bulk_views
-from monitor.services.checks import ticks
-from monitor.services.incidents import record, sweep
-from monitor.services.scheduling import emit, sync
+from monitor.services.scheduling import emit
 
 _PATIENT = 40
 """Retries for about ten minutes, at most 15 s apart, so that what waits for Postgres runs soon
@@ -49,9 +47,9 @@ def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
         throws=(TypeError,),  # a malformed message has arguments that it does not take
     )  # fmt: skip
     async def emit_batches() -> None:
-        await resources.watch.note()
+        await resources.watch.note_loss()
         minute_s = emit.minute_to_emit(resources.clock.now())
-        resources.emitted.inc(await emit.emit_minute(resources.emitter, minute_s))
+        resources.emitted.inc(await resources.emitter.emit_minute(minute_s))
 
 
 def _declare_sync(broker: Broker, resources: CentralResources) -> None:
@@ -60,7 +58,7 @@ def _declare_sync(broker: Broker, resources: CentralResources) -> None:
         max_backoff=15_000, periodic=cron("* * * * *"),
     )  # fmt: skip
     async def sync_changes(payload: Any = None) -> None:  # noqa: ARG001 - the message is only a trigger
-        await resources.sync_turns.sync()
+        await resources.coalesced_sync.sync()
 
     @dramatiq.actor(
         broker=broker, queue_name=SYNC_QUEUE, max_retries=5, periodic=cron("@midnight"),
@@ -69,7 +67,7 @@ def _declare_sync(broker: Broker, resources: CentralResources) -> None:
     @requeue_on_shutdown
     async def full_sync() -> None:
         """Sync everything once a day, in case a change was ever missed."""
-        await sync.full_sync(resources.syncer)
+        await resources.sync.full_sync()
 
 
 def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
@@ -79,14 +77,14 @@ def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
     )  # fmt: skip
     async def record_flips(payload: Any) -> None:
         flips = decode_payload(payload, RecordFlips).flips
-        await send_all(await record.record_flips(resources.recorder, flips))
+        await send_all(await resources.recorder.record(flips))
 
     @dramatiq.actor(
         broker=broker, queue_name=INCIDENTS_QUEUE, max_retries=0, periodic=cron("* * * * *")
     )
     @skip_if_unavailable
     async def sweep_missed() -> None:
-        await send_all(await sweep.sweep(resources.recorder))
+        await send_all(await resources.sweep.run())
 
     @dramatiq.actor(
         broker=broker, queue_name=NOTIFICATIONS_QUEUE, max_retries=3, min_backoff=1_000,
@@ -105,13 +103,13 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
     )  # fmt: skip
     @requeue_on_shutdown
     async def roll_up() -> None:
-        await ticks.roll_up(resources.keeper)
+        await resources.tick_upkeep.roll_up()
 
     @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("30 0 * * *")
     )
     async def expire_ticks() -> None:
-        await ticks.prepare_and_expire(resources.keeper)
+        await resources.tick_upkeep.prepare_and_expire()
 
     @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("20 * * * *")
@@ -132,4 +130,4 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
     )
     @skip_if_unavailable
     async def write_kept_ticks() -> None:
-        await ticks.write_kept(resources.keeper)
+        await resources.tick_upkeep.write_buffered()

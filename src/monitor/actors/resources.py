@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from monitor import __version__
 from monitor.channels.registry import Channels
-from monitor.domain.capacity import Limits
+from monitor.domain.capacity import WorkerLimits
 from monitor.domain.errors import Unavailable
 from monitor.metrics.loop_delay import measure_loop_delay
 from monitor.metrics.prometheus import process_registry
@@ -18,34 +18,35 @@ from monitor.metrics.worker_metrics import LoopMetrics, WorkerMetrics
 from monitor.metrics.worker_stats import Meter
 from monitor.probes.contract import ProbeSettings
 from monitor.probes.net.address_policy import AddressPolicy
-from monitor.probes.net.reference_hosts import NetworkWitness
+from monitor.probes.net.reference_hosts import ConnectivityProbe
 from monitor.probes.registry import Probers
 from monitor.queue.broker import own_broker, send_all
 from monitor.queue.middleware.message_metrics import MessageMetrics
 from monitor.runtime import tasks
 from monitor.runtime.settings import Settings
-from monitor.services.checks.check import hand_back
+from monitor.services.checks.check import requeue_slow_checks
 from monitor.services.checks.region_worker import RegionWorker
-from monitor.services.checks.slow_checks import Stragglers
-from monitor.services.checks.ticks import Keeper
-from monitor.services.incidents.record import Recorder
+from monitor.services.checks.slow_checks import SlowChecks
+from monitor.services.checks.ticks import TickUpkeep
+from monitor.services.incidents.record import IncidentRecorder
+from monitor.services.incidents.sweep import Sweep
 from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import Outbox
-from monitor.services.scheduling.emit import Emitter
+from monitor.services.scheduling.emit import BatchEmitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
-from monitor.services.scheduling.sync import Syncer, SyncTurns
+from monitor.services.scheduling.sync import CoalescedSync, ProjectionSync
 from monitor.services.secrets.vault import Vault
 from monitor.services.workers.clock import SharedClock
 from monitor.services.workers.heartbeat import Heartbeat
 from monitor.storage.postgres.pool import Pool, make_pool
 from monitor.storage.redis.client import make_client
-from monitor.storage.redis.minutes import Minutes
+from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.redis.workers import Workers
-from monitor.storage.timeseries.circuit_breaker import GuardedWrites
+from monitor.storage.timeseries.circuit_breaker import CircuitBreaker
 from monitor.storage.timeseries.contract import TickStore
 from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.open import make_tick_store
@@ -88,7 +89,7 @@ class Resources:
         self.redis = make_client(self.settings.need("REDIS_URL"))
         stack.push_async_callback(self.redis.aclose)
         with contextlib.suppress(Unavailable):
-            await self.clock.look(self.redis)
+            await self.clock.sync(self.redis)
         self.pool = await self._open_pool()
         if self.pool is not None:
             stack.push_async_callback(self.pool.close, timeout=1.0)
@@ -142,8 +143,8 @@ class RegionResources(Resources):
     async def _open(self, stack: AsyncExitStack) -> None:
         await super()._open(stack)
         s = self.settings
-        self.witness = NetworkWitness(s.monitor_connectivity_targets)
-        stack.push_async_callback(self.witness.close)
+        self.connectivity = ConnectivityProbe(s.monitor_connectivity_targets)
+        stack.push_async_callback(self.connectivity.close)
         self.prober = Probers(
             ProbeSettings(
                 policy=AddressPolicy(s.monitor_allow_networks),
@@ -152,11 +153,11 @@ class RegionResources(Resources):
             )
         )
         stack.push_async_callback(self.prober.close)
-        self.guarded = GuardedWrites(self.ticks.write)
-        stack.push_async_callback(self.guarded.close)
+        self.breaker = CircuitBreaker(self.ticks.write)
+        stack.push_async_callback(self.breaker.close)
         self.worker = self._region_worker()
         stack.push_async_callback(self.worker.ticks.close)
-        stack.push_async_callback(self._hand_back)
+        stack.push_async_callback(self._requeue_slow_checks)
         self._serve_metrics()
         self.heartbeat = self._heartbeat()
         self.heartbeat.start()
@@ -168,23 +169,23 @@ class RegionResources(Resources):
             projection=Projection(self.redis),
             states=States(self.redis),
             regions=Regions(self.redis),
-            ticks=GroupedWrites(self.guarded.write),
+            ticks=GroupedWrites(self.breaker.write),
             buffer=self.buffer,
             prober=self.prober,
-            witness=self.witness,
-            stragglers=Stragglers(self.settings.monitor_concurrency),
+            connectivity=self.connectivity,
+            slow_checks=SlowChecks(self.settings.monitor_concurrency),
             send=send_all,
             now=self.clock.now,
             meter=self.meter,
             vault=Vault(self.settings.monitor_encryption_keys),
         )
 
-    async def _hand_back(self) -> None:
-        """Queue the checks under way again, for other workers of the region."""
-        await send_all(await hand_back(self.worker))
+    async def _requeue_slow_checks(self) -> None:
+        """Queue the checks in progress again, for other workers of the region."""
+        await send_all(await requeue_slow_checks(self.worker))
 
     def _serve_metrics(self) -> None:
-        prober, late = self.prober, self.worker.stragglers
+        prober, late = self.prober, self.worker.slow_checks
         self.registry.register(
             WorkerMetrics(
                 self.region, self.meter, prober.limit, lambda: prober.under_way, lambda: len(late)
@@ -195,7 +196,7 @@ class RegionResources(Resources):
         return Heartbeat(
             Workers(self.redis),
             self.region,
-            limits=Limits(self.messages.threads, self.prober.limit),
+            limits=WorkerLimits(self.messages.threads, self.prober.limit),
             meter=self.meter,
             message_s=self.messages.held_s,
             now=self.clock.now,
@@ -205,13 +206,14 @@ class RegionResources(Resources):
 class CentralResources(Resources):
     """What decisions, deliveries and upkeep need: Postgres, Redis, tick store, channels."""
 
-    emitter: Emitter
-    recorder: Recorder
+    emitter: BatchEmitter
+    recorder: IncidentRecorder
+    sweep: Sweep
     outbox: Outbox
-    syncer: Syncer
-    sync_turns: SyncTurns
+    sync: ProjectionSync
+    coalesced_sync: CoalescedSync
     watch: ProjectionWatch
-    keeper: Keeper
+    tick_upkeep: TickUpkeep
 
     def __init__(self, settings: Settings, role: str) -> None:
         super().__init__(settings, role)
@@ -234,20 +236,22 @@ class CentralResources(Resources):
         assert self.pool is not None
         self.channels = Channels.open(s)
         stack.push_async_callback(self.channels.close)
-        self.emitter = Emitter(
+        self.emitter = BatchEmitter(
             Projection(self.redis),
             Regions(self.redis),
-            Minutes(self.redis),
+            DispatchedMinutes(self.redis),
             own_broker(),
             s.monitor_batch_size,
         )
-        self.recorder = Recorder(self.pool, States(self.redis), s.alert_email_to, self.clock.now)
+        states = States(self.redis)
+        self.recorder = IncidentRecorder(self.pool, states, s.alert_email_to, self.clock.now)
+        self.sweep = Sweep(self.recorder)
         self.outbox = Outbox(Deliverer(self.pool, self.channels, self.clock.now), send_all)
         stack.push_async_callback(self.outbox.close)
         self.unsupported.set_function(lambda: self.outbox.unsupported)
-        self.syncer = Syncer(self.pool, self.redis, self.clock.now)
-        self.sync_turns = SyncTurns(self.syncer, send_all)
-        self.watch = ProjectionWatch(self.syncer, self.sync_turns, self.emitter)
+        self.sync = ProjectionSync(self.pool, self.redis, self.clock.now)
+        self.coalesced_sync = CoalescedSync(self.sync, send_all)
+        self.watch = ProjectionWatch(self.sync, self.coalesced_sync, self.emitter)
         self.watch.start()
         stack.push_async_callback(self.watch.close)
-        self.keeper = Keeper(self.ticks, self.buffer, self.clock.now)
+        self.tick_upkeep = TickUpkeep(self.ticks, self.buffer, self.clock.now)

@@ -36,7 +36,7 @@ from monitor.api.routes import (
 from monitor.metrics.prometheus import process_registry
 from monitor.services.access.key_ring import KeyRing
 from monitor.services.access.rate_limits import KeyLimit, WrongKeys
-from monitor.services.workers.installation import Observatory
+from monitor.services.workers.installation import InstallationReader
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -70,7 +70,7 @@ def create_app(
         state=State(
             {
                 "access": _access_control(deps, registry),
-                "observatory": Observatory(deps.reading, deps.redis, deps.clock),
+                "installation": InstallationReader(deps.reading, deps.redis, deps.clock),
                 "metrics": registry,
                 "connections": connections,
             }

@@ -1,4 +1,4 @@
-"""asyncio.run for commands: Ctrl-C always wakes the event loop."""
+"""asyncio.run for commands that never misses Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _SIGNALS_AT_ONCE = 4096
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in an event loop of its own. Raises KeyboardInterrupt on Ctrl-C.
+    """Run this in a new event loop. Raises KeyboardInterrupt on Ctrl-C.
 
-    Python runs a signal's handler when the main thread next runs Python code. A signal that comes
-    just before that thread sleeps in the loop's select, or that another thread receives, would
-    wait until something else wakes the loop: two minutes, if the API is silent. Written to a
-    socket that the loop reads, the signal wakes the loop.
+    Python notes a signal and calls its handler when the main thread next runs Python code. A signal
+    that arrives just before that thread sleeps in the loop's select, or in another thread, would
+    only be handled when something else wakes the loop: with a silent API, after two minutes.
+    Written to a socket that the loop reads, it wakes the loop.
     """
 
-    async def wakeable() -> T:
+    async def main() -> T:
         with _woken_by_signals():
             return await work
 
-    return asyncio.run(wakeable())
+    return asyncio.run(main())
 
 
 @contextmanager

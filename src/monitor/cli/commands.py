@@ -1,6 +1,6 @@
-"""The commands. They import heavy modules inside: `monitor --help` must be fast."""
+"""The commands. Heavy modules are imported inside them, so that `monitor --help` is fast."""
 
-# ruff: noqa: PLC0415 - see above: importing inside is the point
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ def _stack() -> ModuleType:
     return stack
 
 
-def own_or_stack_settings(*names: str) -> Settings:
-    """The settings; if none of ``names`` is set, with those of the stack on MONITOR_DATA_DIR.
+def settings_or_stacks(*names: str) -> Settings:
+    """The settings; if none of ``names`` is set, with those of the local stack.
 
-    If one is set, none of the stack's are used: a database and a Redis that do not belong together
-    must not be mixed.
+    That is the stack on MONITOR_DATA_DIR. If one of them is set, none of the stack's are used:
+    database and Redis must belong together.
     """
     from monitor.local.directory import DataDirectory
 
     settings, values = load(), raw_values()
     if any(name in values for name in names):
         return settings
-    stack = DataDirectory(settings.monitor_data_dir).published()
-    return load({**os.environ, **{name: stack[name] for name in names if name in stack}})
+    published = DataDirectory(settings.monitor_data_dir).published_settings()
+    return load({**os.environ, **{n: published[n] for n in names if n in published}})
 
 
 def migrate(_: Namespace) -> None:
     from monitor.storage.postgres.migrations import migrate
 
-    applied = migrate(own_or_stack_settings("DATABASE_URL").need("DATABASE_URL"))
+    applied = migrate(settings_or_stacks("DATABASE_URL").need("DATABASE_URL"))
     print("\n".join(applied) if applied else "Nothing to do: the database is up to date.")
 
 
@@ -79,8 +79,8 @@ def sync(_: Namespace) -> None:
     from monitor.storage.postgres.pool import make_pool
 
     logs.configure("sync", "warning")
-    own = own_or_stack_settings("DATABASE_URL", "REDIS_URL")
-    database_url, redis_url = own.need("DATABASE_URL"), own.need("REDIS_URL")
+    settings = settings_or_stacks("DATABASE_URL", "REDIS_URL")
+    database_url, redis_url = settings.need("DATABASE_URL"), settings.need("REDIS_URL")
 
     async def run() -> int:
         async with make_pool(database_url, max_size=1) as pool:
@@ -92,20 +92,20 @@ def sync(_: Namespace) -> None:
 
 
 async def sync_all(pool: Pool, redis_url: str) -> int:
-    """Rebuild the projection, with a progress bar; returns its number of websites."""
+    """Rebuild the projection, with a progress bar; returns how many websites are in it."""
     import time
 
-    from monitor.services.scheduling.sync import Syncer, full_sync
+    from monitor.services.scheduling.sync import ProjectionSync
     from monitor.storage.redis.client import client
 
     with bar("Syncing") as progress:
         async with client(redis_url) as redis:
-            return await full_sync(Syncer(pool, redis, time.time), progress)
+            return await ProjectionSync(pool, redis, time.time).full_sync(progress)
 
 
 @contextmanager
 def bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal; yields the function to report (done, total) websites with."""
+    """A progress bar on a terminal; yields its callback (done, total)."""
     from tqdm import tqdm
 
     with tqdm(desc=title, unit=" websites", disable=None) as shown:
@@ -130,23 +130,23 @@ def settings(arguments: Namespace) -> None:
 
 
 def local_actor() -> Actor:
-    """The actor in the audit log for the user who runs a command."""
+    """The actor in the audit log for whoever runs a command."""
     import getpass
 
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container may have no user names
+    except (KeyError, OSError):  # a container may have numeric users only
         user = str(os.getuid())
     return Actor(f"command line ({user})")
 
 
 def with_pool(use: Callable[[Pool], Awaitable[T]]) -> T:
-    """The result of an async function that is given a pool of the database."""
+    """Call ``use`` with a database pool, which is then closed."""
     from monitor.cli import aio as cli_loop
     from monitor.services.access.audit import acting
     from monitor.storage.postgres.pool import make_pool
 
-    database_url = own_or_stack_settings("DATABASE_URL").need("DATABASE_URL")
+    database_url = settings_or_stacks("DATABASE_URL").need("DATABASE_URL")
 
     async def run() -> Any:
         async with make_pool(database_url, max_size=1) as pool:

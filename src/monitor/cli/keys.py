@@ -1,4 +1,4 @@
-"""`monitor keys`: directly on the database, so that no key is needed yet."""
+"""`monitor keys`: works on the database directly, for users without a key."""
 
 # ruff: noqa: PLC0415 - `monitor --help` must be fast: heavy modules are imported inside
 
@@ -22,8 +22,8 @@ def create_key(arguments: Namespace) -> None:
     from monitor.resources.key import new_key
     from monitor.services.access import keys
 
-    new = new_key({"name": arguments.name, "role": arguments.role, **_lifetime(arguments)})
-    print(with_pool(lambda pool: keys.create(pool, new)).text)
+    fields = new_key({"name": arguments.name, "role": arguments.role, **_lifetime(arguments)})
+    print(with_pool(lambda pool: keys.create(pool, fields)).text)
 
 
 def list_keys(_: Namespace) -> None:
@@ -56,7 +56,7 @@ def _relations(key: KeyInfo) -> str:
 
 
 def rotate_key(arguments: Namespace) -> None:
-    """Create a successor and print it; what happens to the old key goes to standard error."""
+    """Create a successor and print it; the note on the old key goes to standard error."""
     import sys
 
     from monitor.resources.key import rotation
@@ -67,7 +67,7 @@ def rotate_key(arguments: Namespace) -> None:
     fields = rotation({"overlap": overlap_s, **_lifetime(arguments)})
     successor = with_pool(lambda pool: keys.rotate_key(pool, key_id, fields))
     print(successor.text)
-    print(f"{key_id} goes on for {arguments.overlap}, then ends.", file=sys.stderr)
+    print(f"{key_id} stays valid for {arguments.overlap}.", file=sys.stderr)
 
 
 def revoke_key(arguments: Namespace) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from monitor.cli.commands import bar, local_actor, own_or_stack_settings, sync_all
+from monitor.cli.commands import bar, local_actor, settings_or_stacks, sync_all
 
 
 def new_key(_: Namespace) -> None:
@@ -26,7 +26,7 @@ def rotate(_: Namespace) -> None:
     from monitor.storage.postgres.pool import make_pool
 
     logs.configure("secrets", "warning")
-    settings = own_or_stack_settings("DATABASE_URL", "REDIS_URL")
+    settings = settings_or_stacks("DATABASE_URL", "REDIS_URL")
     database_url, redis_url = settings.need("DATABASE_URL"), settings.need("REDIS_URL")
     vault = Vault(settings.monitor_encryption_keys)
 
@@ -34,7 +34,7 @@ def rotate(_: Namespace) -> None:
         async with make_pool(database_url, max_size=1) as pool:
             with bar("Encrypting") as progress, acting(local_actor()):
                 changed = await rotate(pool, vault, progress)
-            # Even if nothing changed: an earlier run may have been interrupted before this.
+            # Even if nothing changed: the last run may have been interrupted before this.
             await sync_all(pool, redis_url)
         return changed
 

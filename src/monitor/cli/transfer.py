@@ -27,37 +27,34 @@ if TYPE_CHECKING:
 
     from monitor.cli.client import Access, Upload
 
-_FAILURES_SHOWN = 20
-_PROGRESS_TIMEOUT_S = 15.0
+_MAX_SHOWN = 20
+_STATUS_TIMEOUT_S = 15.0
 _BOM = b"\xef\xbb\xbf"
 
 
 def import_websites(arguments: Namespace) -> int:
-    """Import a file; returns the exit code: 1 if lines failed."""
+    """Import a file; returns the exit code: 1 where lines failed."""
     from monitor.cli.aio import run
-    from monitor.cli.client import Broken
+    from monitor.cli.client import Interrupted
 
     access = _access(arguments)
     key = arguments.resume or uuid.uuid4().hex
     began = time.monotonic()
     with _lines(arguments) as file, _failures_file(arguments.failures) as failures:
         try:
-            done = run(_import(access, file, key, arguments, failures))
-        except KeyboardInterrupt:
-            _print_progress(access, key, arguments)
+            result = run(_import(access, file, key, arguments, failures))
+        except (KeyboardInterrupt, Interrupted):
+            _print_how_to_resume(access, key, arguments)
             raise
-        except Broken:
-            _print_progress(access, key, arguments)
-            raise
-    _print_failures(done, arguments.failures)
-    _print_counts(done, time.monotonic() - began)
-    return 1 if done["failed"] else 0
+    _print_failures(result, arguments.failures)
+    _print_summary(result, time.monotonic() - began)
+    return 1 if result["failed"] else 0
 
 
 def _access(arguments: Namespace) -> Access:
-    """URL and key of the options, else of the settings, else of the stack on MONITOR_DATA_DIR.
+    """From the options, else from the settings, else from the local stack.
 
-    If either is given, none of the stack's is used: its key must not be sent to another URL.
+    If one of them is set, none of the stack's are used: its key must not be sent to another URL.
     """
     from monitor.cli.client import Access
     from monitor.local.directory import DataDirectory
@@ -66,7 +63,7 @@ def _access(arguments: Namespace) -> Access:
     url = arguments.url or settings.monitor_url
     key = arguments.key or settings.monitor_api_key
     if not url and not key:
-        stack = DataDirectory(settings.monitor_data_dir).published()
+        stack = DataDirectory(settings.monitor_data_dir).published_settings()
         url, key = stack.get("MONITOR_URL"), stack.get("MONITOR_API_KEY")
     if not url:
         raise SettingsError("Where is the API? Give --url or set MONITOR_URL.")
@@ -83,7 +80,7 @@ def _access(arguments: Namespace) -> Access:
 
 @contextlib.contextmanager
 def _lines(arguments: Namespace) -> Iterator[BinaryIO]:
-    """The lines to send, as a file that can be read again from its start."""
+    """The lines to send, as a seekable file."""
     with contextlib.ExitStack() as stack:
         if arguments.file == "-":
             file: BinaryIO = stack.enter_context(tempfile.TemporaryFile())
@@ -106,7 +103,7 @@ def _opened(path: str) -> BinaryIO:
 
 
 def _format(arguments: Namespace, file: BinaryIO) -> str:
-    """As requested, else by the file's suffix, else by its first byte: NDJSON or CSV."""
+    """From the option, else from the extension, else from the first bytes of the file."""
     start = file.read(4096).removeprefix(_BOM).lstrip()
     file.seek(0)
     suffix = Path(arguments.file).suffix.lower()
@@ -114,7 +111,7 @@ def _format(arguments: Namespace, file: BinaryIO) -> str:
     by_content = "ndjson" if start[:1] in (b"{", b"[", b"") else "csv"
     name = str(arguments.format or by_suffix or by_content)
     if name == "ndjson" and start.startswith(b"["):
-        raise MonitorError(f"{arguments.file} is a JSON array: write one object a line instead.")
+        raise MonitorError(f"{arguments.file} is a JSON array: write one object per line instead.")
     return name
 
 
@@ -136,7 +133,7 @@ def _convert(file: BinaryIO, converted: BinaryIO, name: str) -> None:
 
 @contextlib.contextmanager
 def _failures_file(path: str | None) -> Iterator[BinaryIO | None]:
-    """Opened before anything is sent: after a million lines it is too late to fail."""
+    """Opened before anything is sent: an error after a million lines would be too late."""
     if path is None:
         yield None
         return
@@ -156,15 +153,15 @@ async def _import(
     size = file.seek(0, os.SEEK_END)
     with _bar("Importing", size) as bar:
         async with client(access) as api:
-            done = await api.import_lines(_upload(file, key, arguments, bar))
-            if failures is not None and done["failed"]:
-                async for block in api.failures(done["id"]):
+            result = await api.import_lines(_upload(file, key, arguments, bar))
+            if failures is not None and result["failed"]:
+                async for block in api.failures(result["id"]):
                     failures.write(block)
-    return done
+    return result
 
 
 def _bar(title: str, size: int | None = None) -> tqdm[Any]:
-    """A progress bar on a terminal; nothing elsewhere."""
+    """A progress bar, shown only on a terminal."""
     from tqdm import tqdm
 
     return tqdm(desc=title, total=size, unit="B", unit_scale=True, file=sys.stderr, disable=None)
@@ -173,61 +170,60 @@ def _bar(title: str, size: int | None = None) -> tqdm[Any]:
 def _upload(file: BinaryIO, key: str, arguments: Namespace, bar: tqdm[Any]) -> Upload:
     from monitor.cli.client import Upload
 
-    def at(position: int) -> None:
+    def on_progress(position: int) -> None:
         bar.update(position - bar.n)
 
-    def waiting(reason: str, wait_s: int) -> None:
+    def on_wait(reason: str, wait_s: int) -> None:
         bar.clear()
         print(f"monitor: {single_line(reason)} Resuming in {wait_s} s.", file=sys.stderr)
 
-    return Upload(file, key, dry_run=arguments.dry_run, at=at, waiting=waiting)
+    return Upload(file, key, dry_run=arguments.dry_run, on_progress=on_progress, on_wait=on_wait)
 
 
-def _print_progress(access: Access, key: str, arguments: Namespace) -> None:
-    """Print how many lines are stored, and how to resume."""
+def _print_how_to_resume(access: Access, key: str, arguments: Namespace) -> None:
+    """Print how many lines are imported, and how to resume."""
     import asyncio
 
     from monitor.cli.aio import run
     from monitor.cli.client import client
 
-    async def ask() -> dict[str, Any] | None:
-        async with asyncio.timeout(_PROGRESS_TIMEOUT_S), client(access) as api:
-            return await api.settled_import(key)
+    async def status() -> dict[str, Any] | None:
+        async with asyncio.timeout(_STATUS_TIMEOUT_S), client(access) as api:
+            return await api.idle_import(key)
 
     try:
-        stored = run(ask())
+        document = run(status())
     except (MonitorError, TimeoutError):
-        print("How many lines are in is not known.", file=sys.stderr)
-        stored = None
+        print("The number of imported lines is unknown.", file=sys.stderr)
     else:
-        lines = stored["lines"] if stored else 0
-        dry = " of a dry run, which changes nothing," if arguments.dry_run else ""
-        print(f"Stopped: {lines} lines{dry} are in.", file=sys.stderr)
-        if not stored:
+        lines = document["lines"] if document else 0
+        dry = " of a dry run" if arguments.dry_run else ""
+        print(f"Stopped after {lines} lines{dry}.", file=sys.stderr)
+        if not document:
             return
     dry = " --dry-run" if arguments.dry_run else ""
     command = f"monitor import {shlex.quote(arguments.file)}{dry} --resume {shlex.quote(key)}"
-    print(f"To go on, with the same lines: {command}", file=sys.stderr)
+    print(f"To resume with the same file: {command}", file=sys.stderr)
 
 
-def _print_failures(done: dict[str, Any], path: str | None) -> None:
-    for failed in done["failures"][:_FAILURES_SHOWN]:
+def _print_failures(result: dict[str, Any], path: str | None) -> None:
+    for failed in result["failures"][:_MAX_SHOWN]:
         for error in failed["errors"]:
             problem = single_line(f"{error['field']}: {error['message']}")
             print(f"line {failed['line']}: {problem}", file=sys.stderr)
-    if done["failed"] > _FAILURES_SHOWN:
+    if result["failed"] > _MAX_SHOWN:
         where = f"all are in {path}" if path else "--failures FILE writes all"
-        print(f"... and {done['failed'] - _FAILURES_SHOWN} more lines; {where}", file=sys.stderr)
+        print(f"... and {result['failed'] - _MAX_SHOWN} more lines; {where}", file=sys.stderr)
 
 
-def _print_counts(done: dict[str, Any], seconds: float) -> None:
-    what = "Dry run, nothing was changed" if done["dry_run"] else "Imported"
-    counts = ", ".join(f"{done[n]} {n}" for n in ("created", "updated", "unchanged", "failed"))
+def _print_summary(result: dict[str, Any], seconds: float) -> None:
+    what = "Dry run, nothing was changed" if result["dry_run"] else "Imported"
+    counts = ", ".join(f"{result[n]} {n}" for n in ("created", "updated", "unchanged", "failed"))
     print(f"{what}: {counts}, in {seconds:.1f} s.")
 
 
 def export_websites(arguments: Namespace) -> None:
-    """Export to a file, whole or not at all, or to the standard output."""
+    """Export to a file atomically, or to standard output."""
     from monitor.cli.aio import run
 
     access = _access(arguments)
@@ -235,14 +231,14 @@ def export_websites(arguments: Namespace) -> None:
     if arguments.file in (None, "-"):
         run(_export(access, arguments, _standard_output()))
         return
-    with _atomic_file(Path(arguments.file)) as file:
+    with _written(Path(arguments.file)) as file:
         count = run(_export(access, arguments, file))
     took_s = time.monotonic() - began
     print(f"Exported {count} websites to {arguments.file} in {took_s:.1f} s.")
 
 
 def _standard_output() -> BinaryIO | TerminalBytes:
-    """Standard output, with control characters escaped on a terminal."""
+    """Raw output; on a terminal with control characters escaped."""
     return TerminalBytes(sys.stdout) if sys.stdout.isatty() else sys.stdout.buffer
 
 
@@ -251,8 +247,8 @@ async def _export(access: Access, arguments: Namespace, out: BinaryIO | Terminal
     from monitor.cli.client import client
     from monitor.resources.lines import RowCount
 
-    chosen = {name: getattr(arguments, name) for name in ("region", "paused", "q")}
-    query = {name: value for name, value in chosen.items() if value is not None}
+    filters = {name: getattr(arguments, name) for name in ("region", "paused", "q")}
+    query = {name: value for name, value in filters.items() if value is not None}
     is_csv = arguments.file is not None and arguments.file.lower().endswith(".csv")
     query["format"] = arguments.format or ("csv" if is_csv else "ndjson")
     count = RowCount(csv=query["format"] == "csv")
@@ -267,9 +263,9 @@ async def _export(access: Access, arguments: Namespace, out: BinaryIO | Terminal
 
 
 @contextlib.contextmanager
-def _atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that is moved to its name once it is complete; only its owner may read it, as URLs
-    may hold secrets. Anything but a regular file, such as /dev/null, is written to directly."""
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name once it is complete, readable only by its owner, because URLs may
+    contain secrets. Special files such as /dev/null are written to directly."""
     try:
         if path.exists() and not path.is_file():
             with path.open("wb") as there:

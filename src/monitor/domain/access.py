@@ -1,4 +1,4 @@
-"""Who may do what. Pure."""
+"""Roles and identities. Pure."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from msgspec import Struct
 
 
 class Role(StrEnum):
-    """What an API key allows: each role allows what the ones before it do."""
+    """What an API key allows: each role includes the ones before it."""
 
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
 
     def covers(self, needed: Role) -> bool:
-        """Whether a key of this role may do what needs ``needed``."""
+        """Whether this role includes ``needed``."""
         order = tuple(Role)
         return order.index(self) >= order.index(needed)
 
 
 class KeyState(StrEnum):
-    """Whether a key works, and if not, why not."""
+    """Whether a key is valid, and if not, why."""
 
     ACTIVE = "active"
     EXPIRED = "expired"
@@ -30,8 +30,7 @@ class KeyState(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why nobody is let in: nothing was sent that could be a key, there is no such key, or the
-    key, rightly given, has ended."""
+    """Why a request is not authenticated: no key was sent, the key is unknown, or it has ended."""
 
     MISSING = "missing"
     UNKNOWN = "unknown"
@@ -40,7 +39,7 @@ class Refusal(StrEnum):
 
 
 class Identity(Struct, frozen=True):
-    """Who asks: a key that works."""
+    """The caller: a valid key."""
 
     key_id: UUID
     name: str

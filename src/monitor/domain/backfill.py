@@ -1,7 +1,7 @@
-"""Outages whose end is reported and whose beginning was never recorded. Pure.
+"""Backfill of outages whose end is reported and whose beginning was never recorded. Pure.
 
-While Postgres is away an outage may begin and end: the report of its end takes the place of that of
-its beginning, which may also be given up, or come later. It was an outage all the same.
+While Postgres is away, an outage may begin and end: the report of its end replaces that of its
+beginning, which may also be lost or arrive later. It was an outage nevertheless.
 """
 
 from __future__ import annotations
@@ -16,36 +16,38 @@ from monitor.domain.verdict import Flip, Verdict
 
 
 class Recorded(Struct, frozen=True):
-    """The verdict of one region about one website that is recorded, by the check of ``slot_s``."""
+    """A region's recorded verdict about a website, by the check of ``slot_s``."""
 
     verdict: Verdict
     slot_s: int
 
 
-def missed_beginnings(
+def missing_down_flips(
     flips: Iterable[Flip],
     recorded: Mapping[tuple[str, UUID], Recorded],
     last_resolved_s: Mapping[UUID, int],
 ) -> list[Flip]:
-    """The beginnings that these flips tell of and that were not recorded, as flips.
+    """The flips to down that these flips imply and that were never recorded.
 
-    Outages from before the last incident of their website ended belong to it or to a time in which
-    it was paused.
+    An outage that began before the end of its website's last incident belongs to that incident, or
+    to a time when the website was paused.
     """
     return [
-        _beginning(flip)
+        _down_flip(flip)
         for flip in flips
         if flip.ended is not None
         and last_resolved_s.get(flip.website_id, 0) <= flip.ended.since_s < flip.at_s
-        and _is_news(flip, recorded.get((flip.region, flip.website_id)))
+        and _is_unrecorded(flip, recorded.get((flip.region, flip.website_id)))
     ]
 
 
-def _is_news(flip: Flip, held: Recorded | None) -> bool:
-    return held is None or (held.verdict is Verdict.UP and held.slot_s < flip.slot_s - 1)
+def _is_unrecorded(flip: Flip, recorded: Recorded | None) -> bool:
+    if recorded is None:
+        return True
+    return recorded.verdict is Verdict.UP and recorded.slot_s < flip.slot_s - 1
 
 
-def _beginning(flip: Flip) -> Flip:
+def _down_flip(flip: Flip) -> Flip:
     ended = flip.ended
     assert ended is not None
     return Flip(
@@ -59,18 +61,18 @@ def _beginning(flip: Flip) -> Flip:
     )
 
 
-def in_turn(flips: Sequence[Flip], missed: Sequence[Flip]) -> list[list[Flip]]:
-    """The flips and the beginnings that were missed, of each website one after the other as it was.
+def replay_rounds(flips: Sequence[Flip], backfilled: Sequence[Flip]) -> list[list[Flip]]:
+    """All flips in rounds to replay one after the other: each website's in the order they happened.
 
-    A beginning that is among the flips is known in more detail there.
+    A reported flip to down replaces the backfilled one, as it has more detail.
     """
-    told = {(f.region, f.website_id, f.at_s) for f in flips if f.verdict is Verdict.DOWN}
-    more = [m for m in missed if (m.region, m.website_id, m.at_s) not in told]
+    reported = {(f.region, f.website_id, f.at_s) for f in flips if f.verdict is Verdict.DOWN}
+    more = [b for b in backfilled if (b.region, b.website_id, b.at_s) not in reported]
     rounds: list[list[Flip]] = []
-    seen: Counter[UUID] = Counter()
+    count: Counter[UUID] = Counter()
     for flip in sorted([*flips, *more], key=lambda f: (f.at_s, f.slot_s)):
-        if seen[flip.website_id] == len(rounds):
+        if count[flip.website_id] == len(rounds):
             rounds.append([])
-        rounds[seen[flip.website_id]].append(flip)
-        seen[flip.website_id] += 1
+        rounds[count[flip.website_id]].append(flip)
+        count[flip.website_id] += 1
     return rounds

@@ -1,4 +1,4 @@
-"""What workers can do: how busy one was in a span of time, and what a region's add up to."""
+"""Capacity of workers: the load of one process, and the sum over a region."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 ENOUGH_CHECKS = 100
-"""Fewer checks in a span say nothing of how many there could have been."""
+"""With fewer checks in a span, the capacity cannot be estimated."""
 
 
 class Work(Struct, frozen=True):
-    """What a worker process had done by an instant, in totals since it began.
+    """The work of a process up to an instant, in totals since its start.
 
-    ``at_s``: any steady clock. ``cpu_s``: of all its threads. ``message_s``: held by messages,
+    ``at_s``: any monotonic clock. ``cpu_s``: of all its threads. ``message_s``: held by messages,
     summed over its threads. ``check_s``: spent in checks, summed over all of them.
     """
 
@@ -24,16 +24,16 @@ class Work(Struct, frozen=True):
     check_s: float
 
 
-class Limits(Struct, frozen=True):
-    """What one process has of each: messages and checks that may be under way at once."""
+class WorkerLimits(Struct, frozen=True):
+    """How many messages and checks one process can run at once."""
 
     threads: int
     concurrency: int
 
 
 class Load(Struct, frozen=True):
-    """Checks a second, the busy share of what is scarcest (1.0: all of it), and checks a second
-    that would take all of it; None where too little was done to tell.
+    """Checks per second, the utilisation of the scarcest resource (1.0: all of it), and the checks
+    per second that would use all of it; None where there were too few checks to tell.
     """
 
     checks_per_s: float
@@ -42,9 +42,10 @@ class Load(Struct, frozen=True):
 
 
 class RegionLoad(Struct, frozen=True):
-    """The loads of a region's processes added up; ``utilisation`` is their mean, 0.0 without any.
+    """The sum of the loads of a region's processes; ``utilisation`` is their mean, or 0.0.
 
-    A process whose capacity is not known yet counts as the mean of those that are. None: of none.
+    A process with an unknown capacity counts as the mean of the others; None where all are
+    unknown.
     """
 
     processes: int
@@ -54,11 +55,11 @@ class RegionLoad(Struct, frozen=True):
     capacity_per_s: float | None
 
 
-def load_between(first: Work, last: Work, limits: Limits) -> Load:
-    """How busy a process was between two instants.
+def load_between(first: Work, last: Work, limits: WorkerLimits) -> Load:
+    """The load of a process between two instants.
 
-    Its event loop has one core, its messages ``threads`` places, its checks ``concurrency``:
-    the one that is nearest to used up is what would stop it.
+    Its event loop has one core, its messages have ``threads`` threads, its checks ``concurrency``
+    slots. The resource closest to exhaustion limits the process.
     """
     span_s = last.at_s - first.at_s
     if span_s <= 0:
@@ -69,17 +70,17 @@ def load_between(first: Work, last: Work, limits: Limits) -> Load:
         (last.message_s - first.message_s) / (span_s * limits.threads),
         (last.check_s - first.check_s) / (span_s * limits.concurrency),
     )
-    known = checks >= ENOUGH_CHECKS and busy > 0
-    return Load(checks / span_s, busy, checks / span_s / busy if known else None)
+    measurable = checks >= ENOUGH_CHECKS and busy > 0
+    return Load(checks / span_s, busy, checks / span_s / busy if measurable else None)
 
 
-def add_up(loads: Sequence[tuple[Limits, Load]]) -> RegionLoad:
-    """A region's processes as one."""
-    known = [load.capacity_per_s for _, load in loads if load.capacity_per_s is not None]
+def add_up(loads: Sequence[tuple[WorkerLimits, Load]]) -> RegionLoad:
+    """Sum the processes of a region."""
+    capacities = [load.capacity_per_s for _, load in loads if load.capacity_per_s is not None]
     return RegionLoad(
         processes=len(loads),
         concurrency=sum(limits.concurrency for limits, _ in loads),
         checks_per_s=sum(load.checks_per_s for _, load in loads),
         utilisation=sum(load.utilisation for _, load in loads) / len(loads) if loads else 0.0,
-        capacity_per_s=sum(known) / len(known) * len(loads) if known else None,
+        capacity_per_s=sum(capacities) / len(capacities) * len(loads) if capacities else None,
     )

@@ -1,4 +1,4 @@
-"""Errors of our own: each says in one sentence what is wrong and what to do about it."""
+"""Our own errors: each states in a sentence what is wrong and what to do about it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from msgspec import Struct
 
 
 class FieldProblem(Struct, frozen=True):
-    """One field that was refused, and why: ``field`` is the name the caller used."""
+    """An invalid field and the reason: ``field`` is the name that the caller used."""
 
     field: str
     message: str
 
 
 class MonitorError(Exception):
-    """Base of every error this product raises on purpose."""
+    """Base of every error that this product raises deliberately."""
 
 
 class SettingsError(MonitorError):
@@ -21,7 +21,7 @@ class SettingsError(MonitorError):
 
 
 class InvalidInput(MonitorError):
-    """The caller sent something that cannot be accepted; nothing was changed."""
+    """The input is invalid; nothing was changed."""
 
     def __init__(self, problems: list[FieldProblem]) -> None:
         super().__init__("; ".join(f"{p.field}: {p.message}" for p in problems))
@@ -37,7 +37,7 @@ class BadQuery(InvalidInput):
 
 
 class NotFound(MonitorError):
-    """What was asked for does not exist; ``code`` is stable and says which kind of thing."""
+    """The object does not exist; ``code`` is stable and names its kind."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class NotFound(MonitorError):
 
 
 class Conflict(MonitorError):
-    """The change contradicts what is stored; ``code`` is stable, ``field`` the name at fault."""
+    """The change conflicts with stored data; ``code`` is stable, ``field`` the field at fault."""
 
     def __init__(self, code: str, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ class Conflict(MonitorError):
 
 
 class Unavailable(MonitorError):
-    """A server we depend on did not answer; trying again later may help."""
+    """A server we depend on did not answer; a retry may help."""
 
     def __init__(self, dependency: str, message: str) -> None:
         super().__init__(f"{dependency}: {message}")
@@ -62,11 +62,11 @@ class Unavailable(MonitorError):
 
 
 class Busy(MonitorError):
-    """As much of this as may run at once is under way; later there is room."""
+    """The limit of concurrent operations is reached; a retry may help."""
 
 
 class BodyStalled(MonitorError):
-    """The caller stopped sending before the body was whole."""
+    """The caller stopped sending before the body was complete."""
 
 
 class SecretsUnreadable(MonitorError):
@@ -80,11 +80,11 @@ class SecretsUnreadable(MonitorError):
 
 
 class BadMessage(MonitorError):
-    """A queue message cannot be understood; retrying it would not help."""
+    """A queue message cannot be decoded; a retry would not help."""
 
 
 class DeliveryError(MonitorError):
-    """A channel could not deliver. ``permanent`` says that trying again cannot help."""
+    """A channel could not deliver. ``permanent``: a retry cannot help."""
 
     def __init__(self, message: str, *, permanent: bool) -> None:
         super().__init__(message)

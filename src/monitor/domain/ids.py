@@ -1,4 +1,4 @@
-"""Identifiers. Random ones sort by creation; derived ones make that running twice stores once."""
+"""Identifiers. Random ones sort by creation; derived ones make repeated writes idempotent."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def uuid7(unix_ms: int, random_bytes: bytes) -> UUID:
 
 
 def incident_id(website_id: UUID, started_at_s: int) -> UUID:
-    """The one id that an incident of this website starting at this Unix second can have."""
+    """The id of the incident of this website that starts at this Unix second."""
     return uuid5(NAMESPACE, f"incident:{website_id}:{started_at_s}")
 
 
 def notification_id(incident: UUID, event: str, channel: str, recipient: str) -> UUID:
-    """The one id that this event of this incident can have for this recipient."""
+    """The id of the notification of this event of this incident for this recipient."""
     return uuid5(NAMESPACE, f"notification:{incident}:{event}:{channel}:{recipient}")
 
 
 def ring_position(website_id: UUID) -> int:
-    """Where on its ring a website sits: a uniform 32-bit number that never changes."""
+    """A website's position on its ring: a uniform 32-bit number that never changes."""
     return int.from_bytes(hashlib.blake2s(website_id.bytes, digest_size=4).digest(), "big")

@@ -1,4 +1,4 @@
-"""When a website is down: by quorum of fresh verdicts. Pure."""
+"""Whether a website is down, by quorum of fresh verdicts. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor.domain.outcome import Reason
 
 
 class Event(StrEnum):
-    """What of an incident is told to its recipients."""
+    """The events of an incident that its recipients are notified of."""
 
     OPENED = "opened"
     RESOLVED = "resolved"
@@ -32,7 +32,7 @@ class Resolution(StrEnum):
 
 
 class DownVerdict(Struct, frozen=True):
-    """A region that holds the website down since ``at_s``, and why."""
+    """A region's verdict that the website has been down since ``at_s``, and why."""
 
     region: str
     at_s: int
@@ -42,7 +42,7 @@ class DownVerdict(Struct, frozen=True):
 
 
 class Opening(Struct, frozen=True):
-    """An incident to open: when it began, the cause to name, and the regions that see it."""
+    """An incident to open: its start, its cause, and the regions with a down verdict."""
 
     started_at_s: int
     cause: DownVerdict
@@ -50,7 +50,7 @@ class Opening(Struct, frozen=True):
 
 
 def quorum_down(fresh: Collection[str], down: Collection[str]) -> bool | None:
-    """Whether more than half of the regions with fresh verdicts hold the website down.
+    """Whether more than half of the regions with fresh verdicts have the website as down.
 
     None where no region has a fresh verdict: not measured is neither up nor down.
     """
@@ -60,12 +60,12 @@ def quorum_down(fresh: Collection[str], down: Collection[str]) -> bool | None:
 
 
 def opening(fresh: Collection[str], verdicts: Collection[DownVerdict]) -> Opening | None:
-    """The incident these verdicts make, or None where there is no quorum.
+    """The incident that these verdicts open, or None without a quorum.
 
-    It started when the region that completed the quorum first saw a failure.
+    It starts with the first failure in the region that completed the quorum.
     """
-    held = sorted((v for v in verdicts if v.region in fresh), key=lambda v: (v.at_s, v.region))
-    if not quorum_down(fresh, [v.region for v in held]):
+    counted = sorted((v for v in verdicts if v.region in fresh), key=lambda v: (v.at_s, v.region))
+    if not quorum_down(fresh, [v.region for v in counted]):
         return None
-    deciding = held[len(set(fresh)) // 2]
-    return Opening(deciding.at_s, held[0], tuple(sorted(v.region for v in held)))
+    deciding = counted[len(set(fresh)) // 2]
+    return Opening(deciding.at_s, counted[0], tuple(sorted(v.region for v in counted)))

@@ -1,7 +1,7 @@
-"""What travels on the queues. Every message carries the version of its schema, ``v``.
+"""Messages on the queues. Every message has the version of its schema, ``v``.
 
-A worker reads the version it knows and older ones, and passes over fields that it does not know. A
-newer version it hands on, see ``queue/broker.py``.
+A worker reads its own version and older ones, and ignores unknown fields. Newer versions are
+forwarded, see ``queue/broker.py``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ VERSION = 1
 
 
 def checks_queue(region: str) -> str:
-    """The queue that this region's workers serve."""
+    """The queue of this region's workers."""
     return f"checks.{region}"
 
 
@@ -43,7 +43,7 @@ class CheckBatch(Struct, frozen=True, kw_only=True):
 
 
 class CheckWebsites(Struct, frozen=True, kw_only=True):
-    """Check these websites out of turn: new ones, changed ones, and suspects once more."""
+    """Check these websites outside their slots: new and changed ones, and suspects again."""
 
     v: int = VERSION
     region: str
@@ -52,20 +52,20 @@ class CheckWebsites(Struct, frozen=True, kw_only=True):
 
 
 class RecordFlips(Struct, frozen=True, kw_only=True):
-    """Verdicts that changed in one region."""
+    """Changed verdicts of one region."""
 
     v: int = VERSION
     flips: list[Flip]
 
 
 class SyncChanges(Struct, frozen=True, kw_only=True):
-    """Bring the projection up to date with the change rows."""
+    """Apply the change rows to the projection."""
 
     v: int = VERSION
 
 
 class Deliver(Struct, frozen=True, kw_only=True):
-    """Deliver what is due in the outbox.
+    """Deliver everything due in the outbox.
 
     Nothing reads ``notification_id`` any more. It is still sent because workers of the previous
     version refuse a message without it; the version after this one need not send it.
@@ -79,7 +79,7 @@ Payload = CheckBatch | CheckWebsites | RecordFlips | SyncChanges | Deliver
 
 
 class Outgoing(Struct, frozen=True):
-    """A message to send: to which actor on which queue, and not before when (Unix, ms; 0: now)."""
+    """A message to send to an actor on a queue, not before a time (Unix, ms; 0: now)."""
 
     queue: str
     actor: str
@@ -87,7 +87,7 @@ class Outgoing(Struct, frozen=True):
     not_before_ms: int = 0
 
     def kwargs(self) -> dict[str, Any]:
-        """The payload as JSON-able arguments of the actor."""
+        """The payload as JSON-serialisable arguments of the actor."""
         return {"payload": msgspec.to_builtins(self.payload)}
 
 
@@ -113,9 +113,9 @@ def deliver(notification_id: UUID, not_before_ms: int = 0) -> Outgoing:
 
 
 def deliver_due(queued: Sequence[UUID]) -> list[Outgoing]:
-    """One nudge for all of these notifications, due now; none where there are none.
+    """One message for all of these notifications, or none without any.
 
-    Whoever is nudged delivers whatever is due: a message a row would say the same many times.
+    A worker delivers everything that is due, so further messages would be redundant.
     """
     return [deliver(row_id) for row_id in queued[:1]]
 
@@ -124,13 +124,13 @@ P = TypeVar("P", CheckBatch, CheckWebsites, RecordFlips, SyncChanges, Deliver)
 
 
 def is_newer(payload: object) -> bool:
-    """Whether a payload says that it is of a newer version than this one reads."""
+    """Whether the payload is of a newer version than this process can read."""
     version = payload.get("v") if isinstance(payload, dict) else None
     return isinstance(version, int) and version > VERSION
 
 
 def decode(payload: object, kind: type[P]) -> P:
-    """Read a message's payload. Raises BadMessage where it is malformed or from a newer version."""
+    """Decode a payload. Raises BadMessage where it is malformed or of a newer version."""
     if is_newer(payload):
         raise BadMessage(f"{kind.__name__}: a version newer than {VERSION}")
     try:

@@ -1,4 +1,4 @@
-"""What a check found, in closed vocabularies."""
+"""The outcome of a check, in closed vocabularies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 
 class Reason(StrEnum):
-    """Why a check did not find the website up. The set is closed; values are stable."""
+    """Why a check did not find the website up. A closed set with stable values."""
 
     DNS_ERROR = "dns_error"
     DNS_TIMEOUT = "dns_timeout"
@@ -49,11 +49,11 @@ NETWORK_REASONS = frozenset(
         Reason.RESPONSE_TIMEOUT,
     }
 )
-"""Reasons that a region which lost its own network would also see."""
+"""Reasons that a region without a network would also report."""
 
 
 class Result(IntEnum):
-    """Up, down, or not measured: a check that says nothing about the website."""
+    """Up, down, or not measured: the check tells nothing about the website."""
 
     NOT_MEASURED = 0
     UP = 1
@@ -63,8 +63,8 @@ class Result(IntEnum):
 class Timings(Struct):
     """Milliseconds spent in each phase, summed over redirects; 0.0 where a phase did not happen.
 
-    dns: name to address; connect: TCP; tls: handshake; wait: request sent to first byte of
-    the answer's head; transfer: head to end of what was read of the body.
+    dns: name to address; connect: TCP; tls: handshake; wait: request sent to first byte of the
+    response; transfer: first byte to the end of what is read of the body.
     """
 
     dns_ms: float = 0.0
@@ -79,9 +79,9 @@ class Timings(Struct):
 
 
 class Outcome(Struct, frozen=True):
-    """What one check found. ``status_code`` is 0 and ``response_ms`` None where none came.
+    """The outcome of one check. Without a response ``status_code`` is 0, ``response_ms`` None.
 
-    ``evidence`` is at most 200 printable characters, written for a person.
+    ``evidence`` is at most 200 printable characters, for a person.
     """
 
     result: Result
@@ -106,7 +106,7 @@ class Tick(Struct, frozen=True):
 
 
 def tick_of(website_id: UUID, region: str, slot_s: int, outcome: Outcome) -> Tick | None:
-    """The point to store, or None: what was not measured leaves a gap."""
+    """The point to store, or None where nothing was measured: that leaves a gap."""
     if outcome.result is Result.NOT_MEASURED:
         return None
     return Tick(
@@ -122,7 +122,7 @@ def tick_of(website_id: UUID, region: str, slot_s: int, outcome: Outcome) -> Tic
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """Foreign text made safe to log, store and mail: one line, printable, bounded."""
+    """Untrusted text made safe to log, store and mail: one line, printable, bounded."""
     head = text[: limit * 2]
     clean = "".join(c if c.isprintable() else " " for c in head)
     return " ".join(clean.split())[:limit]

@@ -1,8 +1,8 @@
-"""Rings, arcs and slots: when each website is due, without ever counting websites.
+"""Rings, arcs and slots: when each website is due, without counting websites.
 
 A ring holds a region's websites of one interval, ordered by a 32-bit hash of their id. The
-position says when in the interval a website is due: position / 2**32 of the way through.
-So adding websites moves nobody, and the work of a minute is a few arcs whatever their size.
+position decides when in the interval a website is due: position / 2**32 of the way through.
+So a new website moves no other, and a minute's work is a few arcs, whatever their size.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from msgspec import Struct
 
 POSITIONS = 2**32
 MINUTE_S = 60
-"""So much is given out at a time."""
+"""Batches are dispatched a minute at a time."""
 
-_REMEMBERED_S = 24 * 3600
+_MAX_MISSED_S = 24 * 3600
 
 
 class Ring(Struct, frozen=True, order=True):
@@ -33,9 +33,9 @@ class Arc(Struct, frozen=True):
 
 
 def arcs_of_window(interval_s: int, start_s: int, end_s: int) -> Iterator[Arc]:
-    """The arcs that fall due in [start_s, end_s), one per cycle of the interval touched.
+    """The arcs due in [start_s, end_s), one for each cycle of the interval that it touches.
 
-    Consecutive windows give arcs that neither overlap nor leave out a position.
+    Consecutive windows give arcs without overlaps or gaps.
     """
     cycle = start_s // interval_s
     while cycle * interval_s < end_s:
@@ -47,9 +47,9 @@ def arcs_of_window(interval_s: int, start_s: int, end_s: int) -> Iterator[Arc]:
 
 
 def batches_of_arc(arc: Arc, interval_s: int, websites: int, batch_size: int) -> list[Arc]:
-    """Cut an arc that holds this many websites into equal ones of about batch_size each.
+    """Split an arc with this many websites into equal parts of about batch_size each.
 
-    Each part is due when its first position is, so the parts are spread evenly in time.
+    A part is due with its first position, so the parts are spread evenly in time.
     """
     if websites == 0:
         return []
@@ -69,26 +69,25 @@ def slots_of_position(position: int, interval_s: int, start_s: int, end_s: int) 
     return [s for s in range(first, end_s, interval_s) if s >= start_s]
 
 
-def left_out(last_s: int | None, minute_s: int) -> tuple[int, int]:
-    """The time [start, end) that nobody gave out before the minute at ``minute_s``.
+def missed_window(last_s: int | None, minute_s: int) -> tuple[int, int]:
+    """The time [start, end) before the minute at ``minute_s`` that was never dispatched.
 
-    ``last_s``: the last minute that was given out; None where none is known. At most a day is
-    told of. Empty as well where the clock was ahead when that minute was noted.
+    ``last_s``: the last dispatched minute; None where none is known. At most a day. Empty also
+    where the clock was ahead when that minute was recorded.
     """
     if last_s is None or last_s >= minute_s:
         return minute_s, minute_s
-    return max(last_s + MINUTE_S, minute_s - _REMEMBERED_S), minute_s
+    return max(last_s + MINUTE_S, minute_s - _MAX_MISSED_S), minute_s
 
 
 _ROOM_FOR_SINGLE_CHECKS = 2_000
 
 
-def most_waiting(batches_a_minute: int) -> int:
-    """How many messages may wait for a region that gets so many batches a minute.
+def max_backlog(batches_a_minute: int) -> int:
+    """How many messages may wait for a region that gets this many batches a minute.
 
-    Ten minutes' worth: more is a region without workers, or with too few, and what is added would
-    only be dropped for its age. Never fewer than 2,000: a website that is added by itself leaves
-    two or three messages until the minute's batches know of it, and some hundreds of those are no
-    sign of anything.
+    Ten minutes' worth: with more, the region has too few workers or none, and new batches would
+    only be dropped for their age. At least 2,000: each new website adds two or three messages of
+    its own until the next minute's batches include it, and a few hundred of those mean nothing.
     """
     return max(10 * batches_a_minute, _ROOM_FOR_SINGLE_CHECKS)

@@ -1,4 +1,4 @@
-"""Charts: which buckets a time span is drawn with, and how buckets add up. Pure.
+"""Charts: the buckets of a time span, and how buckets are merged. Pure.
 
 Times are Unix seconds. A bucket covers [start_s, start_s + width_s).
 """
@@ -13,11 +13,11 @@ HOUR_S = 3600
 DAY_S = 86_400
 MAX_POINTS = 500
 RAW_DAYS = 3
-"""Spans up to this many days are read from raw ticks, longer ones from hourly roll-ups."""
+"""Spans up to this many days use raw ticks, longer ones hourly roll-ups."""
 
 
 class Bucket(Struct, frozen=True):
-    """What one region measured in one span. Response times are None where nothing answered.
+    """The measurements of one region in one span. Response times are None without responses.
 
     ``measured``: checks with a response time, the weight of ``mean_ms``.
     """
@@ -33,9 +33,9 @@ class Bucket(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """How to read a chart: [since_s, until_s) in buckets of ``width_s``, aligned to ``width_s``.
+    """The plan of a chart: [since_s, until_s) in buckets of ``width_s``, aligned to ``width_s``.
 
-    Hourly roll-ups serve [since_s, raw_from_s), raw ticks the rest.
+    [since_s, raw_from_s) is read from hourly roll-ups, the rest from raw ticks.
     """
 
     since_s: int
@@ -45,7 +45,7 @@ class Plan(Struct, frozen=True):
 
 
 def plan(days: int, now_s: int, check_frequency_s: int) -> Plan:
-    """The buckets of the last ``days`` days: at most 500, none narrower than a check's interval."""
+    """The buckets of the last ``days`` days: at most 500, none narrower than the interval."""
     finest = HOUR_S if days > RAW_DAYS else max(60, check_frequency_s)
     span = days * DAY_S
     width = max(-(-span // ((MAX_POINTS - 1) * finest)), 1) * finest
@@ -56,10 +56,10 @@ def plan(days: int, now_s: int, check_frequency_s: int) -> Plan:
 
 
 def merge(buckets: Iterable[Bucket], width_s: int) -> list[Bucket]:
-    """Add up buckets into wider ones aligned to ``width_s``, by region, then by time.
+    """Merge buckets into wider ones aligned to ``width_s``, sorted by region, then time.
 
-    The mean is weighted by measured checks and exact. The p95 of several buckets is the
-    highest of theirs: an upper bound, as percentiles do not add up.
+    The mean is weighted by measured checks and exact. The p95 is the highest of the merged
+    buckets: an upper bound, because percentiles cannot be summed.
     """
     groups: dict[tuple[str, int], list[Bucket]] = {}
     for b in buckets:
@@ -89,10 +89,10 @@ def _higher(one: float | None, other: float | None) -> float | None:
 
 
 class Uptime(Struct, frozen=True):
-    """How much of a span was measured, and how much of what was measured was up.
+    """The measured share of a span, and the share of measured checks that were up.
 
-    ``up_ratio`` is None where nothing was measured; ``measured_ratio`` compares the checks
-    made with the checks that were due.
+    ``up_ratio`` is None where nothing was measured; ``measured_ratio`` is the checks made over the
+    checks due.
     """
 
     checks: int
@@ -101,7 +101,7 @@ class Uptime(Struct, frozen=True):
 
 
 def uptime(buckets: Iterable[Bucket], span_s: float, check_frequency_s: int) -> Uptime:
-    """Sum one region's buckets over a span of this many seconds in which checks were due."""
+    """The uptime from one region's buckets over a span of this many seconds."""
     rows = list(buckets)
     checks = sum(b.checks for b in rows)
     up = sum(b.up for b in rows)

@@ -1,4 +1,4 @@
-"""The one status of a website that people see. Pure."""
+"""The status of a website as people see it. Pure."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def website_status(
     states: Collection[RegionState],
     fresh: Collection[RegionState],
 ) -> Status:
-    """One word for a website.
+    """The status of a website.
 
-    ``states``: what its regions hold; ``fresh``: those of them with a verdict that still counts.
-    Pending: no region has a verdict yet. Unknown: there were verdicts, and none of them is fresh.
-    Down: an incident is open, or is about to be (more than half of the fresh verdicts say so).
+    ``states``: those of its regions; ``fresh``: those with a fresh verdict. Pending: no region has
+    a verdict yet. Unknown: there were verdicts, but none is fresh. Down: an incident is open or
+    about to be, as more than half of the fresh verdicts are down.
     """
     if paused:
         return Status.PAUSED

@@ -1,4 +1,4 @@
-"""What one region holds about one website, and how a check changes it. Pure."""
+"""A region's verdict about a website, and how checks change it. Pure."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from msgspec.structs import replace
 from monitor.domain.outcome import Outcome, Reason, Result
 
 CONFIRMATIONS = 2
-"""Consecutive failures that make a verdict down, the last at least RECHECK_AFTER_S later."""
+"""Consecutive failures for a down verdict, the last at least RECHECK_AFTER_S after the first."""
 
 RECHECK_AFTER_S = 15
-"""A failure that confirms nothing yet is checked again this soon: a first one, and one that comes
-so soon after it that it may be the same blip. That one may have taken the place of the re-check."""
+"""An unconfirmed failure is checked again after this time: the first one, and one so soon after it
+that it may be the same blip, since its check may have replaced the re-check."""
 
 ON_TIME_S = 5
-"""A check that begins within this of its slot counts as made then."""
+"""A check that starts within this time of its slot counts as made at its slot."""
 
 CLOCKS_APART_S = 60
-"""Clocks may differ by so much. What is dated further ahead was written by a clock that was wrong:
-nothing waits until it comes true."""
+"""Clocks may differ by this much. A time further ahead was written by a clock that was wrong, and
+is ignored."""
 
 REPORT_EVERY = 64
-"""A verdict of down that lasts is reported again at every so many failures, for ever."""
+"""A lasting down verdict is reported again after every this many failures."""
 
 _COUNT_WRAPS = 256
-"""Failures are stored in one byte. Stepping back by REPORT_EVERY keeps its multiples coming."""
+"""Failures are stored in one byte. Stepping back by REPORT_EVERY keeps reaching its multiples."""
 
 
 class Verdict(StrEnum):
@@ -38,10 +38,11 @@ class Verdict(StrEnum):
 
 
 class RegionState(Struct, frozen=True):
-    """A region's memory of a website. Times are Unix seconds of slots; 0 means never.
+    """The state of a website in a region. Times are Unix seconds of slots; 0 means never.
 
     ``since_s`` is when the verdict began: for down, the slot of the first failure. ``failures``
-    counts those in a row; after 255 it goes on from 192, so it fits a byte and never stands still.
+    counts consecutive ones; after 255 it continues at 192, so that it fits into a byte and always
+    changes.
     """
 
     slot_s: int = 0
@@ -55,7 +56,7 @@ class RegionState(Struct, frozen=True):
 
 
 class Outage(Struct, frozen=True):
-    """What a region held while it found a website down: since when, and why at last."""
+    """An outage as a region saw it: since when, and the last reason."""
 
     since_s: int
     reason: Reason | None = None
@@ -63,10 +64,10 @@ class Outage(Struct, frozen=True):
 
 
 class Flip(Struct, frozen=True):
-    """A region's verdict changed. ``at_s`` is when it began, ``slot_s`` the check that decided.
+    """A changed verdict of a region. ``at_s`` is when it began, ``slot_s`` the deciding check.
 
-    ``ended``: of one that turned up, the outage that is over: the report of its beginning may have
-    been lost, or come later than this one.
+    ``ended``: for a flip to up, the outage that ended, because the report of its beginning may be
+    lost or arrive later.
     """
 
     website_id: UUID
@@ -81,10 +82,10 @@ class Flip(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """What follows from a check: the new state, whether to report it, whether to look again.
+    """The consequence of a check: the new state, whether to report it, whether to re-check.
 
-    A verdict that changed is reported, and one of down again after 4, 8, 16, 32 failures and
-    at every 64th: so that a report which got lost in any way is made good.
+    A changed verdict is reported. A down verdict is reported again after 4, 8, 16, 32 failures and
+    then every 64, in case a report was lost.
     """
 
     state: RegionState
@@ -94,32 +95,32 @@ class Decision(Struct, frozen=True):
 
 
 def seen_at(slot_s: int, begun_s: float) -> int:
-    """When the check of a slot that began at ``begun_s`` saw what it saw, in Unix seconds.
+    """The time of observation of a slot's check that started at ``begun_s``, in Unix seconds.
 
-    After a stall the checks of two slots may be made at once. They see the same moment: one
+    After a stall, the checks of two slots may run at once. They observe the same moment: one
     failure, not two that confirm each other.
     """
     return slot_s if begun_s - slot_s <= ON_TIME_S else int(begun_s)
 
 
 def is_due(before: RegionState, slot_s: int, now_s: float) -> bool:
-    """Whether a website is still to be checked for a slot."""
+    """Whether a website still has to be checked for a slot."""
     return before.slot_s < slot_s or is_ahead(before.slot_s, now_s)
 
 
 def is_ahead(slot_s: int, now_s: float) -> bool:
-    """Whether a slot lies so far ahead that the clock it was taken from must have been wrong."""
+    """Whether a slot is so far ahead that the clock behind it must have been wrong."""
     return slot_s > now_s + CLOCKS_APART_S
 
 
 def decide(
     before: RegionState, outcome: Outcome, slot_s: int, seen_s: int | None = None
 ) -> Decision | None:
-    """Apply one outcome to what a region held. None: nothing was learned, change nothing.
+    """Apply an outcome to the state of a region. None: nothing was measured, change nothing.
 
-    ``seen_s``: when it was seen, where that is not at its slot; see ``seen_at``.
+    ``seen_s``: the time of observation, if it is not the slot; see ``seen_at``.
 
-    The first verdict up is no flip: a website is taken as up until a region says otherwise.
+    A first verdict of up is not a flip: a website counts as up until a region reports otherwise.
     """
     seen_s = slot_s if seen_s is None else seen_s
     if outcome.result is Result.NOT_MEASURED or not is_due(before, slot_s, seen_s):
@@ -149,7 +150,7 @@ def _decide_up(before: RegionState, outcome: Outcome, slot_s: int) -> Decision:
 def _decide_down(before: RegionState, outcome: Outcome, slot_s: int, seen_s: int) -> Decision:
     failures = before.failures + 1
     first = before.first_failure_s if before.failures else seen_s
-    # A slot may follow the first failure closely; a blip that both fall into is no outage.
+    # A slot may follow closely on the first failure; a blip that covers both is not an outage.
     lasted = failures >= CONFIRMATIONS and seen_s - first >= RECHECK_AFTER_S
     confirmed = before.verdict is Verdict.DOWN or lasted
     flipped = confirmed and before.verdict is not Verdict.DOWN
@@ -163,17 +164,17 @@ def _decide_down(before: RegionState, outcome: Outcome, slot_s: int, seen_s: int
         status_code=outcome.status_code,
         response_ms=outcome.response_ms,
     )
-    again = confirmed and _is_told_again(failures)
-    return Decision(state, report=flipped or again, recheck=not confirmed)
+    repeated = confirmed and _is_reported_again(failures)
+    return Decision(state, report=flipped or repeated, recheck=not confirmed)
 
 
-def _is_told_again(failures: int) -> bool:
-    """Often at first, when a lost report hurts most, then steadily."""
+def _is_reported_again(failures: int) -> bool:
+    """Often at first, when a lost report matters most, then at regular intervals."""
     return failures % REPORT_EVERY == 0 or failures & (failures - 1) == 0
 
 
 def flip_of(website_id: UUID, region: str, decision: Decision, outcome: Outcome) -> Flip:
-    """The report of a decision."""
+    """The flip that reports a decision."""
     state = decision.state
     return Flip(
         website_id,
@@ -189,6 +190,6 @@ def flip_of(website_id: UUID, region: str, decision: Decision, outcome: Outcome)
 
 
 def is_fresh(slot_s: int, check_frequency_s: int, request_timeout_s: int, now_s: float) -> bool:
-    """Whether a verdict still says something: its check is less than about two intervals old."""
+    """Whether a verdict still counts: its check is less than about two intervals old."""
     oldest_s = now_s - (2 * check_frequency_s + request_timeout_s + 60)
     return slot_s > 0 and slot_s >= oldest_s and not is_ahead(slot_s, now_s)

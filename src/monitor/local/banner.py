@@ -1,4 +1,4 @@
-"""The banner that `make up` prints once the stack is ready."""
+"""The banner that is printed once the stack is ready."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _TEXT = """
 """
 
 
-class Facts(Struct, frozen=True):
-    """What the banner shows."""
+class BannerFacts(Struct, frozen=True):
+    """The values in the banner."""
 
     url: str
     key: str
@@ -37,8 +37,8 @@ class Facts(Struct, frozen=True):
     settings: Settings
 
 
-def banner(facts: Facts) -> str:
-    """The URL and key of the API, two commands to paste, where mail goes, what may be checked."""
+def banner(facts: BannerFacts) -> str:
+    """The API's URL and key, two commands to paste, where mail goes, the allowed networks."""
     s, directory = facts.settings, facts.directory
     allowed = [LOOPBACK.replace(",", ", "), *map(str, s.monitor_allow_networks)]
     return _TEXT.format(
@@ -58,6 +58,6 @@ def _mail(settings: Settings, directory: DataDirectory) -> str:
 
 
 def _short(path: Path) -> str:
-    """Relative to the working directory if inside it."""
+    """Relative to the working directory if the path is inside it."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

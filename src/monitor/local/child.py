@@ -1,4 +1,4 @@
-"""A supervised child process: restarted when it ends, its output in a file of its own."""
+"""A supervised child process: restarted when it ends, with a log file of its own."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _LINE_LIMIT_BYTES: Final = 65_536
 
 
 class Child:
-    """One process under supervision.
+    """A supervised process.
 
-    ``spawn`` starts it; if its output is a pipe, that goes to ``log``, and warnings and errors to
-    the console. ``running`` is the process if it has been started already.
+    ``spawn`` starts it. If its output is a pipe, it goes to ``log``, and warnings and incidents to
+    the console. ``running``: the process, if it is already started.
     """
 
     def __init__(
@@ -47,16 +47,16 @@ class Child:
         self._console = console
         self._stop_signal = stop_signal
         self._running = running
-        self._last_output = ""
+        self._last_line = ""
 
-    async def keep(self, stopping: asyncio.Event) -> None:
-        """Run it until ``stopping``; restart it after 1 s when it ends, then 2, 4, ... 30 s."""
+    async def supervise(self, stopping: asyncio.Event) -> None:
+        """Run it until ``stopping``. When it ends, restart it after 1 s, then 2, 4, ... 30 s."""
         clock = asyncio.get_running_loop().time
         pause_s = FIRST_PAUSE_S
         while not stopping.is_set():
             child = self._running = self._running or self._spawn()
-            began, self._last_output = clock(), ""
-            await self._until_it_ends(child)
+            began, self._last_line = clock(), ""
+            await self._wait_for_end(child)
             self._running = None
             if stopping.is_set():
                 return
@@ -64,25 +64,25 @@ class Child:
             self._console.say(
                 self.name,
                 f"ended ({_describe(child.returncode)}), starts again in {pause_s:.0f} s; its log "
-                f"is {self.log}{self._last_output and ': ' + self._last_output}",
+                f"is {self.log}{self._last_line and ': ' + self._last_line}",
             )
-            await happens_within(stopping, pause_s)
+            await is_set_within(stopping, pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
-    def terminate(self) -> None:
-        """Ask it to end."""
+    def request_stop(self) -> None:
+        """Send it the stop signal."""
         if self._running is not None:
             process.send_signal(self._running, self._stop_signal)
 
     def kill(self) -> None:
-        """Kill it and its descendants."""
+        """Kill it and its children."""
         if self._running is not None:
             process.kill_group(self._running)
 
-    async def _until_it_ends(self, child: subprocess.Popen[bytes]) -> None:
+    async def _wait_for_end(self, child: subprocess.Popen[bytes]) -> None:
         pump = asyncio.create_task(self._pump(child.stdout)) if child.stdout else None
         await ended(child)
-        # Its descendants must not go on beside its successor.
+        # Its children must not run beside its successor.
         process.kill_group(child)
         await asyncio.to_thread(child.wait)
         if pump is not None:
@@ -100,17 +100,17 @@ class Child:
                 *lines, rest = (rest + chunk).split(b"\n")
                 rest = rest[-_LINE_LIMIT_BYTES:]
                 for line in filter(bytes.strip, lines):
-                    self._console.log_line(self.name, line)
-                    self._note_output(line)
+                    self._console.show_log(self.name, line)
+                    self._note_line(line)
 
-    def _note_output(self, line: bytes) -> None:
-        """Remember what may explain its end: a sentence or the last line of a traceback."""
+    def _note_line(self, line: bytes) -> None:
+        """Remember a possible reason for its end: a sentence or the last line of a traceback."""
         if not line.startswith(b"{"):  # log lines are shown by themselves
-            self._last_output = printable(line[:800].decode(errors="replace"))
+            self._last_line = printable(line[:800].decode(errors="replace"))
 
 
 class _RotatedLog:
-    """A log of at most 10 MiB and its predecessor, ``NAME.1``."""
+    """A log of at most 10 MiB, and its predecessor ``NAME.1``."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -123,7 +123,7 @@ class _RotatedLog:
         self._file.close()
 
     def write(self, data: bytes) -> None:
-        """Append. If the disk is full the output is lost: a child must not wait for it."""
+        """Append. On a full disk only the log is lost: the child must not block."""
         with contextlib.suppress(OSError):
             if self._file.tell() > _LOG_LIMIT_BYTES:
                 self._path.replace(self._path.with_name(f"{self._path.name}.1"))
@@ -133,7 +133,7 @@ class _RotatedLog:
 
 
 async def ended(child: subprocess.Popen[bytes]) -> None:
-    """Wait for a child process to end; on Linux its id stays reserved until ``wait``."""
+    """Wait for a child to end; on Linux its process id stays reserved until ``wait``."""
     if not hasattr(os, "pidfd_open"):  # only Linux has it
         await asyncio.to_thread(child.wait)
         return
@@ -151,8 +151,8 @@ async def _readable(descriptor: int) -> None:
         os.close(descriptor)
 
 
-async def happens_within(event: asyncio.Event, within_s: float) -> bool:
-    """Whether the event is set within so many seconds."""
+async def is_set_within(event: asyncio.Event, within_s: float) -> bool:
+    """Wait at most this long for the event; returns whether it is set."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), within_s)
     return event.is_set()

@@ -1,4 +1,4 @@
-"""The foreground of a stack: one short line an event; the rest is in the logs."""
+"""Output in the foreground: one short line per event; the rest is in the logs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TextIO
 from monitor.domain.outcome import printable
 from monitor.runtime.terminal import single_line
 
-_LOUD = frozenset({"warning", "error", "critical"})
-_SHOWN = ("incident.",)
+_SHOWN_LEVELS = frozenset({"warning", "error", "critical"})
+_SHOWN_EVENTS = ("incident.",)
 _NOT_DETAILS = frozenset({"event", "exception", "level", "logger", "process", "timestamp"})
 _LINE_LIMIT = 300
 
@@ -23,7 +23,7 @@ class Console:
         self._out = out or sys.stdout
 
     def say(self, who: str, text: str) -> None:
-        """Print one line: the time, the source, and the text."""
+        """Print one line: the time, the source and the text."""
         self.write(f"{dt.datetime.now().astimezone():%H:%M:%S} {who:<9} {single_line(text)}")
 
     def write(self, text: str) -> None:
@@ -31,18 +31,18 @@ class Console:
         try:
             print(text, file=self._out, flush=True)
         except OSError:
-            # The reader of our output is gone (`make up | head`), but the stack goes on: its logs
+            # The reader of our output is gone (`make up | head`). The stack goes on: its logs
             # are in files, and a terminal that closes sends a signal of its own.
             self._out = sys.__stderr__ if self._out is sys.stdout else self._out
 
-    def log_line(self, who: str, line: bytes) -> None:
-        """Show a line of a child's output if it is a warning, an error or an incident."""
+    def show_log(self, who: str, line: bytes) -> None:
+        """Print a log line of a child if it is a warning, an error or an incident."""
         if text := summary(line):
             self.say(who, text)
 
 
 def summary(line: bytes) -> str | None:
-    """A JSON log line in a few words, or None if it is not for the foreground."""
+    """A short form of a JSON log line, or None where it is not shown."""
     try:
         fields = json.loads(line)
     except ValueError:
@@ -50,10 +50,11 @@ def summary(line: bytes) -> str | None:
     if not isinstance(fields, dict):
         return None
     event, level = str(fields.get("event", "")), fields.get("level")
-    if level not in _LOUD and not event.startswith(_SHOWN):
+    if level not in _SHOWN_LEVELS and not event.startswith(_SHOWN_EVENTS):
         return None
     details = [f"{k}={v}" for k, v in fields.items() if k not in _NOT_DETAILS]
     more = ["(more in its log)"] if "exception" in fields else []
-    prefix = [f"{level}:"] if level in _LOUD else []
-    words = [*prefix, event, *details, *more]
+    words = [event, *details, *more]
+    if level in _SHOWN_LEVELS:
+        words.insert(0, f"{level}:")
     return printable(" ".join(words), _LINE_LIMIT)

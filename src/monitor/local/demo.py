@@ -1,4 +1,4 @@
-"""The demo: a small site that fails and recovers on its own, and is watched as a website."""
+"""The demo: a small site that fails and recovers by itself, and its website entry."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ _PAGE = "<!doctype html><title>demo</title><p>{}</p>\n"
 
 
 class Rhythm(Struct, frozen=True):
-    """How long the site fails at least, and how long it then works.
+    """The minimum time that the site fails, and the time it then works.
 
-    It fails until it was requested twice, however late: by a check and its confirmation 15 s
-    later. It fails first, as a new website is checked at once and then not for up to 90 s.
+    It fails until it has been requested twice, however late: a check and its confirmation 15 s
+    later. It starts by failing, because a new website is checked at once and then not for up to
+    90 s.
     """
 
     fails_for_s: float = 20
     works_for_s: float = 240
 
 
-USUAL: Final = Rhythm()
-_ASKED_UNTIL_CONFIRMED: Final = 2
+DEFAULT_RHYTHM: Final = Rhythm()
+_REQUESTS_UNTIL_CONFIRMED: Final = 2
 
 
 class DemoSite:
-    """A site of one page: 200 while it works, 503 while it does not."""
+    """A site with one page: 200 while it works, 503 while it fails."""
 
     def __init__(self, console: Console, rhythm: Rhythm) -> None:
         self._console = console
@@ -52,7 +53,7 @@ class DemoSite:
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one request of one connection."""
         with contextlib.closing(writer), contextlib.suppress(OSError, TimeoutError, ValueError):
-            # Nothing depends on this site: a client that breaks off is ignored.
+            # Nothing is at stake here: ignore a caller that breaks off.
             async with asyncio.timeout(_REQUEST_TIMEOUT_S):
                 while (await reader.readline()).strip():
                     pass
@@ -67,8 +68,8 @@ class DemoSite:
         head = f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n"
         return f"{head}Connection: close\r\n\r\n{body}".encode()
 
-    async def live(self) -> None:
-        """Fail and recover, with a line on the console each time, until cancelled."""
+    async def run(self) -> None:
+        """Fail and recover, and report it, until cancelled."""
         while True:
             self._works, self._refused = False, asyncio.Semaphore(0)
             self._console.say("demo", "the site fails now (503) until that was noticed")
@@ -78,17 +79,17 @@ class DemoSite:
             await asyncio.sleep(self._rhythm.works_for_s)
 
     async def _confirmed(self) -> None:
-        for _ in range(_ASKED_UNTIL_CONFIRMED):
+        for _ in range(_REQUESTS_UNTIL_CONFIRMED):
             await self._refused.acquire()
 
 
 @asynccontextmanager
 async def demo_site(
-    console: Console, port_file: Path, rhythm: Rhythm = USUAL
+    console: Console, port_file: Path, rhythm: Rhythm = DEFAULT_RHYTHM
 ) -> AsyncIterator[tuple[DemoSite, str]]:
-    """Serve the site for a block, on the port of last time if that is free.
+    """Serve the site during a block, on its last port if that is free.
 
-    Yields it and its URL.
+    Yields the site and its URL.
     """
     site = DemoSite(console, rhythm)
     server = await _serve(site, port_file)
@@ -99,13 +100,13 @@ async def demo_site(
 
 
 async def _serve(site: DemoSite, port_file: Path) -> asyncio.Server:
-    if (port := _port_of_last_time(port_file)) is not None:
-        with contextlib.suppress(OSError):  # in use by another process
+    if (port := _last_port(port_file)) is not None:
+        with contextlib.suppress(OSError):  # in use: take another
             return await asyncio.start_server(site.answer, _HOST, port)
     return await asyncio.start_server(site.answer, _HOST, 0)
 
 
-def _port_of_last_time(port_file: Path) -> int | None:
+def _last_port(port_file: Path) -> int | None:
     if not port_file.exists():
         return None
     text = port_file.read_text(encoding="ascii")
@@ -113,26 +114,26 @@ def _port_of_last_time(port_file: Path) -> int | None:
 
 
 def watch(api: LocalApi, url: str) -> str:
-    """Watch the site, as one website however often this is called.
+    """Create or resume the demo website; there is only one, however often this is called.
 
-    Returns a sentence about what was done.
+    Returns a sentence about the result.
     """
     fields = {"url": url, "paused": False}
     website = _find(api)
     if website is not None:
-        # A paused website is checked at once when it is resumed.
+        # A website that is resumed is checked at once.
         api.request("PATCH", f"/websites/{website['id']}", {"paused": True})
-        response = api.request("PATCH", f"/websites/{website['id']}", fields)
+        answer = api.request("PATCH", f"/websites/{website['id']}", fields)
     else:
         new = {"name": _NAME, "external_id": EXTERNAL_ID, "check_frequency": CHECK_FREQUENCY_S}
-        response = api.request("POST", "/websites", fields | new)
-    if response.status not in {200, 201}:
-        return f"the demo site could not be added: {response.body.get('detail', response.status)}"
+        answer = api.request("POST", "/websites", fields | new)
+    if answer.status not in {200, 201}:
+        return f"the demo site could not be added: {answer.body.get('detail', answer.status)}"
     return f"{url} is watched as the website {_NAME!r}, every {CHECK_FREQUENCY_S} s"
 
 
 def pause(api: LocalApi) -> str | None:
-    """Stop watching the site of an earlier demo: it is not served now. None: there was none."""
+    """Pause the website of an earlier demo, which is not served now. None: there was none."""
     website = _find(api)
     if website is None or website.get("paused"):
         return None
@@ -141,14 +142,14 @@ def pause(api: LocalApi) -> str | None:
 
 
 def _find(api: LocalApi) -> dict[str, Any] | None:
-    """The demo's website: the API does not filter by ``external_id``, but by name."""
+    """The demo website, found by name: the API has no filter for ``external_id``."""
     cursor: str | None = None
     while True:
         query = {"q": _NAME, "limit": "100"} | ({"cursor": cursor} if cursor else {})
-        response = api.request("GET", f"/websites?{urllib.parse.urlencode(query)}")
-        for website in response.body.get("items", []):
+        answer = api.request("GET", f"/websites?{urllib.parse.urlencode(query)}")
+        for website in answer.body.get("items", []):
             if website.get("external_id") == EXTERNAL_ID:
                 return dict(website)
-        cursor = response.body.get("next_cursor")
+        cursor = answer.body.get("next_cursor")
         if not cursor:
             return None

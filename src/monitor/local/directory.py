@@ -1,4 +1,4 @@
-"""The one directory that holds everything of a stack, and the locks that keep it to one stack."""
+"""The data directory of a stack, and the locks that reserve it for one stack."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LEFTOVERS_END_WITHIN_S: Final = 10.0
 
 
 class DataDirectory:
-    """MONITOR_DATA_DIR and the paths in it. Nothing is created before ``lock``."""
+    """The layout of MONITOR_DATA_DIR. Nothing is created before ``lock``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -36,14 +36,14 @@ class DataDirectory:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[int]:
-        """Hold the directory for a block, as the only stack on it.
+        """Lock the directory for this stack during a block.
 
-        Yields a descriptor that every child must inherit: as long as one of them lives, even one
-        whose stack was killed, the next stack waits. Raises MonitorError if another stack runs or
-        the directory cannot be created.
+        Yields a descriptor that every child must inherit: while a child is alive, even of a stack
+        that was killed, the next stack waits. Raises MonitorError where another stack is running
+        or the directory cannot be created.
         """
         try:
-            self._make()
+            self._create()
             stack, children = _open(self._lock), _open(self._children)
         except OSError as error:
             raise MonitorError(
@@ -62,8 +62,8 @@ class DataDirectory:
             yield children.fileno()
 
     @contextlib.contextmanager
-    def publishing(self, settings: Mapping[str, str]) -> Iterator[None]:
-        """Let other commands find the stack's servers by these settings during a block."""
+    def publish_settings(self, settings: Mapping[str, str]) -> Iterator[None]:
+        """Publish these settings to other commands during a block: where the servers are."""
         lines = [f"{name}='{value}'\n" for name, value in settings.items()]
         write_private(self.environment, "".join(lines))
         try:
@@ -71,25 +71,25 @@ class DataDirectory:
         finally:
             self.environment.unlink(missing_ok=True)
 
-    def published(self) -> dict[str, str]:
-        """The settings that a running stack has published; none if no stack runs.
+    def published_settings(self) -> dict[str, str]:
+        """The settings of the stack that runs on this directory; empty where none runs.
 
-        Raises SettingsError if they cannot be read.
+        Raises SettingsError where they cannot be read.
         """
         return raw_values({}, self.environment) if self._is_held() else {}
 
     def _is_held(self) -> bool:
-        """Whether a stack runs: one that was killed leaves its settings but not its servers."""
+        """Whether a stack runs: a killed stack leaves its settings, but not its servers."""
         try:
             with self._lock.open(encoding="ascii") as lock:
                 return not _try_lock(lock.fileno())
-        except OSError:  # no such directory, or somebody else's
+        except OSError:  # no such directory, or another user's
             return False
 
     def stop_stack(self, within_s: float = 15.0) -> int | None:
-        """Ask the stack that runs on this directory to end and wait until all of it has.
+        """Stop the stack that runs on this directory and wait for all of its processes.
 
-        Returns its process id, or None if none runs. Raises MonitorError if it does not end.
+        Returns its process id, or None where none runs. Raises MonitorError if it does not end.
         """
         if not self._lock.exists():
             return None
@@ -105,17 +105,17 @@ class DataDirectory:
                 raise MonitorError(f"The stack (process {pid}) did not end in {within_s:.0f} s.")
         return pid
 
-    def _make(self) -> None:
+    def _create(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self.mail, self.logs):
             folder.mkdir(exist_ok=True, mode=0o700)
 
     def _pid(self) -> int:
-        """The process of the stack; 0 in the instant between its locking and its writing."""
+        """The stack's process id; 0 in the instant between locking and writing it."""
         return int(self._lock.read_text(encoding="ascii") or 0)
 
     def _wait_for_leftovers(self, descriptor: int) -> None:
-        """Wait for children of a stack that was killed: they were sent a signal when it died."""
+        """Wait for the children of a killed stack, which were signalled when it died."""
         if _lock_within(descriptor, _LEFTOVERS_END_WITHIN_S):
             return
         for pid in _holders(self._children):
@@ -126,7 +126,7 @@ class DataDirectory:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, atomically."""
+    """Write a file atomically, readable only by its owner."""
     write_private_bytes(path, text.encode())
 
 
@@ -166,9 +166,9 @@ def _lock_within(descriptor: int, within_s: float) -> bool:
 
 
 def _holders(path: Path) -> Iterator[int]:
-    """Other processes that have this file open (Linux; elsewhere none are found)."""
+    """Other processes that have this file open (on Linux; elsewhere none are found)."""
     for entry in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):  # it may have gone, or be somebody else's
+        with contextlib.suppress(OSError):  # it may have ended, or belong to another user
             pid = int(entry.parts[2])
             if pid != os.getpid() and entry.readlink() == path:
                 yield pid

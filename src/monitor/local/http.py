@@ -1,4 +1,4 @@
-"""A client of the stack's own API: small JSON requests over loopback, never by a proxy."""
+"""Requests to the stack's own API: small JSON over loopback, never through a proxy."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _TIMEOUT_S = 5.0
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
 
 
-class ApiResponse(Struct, frozen=True):
-    """An HTTP status, 0 without a response, and the JSON of the body, {} if it is none."""
+class Response(Struct, frozen=True):
+    """An HTTP status (0 without a response) and the JSON body ({} where it is not an object)."""
 
     status: int
     body: Mapping[str, Any]
 
 
 class LocalApi:
-    """The API on this machine. Calls block: run them in a thread beside an event loop.
+    """The API on this machine. Calls block: run them in a thread next to an event loop.
 
-    ``host`` is what the API listens on; if that is every address, loopback is used.
+    ``host``: the address that the API listens on. If that is every address, loopback is used.
     """
 
     def __init__(self, host: str, port: int, key: str) -> None:
@@ -36,24 +36,24 @@ class LocalApi:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
-    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> ApiResponse:
-        """Send one request. Does not raise errors of the server or the network."""
+    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Response:
+        """Send one request. Never raises for errors of the server or the network."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         payload = None if body is None else json.dumps(body)
         try:
             connection.request(method, path, payload, headers)
             response = connection.getresponse()
-            return ApiResponse(response.status, _json(response.read()))
+            return Response(response.status, _json(response.read()))
         except (OSError, http.client.HTTPException):
-            return ApiResponse(0, {})
+            return Response(0, {})
         finally:
             connection.close()
 
 
 def _json(data: bytes) -> Mapping[str, Any]:
     try:
-        value = json.loads(data)
+        document = json.loads(data)
     except ValueError:
         return {}
-    return value if isinstance(value, dict) else {}
+    return document if isinstance(document, dict) else {}

@@ -1,4 +1,4 @@
-"""The mailbox of the local stack: an SMTP server on loopback that stores mails as files."""
+"""The mailbox of the local stack: an SMTP server on loopback that files all mail."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HOST = "127.0.0.1"
 
 
 class Mailbox:
-    """Stores each mail as one ``.eml`` in a folder; their names sort by arrival."""
+    """Files each mail as one ``.eml`` in a folder; their names sort by arrival."""
 
     def __init__(self, folder: Path, console: Console) -> None:
         self._folder = folder
@@ -30,7 +30,7 @@ class Mailbox:
         self._serial = itertools.count()
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Store a mail and show a line; one that could not be stored is refused temporarily."""
+        """Store a mail and report it; a mail that cannot be stored gets a temporary error."""
         content = cast("bytes", envelope.content)
         now = dt.datetime.now(dt.UTC)
         name = f"{now:%Y%m%dT%H%M%S.%fZ}-{next(self._serial):04}.eml"
@@ -51,7 +51,7 @@ def _subject(content: bytes) -> str:
 
 @asynccontextmanager
 async def mailbox(folder: Path, console: Console) -> AsyncIterator[int]:
-    """Serve a mailbox for the length of a block; yields its port on 127.0.0.1."""
+    """Serve a mailbox during a block; yields its port on 127.0.0.1."""
     handler = Mailbox(folder, console)
     loop = asyncio.get_running_loop()
 

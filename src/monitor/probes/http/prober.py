@@ -25,7 +25,7 @@ from monitor.probes.http.redirects import (
 from monitor.probes.net import reasons, tls
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.probes.net.connector import Connector
-from monitor.probes.net.deadlines import LATEST_S, Deadlines, Group, timed_out
+from monitor.probes.net.deadlines import MAX_OVERRUN_S, Deadlines, Group, timed_out
 from monitor.probes.net.phases import Progress
 from monitor.probes.net.reasons import CheckFailed, Finding, down, not_measured
 from monitor.probes.net.resolver import Resolver
@@ -34,15 +34,15 @@ from monitor.runtime.logging import get_logger
 
 _TOO_LATE = Outcome(Result.NOT_MEASURED, Reason.REGION_BUSY)
 _CLOSED = not_measured(Reason.INTERNAL_ERROR, "the prober was closed during the check")
-_STOOD_STILL = not_measured(Reason.REGION_BUSY, "the process stood still during the check")
+_STALLED = not_measured(Reason.REGION_BUSY, "the process stood still during the check")
 _log = get_logger(__name__)
 
 
 class HttpProber:
     """Checks websites over HTTP and HTTPS.
 
-    One per event loop; made inside it. Owns the connector, the resolver and the TLS
-    contexts; close() gives them back.
+    One per event loop, created inside it. Owns the connector, the resolver and the TLS contexts;
+    close() releases them.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class HttpProber:
 
     @property
     def under_way(self) -> int:
-        """How many checks have a slot."""
+        """How many checks are running."""
         return self._concurrency - self._slots._value
 
     @property
@@ -77,10 +77,9 @@ class HttpProber:
     async def check(self, options: CheckOptions, begin_by_s: float = math.inf) -> Outcome:
         """One attempt to reach one website, redirects included, within its request_timeout.
 
-        Waiting for a free slot counts neither in the deadline nor in the timings; whoever gets
-        one only after ``begin_by_s``, in the loop's time, gives it to the next. Never raises but
-        for cancellation: every failure is an outcome, and one of our own making says that nothing
-        was measured.
+        Waiting for a free slot counts neither towards the deadline nor in the timings. A check
+        that gets its slot after ``begin_by_s`` on the loop's clock is not made. Never raises,
+        except when cancelled: every failure is an outcome, and one on our side is not measured.
         """
         await self._slots.acquire()
         try:
@@ -100,21 +99,21 @@ class HttpProber:
         except asyncio.CancelledError:
             if not timed_out(group, task):
                 raise
-            finding = self._struck(progress, options.request_timeout)
-        except Exception as error:  # noqa: BLE001  # a check says what it found, always
+            finding = self._expired(progress, options.request_timeout)
+        except Exception as error:  # noqa: BLE001  # a check always has an outcome
             finding = self._finding_of(error)
         finally:
             group.tasks.discard(task)
-        return _failed(self._in_doubt(finding, progress, group), progress)
+        return _failed(self._unless_stalled(finding, progress, group), progress)
 
     async def close(self) -> None:
-        """Give everything back. Checks still under way end as not measured."""
+        """Release everything. Shutdown reports running checks as not measured, never as down."""
         self._closed = True
-        self._deadlines.strike_all()
+        self._deadlines.expire_all()
         await self._resolver.close()
 
     async def _follow(self, options: CheckOptions, progress: Progress) -> Outcome:
-        """Send the request, and the next ones as redirects say, until an answer is final."""
+        """Send the request and follow redirects until a response is final."""
         if self._closed:
             raise CheckFailed(_CLOSED)
         context = self._verified if options.verify_ssl else self._unverified
@@ -133,9 +132,9 @@ class HttpProber:
         request: Request,
         context: ssl.SSLContext,
         progress: Progress,
-        head_suffices: Container[int],
+        head_only: Container[int],
     ) -> RawResponseMessage:
-        """The head of the answer to one request, whose body was read as far as it matters."""
+        """The head of the response to one request, after its body was read up to the limits."""
         target = request.target
         progress.status_code, progress.host = 0, target.host
         make = partial(
@@ -144,29 +143,29 @@ class HttpProber:
             progress,
             request_head.encode(request),
             bodiless=request.method == "HEAD",
-            head_suffices=head_suffices,
+            head_only=head_only,
         )
         secured = context if target.secure else None
         exchange = await self._connector.connect(target.port, secured, make, progress)
         try:
-            return await exchange.answer()
+            return await exchange.response()
         finally:
             exchange.close()
 
-    def _struck(self, progress: Progress, timeout_s: int) -> Finding:
+    def _expired(self, progress: Progress, timeout_s: int) -> Finding:
         return _CLOSED if self._closed else reasons.of_deadline(progress, timeout_s)
 
-    def _in_doubt(self, finding: Finding, progress: Progress, group: Group) -> Finding:
-        """What a failure says: nothing where the process stood still, and it may come of that."""
+    def _unless_stalled(self, finding: Finding, progress: Progress, group: Group) -> Finding:
+        """The finding, unless the process stalled and may have caused the failure itself."""
         over_s = self._loop.time() - progress.deadline_s
-        if finding.reason in NETWORK_REASONS and (group.misjudged or over_s > LATEST_S):
-            return _STOOD_STILL
+        if finding.reason in NETWORK_REASONS and (group.unreliable or over_s > MAX_OVERRUN_S):
+            return _STALLED
         return finding
 
     def _finding_of(self, error: Exception) -> Finding:
         if self._closed:
             return _CLOSED
-        # Where, not what: the text of an error may hold a header of the request.
+        # Where, not what: the text of an error may contain a request header.
         where = traceback.format_tb(error.__traceback__)[-3:]
         _log.error("probe.unforeseen", error=type(error).__name__, where=where)
         text = f"the check failed on our side ({type(error).__name__})"
@@ -174,7 +173,7 @@ class HttpProber:
 
 
 def _answered(options: CheckOptions, progress: Progress) -> Outcome:
-    """The outcome of an answer that was read as far as it is."""
+    """The outcome of a complete final response."""
     timings = progress.stop()
     code = progress.status_code
     if status_expected(code, options.expected_status_codes):
@@ -186,7 +185,7 @@ def _answered(options: CheckOptions, progress: Progress) -> Outcome:
 
 
 def _failed(finding: Finding, progress: Progress) -> Outcome:
-    """The outcome of a check without a complete final answer."""
+    """The outcome of a check without a complete final response."""
     return Outcome(
         finding.result,
         finding.reason,

@@ -1,6 +1,6 @@
-"""What a check sends: the first request, and the one that a redirect makes of it. Pure.
+"""The requests of a check: the first one, and those that redirects lead to. Pure.
 
-RFC 9110, section 15.4, with the limits of a program that follows strangers' directions.
+RFC 9110, section 15.4, with limits, because redirects are untrusted input.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
 
 class Request(Struct, frozen=True):
-    """One request of a check. ``headers`` are those its owner gave, no defaults among them."""
+    """One request of a check. ``headers`` are the owner's, without our defaults."""
 
     method: str
     target: Target
@@ -30,11 +30,11 @@ class Request(Struct, frozen=True):
 
 
 def first_request(options: CheckOptions) -> Request:
-    """The request that the owner of a website described. Raises CheckFailed where the URL's host
-    cannot be a name: whether it can be encoded is found here (RFC 5891, section 4).
+    """The request that the website's owner described. Raises CheckFailed where the URL's host
+    cannot be encoded as a name (RFC 5891, section 4).
 
-    A path that is already encoded is sent as it was typed. User and password in the URL
-    become an Authorization header, where none is given.
+    A path that is already encoded is sent as typed. User and password in the URL become an
+    Authorization header, unless one is set.
     """
     headers = options.request_headers
     to = target.plain(options.url)
@@ -50,8 +50,8 @@ def _parsed(text: str) -> tuple[URL, Target]:
         url = target.parse(text)
         return url, target.of_url(url)
     except ValueError:
-        said = "the host of the URL is not a valid name"
-        raise CheckFailed(down(Reason.DNS_ERROR, said)) from None
+        text = "the host of the URL is not a valid name"
+        raise CheckFailed(down(Reason.DNS_ERROR, text)) from None
 
 
 def _with_credentials(headers: dict[str, str], url: URL) -> dict[str, str]:
@@ -63,13 +63,13 @@ def _with_credentials(headers: dict[str, str], url: URL) -> dict[str, str]:
 
 
 def next_request(request: Request, status: int, location: str | None) -> Request:
-    """The request that follows a redirect. Raises CheckFailed where it leads nowhere.
+    """The request that follows a redirect. Raises CheckFailed where its URL is unusable.
 
-    303, and 301 or 302 after a POST, turn into GET (RFC 9110, sections 15.4.2 to 15.4.4).
-    What may be a secret stays with the origin it was meant for: on the way to another one
-    the body and all headers but Accept* and User-Agent are left behind.
+    303, and 301 or 302 after a POST, become GET (RFC 9110, sections 15.4.2 to 15.4.4). Secrets
+    stay with the origin they were meant for: a redirect to another origin drops the body and all
+    headers except Accept* and User-Agent.
     """
-    to = _followed(request.target, location)
+    to = _resolved(request.target, location)
     if request.method != "HEAD" and (
         status == 303 or (status in (301, 302) and request.method == "POST")
     ):
@@ -81,15 +81,15 @@ def next_request(request: Request, status: int, location: str | None) -> Request
     return structs.replace(request, target=to)
 
 
-def _followed(base: Target, location: str | None) -> Target:
+def _resolved(base: Target, location: str | None) -> Target:
     if not location:
         raise CheckFailed(down(Reason.INVALID_REDIRECT, "redirect without a Location"))
     if len(location) > MAX_LOCATION_CHARS:
         raise CheckFailed(down(Reason.INVALID_REDIRECT, "redirect to a URL that is too long"))
     try:
-        given = target.parse(location)
-        url = target.parse(base.url).join(given)
-        complete = bool(given.raw_host) or not given.scheme
+        reference = target.parse(location)
+        url = target.parse(base.url).join(reference)
+        complete = bool(reference.raw_host) or not reference.scheme
         usable = complete and url.scheme in ("http", "https") and url.raw_host and url.port
         if usable:
             return target.of_url(url)

@@ -1,4 +1,4 @@
-"""A request as the bytes that are sent (RFC 9112, section 3). Pure."""
+"""Encodes a request (RFC 9112, section 3). Pure."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _FORBIDDEN = frozenset("\r\n\0")
 
 
 def encode(request: Request) -> bytes:
-    """Head and body. The owner's headers win over ours.
+    """Head and body. The owner's headers replace our defaults.
 
-    Raises ValueError for a header that would break the line it stands on.
+    Raises ValueError for a header with a line break.
     """
     to = request.target
     first = f"{request.method} {to.path} HTTP/1.1\r\n"
@@ -34,12 +34,12 @@ def encode(request: Request) -> bytes:
 
 
 def _headers(request: Request) -> dict[str, str]:
-    given = {name.lower() for name in request.headers}
+    own = {name.lower() for name in request.headers}
     defaults = {"Host": request.target.authority, **_DEFAULTS}
     if request.body is not None:
-        # What it is only its owner knows (RFC 9110, section 8.3).
+        # Only the owner knows the type (RFC 9110, section 8.3).
         defaults["Content-Type"] = "application/octet-stream"
-    headers = {n: v for n, v in defaults.items() if n.lower() not in given} | request.headers
+    headers = {n: v for n, v in defaults.items() if n.lower() not in own} | request.headers
     if request.body is not None or request.method in _EXPECT_BODY:
         headers["Content-Length"] = str(len(request.body or b""))
     return headers

@@ -1,4 +1,4 @@
-"""Where a request goes: what a connection and a request line need of a URL. Pure."""
+"""The target of a request: the parts of a URL that a connection and a request line need. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from msgspec import Struct
 from yarl import URL
 
 _LEGAL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
-"""What may stand in a URL (RFC 3986, section 2); anything else has to be encoded first."""
+"""Characters allowed in a URL (RFC 3986, section 2); anything else must be encoded first."""
 
 _SENDABLE = re.compile(r"[\x21-\x7e]*")
-"""What can stand in a request line or a Host header without ending it. The host of a redirect may
-hold anything: yarl lets control characters pass."""
+"""Characters that cannot end a request line or a Host header. A redirect's host may contain
+anything: yarl lets control characters pass."""
 
 _PLAIN = re.compile(
     r"(https?)://"
@@ -20,8 +20,8 @@ _PLAIN = re.compile(
     r"(?::([1-9][0-9]{0,4}))?"
     r"(/[A-Za-z0-9\-._~/]*(?:\?[A-Za-z0-9\-._~/=&]+)?)?"
 )
-"""URLs that are their own parts, as nearly all websites' are: 2.4 us to take apart, where yarl
-takes 8.0 (docs/performance.md)."""
+"""URLs in normal form, as nearly all websites' are: split in 2.4 us, where yarl takes 8.0
+(docs/performance.md)."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -29,8 +29,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class Target(Struct, frozen=True):
     """The parts of a URL without user, password and fragment.
 
-    ``host`` and ``path`` (with the query) as they are sent, ``authority`` the Host header
-    (RFC 9112, section 3.2), ``url`` the whole.
+    ``host`` and ``path`` (with the query) are as sent, ``authority`` is the Host header (RFC 9112,
+    section 3.2), ``url`` the whole.
     """
 
     scheme: str
@@ -46,12 +46,12 @@ class Target(Struct, frozen=True):
 
 
 def parse(text: str) -> URL:
-    """A URL whose path is sent as it was typed if it is encoded already. Raises ValueError."""
+    """A URL whose path is sent as typed if it is already encoded. Raises ValueError."""
     return URL(text, encoded=_LEGAL.fullmatch(text) is not None)
 
 
 def of_url(url: URL) -> Target:
-    """The parts of an absolute URL. Raises ValueError where one of them cannot be sent."""
+    """The parts of an absolute URL. Raises ValueError where one cannot be sent."""
     authority, path = url.host_port_subcomponent or "", url.raw_path_qs
     if not _SENDABLE.fullmatch(authority + path):
         raise ValueError("a URL with spaces or control characters in it")
@@ -59,13 +59,13 @@ def of_url(url: URL) -> Target:
 
 
 def plain(text: str) -> Target | None:
-    """What ``of_url(parse(text))`` gives, quickly; None where it takes more than a look."""
+    """The same as ``of_url(parse(text))``, faster; None for URLs that are not in normal form."""
     match = _PLAIN.fullmatch(text)
     if match is None:
         return None
-    scheme, host, given, path = match.groups()
+    scheme, host, port_text, path = match.groups()
     default = _DEFAULT_PORTS[scheme]
-    port = default if given is None else int(given)
+    port = default if port_text is None else int(port_text)
     if port > 65_535:
         return None
     authority = host if port == default else f"{host}:{port}"

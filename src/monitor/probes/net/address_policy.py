@@ -1,9 +1,9 @@
 """Which addresses a check may connect to. Decided on the resolved address, never on the name.
 
-Refused is what is no unicast address of the internet, whatever the IANA special-purpose address
-registries (RFC 6890) list, and what clouds tell their own machines by: a website's owner could
-otherwise make a region look into its own network. The tables are written out because what
-``ipaddress.is_global`` means has changed between Python releases.
+Refused are addresses that are not global unicast, everything in the IANA special-purpose address
+registries (RFC 6890), and the metadata addresses of clouds: otherwise a website's owner could make
+a region probe its own network. The tables are spelled out because the meaning of
+``ipaddress.is_global`` has changed between Python releases.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052, section 2.1
 
 
 class _Ranges:
-    """Networks of one IP version, searched by bisection: a check costs one search."""
+    """Networks of one IP version, searched by bisection."""
 
     def __init__(self, networks: Iterable[Network]) -> None:
         merged = sorted(collapse_addresses(networks))  # type: ignore[type-var]  # one version each
@@ -74,7 +74,7 @@ _REFUSED = {
 
 
 class AddressPolicy:
-    """Refuses what is not public, except ``allowed_networks``; or, with ``allow_all``, nothing."""
+    """Refuses non-public addresses, except ``allowed_networks``. ``allow_all`` refuses nothing."""
 
     def __init__(
         self, allowed_networks: Sequence[Network] = (), *, allow_all: bool = False
@@ -86,10 +86,10 @@ class AddressPolicy:
         }
 
     def refuses(self, address: str) -> bool:
-        """Whether no connection may be made to this address.
+        """Whether connecting to this address is forbidden.
 
-        A NAT64 address is judged by the IPv4 one within. An address with a zone names an
-        interface of ours and is refused. Raises ValueError where the text is not an IP address.
+        A NAT64 address is judged by the IPv4 address in it. An address with a zone names a local
+        interface and is refused. Raises ValueError where the text is not an IP address.
         """
         if ":" not in address:
             return not self._allow_all and self._refuses(4, _number_4(address))
@@ -98,14 +98,14 @@ class AddressPolicy:
             return False
         if parsed.scope_id:
             return True
-        return self._refuses(*_judged(parsed))
+        return self._refuses(*_effective(parsed))
 
     def _refuses(self, version: int, number: int) -> bool:
         return number in _REFUSED[version] and number not in self._allowed[version]
 
 
 def is_address(host: str) -> bool:
-    """Whether this is an IP address in its usual form: only those skip the DNS.
+    """Whether this is an IP address in its canonical form: only those skip the DNS.
 
     Four decimal numbers without leading zeros, or an IPv6 address (RFC 4291, section 2.2).
     """
@@ -121,23 +121,23 @@ def is_address(host: str) -> bool:
 def _number_4(address: str) -> int:
     """An IPv4 address as a number. Raises ValueError.
 
-    A tenth of what ``IPv4Address`` takes, twice in every check of a literal address. Where the
-    system's parser were laxer than ours, what it made of the text would not be the text again.
+    Takes a tenth of the time of ``IPv4Address``, twice in every check of a literal address. The
+    round trip rejects whatever a laxer system parser accepts.
     """
     try:
         packed = inet_pton(AF_INET, address)
     except OSError:
         raise ValueError(f"{address!r} is not an IPv4 address") from None
     if inet_ntop(AF_INET, packed) != address:
-        raise ValueError(f"{address!r} is not an IPv4 address in its usual form")
+        raise ValueError(f"{address!r} is not an IPv4 address in its canonical form")
     return int.from_bytes(packed)
 
 
-def _judged(address: IPv6Address) -> tuple[int, int]:
-    """Version and number to judge by: of a NAT64 address, those of the IPv4 address within.
+def _effective(address: IPv6Address) -> tuple[int, int]:
+    """Version and number to decide on: for a NAT64 address, those of the IPv4 address in it.
 
-    Of all that wrap IPv4 only this one is of use: a region that has no IPv4 reaches through it,
-    by names that its DNS64 answers, every website that has nothing else.
+    NAT64 is the only form of wrapped IPv4 that is useful: through it, and the names that its DNS64
+    resolves, a region without IPv4 reaches websites that have only IPv4.
     """
     if address in _NAT64:
         return 4, int(address) & 0xFFFF_FFFF

@@ -1,4 +1,4 @@
-"""How a check gets its connection: resolve, connect, handshake, each timed and bounded."""
+"""Connections of checks: resolve, connect, handshake, each timed and bounded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from monitor.probes.net.resolver import Resolver
 
 
 class ProbeProtocol(asyncio.Protocol):
-    """What a connector connects: any asyncio protocol that can be given up at once."""
+    """An asyncio protocol whose connection can be aborted at once."""
 
     __slots__ = ()
 
@@ -33,15 +33,16 @@ T = TypeVar("T")
 P = TypeVar("P", bound=ProbeProtocol)
 Connect = Callable[[str, int], Awaitable[T]]
 
-SOON_S = 2.0
-"""In which nearly every connection is there, one lost packet and its repetition after 1 s (RFC
-6298, section 2) included; or a quarter of the time left, where that is less."""
+FIRST_ATTEMPT_S = 2.0
+"""The limit of the first attempt, or a quarter of the time left where that is less. Nearly every
+connection succeeds within it, even with one lost packet, repeated after 1 s (RFC 6298, section
+2)."""
 
 
 class Connector:
-    """Makes a fresh connection for each request, to an address that the policy allows.
+    """Opens a new connection for each request, to an address that the policy allows.
 
-    Books each phase on the check's progress. Raises CheckFailed.
+    Records each phase on the check's progress. Raises CheckFailed.
     """
 
     def __init__(self, resolver: Resolver, policy: AddressPolicy) -> None:
@@ -52,9 +53,9 @@ class Connector:
     async def connect(
         self, port: int, context: ssl.SSLContext | None, make: Callable[[], P], progress: Progress
     ) -> P:
-        """A protocol that is connected to ``progress.host``, over TLS where there is a context."""
+        """A protocol connected to ``progress.host``, over TLS where there is a context."""
         if context is None:
-            # One step, in the loop's own code: a socket made here would cost as much again.
+            # One call into the loop: making a socket here would cost as much again.
             connect: Connect[tuple[object, P]] = partial(self._loop.create_connection, make)
             _, protocol = await self._connected(port, progress, connect)
             return protocol
@@ -62,7 +63,7 @@ class Connector:
         return await self._handshake(sock, context, make, progress)
 
     async def _connected(self, port: int, progress: Progress, connect: Connect[T]) -> T:
-        """A connection to the host, whether that is an address or a name."""
+        """A connection to the host, which is an address or a name."""
         host = progress.host
         if is_address(host):
             return await self._first_of(self._allowed([host]), port, progress, connect)
@@ -72,16 +73,16 @@ class Connector:
         return await self._connected_to_name(port, progress, connect)
 
     async def _connected_to_name(self, port: int, progress: Progress, connect: Connect[T]) -> T:
-        """A connection to the first of a name's addresses wherever that accepts one soon; all the
-        others are looked up only where it does not."""
+        """A connection to the name's first address if that accepts one soon. Only where it does
+        not are the other addresses looked up."""
         progress.enter(Phase.DNS)
         first = await self._resolver.lookup_first(progress.host)
         failure: Finding | None = None
         if first is not None and not self._policy.refuses(first):
             try:
-                return await self._soon(first, port, progress, connect)
+                return await self._first_attempt(first, port, progress, connect)
             except TimeoutError:
-                first = None  # tried again, with its share of the time
+                first = None  # tried again with its share of the time left
             except OSError as error:
                 failure = reasons.of_os_error(error, Phase.CONNECT, progress.peer)
         progress.enter(Phase.DNS)
@@ -89,19 +90,21 @@ class Connector:
         others = [a for a in addresses if a != first] if failure is not None else addresses
         return await self._first_of(others, port, progress, connect, failure)
 
-    def _allowed(self, found: list[str]) -> list[str]:
-        """The addresses to try, in order; those the policy refuses are left out."""
-        allowed = [address for address in found if not self._policy.refuses(address)]
+    def _allowed(self, addresses: list[str]) -> list[str]:
+        """The addresses that the policy allows, in order. Raises CheckFailed where none is."""
+        allowed = [address for address in addresses if not self._policy.refuses(address)]
         if not allowed:
-            raise _blocked(f"{found[0]} is not a public address")
+            raise _blocked(f"{addresses[0]} is not a public address")
         return allowed
 
-    async def _soon(self, address: str, port: int, progress: Progress, connect: Connect[T]) -> T:
-        """A connection to one address. Raises TimeoutError where that is not there soon."""
+    async def _first_attempt(
+        self, address: str, port: int, progress: Progress, connect: Connect[T]
+    ) -> T:
+        """A connection to one address. Raises TimeoutError where it takes longer than a moment."""
         progress.enter(Phase.CONNECT)
         progress.peer = f"{address} port {port}"
         left_s = max(progress.deadline_s - self._loop.time(), 0.0)
-        async with asyncio.timeout(min(SOON_S, left_s / 4)):
+        async with asyncio.timeout(min(FIRST_ATTEMPT_S, left_s / 4)):
             return await connect(address, port)
 
     async def _first_of(
@@ -114,8 +117,8 @@ class Connector:
     ) -> T:
         """A connection to the first address that accepts one.
 
-        Each but the last gets its share of the time left, so that a dead one leaves some
-        for the next. ``failure``: that of an address that was tried before.
+        Each but the last gets an equal share of the time left, so that a dead address leaves
+        some for the next. ``failure``: of an address that was tried before.
         """
         progress.enter(Phase.CONNECT)
         for tried, address in enumerate(addresses):
@@ -128,16 +131,16 @@ class Connector:
                 async with asyncio.timeout(share_s):
                     return await connect(address, port)
             except OSError as error:
-                found = reasons.of_os_error(error, Phase.CONNECT, progress.peer)
-                failure = reasons.more_telling(failure, found)
+                finding = reasons.of_os_error(error, Phase.CONNECT, progress.peer)
+                failure = reasons.more_conclusive(failure, finding)
         assert failure is not None
         raise CheckFailed(failure)
 
     async def _socket(self, address: str, port: int) -> socket.socket:
-        """A connected socket, for TLS: the handshake is timed apart."""
+        """A connected socket for TLS, whose handshake is timed separately."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setblocking(False)  # SOCK_NONBLOCK would save a call, and is not known to macOS
+        sock.setblocking(False)  # SOCK_NONBLOCK would save a call, but macOS lacks it
         try:
             await self._loop.sock_connect(sock, (address, port))
         except BaseException:
@@ -166,8 +169,8 @@ class Connector:
             protocol.close()
             raise CheckFailed(reasons.of_tls_error(error, progress)) from error
         except asyncio.CancelledError:
-            # Should the handshake have ended in the same tick, the loop would say goodbye
-            # to a peer that need not answer, for half a minute.
+            # If the handshake finished in the same tick, the loop would spend up to half a minute
+            # on a TLS shutdown with a peer that need not answer.
             protocol.close()
             raise
         return protocol

@@ -1,5 +1,6 @@
-"""One question of the DNS and its answer on the wire (RFC 1035, section 4): an IPv4 address, or
-nothing that could be told from it. Pure; answers are read as if strangers had written them.
+"""A DNS query and its answer on the wire (RFC 1035, section 4): an IPv4 address or nothing. Pure.
+
+Answers are untrusted input.
 """
 
 from __future__ import annotations
@@ -16,77 +17,77 @@ _RECORD = struct.Struct("!HHIH")  # type, class, TTL, length of what follows
 _QUESTION_END = b"\0\0\1\0\1"  # the root, type A, class IN
 _A, _CNAME, _IN = 1, 5, 1
 _RECURSION_DESIRED = 0x0100
-_CHECKED, _GOOD = 0xFA0F, 0x8000
-"""Of the flags: a response, to a plain query, whole, and without an error."""
+_FLAGS_CHECKED, _FLAGS_GOOD = 0xFA0F, 0x8000
+"""A response to a standard query, not truncated, without an error."""
 
 _POINTER, _MAX_LABEL, _MAX_NAME = 0xC0, 63, 255
 _PLAIN = re.compile(r"(?:[A-Za-z0-9_-]{1,63}\.)+[A-Za-z0-9_-]{1,63}")
 _MAX_TEXT = 253
 
 
-def question(host: str, number: int) -> bytes | None:
-    """A query for the IPv4 addresses of a complete name, given without the dot at its end.
+def encode_query(host: str, query_id: int) -> bytes | None:
+    """A query for the IPv4 addresses of a complete name without its trailing dot.
 
-    None where the name is of an unusual form, or has one label only.
+    None where the name has an unusual form or only one label.
     """
     if len(host) > _MAX_TEXT or _PLAIN.fullmatch(host) is None:
         return None
     labels = host.encode("ascii").split(b".")
     name = b"".join(bytes((len(label),)) + label for label in labels)
-    return _HEADER.pack(number, _RECURSION_DESIRED, 1, 0, 0, 0) + name + _QUESTION_END
+    return _HEADER.pack(query_id, _RECURSION_DESIRED, 1, 0, 0, 0) + name + _QUESTION_END
 
 
-def first_address(message: bytes, asked: bytes) -> str | None:
-    """The first address that an answer to this query gives, aliases followed in their order.
+def first_address(message: bytes, query: bytes) -> str | None:
+    """The first address in the answer to this query, following CNAMEs in the order they come.
 
-    None where it is cut off, tells of an error, has no address or cannot be read to its end, or
-    where its number or question is another (RFC 5452, section 9.1).
+    None where the answer is truncated, an error, malformed or without an address, or where its id
+    or question differs from the query's (RFC 5452, section 9.1).
     """
-    if message[:2] != asked[:2] or message[_HEADER.size : len(asked)] != asked[_HEADER.size :]:
+    if message[:2] != query[:2] or message[_HEADER.size : len(query)] != query[_HEADER.size :]:
         return None
     flags, questions, *records = _HEADER.unpack_from(message)[1:]
-    if flags & _CHECKED != _GOOD or questions != 1 or sum(records) > _MAX_RECORDS:
+    if flags & _FLAGS_CHECKED != _FLAGS_GOOD or questions != 1 or sum(records) > _MAX_RECORDS:
         return None
     try:
-        return _first_of(message, asked, answers=records[0], records=sum(records))
+        return _first_address(message, query, answers=records[0], records=sum(records))
     except (IndexError, struct.error, ValueError):
         return None
 
 
-def _first_of(message: bytes, asked: bytes, *, answers: int, records: int) -> str | None:
-    wanted, found = asked[_HEADER.size : -len(_QUESTION_END)].lower(), None
-    at = len(asked)
+def _first_address(message: bytes, query: bytes, *, answers: int, records: int) -> str | None:
+    name, address = query[_HEADER.size : -len(_QUESTION_END)].lower(), None
+    at = len(query)
     for number in range(records):
         owner, at = _name(message, at)
         kind, of_class, _, length = _RECORD.unpack_from(message, at)
         data, at = at + _RECORD.size, at + _RECORD.size + length
         if at > len(message):
-            raise ValueError("a record that is longer than what there is")
-        if owner != wanted or of_class != _IN or found is not None or number >= answers:
+            raise ValueError("a record that is longer than the message")
+        if owner != name or of_class != _IN or address is not None or number >= answers:
             continue
         if kind == _A:
-            found = _dotted(message[data:at])
+            address = _dotted(message[data:at])
         elif kind == _CNAME:
-            wanted, _ = _name(message, data)
-    return found
+            name, _ = _name(message, data)
+    return address
 
 
 def _dotted(address: bytes) -> str:
     if len(address) != 4:
-        raise ValueError("no IPv4 address")
+        raise ValueError("not an IPv4 address")
     return socket.inet_ntoa(address)
 
 
 def _name(message: bytes, at: int) -> tuple[bytes, int]:
-    """A name in lower case, its labels with their lengths (at most 63, so no letter), and where it
-    ends. Pointers lead back, each further than the one before: so every name has an end."""
+    """A name in lower case, each label with its length (at most 63, so never a letter), and the
+    offset behind it. Each pointer must lead further back than the last, so that parsing ends."""
     labels, size, end, lowest = [], 0, -1, at
     while length := message[at]:
         if length >= _POINTER:
             target = (length - _POINTER) << 8 | message[at + 1]
             end = at + 2 if end < 0 else end
             if target >= lowest:
-                raise ValueError("a pointer that does not lead back")
+                raise ValueError("a pointer that does not point back")
             at = lowest = target
             continue
         size += length + 1

@@ -8,23 +8,23 @@ HOSTS = Path("/etc/hosts")
 
 
 class HostsFile:
-    """Knows which names the file has, and notices when it changes."""
+    """The names in the file, read again when it changes."""
 
     def __init__(self, path: Path = HOSTS) -> None:
         self._path = path
-        self._read_at: tuple[int, int] | None = None
+        self._version: tuple[int, int] | None = None
         self._names: frozenset[str] = frozenset()
 
     def names(self) -> frozenset[str]:
-        """In lower case. Raises OSError where there is a file that cannot be read."""
+        """All names in lower case. Raises OSError where the file exists but cannot be read."""
         try:
-            found = self._path.stat()
+            stat = self._path.stat()
         except FileNotFoundError:
             return frozenset()
-        changed = (found.st_mtime_ns, found.st_size)
-        if changed != self._read_at:
+        version = (stat.st_mtime_ns, stat.st_size)
+        if version != self._version:
             text = self._path.read_text(encoding="utf-8", errors="replace")
-            self._names, self._read_at = _names(text), changed
+            self._names, self._version = _names(text), version
         return self._names
 
 

@@ -1,4 +1,4 @@
-"""How far a check has come and how long each phase took: the stopwatch of one check."""
+"""The current phase of a check and the time spent in each: the stopwatch of one check."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Phase(IntEnum):
 
 
 class Progress:
-    """One check under way: its deadline, its phase, whom it talks to, and the time spent so far.
+    """A running check: its deadline, its phase, its peer, and the time spent so far.
 
     ``deadline_s`` is on the event loop's clock. ``host`` is the name being checked, ``peer``
     the address and port last tried, both for evidence. ``status_code`` is that of the last
-    head received on the current hop, 0 before.
+    response head on the current hop, 0 before.
     """
 
     __slots__ = ("_since_s", "_spent_s", "deadline_s", "host", "peer", "phase", "status_code")
@@ -39,14 +39,14 @@ class Progress:
         self._spent_s = [0.0] * len(Phase)
 
     def enter(self, phase: Phase) -> None:
-        """Book the time since the last call on the phase that ends, and start another."""
+        """Add the time since the last call to the phase that ends, and start the next."""
         now_s = perf_counter()
         self._spent_s[self.phase] += now_s - self._since_s
         self._since_s = now_s
         self.phase = phase
 
     def stop(self) -> Timings:
-        """Stop the watch; what was spent in each phase, summed over redirects."""
+        """Stop the watch; returns the time spent in each phase, summed over redirects."""
         self.enter(Phase.IDLE)
         dns_s, connect_s, tls_s, wait_s, transfer_s, _ = self._spent_s
         return Timings(

@@ -1,7 +1,7 @@
-"""From what went wrong to what it means: result, reason, and a line of evidence for a person.
+"""Maps errors to findings: result, reason, and a line of evidence for a person.
 
-Evidence is made of our own words, of addresses and of host names. Nothing that a website
-sent is quoted: an answer may echo the request, and with it the secrets in its headers.
+Evidence consists of our own words, addresses and host names. Nothing that a website sent is
+quoted: a response may echo the request, and with it the secrets in its headers.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def down(reason: Reason, evidence: str) -> Finding:
 
 
 def not_measured(reason: Reason, evidence: str) -> Finding:
-    """The trouble is ours; nothing is said about the website."""
+    """The failure is on our side; nothing is known about the website."""
     return Finding(Result.NOT_MEASURED, reason, printable(evidence))
 
 
-def more_telling(earlier: Finding | None, later: Finding) -> Finding:
-    """Of two addresses' failures the later, unless only the earlier speaks of the website."""
+def more_conclusive(earlier: Finding | None, later: Finding) -> Finding:
+    """The later of two addresses' failures, unless only the earlier is about the website."""
     if earlier and earlier.result is Result.DOWN and later.result is Result.NOT_MEASURED:
         return earlier
     return later
@@ -57,7 +57,7 @@ _DNS_ANSWERS = {
     ares.ARES_ENOTFOUND: "there is no such name",
     ares.ARES_ENODATA: "the name has no address",
     ares.ARES_ESERVFAIL: "the DNS server failed (SERVFAIL)",
-    ares.ARES_EREFUSED: "the DNS server refuses to answer (REFUSED)",
+    ares.ARES_EREFUSED: "the DNS server refused the query (REFUSED)",
     ares.ARES_EBADNAME: "this is not a valid name",
     ares.ARES_EBADRESP: "the DNS answer is malformed",
     ares.ARES_EFORMERR: "the DNS server does not understand the query (FORMERR)",
@@ -66,14 +66,16 @@ _DNS_ANSWERS = {
 
 
 def of_dns_error(code: int, host: str) -> Finding:
-    """From an error code of c-ares."""
+    """Maps an error code of c-ares."""
     if code in _DNS_ANSWERS:
         return down(Reason.DNS_ERROR, f"{host}: {_DNS_ANSWERS[code]}")
     if code == ares.ARES_ETIMEOUT:
         return down(Reason.DNS_TIMEOUT, f"{host}: no DNS server answered")
     if code == ares.ARES_ECONNREFUSED:
         return not_measured(Reason.REGION_OFFLINE, "no DNS server can be reached")
-    return not_measured(Reason.INTERNAL_ERROR, f"DNS lookup failed here: {ares.strerror(code)!s}")
+    return not_measured(
+        Reason.INTERNAL_ERROR, f"DNS lookup failed in this region: {ares.strerror(code)!s}"
+    )
 
 
 _REMOTE = {
@@ -88,19 +90,19 @@ _LOCAL = {
     errno.ENETUNREACH: "this region has no route to the network of",
     errno.ENETDOWN: "this region's network is down on the way to",
     errno.EADDRNOTAVAIL: "this region has no local address or port left for",
-    errno.EAFNOSUPPORT: "this region does not speak the address family of",
+    errno.EAFNOSUPPORT: "this region does not support the address family of",
     errno.ENOBUFS: "this region has no network buffers left for",
     errno.EACCES: "this region's firewall forbids connecting to",
     errno.EPERM: "this region's firewall forbids connecting to",
 }
 _TIMEOUTS = {
-    Phase.CONNECT: (Reason.CONNECT_TIMEOUT, "no connection in time to"),
-    Phase.TLS: (Reason.TLS_TIMEOUT, "TLS handshake given up with"),
+    Phase.CONNECT: (Reason.CONNECT_TIMEOUT, "timed out connecting to"),
+    Phase.TLS: (Reason.TLS_TIMEOUT, "TLS handshake timed out with"),
 }
 
 
 def of_os_error(error: OSError, phase: Phase, peer: str) -> Finding:
-    """From a socket's error while in ``phase`` with ``peer``. No errno means our own timeout."""
+    """Maps a socket error in ``phase`` with ``peer``. No errno means our own timeout."""
     code = error.errno
     if code in _REMOTE:
         reason, text = _REMOTE[code]
@@ -108,18 +110,18 @@ def of_os_error(error: OSError, phase: Phase, peer: str) -> Finding:
     if code in _LOCAL:
         return not_measured(Reason.REGION_OFFLINE, f"{_LOCAL[code]} {peer}")
     if code is None or code == errno.ETIMEDOUT:
-        reason, text = _TIMEOUTS.get(phase, (Reason.RESPONSE_TIMEOUT, "no more packets from"))
+        reason, text = _TIMEOUTS.get(phase, (Reason.RESPONSE_TIMEOUT, "no more data from"))
         return down(reason, f"{text} {peer}")
-    return not_measured(Reason.INTERNAL_ERROR, f"{os.strerror(code)} here, with {peer}")
+    return not_measured(Reason.INTERNAL_ERROR, f"{os.strerror(code)} in this region, with {peer}")
 
 
 _EXPIRED = {10: "certificate has expired", 9: "certificate is not valid yet"}
 _WRONG_NAME = frozenset({62, 64})
-"""Of OpenSSL's X509_V_ERR codes: host name and IP address mismatch."""
+"""OpenSSL's X509_V_ERR codes for a host name or IP address mismatch."""
 
 
 def of_tls_error(error: OSError, progress: Progress) -> Finding:
-    """From whatever ended a handshake."""
+    """Maps the error that ended a handshake."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _of_certificate(error, progress.host)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError):
@@ -140,10 +142,10 @@ def _of_certificate(error: ssl.SSLCertVerificationError, host: str) -> Finding:
     return down(Reason.TLS_UNTRUSTED, text)
 
 
-def of_lost(error: Exception | None, progress: Progress, *, begun: bool) -> Finding:
-    """From a connection that ended before the answer did. ``begun``: a head had come.
+def of_connection_lost(error: Exception | None, progress: Progress, *, begun: bool) -> Finding:
+    """Maps a connection that ended before the response did. ``begun``: the head had arrived.
 
-    None and errors without a number are a peer that hung up.
+    None, or an error without errno, means that the peer closed the connection.
     """
     if isinstance(error, ssl.SSLError):
         return of_tls_error(error, progress)
@@ -162,7 +164,7 @@ _MALFORMED = (
 
 
 def of_malformed(error: Exception) -> Finding:
-    """From what aiohttp's parser raises over an answer."""
+    """Maps an error of aiohttp's parser."""
     fitting = (text for kind, text in _MALFORMED if isinstance(error, kind))
     return down(Reason.INVALID_RESPONSE, next(fitting, "the answer is not valid HTTP"))
 
@@ -177,12 +179,12 @@ _DEADLINES = {
 
 
 def of_deadline(progress: Progress, timeout_s: int) -> Finding:
-    """From the check's deadline striking: the phase decides."""
+    """Maps an expired deadline; the phase decides."""
     reason, doing = _DEADLINES[progress.phase]
     doing = doing.format(host=progress.host, peer=progress.peer)
     return down(reason, f"no answer within {timeout_s} s ({doing})")
 
 
 def of_status(code: int) -> Finding:
-    """From a status code that was not expected. The phrase is the standard's, not the server's."""
+    """Maps an unexpected status code. The phrase is the standard's, not the server's."""
     return down(Reason.HTTP_STATUS, f"HTTP {code} {responses.get(code, '')}")

@@ -1,4 +1,4 @@
-"""Whether a region still has a network, so that one that lost it turns no website down."""
+"""Whether a region still has a network: a region that lost its own reports no website as down."""
 
 from __future__ import annotations
 
@@ -11,92 +11,93 @@ from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
 
 _ERRORS = tasks.ErrorLog(
-    get_logger(__name__), failed="network.look_failed", unavailable="network.look_failed"
+    get_logger(__name__), failed="network.probe_failed", unavailable="network.probe_failed"
 )
 
 
-class NetworkWitness:
-    """Looks, by connecting to reference addresses, whether this region has a network.
+class ConnectivityProbe:
+    """Tells whether this region has a network, by connecting to reference hosts.
 
-    One per event loop; close() gives it back. A yes says nothing of what fails after it, so whoever
-    asks waits for a look that begins later; callers share it, and looks begin ``apart_s`` apart at
-    least, however many ask. A no holds: it looks by itself every ``again_s`` until it is a yes, and
-    nothing is known of the time before. Without references the answer is always yes.
+    One per event loop; close() releases it. A positive result says nothing about failures after
+    it, so a caller waits for a probe that starts after its question. Callers share probes, which
+    start at least ``min_gap_s`` apart. After a negative result the probe repeats itself every
+    ``interval_s`` until the network is back; how the network was before that is unknown. Without
+    targets the answer is always yes.
     """
 
     def __init__(
         self,
-        references: Sequence[tuple[str, int]],
+        targets: Sequence[tuple[str, int]],
         *,
-        apart_s: float = 0.5,
-        again_s: float = 5.0,
+        min_gap_s: float = 0.5,
+        interval_s: float = 5.0,
         timeout_s: float = 3.0,
     ) -> None:
-        self._references = tuple(references)
-        self._apart_s, self._again_s, self._timeout_s = apart_s, again_s, timeout_s
-        self._answer = True
-        self._looked_s = -math.inf
-        self._sure_since_s = -math.inf
-        self._looking: asyncio.Task[None] | None = None
-        self._waiting: asyncio.Task[None] | None = None
+        self._targets = tuple(targets)
+        self._min_gap_s, self._interval_s, self._timeout_s = min_gap_s, interval_s, timeout_s
+        self._online = True
+        self._probed_s = -math.inf
+        self._online_since_s = -math.inf
+        self._probing: asyncio.Task[None] | None = None
+        self._recovery: asyncio.Task[None] | None = None
 
     async def has_network(self, lasted_s: float = 0.0) -> bool:
-        """Whether there was a network in the last ``lasted_s`` seconds, as far as was seen.
+        """Whether there was a network for the last ``lasted_s`` seconds, as far as is known.
 
-        To be asked after what is doubted has failed. True as soon as one reference accepts a
-        connection begun since; False where none does in time.
+        Ask after the failure that is in doubt. True as soon as one target accepts a connection
+        started since then; False where none does within the timeout.
         """
-        if not self._references:
+        if not self._targets:
             return True
-        # Not the loop's time: that may stand still for a millisecond, in which a network can go.
+        # Not the loop's time: it may stand still for a millisecond, in which a network can go.
         asked_s = time.monotonic()
-        while self._answer and self._looked_s < asked_s:
-            await self._look()
-        return self._answer and asked_s - lasted_s >= self._sure_since_s
+        while self._online and self._probed_s < asked_s:
+            await self._probe()
+        return self._online and asked_s - lasted_s >= self._online_since_s
 
-    def glance(self) -> None:
-        """Look in passing, at most every ``again_s``; to be called when checks hang.
+    def refresh(self) -> None:
+        """Start a probe without waiting for it, at most every ``interval_s``.
 
-        They time out only after a network that was away for a few seconds is back; that it was
-        away is then known.
+        Call it while checks hang: they may time out only after the network is back, and by then
+        the outage is known.
         """
-        recently = time.monotonic() - self._looked_s < self._again_s
-        if self._references and self._looking is None and not recently:
-            self._looking = asyncio.create_task(self._look_once())
+        recently = time.monotonic() - self._probed_s < self._interval_s
+        if self._targets and self._probing is None and not recently:
+            self._probing = asyncio.create_task(self._probe_once())
 
-    async def _look(self) -> None:
-        """Look, or wait for the look under way: one that gives up does not take it from others."""
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look_once())
-        await asyncio.shield(self._looking)
+    async def _probe(self) -> None:
+        """Probe, or join the running probe; a caller that is cancelled does not cancel it."""
+        if self._probing is None:
+            self._probing = asyncio.create_task(self._probe_once())
+        await asyncio.shield(self._probing)
 
-    async def _look_once(self) -> None:
+    async def _probe_once(self) -> None:
         try:
-            await asyncio.sleep(self._looked_s + self._apart_s - time.monotonic())
+            await asyncio.sleep(self._probed_s + self._min_gap_s - time.monotonic())
             began_s = time.monotonic()
-            answer = await self._any_accepts()
-            if answer and not self._answer:
-                self._sure_since_s = time.monotonic()
-            self._answer, self._looked_s = answer, began_s
-            if not answer and (self._waiting is None or self._waiting.done()):
-                self._waiting = asyncio.create_task(self._wait())
+            online = await self._any_accepts()
+            if online and not self._online:
+                self._online_since_s = time.monotonic()
+            self._online, self._probed_s = online, began_s
+            if not online and (self._recovery is None or self._recovery.done()):
+                self._recovery = asyncio.create_task(self._probe_until_online())
         finally:
-            self._looking = None
+            self._probing = None
 
-    async def _wait(self) -> None:
-        """Look until there is a network again: so it is known since when there is."""
+    async def _probe_until_online(self) -> None:
+        """Probe until the network is back, so that it is known since when."""
 
-        async def look_later() -> None:
-            await asyncio.sleep(self._again_s)  # nothing tells of a network but an answer
-            await self._look()
+        async def probe_later() -> None:
+            await asyncio.sleep(self._interval_s)  # nothing announces a network: it must be probed
+            await self._probe()
 
-        await tasks.run_forever(look_later, _ERRORS, until=lambda: self._answer)
+        await tasks.run_forever(probe_later, _ERRORS, until=lambda: self._online)
 
     async def close(self) -> None:
-        await tasks.end(*(t for t in (self._waiting, self._looking) if t is not None))
+        await tasks.end(*(t for t in (self._recovery, self._probing) if t is not None))
 
     async def _any_accepts(self) -> bool:
-        attempts = [asyncio.create_task(_accepts(host, port)) for host, port in self._references]
+        attempts = [asyncio.create_task(_accepts(host, port)) for host, port in self._targets]
         try:
             for attempt in asyncio.as_completed(attempts, timeout=self._timeout_s):
                 if await attempt:

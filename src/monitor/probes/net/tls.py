@@ -1,4 +1,4 @@
-"""TLS contexts, made once per prober: loading a trust store takes milliseconds."""
+"""TLS contexts, created once per prober: loading a trust store takes milliseconds."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import ssl
 import certifi
 
 HANDSHAKE_LIMIT_S = 120.0
-"""More than any check may take, so that the check's own deadline is the one that strikes."""
+"""Longer than any check may take, so that the check's own deadline applies."""
 
 _OP_LEGACY_SERVER_CONNECT = 0x4  # <openssl/ssl.h>; the ssl module names it from Python 3.12 on
 
 
 def verified(authorities: str | None = None) -> ssl.SSLContext:
-    """Certificate and host name are checked against the system's trust store; TLS 1.2 or later.
+    """Verifies certificate and host name against the system's trust store; TLS 1.2 or later.
 
-    Where the system has no store, as in bare containers, certifi's is used: without any,
+    Where the system has none, as in bare containers, certifi's is used: without a trust store
     every website would look untrusted. ``authorities``: whom to trust instead, in PEM.
 
     What a certificate must hold does not depend on the version of Python. From 3.13 on, Python's
@@ -33,7 +33,7 @@ def verified(authorities: str | None = None) -> ssl.SSLContext:
 
 
 def unverified() -> ssl.SSLContext:
-    """Any certificate will do, and whatever old protocol and cipher OpenSSL still speaks."""
+    """Accepts any certificate, and every old protocol and cipher that OpenSSL still supports."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

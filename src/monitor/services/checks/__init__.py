@@ -1,1 +1,1 @@
-"""Checking websites in a region."""
+"""Checks of websites in a region."""

@@ -1,4 +1,4 @@
-"""Checking websites from one region: probe all at once, settle what is done, watch the rest."""
+"""Checks from one region: probe all websites of a batch at once, then process the results."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from monitor.domain.ring import Ring
 from monitor.domain.verdict import is_due
 from monitor.runtime.logging import get_logger
 from monitor.services.checks.region_worker import RegionWorker
-from monitor.services.checks.results import settle
-from monitor.services.checks.slow_checks import Measured, Running, outcome_of
+from monitor.services.checks.results import process_results
+from monitor.services.checks.slow_checks import CheckResult, Running, outcome_of
 from monitor.storage.redis.projection import Entry
 
 log = get_logger(__name__)
 
 _LATE_CHECK_S = 60
-"""A check out of turn that waited longer than this is left to the website's next slot."""
+"""An unscheduled check that waited longer than this is left to the website's next slot."""
 
-_STARTED_AT_ONCE = 10
+_START_STEP = 10
+"""How many checks start before the event loop gets a turn."""
 
 _UNABLE = {
     Reason.SECRETS_UNREADABLE: (
@@ -39,15 +40,15 @@ _UNABLE = {
 
 
 async def check_batch(worker: RegionWorker, batch: CheckBatch) -> list[Outgoing]:
-    """Check an arc of a ring for its slot. One that is older than its interval is dropped.
+    """Check an arc of a ring for its slot. A batch that is older than its interval is dropped.
 
-    Websites that were already checked for this slot, or for a later one, are passed over.
+    Websites already checked for this slot or a later one are skipped.
     """
     ring = Ring(batch.region, batch.interval_s)
     late_s = worker.now() - batch.slot_ms / 1000
     if late_s > batch.interval_s:
         (websites,) = await worker.projection.counts(ring, [(batch.lo, batch.hi)])
-        await worker.regions.count_left_out(worker.region, batches=1, websites=websites)
+        await worker.regions.count_missed(worker.region, batches=1, websites=websites)
         log.warning("batch.dropped", region=worker.region, slot_ms=batch.slot_ms, late_s=late_s)
         return []
     entries = await worker.projection.read_arc(ring, batch.lo, batch.hi)
@@ -55,20 +56,20 @@ async def check_batch(worker: RegionWorker, batch: CheckBatch) -> list[Outgoing]
 
 
 async def check_websites(worker: RegionWorker, message: CheckWebsites) -> list[Outgoing]:
-    """Check these websites out of turn, unless a check of theirs has come since."""
+    """Check these websites now, outside their slots, unless they were checked meanwhile."""
     if worker.now() - message.slot_ms / 1000 > _LATE_CHECK_S:
         websites = len(message.website_ids)
-        await worker.regions.count_left_out(worker.region, batches=0, websites=websites)
+        await worker.regions.count_missed(worker.region, batches=0, websites=websites)
         log.info("recheck.left_to_next_slot", region=worker.region, websites=websites)
         return []
     entries = await worker.projection.read_websites(worker.region, message.website_ids)
     return await _check(worker, entries, message.slot_ms // 1000)
 
 
-async def hand_back(worker: RegionWorker) -> list[Outgoing]:
-    """Give up the checks still under way; returns the messages by which others make them."""
+async def requeue_slow_checks(worker: RegionWorker) -> list[Outgoing]:
+    """Cancel the checks still running; returns the messages with which other workers make them."""
     by_slot: dict[int, CheckWebsites] = {}
-    for slot_s, website_id in await worker.stragglers.close():
+    for slot_s, website_id in await worker.slow_checks.close():
         empty = CheckWebsites(region=worker.region, website_ids=[], slot_ms=slot_s * 1000)
         by_slot.setdefault(slot_s, empty).website_ids.append(website_id)
     return [messages.check_websites(message) for message in by_slot.values()]
@@ -82,21 +83,21 @@ async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) ->
     running: dict[asyncio.Task[Outcome], Entry] = {}
     try:
         await _start(worker, due, slot_s, running)
-        done, late = await asyncio.wait(running, timeout=worker.patience_s)
+        done, late = await asyncio.wait(running, timeout=worker.batch_wait_s)
     except asyncio.CancelledError:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         raise
-    found = [(running[t], outcome_of(t)) for t in done]
-    _warn_unable(worker, [outcome for _, outcome in found])
-    follow = await settle(worker, found, slot_s, begun_s)
+    results = [(running[t], outcome_of(t)) for t in done]
+    _warn_unable(worker, [outcome for _, outcome in results])
+    follow_up = await process_results(worker, results, slot_s, begun_s)
     if late:
-        worker.witness.glance()
-        await worker.send(follow)
-        await _leave(worker, {task: running[task] for task in late}, slot_s, begun_s)
+        worker.connectivity.refresh()
+        await worker.send(follow_up)
+        await _watch(worker, {task: running[task] for task in late}, slot_s, begun_s)
         return []
-    return follow
+    return follow_up
 
 
 async def _start(
@@ -105,33 +106,33 @@ async def _start(
     slot_s: int,
     running: dict[asyncio.Task[Outcome], Entry],
 ) -> None:
-    """Start all checks, a few at a time, with a look at what has come in between.
+    """Start all checks, a few at a time, and let the event loop handle responses in between.
 
-    One that finds no place before the next of its website is due is not made: a region that has
-    too much to do would else be ever later, and work it all off once it can.
+    A check that gets no slot before the next one of its website is due is not made: otherwise an
+    overloaded region would fall further and further behind, and then work off the backlog.
 
-    Were they started at once, the answers would wait for the last of them to be under way, and
-    that wait would be measured: 30 ms in the middle of 500 quick websites, against 3 ms.
+    Starting all at once would delay the first responses until the last check has started, and
+    that delay would be measured: 30 ms in the middle of 500 fast websites, against 3 ms.
     """
     loop = asyncio.get_running_loop()
     slot_at_s = loop.time() + slot_s - worker.now()
     for number, entry in enumerate(due, 1):
         begin_by_s = slot_at_s + entry.options.check_frequency
-        running[loop.create_task(_checked(worker, entry, begin_by_s))] = entry
-        if number % _STARTED_AT_ONCE == 0:
+        running[loop.create_task(_probe(worker, entry, begin_by_s))] = entry
+        if number % _START_STEP == 0:
             await asyncio.sleep(0)
 
 
-def _checked(worker: RegionWorker, entry: Entry, begin_by_s: float) -> Coroutine[Any, Any, Outcome]:
+def _probe(worker: RegionWorker, entry: Entry, begin_by_s: float) -> Coroutine[Any, Any, Outcome]:
     if entry.encrypted is None:
         return worker.prober.check(entry.options, begin_by_s)
-    return _decrypted(worker, entry, entry.encrypted, begin_by_s)
+    return _probe_with_secrets(worker, entry, entry.encrypted, begin_by_s)
 
 
-async def _decrypted(
+async def _probe_with_secrets(
     worker: RegionWorker, entry: Entry, encrypted: Mapping[str, str], begin_by_s: float
 ) -> Outcome:
-    """A check without its headers would say something else than the website's owner asked."""
+    """Not measured where secrets cannot be decrypted: without them it is not the same check."""
     try:
         options = worker.vault.decrypt(entry.options, encrypted)
     except SecretsUnreadable as error:
@@ -147,10 +148,10 @@ def _warn_unable(worker: RegionWorker, outcomes: Sequence[Outcome]) -> None:
             log.warning(event, region=worker.region, websites=websites, help=advice)
 
 
-async def _leave(worker: RegionWorker, late: Running, slot_s: int, begun_s: int) -> None:
-    """Let these checks end in their own time."""
+async def _watch(worker: RegionWorker, late: Running, slot_s: int, begun_s: int) -> None:
+    """Process these checks whenever they end, outside the batch."""
 
-    async def settle_late(checked: Sequence[Measured]) -> None:
-        await worker.send(await settle(worker, checked, slot_s, begun_s))
+    async def process(results: Sequence[CheckResult]) -> None:
+        await worker.send(await process_results(worker, results, slot_s, begun_s))
 
-    await worker.stragglers.take(slot_s, late, settle_late)
+    await worker.slow_checks.add(slot_s, late, process)

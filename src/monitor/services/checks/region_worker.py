@@ -1,4 +1,4 @@
-"""What checking from one region needs."""
+"""The dependencies of checks from one region."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor.domain.messages import Outgoing
 from monitor.domain.outcome import Outcome
 from monitor.metrics.worker_stats import Meter
 from monitor.resources.check_options import CheckOptions
-from monitor.services.checks.slow_checks import Stragglers
+from monitor.services.checks.slow_checks import SlowChecks
 from monitor.services.secrets.vault import Vault
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
@@ -19,12 +19,12 @@ from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.timeseries.grouped import GroupedWrites
 
-PATIENCE_S = 2.0
-"""A batch waits this long for its checks; those that take longer are watched beside it."""
+BATCH_WAIT_S = 2.0
+"""How long a batch waits for its checks; slower ones are watched outside it."""
 
 
 class Prober(Protocol):
-    """Makes one check of any kind, unless it could not begin by ``begin_by_s`` of the loop's time.
+    """Makes one check of any kind, unless it cannot start by ``begin_by_s`` on the loop's clock.
 
     Never raises. ``monitor.probes.registry.Probers`` is the real one.
     """
@@ -34,18 +34,18 @@ class Prober(Protocol):
     ) -> Coroutine[Any, Any, Outcome]: ...
 
 
-class Witness(Protocol):
-    """Knows whether this region has, and had for ``lasted_s``, a network."""
+class Connectivity(Protocol):
+    """Whether this region has a network, and had one for the last ``lasted_s`` seconds."""
 
     async def has_network(self, lasted_s: float = 0.0) -> bool: ...
 
-    def glance(self) -> None:
-        """Have a look without waiting for it: checks hang."""
+    def refresh(self) -> None:
+        """Start a probe of the network without waiting for it: checks hang."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegionWorker:
-    """One per worker process. ``now`` gives Unix seconds; ``send`` queues messages."""
+    """One per worker process. ``now`` returns Unix seconds; ``send`` queues messages."""
 
     region: str
     projection: Projection
@@ -54,10 +54,10 @@ class RegionWorker:
     ticks: GroupedWrites
     buffer: TickBuffer
     prober: Prober
-    witness: Witness
-    stragglers: Stragglers
+    connectivity: Connectivity
+    slow_checks: SlowChecks
     send: Callable[[Sequence[Outgoing]], Awaitable[None]]
     now: Callable[[], float]
-    patience_s: float = PATIENCE_S
+    batch_wait_s: float = BATCH_WAIT_S
     meter: Meter = field(default_factory=Meter)
     vault: Vault = field(default_factory=Vault)

@@ -1,1 +1,1 @@
-"""From flips to incidents."""
+"""Incidents: recorded from flips, repaired by the sweep."""

@@ -1,48 +1,48 @@
-"""Looking back: what flips tell of that has come and gone without being recorded."""
+"""Backfill: outages that flips imply, and that came and went without being recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from monitor.domain.backfill import in_turn, missed_beginnings
+from monitor.domain.backfill import missing_down_flips, replay_rounds
 from monitor.domain.verdict import Flip
 from monitor.storage.postgres import changes, history, verdicts
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.redis.states import States
 
 
-async def rounds_of(
+async def replay(
     states: States, connection: Connection, flips: Sequence[Flip]
 ) -> list[Sequence[Flip]]:
-    """What to record and decide together, one round after the other: nearly always all at once.
+    """The flips in rounds, to be recorded and decided one round after the other: usually one.
 
-    Where a beginning was missed, what other regions found meanwhile is taken along, as far as it is
-    not recorded either: whether a website was down is for the regions to say together. The
-    websites are locked.
+    Where the beginning of an outage is missing, the unrecorded flips of other regions are
+    included, because only the regions together decide whether a website was down. The websites
+    are locked.
     """
-    missed = await _missed(connection, flips)
-    if not missed:
+    backfilled = await _backfill(connection, flips)
+    if not backfilled:
         return [flips]
-    ids = {m.website_id for m in missed}
-    known = {(f.region, f.website_id, f.slot_s) for f in flips}
+    ids = {flip.website_id for flip in backfilled}
+    reported = {(f.region, f.website_id, f.slot_s) for f in flips}
     others = [
         f
         for f in await _unrecorded(states, connection, ids)
-        if (f.region, f.website_id, f.slot_s) not in known
+        if (f.region, f.website_id, f.slot_s) not in reported
     ]
-    missed += await _missed(connection, others)
-    return list(in_turn([*flips, *others], missed))
+    backfilled += await _backfill(connection, others)
+    return list(replay_rounds([*flips, *others], backfilled))
 
 
-async def _missed(connection: Connection, flips: Sequence[Flip]) -> list[Flip]:
+async def _backfill(connection: Connection, flips: Sequence[Flip]) -> list[Flip]:
     ids = sorted({f.website_id for f in flips if f.ended is not None})
     if not ids:
         return []
     recorded = await verdicts.recorded(connection, ids)
     resolved = await history.last_resolved(connection, ids)
     resolved_s = {website_id: int(at.timestamp()) for website_id, at in resolved.items()}
-    return missed_beginnings(flips, recorded, resolved_s)
+    return missing_down_flips(flips, recorded, resolved_s)
 
 
 async def _unrecorded(states: States, connection: Connection, ids: set[UUID]) -> list[Flip]:

@@ -24,19 +24,20 @@ async def page(
     after = None if cursor is None else _position(paging.decode(cursor, mark))
     async with transaction(pool) as connection:
         await _must_exist(connection, website_id)
-        found = await history.incidents(connection, website_id, after, limit + 1)
-    following = paging.encode(_packed(found[limit - 1]), mark) if len(found) > limit else None
-    return found[:limit], following
+        incidents = await history.incidents(connection, website_id, after, limit + 1)
+    if len(incidents) <= limit:
+        return incidents, None
+    return incidents[:limit], paging.encode(_packed(incidents[limit - 1]), mark)
 
 
 async def last(pool: Pool, website_id: UUID) -> Incident:
-    """The latest incident. Raises NotFound, by its code telling no website from no downtime."""
+    """The latest incident. Raises NotFound; its code says whether the website is missing."""
     async with transaction(pool) as connection:
         await _must_exist(connection, website_id)
-        found = await history.incidents(connection, website_id, None, 1)
-    if not found:
+        incidents = await history.incidents(connection, website_id, None, 1)
+    if not incidents:
         raise NotFound("no_downtime", "This website has not been down.")
-    return found[0]
+    return incidents[0]
 
 
 def duration_s(incident: Incident, now: dt.datetime) -> int:

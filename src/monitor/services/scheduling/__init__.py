@@ -1,1 +1,1 @@
-"""Which checks are due, and the projection they are read from."""
+"""Dispatch of due checks, and the projection that they are read from."""

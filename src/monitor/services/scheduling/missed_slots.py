@@ -1,44 +1,46 @@
-"""Slots that nobody gave out, or that a region could not be given: counted as not measured."""
+"""Missed slots: never dispatched, or dropped for an overloaded region. They are not measured."""
 
 from __future__ import annotations
 
-from monitor.domain.ring import Ring, arcs_of_window, left_out
+from monitor.domain.ring import Ring, arcs_of_window, missed_window
 from monitor.runtime.logging import get_logger
-from monitor.storage.redis.minutes import Minutes
+from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.projection import Projection
-from monitor.storage.redis.regions import left_out as counts_of
+from monitor.storage.redis.regions import missed_counts
 
 log = get_logger(__name__)
 
-_CLOCKS_APART_S = 180
-"""A minute noted so far ahead was noted by a clock that was wrong."""
+_CLOCK_SKEW_S = 180
+"""A minute recorded further ahead than this was recorded by a clock that was wrong."""
 
 
-async def note_minute(
-    minutes: Minutes, projection: Projection, minute_s: int, batch_size: int
+async def record_dispatch(
+    minutes: DispatchedMinutes, projection: Projection, minute_s: int, batch_size: int
 ) -> None:
-    """Note that this minute was given out, and count what lies between the last one and it.
+    """Record that this minute was dispatched, and count the missed slots before it.
 
-    Whatever let a minute pass (no scheduler, no central worker, Redis away) is seen here and here
-    alone: nobody else knows of batches that never were. Of many that note a minute one counts.
+    Whatever made a minute pass undispatched (no scheduler, no central worker, Redis away) is
+    noticed here and only here: nothing else knows of batches that never existed. If several
+    workers record the same minute, one of them counts.
     """
     last_s = await minutes.last()
-    if last_s is not None and minute_s <= last_s <= minute_s + _CLOCKS_APART_S:
-        return  # noted before
-    start_s, end_s = left_out(last_s, minute_s)
+    if last_s is not None and minute_s <= last_s <= minute_s + _CLOCK_SKEW_S:
+        return  # already recorded
+    start_s, end_s = missed_window(last_s, minute_s)
     counts: dict[str, int] = {}
     for ring in await projection.rings() if start_s < end_s else ():
         batches, websites = await slots_of(projection, ring, start_s, end_s, batch_size)
-        for name, count in counts_of(ring.region, batches=batches, websites=websites).items():
+        missed = missed_counts(ring.region, batches=batches, websites=websites)
+        for name, count in missed.items():
             counts[name] = counts.get(name, 0) + count
-    if await minutes.give_out(last_s, minute_s, counts) and start_s < end_s:
-        log.error("minutes.left_out", since_s=start_s, lasted_s=end_s - start_s)
+    if await minutes.record(last_s, minute_s, counts) and start_s < end_s:
+        log.error("minutes.missed", since_s=start_s, lasted_s=end_s - start_s)
 
 
 async def slots_of(
     projection: Projection, ring: Ring, start_s: int, end_s: int, batch_size: int
 ) -> tuple[int, int]:
-    """(batches, checks) that are due in [start_s, end_s) of a ring as it is now."""
+    """(batches, checks) due in [start_s, end_s) of a ring as it is now."""
     arcs = arcs_of_window(ring.interval_s, start_s, end_s)
     counts = await projection.counts(ring, [(arc.lo, arc.hi) for arc in arcs])
     return sum(-(-count // batch_size) for count in counts), sum(counts)

@@ -1,4 +1,4 @@
-"""The time of an installation: that of its Redis, and not of the host that happens to ask."""
+"""The time of an installation: that of its Redis, not of the host that asks."""
 
 from __future__ import annotations
 
@@ -17,52 +17,52 @@ _ERRORS = tasks.ErrorLog(
     log, failed="clock.failed", unavailable="clock.not_compared", level=logging.INFO
 )
 
-LOOK_EVERY_S = 5.0
-_TOLD_S = 5.0
-"""A host whose clock is off by more is told so in its log."""
+SYNC_EVERY_S = 5.0
+_WARN_OFFSET_S = 5.0
+"""If a host's clock is off by more, its log says so."""
 
 
 class SharedClock:
-    """Unix seconds that all workers agree on: Redis says them, a steady clock carries them on.
+    """Unix seconds that all workers agree on: taken from Redis, carried on by a monotonic clock.
 
-    So a host whose own clock is wrong, or is put right in the middle of its work, neither drops
-    batches as too old nor makes checks before their time. Until Redis was heard it is the host's.
+    So a host whose own clock is wrong or is stepped neither drops batches as too old nor checks
+    too early. Until Redis has answered, the host's clock counts.
     """
 
     def __init__(
         self,
-        steady: Callable[[], float] = time.monotonic,
-        own: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        host: Callable[[], float] = time.time,
     ) -> None:
-        self._steady, self._own = steady, own
-        self._ahead_s = own() - steady()
-        self._told_s = 0.0
+        self._monotonic, self._host = monotonic, host
+        self._offset_s = host() - monotonic()
+        self._warned_s = 0.0
 
     def now(self) -> float:
         """Unix seconds."""
-        return self._steady() + self._ahead_s
+        return self._monotonic() + self._offset_s
 
     def now_ms(self) -> int:
         return int(self.now() * 1000)
 
-    async def look(self, redis: Redis) -> None:
-        """Ask Redis what time it is. Raises Unavailable."""
-        asked = self._steady()
-        said_s = await server_time(redis)
-        answered = self._steady()
-        # As it was said at some time in between, a difference smaller than that tells nothing.
-        ahead_s = said_s - (asked + answered) / 2
-        if abs(ahead_s - self._ahead_s) > answered - asked:
-            self._ahead_s = ahead_s
-        self._tell(self._own() - self.now())
+    async def sync(self, redis: Redis) -> None:
+        """Take the time from Redis. Raises Unavailable."""
+        before_s = self._monotonic()
+        redis_s = await server_time(redis)
+        after_s = self._monotonic()
+        # Redis read its clock somewhere in between: a smaller difference means nothing.
+        offset_s = redis_s - (before_s + after_s) / 2
+        if abs(offset_s - self._offset_s) > after_s - before_s:
+            self._offset_s = offset_s
+        self._warn(self._host() - self.now())
 
     async def run(self, redis: Redis) -> None:
-        """Ask Redis again and again."""
-        await tasks.run_forever(lambda: self.look(redis), _ERRORS, pause_s=LOOK_EVERY_S)
+        """Repeat ``sync`` for ever."""
+        await tasks.run_forever(lambda: self.sync(redis), _ERRORS, pause_s=SYNC_EVERY_S)
 
-    def _tell(self, off_s: float) -> None:
-        """Say once that the host's own clock is off, and once that it is right again."""
-        if abs(off_s - self._told_s) < _TOLD_S:
+    def _warn(self, off_s: float) -> None:
+        """Log once that the host's clock is off, and once that it is right again."""
+        if abs(off_s - self._warned_s) < _WARN_OFFSET_S:
             return
-        self._told_s = off_s if abs(off_s) >= _TOLD_S else 0.0
+        self._warned_s = off_s if abs(off_s) >= _WARN_OFFSET_S else 0.0
         log.warning("clock.differs_from_redis", off_s=round(off_s, 1))

@@ -1,6 +1,6 @@
-"""A region worker's sign of life: what it has and how busy it was, every ten seconds.
+"""The heartbeat of a region worker: its limits and its load, every ten seconds.
 
-On a clock and not with each batch: a worker that has nothing to do is there all the same.
+On a timer, not with each batch: an idle worker is alive too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from monitor.domain.capacity import Limits, Load, Work, load_between
+from monitor.domain.capacity import Load, Work, WorkerLimits, load_between
 from monitor.domain.errors import Unavailable
 from monitor.metrics.worker_stats import Meter
 from monitor.runtime import tasks
@@ -24,19 +24,19 @@ log = get_logger(__name__)
 _ERRORS = tasks.ErrorLog(log, failed="heartbeat.failed", unavailable="heartbeat.not_stored")
 
 BEAT_S = 10.0
-_SPAN_BEATS = 6
-"""How many beats back a load is measured from: a minute, so that every ring's share is in it."""
+_WINDOW_BEATS = 6
+"""The load is measured over this many beats: a minute, in which every ring has had its share."""
 
 
 class Heartbeat:
-    """The reports of one process. ``message_s``: seconds its threads were held, in all."""
+    """The reports of one process. ``message_s``: total seconds that messages held its threads."""
 
     def __init__(
         self,
         workers: Workers,
         region: str,
         *,
-        limits: Limits,
+        limits: WorkerLimits,
         meter: Meter,
         message_s: Callable[[], float],
         now: Callable[[], float],
@@ -48,17 +48,17 @@ class Heartbeat:
         self._message_s = message_s
         self._now = now
         self._process = uuid4().hex
-        self._history = deque([self._work()], maxlen=_SPAN_BEATS + 1)
+        self._history = deque([self._work()], maxlen=_WINDOW_BEATS + 1)
         self._capacity_per_s: float | None = None
-        self._tidied = False
+        self._cleaned = False
         self._beating: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to beat, on the running event loop."""
+        """Start, on the running event loop."""
         self._beating = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Take the process off the list."""
+        """Stop, and remove the process from the list."""
         if self._beating is not None:
             await tasks.end(self._beating)
         try:
@@ -73,7 +73,7 @@ class Heartbeat:
         await self._workers.report(self._process, report)
 
     def _load(self) -> Load:
-        """The load of the last minute; a quiet minute leaves what was known of the capacity."""
+        """The load of the last minute. After an idle minute the last known capacity stays."""
         work = self._work()
         load = load_between(self._history[0], work, self._limits)
         self._history.append(work)
@@ -92,11 +92,11 @@ class Heartbeat:
         )
 
     async def _run(self) -> None:
-        """Should this end, a working process would count as gone until its restart."""
-        await tasks.run_forever(self._beat_and_tidy, _ERRORS, pause_s=BEAT_S)
+        """If this ended, a working process would count as dead until its restart."""
+        await tasks.run_forever(self._beat_and_clean, _ERRORS, pause_s=BEAT_S)
 
-    async def _beat_and_tidy(self) -> None:
+    async def _beat_and_clean(self) -> None:
         await self.beat()
-        if not self._tidied:
+        if not self._cleaned:
             await self._workers.forget_old(self._now())
-            self._tidied = True
+            self._cleaned = True

@@ -1,6 +1,6 @@
-"""The whole installation in a few numbers, read from Postgres and Redis for /metrics.
+"""Figures of the whole installation, read from Postgres and Redis for /metrics.
 
-What it costs grows with regions, rings and worker processes, never with websites.
+The cost grows with regions, rings and worker processes, never with websites.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from monitor.storage.postgres.pool import Pool, transaction
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.queues import QueueDepth, depths
 from monitor.storage.redis.regions import RegionReport, Regions
-from monitor.storage.redis.tick_buffer import Kept, kept
+from monitor.storage.redis.tick_buffer import BufferSize, buffer_size
 from monitor.storage.redis.workers import WorkerReport, Workers
 
 log = get_logger(__name__)
@@ -43,11 +43,11 @@ CENTRAL_QUEUES = (
     NOTIFICATIONS_QUEUE,
     UPKEEP_QUEUE,
 )
-PATIENCE_S = 4.0
-"""A store that takes longer counts as away. Prometheus gives up after 10 s unless told else."""
+TIMEOUT_S = 4.0
+"""A store that takes longer counts as unavailable. Prometheus gives up after 10 s by default."""
 
 CACHE_S = 5.0
-"""Two Prometheus servers, or ten, cost as much as one."""
+"""How long a result is reused: ten Prometheus servers cost as much as one."""
 
 T = TypeVar("T")
 
@@ -65,45 +65,46 @@ class RegionView(Struct, frozen=True):
 
     @property
     def demand_per_s(self) -> float:
-        """Checks a second that are due."""
+        """Checks due per second."""
         return sum(websites / interval_s for interval_s, websites in self.rings.items())
 
 
 class RedisView(Struct, frozen=True):
-    """What Redis tells: of each region, of the central queues, of the ticks it keeps."""
+    """The part from Redis: each region, the central queues, the buffered ticks."""
 
     regions: list[RegionView]
     queues: dict[str, QueueDepth]
-    kept: Kept
+    buffered: BufferSize
 
 
 class Installation(Struct, frozen=True):
-    """What was found; None of a store that did not answer."""
+    """The parts of both stores; None where a store did not answer."""
 
     postgres: Figures | None
     redis: RedisView | None
 
 
-class Observatory:
-    """Looks at most once in ``CACHE_S`` seconds, whoever asks. ``now`` gives Unix seconds."""
+class InstallationReader:
+    """Reads at most once in ``CACHE_S`` seconds. ``now`` returns Unix seconds."""
 
     def __init__(self, pool: Pool, redis: Redis, now: Callable[[], float]) -> None:
         self._pool = pool
         self._redis = redis
         self._now = now
-        self._looking = asyncio.Lock()
-        self._seen: tuple[float, Installation] | None = None
+        self._reading = asyncio.Lock()
+        self._cached: tuple[float, Installation] | None = None
 
-    async def look(self) -> Installation:
-        """The installation as of now, or a few seconds ago. A store that is away is left out."""
-        async with self._looking:
-            if self._seen is None or not 0 <= self._now() - self._seen[0] < CACHE_S:
-                self._seen = (self._now(), await self._look())
-            return self._seen[1]
+    async def read(self) -> Installation:
+        """The installation now, or at most ``CACHE_S`` ago, without stores that are unavailable."""
+        async with self._reading:
+            if self._cached is None or not 0 <= self._now() - self._cached[0] < CACHE_S:
+                self._cached = (self._now(), await self._read())
+            return self._cached[1]
 
-    async def _look(self) -> Installation:
-        asked = _answer("postgres", self._read_postgres()), _answer("redis", self._read_redis())
-        postgres, redis = await asyncio.gather(*asked)
+    async def _read(self) -> Installation:
+        postgres, redis = await asyncio.gather(
+            _or_none("postgres", self._read_postgres()), _or_none("redis", self._read_redis())
+        )
         return Installation(postgres, redis)
 
     async def _read_postgres(self) -> Figures:
@@ -112,18 +113,19 @@ class Observatory:
 
     async def _read_redis(self) -> RedisView:
         now_s, rings = self._now(), await Projection(self._redis).sizes()
-        known = await self._region_names()
-        names = sorted({ring.region for ring in rings}) if known is None else known
+        names = await self._region_names()
+        if names is None:
+            names = sorted({ring.region for ring in rings})
         queues = [checks_queue(name) for name in names]
-        found = await depths(self._redis, [*queues, *CENTRAL_QUEUES], now_s)
+        by_queue = await depths(self._redis, [*queues, *CENTRAL_QUEUES], now_s)
         return RedisView(
-            regions=await self._regions(names, rings, found),
-            queues={queue: found[queue] for queue in CENTRAL_QUEUES},
-            kept=await kept(self._redis),
+            regions=await self._regions(names, rings, by_queue),
+            queues={queue: by_queue[queue] for queue in CENTRAL_QUEUES},
+            buffered=await buffer_size(self._redis),
         )
 
     async def _region_names(self) -> list[str] | None:
-        """All regions; None where Postgres is away: those that have rings must do then."""
+        """All regions; None where Postgres is unavailable: then only those with rings are known."""
         try:
             async with transaction(self._pool) as connection:
                 return await changes.region_names(connection)
@@ -131,7 +133,7 @@ class Observatory:
             return None
 
     async def _regions(
-        self, names: Sequence[str], rings: dict[Ring, int], found: dict[str, QueueDepth]
+        self, names: Sequence[str], rings: dict[Ring, int], by_queue: dict[str, QueueDepth]
     ) -> list[RegionView]:
         regions = Regions(self._redis)
         reports, counters = await regions.reports(), await regions.counters()
@@ -139,7 +141,7 @@ class Observatory:
         return [
             RegionView(
                 name=name,
-                queue=found[checks_queue(name)],
+                queue=by_queue[checks_queue(name)],
                 rings={r.interval_s: size for r, size in rings.items() if r.region == name},
                 report=reports.get(name),
                 load=_load(name, processes),
@@ -155,12 +157,12 @@ def _load(region: str, processes: Sequence[WorkerReport]) -> RegionLoad:
 
 def _of_region(counters: dict[str, int], region: str) -> dict[str, int]:
     split = ((key.partition(":"), count) for key, count in counters.items())
-    return {name: count for (name, _, where), count in split if where == region}
+    return {name: count for (name, _, of_region), count in split if of_region == region}
 
 
-async def _answer(store: str, call: Awaitable[T]) -> T | None:
+async def _or_none(store: str, call: Awaitable[T]) -> T | None:
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             return await call
     except (Unavailable, TimeoutError) as error:
         log.warning("metrics.store_away", store=store, error=str(error) or "timeout")

@@ -1,4 +1,4 @@
-"""Whether everything the API stands on answers."""
+"""Whether the API's dependencies answer."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from monitor.storage.timeseries.contract import TickStore
 
 log = get_logger(__name__)
 
-PATIENCE_S = 2.0
-"""A dependency that takes longer than this counts as not there."""
+TIMEOUT_S = 2.0
+"""A dependency that takes longer counts as unavailable."""
 
 
 async def check(pool: Pool, redis: Redis, ticks: TickStore) -> dict[str, bool]:
-    """{dependency: whether it answers}, asked all at once."""
-    asked = {"postgres": _postgres(pool), "redis": _redis(redis), "ticks": ticks.ping()}
-    answers = await asyncio.gather(*(_answers(name, call) for name, call in asked.items()))
-    return dict(zip(asked, answers, strict=True))
+    """{dependency: whether it answers}, queried all at once."""
+    probes = {"postgres": _postgres(pool), "redis": _redis(redis), "ticks": ticks.ping()}
+    answers = await asyncio.gather(*(_answers(name, call) for name, call in probes.items()))
+    return dict(zip(probes, answers, strict=True))
 
 
 async def _answers(name: str, call: Awaitable[object]) -> bool:
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             await call
         return True
     except (Unavailable, TimeoutError) as error:

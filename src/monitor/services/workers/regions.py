@@ -1,4 +1,4 @@
-"""Making, changing, listing and removing regions."""
+"""Creating, changing, listing and deleting regions."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ log = get_logger(__name__)
 _FINGERPRINT = paging.fingerprint("regions")
 
 
-class SeenRegion(Struct, frozen=True):
-    """A region, and what it last said of itself (None: nothing yet, or Redis is away)."""
+class ReportedRegion(Struct, frozen=True):
+    """A region and its last report (None: no report yet, or Redis is unavailable)."""
 
     region: Region
     report: RegionReport | None
 
 
-async def get(pool: Pool, redis: Redis, name: str) -> SeenRegion:
+async def get(pool: Pool, redis: Redis, name: str) -> ReportedRegion:
     """One region. Raises NotFound."""
     async with transaction(pool) as connection:
-        found = await _fetch(connection, name)
-    return SeenRegion(found, (await _reports(redis)).get(name))
+        region = await _fetch(connection, name)
+    return ReportedRegion(region, (await _reports(redis)).get(name))
 
 
 async def page(
     pool: Pool, redis: Redis, limit: int, cursor: str | None
-) -> tuple[list[SeenRegion], str | None]:
+) -> tuple[list[ReportedRegion], str | None]:
     """The next regions by name, and the cursor of those after them."""
     after = _position(cursor)
     async with transaction(pool) as connection:
-        found = await regions.fetch_page(connection, after, limit + 1)
+        rows = await regions.fetch_page(connection, after, limit + 1)
     reports = await _reports(redis)
-    shown = [SeenRegion(r, reports.get(r.name)) for r in found[:limit]]
-    more = len(found) > limit
-    last = found[limit - 1].name.encode() if more else b""
-    return shown, paging.encode(last, _FINGERPRINT) if more else None
+    items = [ReportedRegion(r, reports.get(r.name)) for r in rows[:limit]]
+    more = len(rows) > limit
+    last = rows[limit - 1].name.encode() if more else b""
+    return items, paging.encode(last, _FINGERPRINT) if more else None
 
 
 def _position(cursor: str | None) -> str:
@@ -60,7 +60,7 @@ def _position(cursor: str | None) -> str:
 
 
 async def create(pool: Pool, sent: Values) -> Region:
-    """Store a new region: websites of all regions are checked from it too. Raises Conflict."""
+    """Create a region. Websites of all regions are then checked from it too. Raises Conflict."""
     name, description = sent["name"], sent.get("description", "")
     async with transaction(pool) as connection:
         await regions.insert(connection, name, description)
@@ -69,8 +69,8 @@ async def create(pool: Pool, sent: Values) -> Region:
         return await _fetch(connection, name)
 
 
-async def change(pool: Pool, redis: Redis, name: str, sent: Values) -> SeenRegion:
-    """Change the description, if one was sent. No worker knows it, so Redis need not follow.
+async def change(pool: Pool, redis: Redis, name: str, sent: Values) -> ReportedRegion:
+    """Change the description, if one was sent. Workers do not use it, so Redis stays as it is.
 
     Raises NotFound.
     """
@@ -80,12 +80,12 @@ async def change(pool: Pool, redis: Redis, name: str, sent: Values) -> SeenRegio
             await regions.describe(connection, name, description)
             changes = {"description": Change(before.description, description)}
             await audit.note(connection, Action.REGION_CHANGED, name, changes)
-        found = await _fetch(connection, name)
-    return SeenRegion(found, (await _reports(redis)).get(name))
+        region = await _fetch(connection, name)
+    return ReportedRegion(region, (await _reports(redis)).get(name))
 
 
 async def delete(pool: Pool, name: str, *, force: bool) -> None:
-    """Remove a region. With ``force`` also one that websites are checked from.
+    """Delete a region. With ``force`` even if websites are checked from it.
 
     Raises NotFound, and Conflict where it is in use.
     """
@@ -105,16 +105,16 @@ async def delete(pool: Pool, name: str, *, force: bool) -> None:
 
 
 async def must_exist(connection: Connection, name: str) -> None:
-    """Refuse a query parameter ``region`` that names none. Raises BadQuery."""
+    """Check the query parameter ``region``. Raises BadQuery where there is no such region."""
     if not _is_name(name) or await regions.fetch(connection, name) is None:
         raise BadQuery.of("region", "does not name a region; GET /regions lists them")
 
 
 async def _fetch(connection: Connection, name: str) -> Region:
-    found = await regions.fetch(connection, name) if _is_name(name) else None
-    if found is None:
+    region = await regions.fetch(connection, name) if _is_name(name) else None
+    if region is None:
         raise _missing()
-    return found
+    return region
 
 
 def _missing() -> NotFound:

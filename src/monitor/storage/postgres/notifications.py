@@ -9,13 +9,13 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from monitor.domain.backoff import LONGEST_RETRY_S
+from monitor.domain.backoff import MAX_RETRY_S
 from monitor.domain.ids import notification_id
 from monitor.domain.incident import Event, Recipient
 from monitor.domain.outcome import Reason
 from monitor.storage.postgres.pool import Connection
 
-_LONGEST_WAIT = dt.timedelta(seconds=LONGEST_RETRY_S + 60)
+_LONGEST_WAIT = dt.timedelta(seconds=MAX_RETRY_S + 60)
 
 
 class Claimed(Struct, frozen=True):

@@ -1,1 +1,1 @@
-"""Redis shows what Postgres holds (the projection) and what the regions hold (the states)."""
+"""Redis: the projection of Postgres, the states of regions, counters and buffers."""

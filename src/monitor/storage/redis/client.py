@@ -1,4 +1,4 @@
-"""The Redis client, and where its errors become ours."""
+"""The Redis client and the translation of its errors."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _TIMEOUT_S = 5.0
 
 
 class _Packing:
-    """Commands are written by hiredis, as redis-py's own client without asyncio has it do.
+    """Encodes commands with hiredis, as redis-py does only in its synchronous client.
 
     A batch of 500 has three thousand arguments (docs/performance.md).
     """
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
-        """One command. Raises DataError for an argument that is no text, bytes or number."""
+        """Encode a command. Raises DataError where an argument cannot be encoded."""
         name, *rest = args
-        # "SCRIPT LOAD" is two words of a command.
+        # "SCRIPT LOAD" is sent as two words.
         words = name.split() if isinstance(name, bytes) else str(name).split()
         try:
             return [hiredis.pack_command((*words, *rest))]
@@ -52,11 +52,11 @@ _PACKING = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _
 
 
 def make_client(redis_url: str) -> Redis:
-    """An asyncio client that answers in bytes and gives up on a silent server after 5 s."""
-    made = Redis.from_url(redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
-    pool = made.connection_pool
+    """An asyncio client that returns bytes and times out after 5 s of silence."""
+    client = Redis.from_url(redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+    pool = client.connection_pool
     pool.connection_class = _PACKING[pool.connection_class]
-    return made
+    return client
 
 
 _SILENT_S = 15
@@ -71,18 +71,18 @@ _KEEPALIVE = {
 
 
 def keepalive() -> dict[int, int]:
-    """Options of a TCP socket by which a host that is gone without a word is missed in 30 s.
+    """TCP socket options that detect a vanished host within 30 s.
 
-    The systems' own values are two hours while waiting for an answer, and a quarter of an hour
-    while sending. Those that this system does not have are left out.
+    The system defaults are two hours while waiting for a response, and a quarter of an hour while
+    sending. Options that this system lacks are omitted.
     """
-    known = {getattr(socket, name, None): value for name, value in _KEEPALIVE.items()}
-    return {option: value for option, value in known.items() if option is not None}
+    options = {getattr(socket, name, None): value for name, value in _KEEPALIVE.items()}
+    return {option: value for option, value in options.items() if option is not None}
 
 
 def make_queue_client(redis_url: str, **more: Any) -> redis.Redis:
-    """A client for threads, that waits for an answer as long as the server is there: a fetch that
-    timed out here may have taken messages there."""
+    """A client for threads without a read timeout: a fetch that timed out here might still have
+    taken messages there."""
     return redis.Redis.from_url(
         redis_url,
         socket_timeout=None,
@@ -95,7 +95,7 @@ def make_queue_client(redis_url: str, **more: Any) -> redis.Redis:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn any failure of Redis or the way to it into Unavailable."""
+    """Turn any failure of Redis or of the connection into Unavailable."""
     try:
         yield
     except (RedisError, RedisConnectionError, OSError) as error:
@@ -104,22 +104,22 @@ def translated() -> Iterator[None]:
 
 @asynccontextmanager
 async def client(redis_url: str) -> AsyncIterator[Redis]:
-    """A client for the length of a block."""
-    opened = make_client(redis_url)
+    """A client that is closed at the end of the block."""
+    redis_client = make_client(redis_url)
     try:
-        yield opened
+        yield redis_client
     finally:
-        await opened.aclose()
+        await redis_client.aclose()
 
 
 async def server_time(redis: Redis) -> float:
-    """What time it is for the server, in Unix seconds."""
+    """The server's time in Unix seconds."""
     with translated():
         seconds, micros = await redis.time()
     return float(seconds) + float(micros) / 1e6
 
 
 def raw(value: object) -> bytes:
-    """An answer as the bytes that it is: clients of ours never decode."""
+    """A response as bytes: our clients never decode."""
     assert isinstance(value, bytes)
     return value

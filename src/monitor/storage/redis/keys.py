@@ -6,18 +6,18 @@
 | monitor:rings | set | region:interval_s | |
 | monitor:ring:REGION:INTERVAL | sorted set | website id (16 bytes), scored by ring position | |
 | monitor:state:REGION | hash | website id (16 bytes) | packed, see states.py |
-| monitor:flips:REGION | hash | website id (16 bytes) | msgpack Flip not known to be recorded |
-| monitor:regions | hash | region | msgpack, what the region says of itself |
-| monitor:workers | hash | worker process | msgpack, what the process says of itself |
+| monitor:flips:REGION | hash | website id (16 bytes) | msgpack Flip that may not be recorded yet |
+| monitor:regions | hash | region | msgpack, the report of the region |
+| monitor:workers | hash | worker process | msgpack, the report of the process |
 | monitor:counters | hash | name:REGION | count |
-| monitor:ticks | list | | msgpack chunks of ticks the tick store would not take |
+| monitor:ticks | list | | msgpack chunks of ticks that the tick store refused |
 | monitor:ticks:bytes | string | | their size |
-| monitor:ticks:late_hours | hash | Unix seconds | count: ticks came after its roll-up |
+| monitor:ticks:late_hours | hash | Unix seconds | count: ticks arrived after its roll-up |
 | monitor:ticks:rolled_up | string | | Unix seconds: the latest hour whose roll-up was completed |
 | monitor:emitted:REGION:INTERVAL:MINUTE | string, expires | | that minute's batches are queued |
-| monitor:given_out | string | | Unix seconds: the latest minute whose batches were given out |
-| monitor:rate:KEY | string, expires | | when the API key may make all its requests at once again |
-| monitor:marker | string | | which run of the Redis server the projection was made on |
+| monitor:given_out | string | | Unix seconds: the latest minute whose batches were dispatched |
+| monitor:rate:KEY | string, expires | | Unix seconds: theoretical arrival time (GCRA) |
+| monitor:marker | string | | the run of the Redis server that the projection was built on |
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REGIONS = "monitor:regions"
 WORKERS = "monitor:workers"
 COUNTERS = "monitor:counters"
 MARKER = "monitor:marker"
-GIVEN_OUT = "monitor:given_out"
+LAST_DISPATCHED = "monitor:given_out"
 TICK_BUFFER = "monitor:ticks"
 TICK_BUFFER_BYTES = "monitor:ticks:bytes"
 LATE_HOURS = "monitor:ticks:late_hours"

@@ -1,4 +1,4 @@
-"""The projection: what region workers need of each website, kept in Redis from Postgres."""
+"""The projection: the data of each website that region workers need, copied from Postgres."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.storage.redis.states import unpack
 
 
 class Entry(Struct, frozen=True):
-    """A website to check, and what the region holds about it. What is ``encrypted`` is not in its
+    """A website to check, and its state in the region. ``encrypted`` secrets are not in its
     options yet."""
 
     website_id: UUID
@@ -40,13 +40,13 @@ class Projection:
         self._redis = redis
 
     async def rings(self) -> list[Ring]:
-        """All rings that hold websites, or held some since the last full sync."""
+        """All rings with websites, or that had some since the last full sync."""
         with translated():
             names = await self._redis.smembers(keys.RINGS)
         return sorted(_ring_of(raw(name)) for name in names)
 
     async def sizes(self) -> dict[Ring, int]:
-        """How many websites each ring holds."""
+        """The number of websites in each ring."""
         rings = await self.rings()
         with translated():
             async with self._redis.pipeline(transaction=False) as pipe:
@@ -55,7 +55,7 @@ class Projection:
                 return dict(zip(rings, await pipe.execute(), strict=True))
 
     async def counts(self, ring: Ring, spans: Sequence[tuple[int, int]]) -> list[int]:
-        """How many websites sit at positions lo <= p < hi, for each (lo, hi)."""
+        """The number of websites at positions lo <= p < hi, for each (lo, hi)."""
         with translated():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for lo, hi in spans:
@@ -70,7 +70,7 @@ class Projection:
         return await self._entries(ring.region, [raw(i) for i in ids])
 
     async def read_websites(self, region: str, website_ids: Iterable[UUID]) -> list[Entry]:
-        """These websites as far as they are to be checked from this region."""
+        """Those of these websites that are checked from this region."""
         return await self._entries(region, [i.bytes for i in website_ids])
 
     async def _entries(self, region: str, ids: list[bytes]) -> list[Entry]:
@@ -85,10 +85,10 @@ class Projection:
         for raw_id, value, state in zip(ids, definitions, states, strict=True):
             if value is None:
                 continue  # deleted or paused between the two reads
-            found = decode(raw(value))
-            if found.regions is None or region in found.regions:
-                held = unpack(state) if state else _NEVER_CHECKED
-                entries.append(Entry(UUID(bytes=raw_id), found.check, held, found.encrypted))
+            website = decode(raw(value))
+            if website.regions is None or region in website.regions:
+                current = unpack(state) if state else _NEVER_CHECKED
+                entries.append(Entry(UUID(bytes=raw_id), website.check, current, website.encrypted))
         return entries
 
     async def apply(
@@ -97,9 +97,9 @@ class Projection:
         regions: Sequence[str],
         forget: Collection[UUID] = (),
     ) -> None:
-        """Make these websites stand as given, in one transaction. ``regions``: all there are.
+        """Write these websites in one transaction. ``regions``: all regions.
 
-        What any region holds about the websites of ``forget`` goes, even where they stay.
+        The states and flips of the websites in ``forget`` are deleted, even if the websites stay.
         """
         ids = [w.website_id.bytes for w in websites]
         if not ids:
@@ -121,19 +121,19 @@ def _ring_of(name: bytes) -> Ring:
 
 
 Changed = tuple[Projected, Definition | None]
-"""A website as it should stand, and as it stands."""
+"""The new and the current projection of a website."""
 
 
 def _changed(websites: Sequence[Projected], before: Sequence[object]) -> list[Changed]:
-    """Those that do not stand as they should: a sync may come by again and again."""
+    """Those that differ: a sync may be repeated many times."""
     pairs = zip(websites, before, strict=True)
-    found = [(w, None if value is None else decode(raw(value))) for w, value in pairs]
-    return [(w, old) for w, old in found if w.definition != old]
+    decoded = [(w, None if value is None else decode(raw(value))) for w, value in pairs]
+    return [(w, old) for w, old in decoded if w.definition != old]
 
 
 def _remove(pipe: Pipeline, changed: Iterable[Changed], regions: Sequence[str]) -> None:
-    """Take websites out of what they no longer belong to."""
-    leaves: dict[str, list[bytes]] = {}
+    """Remove websites from the keys that they no longer belong to."""
+    removals: dict[str, list[bytes]] = {}
     for website, old in changed:
         if old is None:
             continue
@@ -145,8 +145,8 @@ def _remove(pipe: Pipeline, changed: Iterable[Changed], regions: Sequence[str]) 
         if new is None:
             names.append(keys.DEFINITIONS)
         for name in names:
-            leaves.setdefault(name, []).append(raw_id)
-    for name, ids in leaves.items():
+            removals.setdefault(name, []).append(raw_id)
+    for name, ids in removals.items():
         if name.startswith(keys.RING_PREFIX):
             pipe.zrem(name, *ids)
         else:
@@ -161,14 +161,14 @@ def _rings(definition: Definition | None, regions: Sequence[str]) -> set[Ring]:
 
 
 def _forget(pipe: Pipeline, ids: Sequence[bytes], regions: Sequence[str]) -> None:
-    # All regions, not those of the old definition alone: a full sync may have replaced that.
+    # All regions, not only those of the old definition: a full sync may have replaced it.
     for region in regions if ids else ():
         pipe.hdel(keys.state(region), *ids)
         pipe.hdel(keys.flips(region), *ids)
 
 
 Placed = tuple[int, UUID, Definition]
-"""A website and where it sits on its rings."""
+"""A website and its position on its rings."""
 
 
 def placed(websites: Iterable[tuple[UUID, Definition]]) -> list[Placed]:
@@ -181,9 +181,9 @@ def add(
     regions: Sequence[str],
     prefix: str = "",
 ) -> None:
-    """Put websites into their rings and among the definitions, of keys that start with prefix.
+    """Add websites to rings and definitions, in keys with this prefix.
 
-    One command a key, whatever their number: commands are what a sync would spend its time on.
+    One command per key, however many websites: otherwise commands would dominate a sync.
     """
     definitions: dict[bytes, bytes] = {}
     rings: dict[tuple[str, int], dict[bytes, int]] = {}

@@ -1,8 +1,8 @@
-"""How much waits on Dramatiq's queues, and for how long: a few commands a queue, however long.
+"""The depth and age of Dramatiq's queues, with a few commands per queue, however long it is.
 
-Dramatiq 2.2 keeps of a queue Q a list of message ids (those no worker has taken), a hash of
-messages (those that are not done, the taken ones among them), the same of Q.DQ for messages with
-an ``eta``, and a sorted set Q.XQ of dead letters (dramatiq/brokers/redis/dispatch.lua).
+For a queue Q, Dramatiq 2.2 has a list of message ids (not yet fetched), a hash of messages (not
+yet done, fetched ones included), the same as Q.DQ for messages with an ``eta``, and a sorted set
+Q.XQ of dead letters (dramatiq/brokers/redis/dispatch.lua).
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from redis.asyncio import Redis
 from monitor.storage.redis.client import translated
 
 _NAMESPACE = "dramatiq"
-_LOOKED_AT = 16
-"""Messages at each end of a list whose age is looked at."""
+_SAMPLE = 16
+"""How many messages at each end of a list are examined for their age."""
 
 
 class QueueDepth(Struct, frozen=True):
-    """Messages of a queue: nobody took yet, to be done later, taken by workers, given up.
+    """Messages of a queue: not yet fetched, delayed, fetched by workers, dead-lettered.
 
-    ``due_lag_s``: how long the oldest message is due that is not taken; 0.0 where none is. It is
-    the oldest of 16 at each end of both lists: the ids come in the order of sending, those of
-    one minute in the order of their slots, and what a dead worker had goes back to the end. So
-    it is exact but for messages that were retried or given back into the middle of a queue.
+    ``due_lag_s``: how long the oldest message that is not fetched has been due; 0.0 where none
+    is. It is the oldest of 16 at each end of both lists: ids are in the order of sending, those
+    of one minute in the order of their slots, and messages of a dead worker return to the end. So
+    it is exact, except for messages retried or requeued into the middle of a queue.
     """
 
     waiting: int
@@ -51,48 +51,48 @@ async def depths(redis: Redis, queues: Sequence[str], now_s: float) -> dict[str,
     with translated():
         async with redis.pipeline(transaction=False) as pipe:
             for queue in queues:
-                _ask(pipe, queue)
-            answers = await pipe.execute()
-        each = [answers[i : i + 8] for i in range(0, len(answers), 8)]
+                _read(pipe, queue)
+            values_of_all = await pipe.execute()
+        each = [values_of_all[i : i + 8] for i in range(0, len(values_of_all), 8)]
         async with redis.pipeline(transaction=False) as pipe:
-            for queue, found in zip(queues, each, strict=True):
-                pipe.hmget(f"{_NAMESPACE}:{queue}.msgs", ["", *found[4], *found[5]])
-                pipe.hmget(f"{_NAMESPACE}:{queue}.DQ.msgs", ["", *found[6], *found[7]])
+            for queue, values in zip(queues, each, strict=True):
+                pipe.hmget(f"{_NAMESPACE}:{queue}.msgs", ["", *values[4], *values[5]])
+                pipe.hmget(f"{_NAMESPACE}:{queue}.DQ.msgs", ["", *values[6], *values[7]])
             messages = await pipe.execute()
     pairs = zip(messages[::2], messages[1::2], strict=True)
     return {
-        queue: _depth(found, [*now, *later], now_s)
-        for queue, found, (now, later) in zip(queues, each, pairs, strict=True)
+        queue: _depth(values, [*now, *later], now_s)
+        for queue, values, (now, later) in zip(queues, each, pairs, strict=True)
     }
 
 
-def _ask(pipe: Any, queue: str) -> None:
+def _read(pipe: Any, queue: str) -> None:
     name = f"{_NAMESPACE}:{queue}"
     pipe.llen(name)
     pipe.hlen(f"{name}.msgs")
     pipe.hlen(f"{name}.DQ.msgs")
     pipe.zcard(f"{name}.XQ")
     for ids in (name, f"{name}.DQ"):
-        pipe.lrange(ids, 0, _LOOKED_AT - 1)
-        pipe.lrange(ids, -_LOOKED_AT, -1)
+        pipe.lrange(ids, 0, _SAMPLE - 1)
+        pipe.lrange(ids, -_SAMPLE, -1)
 
 
-def _depth(found: Sequence[Any], messages: Sequence[bytes | None], now_s: float) -> QueueDepth:
-    waiting, not_done, delayed, dead = found[:4]
+def _depth(values: Sequence[Any], messages: Sequence[bytes | None], now_s: float) -> QueueDepth:
+    waiting, not_done, delayed, dead = values[:4]
     due = [at for data in messages if data is not None and (at := _due_s(data)) is not None]
     return QueueDepth(
         waiting=waiting,
         delayed=delayed,
-        taken=max(not_done - waiting, 0),  # the two were not counted at the same instant
+        taken=max(not_done - waiting, 0),  # the two are not counted at the same instant
         dead=dead,
         due_lag_s=max(0.0, now_s - min(due, default=now_s)),
     )
 
 
 def _due_s(data: bytes) -> float | None:
-    """When a message is or was due, in Unix seconds; None where it is no message.
+    """When a message is or was due, in Unix seconds; None where it cannot be read.
 
-    One that is no longer delayed has lost its ``eta``: a batch still names its slot.
+    A message that is no longer delayed has lost its ``eta``, but a batch still names its slot.
     """
     try:
         message = _decode(data)

@@ -1,4 +1,4 @@
-"""Building the whole projection beside the one in use, and swapping it in at once."""
+"""Builds a new projection beside the current one and swaps it in atomically."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from monitor.storage.redis.projection import Placed, add, placed
 
 _NEW = "new:"
 
-_SORTED_TOGETHER = 40_000
-"""What is written together lies together in Redis' memory. A batch reads an arc of a ring: of a
-million websites in the order of their ids it would find each of its own in another place. 19 MiB of
-plain websites."""
+_SORT_CHUNK = 40_000
+"""Websites that are written together are neighbours in Redis' memory, and a batch reads an arc of
+a ring: a million websites written in the order of their ids would scatter it. 19 MiB of plain
+websites."""
 
 _PAGE = 2000
 
-# Removes the states and flips of websites that are gone: looks at about ARGV[2] of them from
-# cursor ARGV[1] on and returns the next cursor.
+# Deletes the states and flips of deleted websites: scans about ARGV[2] of them from cursor
+# ARGV[1] on and returns the next cursor.
 _PRUNE = """
 local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
 for i = 1, #page[2], 2 do
@@ -38,51 +38,51 @@ _PRUNE_PAGE = 500
 
 
 class Rebuild:
-    """One full sync: ``begin``, ``put`` as often as needed, ``swap``. One at a time.
+    """One full sync: ``begin``, any number of ``put``, ``swap``. One at a time.
 
-    Nothing that workers read changes before ``swap``. Raises Unavailable without Redis.
+    Workers see no change before ``swap``. Raises Unavailable without Redis.
     """
 
     def __init__(self, redis: Redis, regions: Sequence[str]) -> None:
         self._redis = redis
         self._regions = regions
         self._prune = redis.register_script(_PRUNE)
-        self._held: list[Placed] = []
+        self._pending: list[Placed] = []
 
     async def begin(self) -> None:
-        """Clear away what an interrupted rebuild may have left."""
+        """Delete what an interrupted rebuild may have left."""
         with translated():
-            left = await self._ring_keys(_NEW)
-            await self._redis.delete(_NEW + keys.DEFINITIONS, _NEW + keys.RINGS, *left)
+            rings = await self._ring_keys(_NEW)
+            await self._redis.delete(_NEW + keys.DEFINITIONS, _NEW + keys.RINGS, *rings)
 
     async def put(self, websites: Sequence[tuple[UUID, Definition]]) -> None:
-        """Add websites; thousands at a time. They are written when there are many more."""
-        self._held += placed(websites)
-        if len(self._held) >= _SORTED_TOGETHER:
+        """Add websites, thousands at a time. They are written in larger chunks."""
+        self._pending += placed(websites)
+        if len(self._pending) >= _SORT_CHUNK:
             await self._write()
 
     async def _write(self) -> None:
-        """All that are held, in the order of their rings."""
-        held = iter(sorted(self._held, key=itemgetter(0)))
-        self._held = []
-        while page := list(islice(held, _PAGE)):
+        """Write all pending websites in ring order."""
+        websites = iter(sorted(self._pending, key=itemgetter(0)))
+        self._pending = []
+        while page := list(islice(websites, _PAGE)):
             with translated():
                 async with self._redis.pipeline(transaction=False) as pipe:
                     add(pipe, page, self._regions, _NEW)
                     await pipe.execute()
 
     async def swap(self, marker: str, renewed: Collection[str] = ()) -> None:
-        """Put the new projection in the place of the old one, in one transaction.
+        """Replace the old projection with the new one, in one transaction.
 
-        What regions that are gone held goes with it, and what those of ``renewed`` held: there
-        is a new region of the name.
+        The data of deleted regions is deleted with it, and that of ``renewed`` regions: they were
+        deleted and created again under the same name.
         """
         await self._write()
         with translated():
             old, new = await self._ring_keys(""), await self._ring_keys(_NEW)
-            over = await self._gone() | set(renewed)
+            obsolete = await self._deleted() | set(renewed)
             async with self._redis.pipeline(transaction=True) as pipe:
-                for region in over:
+                for region in obsolete:
                     pipe.unlink(keys.state(region), keys.flips(region))
                     pipe.hdel(keys.REGIONS, region)
                 pipe.unlink(keys.DEFINITIONS, keys.RINGS, *old)
@@ -95,9 +95,9 @@ class Rebuild:
                 await pipe.execute()
 
     async def prune(self) -> None:
-        """Remove what regions hold about websites that are gone.
+        """Delete the states and flips of deleted websites.
 
-        States before flips: no check adds a flip for a website without a definition and a state.
+        States first: no check adds a flip for a website without a definition and a state.
         """
         with translated():
             for region in self._regions:
@@ -111,12 +111,12 @@ class Rebuild:
             if cursor == b"0":
                 return
 
-    async def _gone(self) -> set[str]:
-        """Regions that had rings or reported, and that there are no longer."""
+    async def _deleted(self) -> set[str]:
+        """Regions with rings or reports that no longer exist."""
         rings = await self._redis.smembers(keys.RINGS)
         reported = await self._redis.hkeys(keys.REGIONS)
-        known = {raw(name).decode().rpartition(":")[0] for name in rings}
-        return (known | {raw(name).decode() for name in reported}) - set(self._regions)
+        names = {raw(name).decode().rpartition(":")[0] for name in rings}
+        return (names | {raw(name).decode() for name in reported}) - set(self._regions)
 
     async def _ring_keys(self, prefix: str) -> list[str]:
         names = await self._redis.smembers(prefix + keys.RINGS)
@@ -124,14 +124,14 @@ class Rebuild:
 
 
 async def server_run(redis: Redis) -> str:
-    """Which run of the Redis server this is: it changes with every start."""
+    """The run id of the Redis server, which changes with every start."""
     with translated():
         info = await redis.info("server")
     return str(info["run_id"])
 
 
 async def marker(redis: Redis) -> str | None:
-    """The run of the server that the projection was made on; None where there is none."""
+    """The run id that the projection was built on; None where there is no projection."""
     with translated():
         value = await redis.get(keys.MARKER)
     return value.decode() if isinstance(value, bytes) else None

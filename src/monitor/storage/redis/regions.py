@@ -1,4 +1,4 @@
-"""What regions say of themselves, and what they counted."""
+"""Reports and counters of regions."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(RegionReport).decode
 
 
-def left_out(region: str, *, batches: int, websites: int) -> dict[str, int]:
-    """What checks that nobody made add to the counters: {"name:region": count}."""
+def missed_counts(region: str, *, batches: int, websites: int) -> dict[str, int]:
+    """What missed batches and checks add to the counters: {"name:region": count}."""
     return {f"{DROPPED_BATCHES}:{region}": batches, f"{NOT_MEASURED}:{region}": websites}
 
 
@@ -39,7 +39,7 @@ class Regions:
         self._redis = redis
 
     async def report(self, region: str, report: RegionReport, counts: dict[str, int]) -> None:
-        """Leave a report, and add to the region's counters."""
+        """Store a report and add to the region's counters."""
         with translated():
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.hset(keys.REGIONS, region, _encode(report))
@@ -52,23 +52,23 @@ class Regions:
         with translated():
             await self._redis.hincrby(keys.COUNTERS, f"{name}:{region}", count)
 
-    async def count_left_out(self, region: str, *, batches: int, websites: int) -> None:
-        """Count batches that nobody made in time, and each of their checks as not measured."""
+    async def count_missed(self, region: str, *, batches: int, websites: int) -> None:
+        """Count missed batches, and each of their checks as not measured."""
         with translated():
             async with self._redis.pipeline(transaction=True) as pipe:
-                counts = left_out(region, batches=batches, websites=websites)
+                counts = missed_counts(region, batches=batches, websites=websites)
                 for name, count in counts.items():
                     pipe.hincrby(keys.COUNTERS, name, count)
                 await pipe.execute()
 
     async def reports(self) -> dict[str, RegionReport]:
-        """The last report of each region that ever left one."""
+        """The last report of each region that ever sent one."""
         with translated():
-            found = await self._redis.hgetall(keys.REGIONS)
-        return {raw(k).decode(): _decode(raw(v)) for k, v in found.items()}
+            reports = await self._redis.hgetall(keys.REGIONS)
+        return {raw(k).decode(): _decode(raw(v)) for k, v in reports.items()}
 
     async def counters(self) -> dict[str, int]:
-        """All counters: {"name:region": count} since Redis began."""
+        """All counters since Redis was last empty: {"name:region": count}."""
         with translated():
-            found = await self._redis.hgetall(keys.COUNTERS)
-        return {raw(k).decode(): int(v) for k, v in found.items()}
+            counters = await self._redis.hgetall(keys.COUNTERS)
+        return {raw(k).decode(): int(v) for k, v in counters.items()}

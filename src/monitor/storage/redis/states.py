@@ -1,4 +1,4 @@
-"""What each region holds about each website: one hash a region, 24 bytes a website."""
+"""The state of each website in each region: one hash per region, 24 bytes per website."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _NEVER = b"\0\0\0\0"
 _flip_encoder = msgspec.msgpack.Encoder()
 _flip_decoder = msgspec.msgpack.Decoder(Flip)
 
-# Stores each state only if the stored slot is still the one that the decision was made on, so
-# that of two checks that overlap one decides and the other changes nothing. A website without
-# a definition is gone: no state is begun for it. Where there is one it is not looked up, as the
-# state goes with the definition. Returns 1 for each that was stored, else 0.
+# Stores each state only if the stored slot is still the one that the decision was based on, so
+# that of two overlapping checks one decides and the other changes nothing. A website without a
+# definition is deleted and gets no new state. Where it has a state the definition is not looked
+# up, as both are deleted together. Returns 1 for each state that was stored, else 0.
 _WRITE = """
 local done = {}
 for i = 1, #ARGV, 4 do
@@ -69,7 +69,7 @@ def _read_flip(region: str, value: bytes) -> Flip | None:
 
 
 class StateChange(Struct, frozen=True):
-    """A state to store in place of the one with ``before_slot_s``, and the flip it makes."""
+    """A state that replaces the one with ``before_slot_s``, and the flip, if it is one."""
 
     website_id: UUID
     before_slot_s: int
@@ -105,7 +105,7 @@ def unpack(value: bytes) -> RegionState:
 
 
 class States:
-    """The states and the flips not known to be recorded. Raises Unavailable without Redis."""
+    """States, and flips that may not be recorded yet. Raises Unavailable without Redis."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -113,7 +113,7 @@ class States:
         self._clear = redis.register_script(_CLEAR)
 
     async def write(self, region: str, changes: Sequence[StateChange]) -> list[StateChange]:
-        """Store these states and flips in one step; returns those that were stored."""
+        """Store these states and flips atomically; returns those that were stored."""
         if not changes:
             return []
         args: list[bytes] = []
@@ -127,24 +127,24 @@ class States:
         return [c for c, stored in zip(changes, done, strict=True) if stored]
 
     async def read(
-        self, wanted: Mapping[str, Sequence[UUID]]
+        self, website_ids: Mapping[str, Sequence[UUID]]
     ) -> dict[tuple[str, UUID], RegionState]:
-        """The states of these websites by region: {(region, id): state}, absent where none."""
-        asked = {region: ids for region, ids in wanted.items() if ids}
+        """The states of these websites by region, as {(region, id): state}, where they exist."""
+        by_region = {region: ids for region, ids in website_ids.items() if ids}
         with translated():
             async with self._redis.pipeline(transaction=False) as pipe:
-                for region, ids in asked.items():
+                for region, ids in by_region.items():
                     pipe.hmget(keys.state(region), [i.bytes for i in ids])
-                answers = await pipe.execute()
+                responses = await pipe.execute()
         return {
             (region, website_id): unpack(value)
-            for (region, ids), values in zip(asked.items(), answers, strict=True)
+            for (region, ids), values in zip(by_region.items(), responses, strict=True)
             for website_id, value in zip(ids, values, strict=True)
             if value is not None
         }
 
     async def seed(self, region: str, states: Mapping[UUID, RegionState]) -> None:
-        """Give states to websites that have none, after Redis lost what it held."""
+        """Restore the states of websites that have none, after Redis lost them."""
         with translated():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for website_id, state in states.items():
@@ -154,22 +154,22 @@ class States:
     async def unrecorded(
         self, region: str, website_ids: Sequence[UUID] | None = None
     ) -> list[Flip]:
-        """The flips of a region that are not known to be recorded, all or those of some websites.
+        """The flips of a region that may not be recorded yet, all or those of some websites.
 
-        One that cannot be read is logged and left: a newer version may have written it.
+        An unreadable flip is logged and left there: a newer version may have written it.
         """
         name = keys.flips(region)
-        found: Sequence[object]
+        values: Sequence[object]
         with translated():
             if website_ids is None:
-                found = await self._redis.hvals(name)
+                values = await self._redis.hvals(name)
             else:
-                found = await self._redis.hmget(name, [i.bytes for i in website_ids])
-        read = (_read_flip(region, raw(value)) for value in found if value is not None)
-        return [flip for flip in read if flip is not None]
+                values = await self._redis.hmget(name, [i.bytes for i in website_ids])
+        flips = (_read_flip(region, raw(value)) for value in values if value is not None)
+        return [flip for flip in flips if flip is not None]
 
     async def mark_recorded(self, flips: Iterable[Flip]) -> None:
-        """Forget these flips, but not newer ones of the same websites."""
+        """Delete these flips, but not newer ones of the same websites."""
         by_region: dict[str, list[bytes]] = {}
         for flip in flips:
             args = by_region.setdefault(flip.region, [])

@@ -1,4 +1,4 @@
-"""Ticks that the tick store would not take, kept in Redis until it does: bounded in bytes."""
+"""Ticks that the tick store refused, buffered in Redis until it accepts them. Bounded in bytes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from monitor.storage.redis.client import translated
 
 log = get_logger(__name__)
 
-# Appends a chunk, then drops the oldest ones while there are more bytes than ARGV[2].
-# Returns how many chunks were dropped.
+# Appends a chunk, then drops the oldest chunks until the size is at most ARGV[2] bytes.
+# Returns the number of dropped chunks.
 _PUSH = """
 redis.call('RPUSH', KEYS[1], ARGV[1])
 local size = redis.call('INCRBY', KEYS[2], #ARGV[1])
@@ -30,7 +30,7 @@ end
 return dropped
 """
 
-# Removes the oldest chunk if it is still the one given.
+# Removes the oldest chunk if it is still ARGV[1].
 _POP = """
 if redis.call('LINDEX', KEYS[1], 0) == ARGV[1] then
   redis.call('LPOP', KEYS[1])
@@ -48,21 +48,21 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Tick]).decode
 
 
-class Kept(Struct, frozen=True):
-    """How much is kept."""
+class BufferSize(Struct, frozen=True):
+    """The size of the buffer."""
 
     size_bytes: int
     chunks: int
 
 
-async def kept(redis: Redis) -> Kept:
-    """How much the buffer of this Redis holds. Raises Unavailable without Redis."""
+async def buffer_size(redis: Redis) -> BufferSize:
+    """The size of the buffer in this Redis. Raises Unavailable without Redis."""
     with translated():
         async with redis.pipeline(transaction=False) as pipe:
             pipe.get(keys.TICK_BUFFER_BYTES)
             pipe.llen(keys.TICK_BUFFER)
             size, chunks = await pipe.execute()
-    return Kept(int(size or 0), chunks)
+    return BufferSize(int(size or 0), chunks)
 
 
 class TickBuffer:
@@ -77,14 +77,14 @@ class TickBuffer:
         self._names = [keys.TICK_BUFFER, keys.TICK_BUFFER_BYTES]
 
     async def push(self, ticks: Sequence[Tick]) -> int:
-        """Keep a chunk; returns how many of the oldest chunks went for it."""
+        """Buffer a chunk; returns how many of the oldest chunks were dropped for it."""
         with translated():
             return int(await self._push(keys=self._names, args=[_encode(ticks), self._max_bytes]))
 
     async def oldest(self) -> tuple[bytes, list[Tick]] | None:
-        """The oldest chunk, as stored and decoded, left where it is.
+        """The oldest chunk, raw and decoded; it stays in the buffer.
 
-        One that cannot be read is removed and logged: those behind it must not wait for ever.
+        An unreadable chunk is logged and removed, so that it does not block those behind it.
         """
         while isinstance(raw := await self._first(), bytes):
             try:
@@ -99,14 +99,14 @@ class TickBuffer:
             return await self._redis.lindex(keys.TICK_BUFFER, 0)
 
     async def remove(self, raw: bytes) -> None:
-        """Forget a chunk that was written; one that somebody else removed is no matter."""
+        """Remove a chunk that was written, unless another worker has removed it."""
         with translated():
             await self._pop(keys=self._names, args=[raw])
 
     async def note_late(self, hours: Iterable[int]) -> None:
-        """Remember hours (their start, Unix seconds) that are to be rolled up again.
+        """Note hours (their start, Unix seconds) to be rolled up again.
 
-        To be called once the ticks that came late are stored.
+        Call this after the late ticks are stored.
         """
         with translated():
             async with self._redis.pipeline(transaction=True) as pipe:
@@ -115,23 +115,23 @@ class TickBuffer:
                 await pipe.execute()
 
     async def late_hours(self) -> dict[int, int]:
-        """The hours that were noted, oldest first, each with what ``forget_late`` wants."""
+        """The noted hours, oldest first, each with its count for ``forget_late``."""
         with translated():
-            found = await self._redis.hgetall(keys.LATE_HOURS)
-        return dict(sorted((int(hour), int(count)) for hour, count in found.items()))
+            counts = await self._redis.hgetall(keys.LATE_HOURS)
+        return dict(sorted((int(hour), int(count)) for hour, count in counts.items()))
 
     async def forget_late(self, hour_s: int, count: int) -> None:
-        """An hour was rolled up again; if it was noted once more meanwhile, it stays."""
+        """Remove an hour that was rolled up again, unless it was noted again meanwhile."""
         with translated():
             await self._forget(keys=[keys.LATE_HOURS], args=[hour_s, count])
 
     async def note_rolled_up(self, hour_s: int) -> None:
-        """This hour and all before it are rolled up, every website of them."""
+        """Note that this hour and all before it are rolled up for every website."""
         with translated():
             await self._redis.set(keys.ROLLED_UP, hour_s)
 
     async def rolled_up(self) -> int | None:
-        """What was noted last; None where Redis has lost it."""
+        """The last noted hour; None where Redis has lost it."""
         with translated():
-            found = await self._redis.get(keys.ROLLED_UP)
-        return None if found is None else int(found)
+            value = await self._redis.get(keys.ROLLED_UP)
+        return None if value is None else int(value)

@@ -1,6 +1,6 @@
-"""What each worker process of a region says of itself: one hash, an entry a process.
+"""Reports of region worker processes: one hash with an entry per process.
 
-An entry that is older than ``FRESH_S`` is of a process that ended without saying so.
+An entry older than ``FRESH_S`` belongs to a process that was killed.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from monitor.domain.capacity import Limits, Load
+from monitor.domain.capacity import Load, WorkerLimits
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import raw, translated
 
 FRESH_S = 45
-_FORGOTTEN_AFTER_S = 600
+_DELETE_AFTER_S = 600
 
 
 class WorkerReport(Struct, frozen=True):
-    """One process at ``seen_at_s`` (Unix seconds): what it has, and what it did lately."""
+    """One process at ``seen_at_s`` (Unix seconds): its limits and its recent load."""
 
     region: str
     seen_at_s: int
-    limits: Limits
+    limits: WorkerLimits
     load: Load
 
 
@@ -41,24 +41,24 @@ class Workers:
             await self._redis.hset(keys.WORKERS, process, _encode(report))
 
     async def forget(self, process: str) -> None:
-        """A process ends."""
+        """Delete the report of a process that ends."""
         with translated():
             await self._redis.hdel(keys.WORKERS, process)
 
     async def forget_old(self, now_s: float) -> None:
-        """Remove what processes left behind that were killed."""
-        found = await self._read()
-        old = [name for name, r in found.items() if r.seen_at_s < now_s - _FORGOTTEN_AFTER_S]
+        """Delete the reports of processes that were killed."""
+        reports = await self._read()
+        old = [name for name, r in reports.items() if r.seen_at_s < now_s - _DELETE_AFTER_S]
         if old:
             with translated():
                 await self._redis.hdel(keys.WORKERS, *old)
 
     async def fresh(self, now_s: float) -> list[WorkerReport]:
-        """The reports of the processes that are there."""
-        found = await self._read()
-        return [r for r in found.values() if r.seen_at_s >= now_s - FRESH_S]
+        """The reports of live processes."""
+        reports = await self._read()
+        return [r for r in reports.values() if r.seen_at_s >= now_s - FRESH_S]
 
     async def _read(self) -> dict[str, WorkerReport]:
         with translated():
-            found = await self._redis.hgetall(keys.WORKERS)
-        return {raw(name).decode(): _decode(raw(value)) for name, value in found.items()}
+            entries = await self._redis.hgetall(keys.WORKERS)
+        return {raw(name).decode(): _decode(raw(value)) for name, value in entries.items()}

@@ -1,4 +1,4 @@
-"""Writing ticks without waiting for a store that has just failed."""
+"""A circuit breaker for tick writes: no batch waits for a store that has just failed."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ log = get_logger(__name__)
 
 Write = Callable[[Sequence[Tick]], Awaitable[None]]
 
-TRY_EVERY_S = 5.0
-"""While a store fails it is asked so often whether it is back."""
+RETRY_EVERY_S = 5.0
+"""How often a failed store is tried again."""
 
 
-class GuardedWrites:
-    """Hands ticks to ``write``; after a failure refuses at once until one has gone through.
+class CircuitBreaker:
+    """Passes ticks to ``write``; after a failure it refuses at once until a trial succeeds.
 
-    A store that hangs would otherwise hold every batch, and its thread, for the whole time-out:
-    a region would check a fraction of its websites, and tell of what it found that much later.
+    Otherwise a store that hangs would hold every batch and its thread for the whole timeout: the
+    region would check a fraction of its websites, and report its results that much later.
     """
 
-    def __init__(self, write: Write, try_every_s: float = TRY_EVERY_S) -> None:
+    def __init__(self, write: Write, retry_every_s: float = RETRY_EVERY_S) -> None:
         self._write = write
-        self._try_every_s = try_every_s
+        self._retry_every_s = retry_every_s
         self._failure: Unavailable | None = None
-        self._try_at = 0.0
+        self._retry_at = 0.0
         self._trial: asyncio.Task[None] | None = None
 
     async def write(self, ticks: Sequence[Tick]) -> None:
-        """Store these ticks. Raises what ``write`` raises, or Unavailable because it did lately.
+        """Store these ticks. Raises what ``write`` raises, or Unavailable while it is open.
 
-        Of what is refused here some may be stored all the same: it is what is tried with.
+        Refused ticks may be stored nevertheless: the trials use them.
         """
         if self._failure is not None:
-            self._try(ticks)
-            raise Unavailable(self._failure.dependency, "failed lately and is not waited for")
+            self._start_trial(ticks)
+            raise Unavailable(self._failure.dependency, "failed recently")
         try:
             await self._write(ticks)
         except Unavailable as error:
@@ -51,20 +51,20 @@ class GuardedWrites:
         if self._failure is None:
             log.warning("ticks.store_failed", error=str(error))
         self._failure = error
-        self._try_at = time.monotonic() + self._try_every_s
+        self._retry_at = time.monotonic() + self._retry_every_s
 
-    def _try(self, ticks: Sequence[Tick]) -> None:
-        """See beside the caller's work whether the store takes these."""
-        if self._trial is None and time.monotonic() >= self._try_at:
-            self._trial = asyncio.create_task(self._one_trial(list(ticks)))
+    def _start_trial(self, ticks: Sequence[Tick]) -> None:
+        """Try to store these ticks in the background."""
+        if self._trial is None and time.monotonic() >= self._retry_at:
+            self._trial = asyncio.create_task(self._run_trial(list(ticks)))
 
-    async def _one_trial(self, ticks: Sequence[Tick]) -> None:
+    async def _run_trial(self, ticks: Sequence[Tick]) -> None:
         try:
             await self._write(ticks)
         except Unavailable as error:
             self._failed(error)
         except Exception:
-            # Whatever it is, it must not keep later trials from being made.
+            # Whatever it is, it must not prevent later trials.
             log.exception("ticks.trial_failed")
         else:
             log.info("ticks.store_is_back")
@@ -73,7 +73,7 @@ class GuardedWrites:
             self._trial = None
 
     async def close(self) -> None:
-        """Give up a trial that is under way: its ticks are kept elsewhere."""
+        """Cancel a running trial: its ticks are buffered elsewhere."""
         if self._trial is not None:
             self._trial.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""What a tick store does. Every implementation passes tests/contract/test_tick_stores.py."""
+"""The contract of tick stores. All implementations pass tests/contract/test_tick_stores.py."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ class TickStore(Protocol):
     """Raw ticks, keyed (website, region, slot), and their hourly roll-ups.
 
     Every method raises ``domain.errors.Unavailable`` where the server cannot be reached or
-    refuses for a passing reason. Times are Unix seconds; spans are [since_s, until_s).
-    Durations are kept to the microsecond or to seven digits, whichever is coarser.
+    refuses for a temporary reason. Times are Unix seconds; spans are [since_s, until_s).
+    Durations are stored to the microsecond or to seven digits, whichever is coarser.
 
     The p95 of n measured checks in order is the one at rank 0.95 n, rounded half up.
     """
 
     async def prepare(self) -> None:
-        """Make what the store needs (databases, partitions of the coming days). Idempotent.
+        """Create what the store needs (databases, partitions of the coming days). Idempotent.
 
-        Raises SettingsError where something is missing that only the operator can make.
+        Raises SettingsError where something is missing that only the operator can create.
         """
 
     async def write(self, ticks: Sequence[Tick]) -> None:
-        """Store these ticks, thousands in one request. A tick written twice is stored once.
+        """Store these ticks, thousands per request. A tick written twice is stored once.
 
-        After Unavailable some may be stored: writing all of them again is safe. Ticks beyond
+        After Unavailable some may be stored; writing all of them again is safe. Ticks beyond
         retention may be dropped.
         """
 
     async def raw_buckets(
         self, website_id: UUID, region: str | None, since_s: int, until_s: int, width_s: int
     ) -> list[Bucket]:
-        """Raw ticks added up in buckets aligned to multiples of ``width_s``; empty ones are absent.
+        """Raw ticks summed in buckets aligned to multiples of ``width_s``; no empty ones.
 
         ``region`` None: every region, one series each. Sorted by region, then time.
         """
@@ -45,22 +45,22 @@ class TickStore(Protocol):
     async def hourly_buckets(
         self, website_id: UUID, region: str | None, since_s: int, until_s: int
     ) -> list[Bucket]:
-        """The roll-ups that start within the span, one bucket an hour and region, sorted alike."""
+        """The roll-ups that start within the span, one per region and hour, sorted likewise."""
 
     async def roll_up(self, hour_s: int) -> int:
-        """Add up the hour that starts at ``hour_s`` for every website; returns how many roll-ups.
+        """Roll up the hour that starts at ``hour_s`` for every website; returns how many roll-ups.
 
-        Running it again overwrites them with the same or, after late ticks, better ones.
+        Another run overwrites them with the same or, after late ticks, more complete ones.
         """
 
     async def last_rolled_up(self) -> int | None:
-        """The start of the latest hour that has a roll-up of any website.
+        """The start of the latest hour with a roll-up of any website.
 
-        None where there is none, or none since as long as raw ticks are kept.
+        None where there is none, or none within the retention of raw ticks.
         """
 
     async def expire(self, now: dt.datetime) -> None:
-        """Drop raw ticks and roll-ups that are older than the retention given at construction."""
+        """Drop raw ticks and roll-ups beyond the retention set at construction."""
 
     async def ticks(self, website_id: UUID, since_s: int, until_s: int) -> list[Tick]:
         """The raw ticks of a website in all regions, by time. For support and tests."""
@@ -69,4 +69,4 @@ class TickStore(Protocol):
         """The server's name and version. Raises Unavailable where it does not answer."""
 
     async def close(self) -> None:
-        """Give back what the store holds open."""
+        """Release all resources."""

@@ -1,5 +1,5 @@
-"""Ticks of several batches written in one request: InfluxDB takes 5,000 lines at half of what
-500 cost it, each.
+"""Writes the ticks of several batches in one request: a line costs InfluxDB half as much among
+5,000 as among 500.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from monitor.domain.outcome import Tick
 
 Write = Callable[[Sequence[Tick]], Awaitable[None]]
 
-MOST_TICKS = 5000
+MAX_TICKS = 5000
 LINGER_S = 0.3
-"""How long a group waits for more. It delays what a batch leads to, so it is well below the two
-seconds from a check to its mail."""
+"""How long a group waits for more ticks. It delays the results of a batch, so it is well below the
+two seconds from a check to its e-mail."""
 
 
 class GroupedWrites:
-    """Hands ticks to ``write`` in groups: ``LINGER_S`` after the first of a group, or when there
-    are ``MOST_TICKS``. Every caller waits for its group, and gets its group's error.
+    """Passes ticks to ``write`` in groups: ``LINGER_S`` after the first of a group, or once there
+    are ``MAX_TICKS``. Every caller waits for its group and gets its group's error.
     """
 
     def __init__(self, write: Write, linger_s: float = LINGER_S) -> None:
@@ -31,14 +31,14 @@ class GroupedWrites:
     async def write(self, ticks: Sequence[Tick]) -> None:
         """Return once these ticks are stored. Raises what ``write`` raises.
 
-        A caller that is cancelled takes nothing back: its ticks may be stored all the same.
+        The ticks of a caller that is cancelled may be stored nevertheless.
         """
         group = self._group
         if group is None:
             group = self._group = _Group(asyncio.get_running_loop())
             group.timer = group.loop.call_later(self._linger_s, self._flush, group)
         group.ticks += ticks
-        if len(group.ticks) >= MOST_TICKS:
+        if len(group.ticks) >= MAX_TICKS:
             self._flush(group)
         await asyncio.shield(group.stored)
 
@@ -55,9 +55,9 @@ class GroupedWrites:
     async def _store(self, group: _Group) -> None:
         try:
             await self._write(group.ticks)
-        except Exception as error:  # noqa: BLE001 # it is for those who wait
+        except Exception as error:  # noqa: BLE001 # raised in the callers
             group.stored.set_exception(error)
-            group.stored.exception()  # seen, even where all of them have gone
+            group.stored.exception()  # mark as retrieved, even if all callers are gone
         except asyncio.CancelledError:
             group.stored.cancel()
             raise
@@ -65,14 +65,14 @@ class GroupedWrites:
             group.stored.set_result(None)
 
     async def close(self) -> None:
-        """Write what waits, and see it through. Errors are their callers'."""
+        """Write pending ticks and wait for all writes. Errors are raised in their callers."""
         if self._group is not None:
             self._flush(self._group)
         await asyncio.gather(*self._writing)
 
 
 class _Group:
-    """Ticks that are written together. ``stored`` is done when they are."""
+    """Ticks that are written together. ``stored`` is done once they are."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop

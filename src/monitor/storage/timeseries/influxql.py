@@ -1,7 +1,7 @@
-"""The questions put to InfluxDB, in InfluxQL, and how to read what comes back. Pure.
+"""InfluxQL queries, and how to read their results. Pure.
 
-Answers carry times in Unix seconds (asked for with ``epoch=s``). InfluxDB 1.x and 2.x name the
-tags of a group beside its rows, 3 Core puts them into columns: ``rows`` reads both.
+Times in results are Unix seconds (requested with ``epoch=s``). InfluxDB 1.x and 2.x return the tags
+of a group beside its rows, 3 Core as columns: ``rows`` reads both.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import Struct
 from monitor.domain.outcome import Reason, Tick, Timings
 from monitor.domain.series import HOUR_S, Bucket
 from monitor.storage.timeseries.line_protocol import ROLLUPS, TICKS
-from monitor.storage.timeseries.totals import Checked, Key
+from monitor.storage.timeseries.totals import Key, Sample
 
 Row = dict[str, Any]
 """Column or tag name: value."""
@@ -38,21 +38,21 @@ class Series(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """The answer to one statement: series, or an error in words."""
+    """The result of one statement: series, or an error message."""
 
     series: list[Series] = []
     error: str | None = None
 
 
-class Answer(Struct, frozen=True):
-    """A whole answer, or one chunk of it."""
+class Response(Struct, frozen=True):
+    """A whole response, or one chunk of it."""
 
     results: list[Result] = []
     error: str | None = None
 
     def first_error(self) -> str | None:
-        found = (self.error, *(r.error for r in self.results))
-        return next((e for e in found if e is not None), None)
+        errors = (self.error, *(r.error for r in self.results))
+        return next((e for e in errors if e is not None), None)
 
 
 def literal(text: str) -> str:
@@ -89,7 +89,7 @@ def select_rollups(website_id: UUID, region: str | None, since_s: int, until_s: 
 def select_hour(hour_s: int, ending: str) -> str:
     """One hour of the websites whose id ends in ``ending``, website by website.
 
-    The raw points, to be added up here: six aggregates cost InfluxDB 1.x three times as much.
+    Raw points, summed here: six aggregates would cost InfluxDB 1.x three times as much.
     """
     where = f"website_id =~ /{ending}$/ AND {_span(hour_s, hour_s + HOUR_S)}"
     return f"SELECT up,response_ms FROM {TICKS} WHERE {where} GROUP BY website_id,region"  # noqa: S608 - hex
@@ -117,8 +117,8 @@ def rows(series: Iterable[Series]) -> Iterator[Row]:
             yield {**s.tags, **dict(zip(s.columns, values, strict=True))}
 
 
-def checks_of(series: Iterable[Series]) -> Iterator[tuple[Key, Sequence[Checked]]]:
-    """What ``select_hour`` is answered: of a website and region all checks, or a part of them."""
+def checks_of(series: Iterable[Series]) -> Iterator[tuple[Key, Sequence[Sample]]]:
+    """The result of ``select_hour``: for each website and region its checks, or a part of them."""
     for s in series:
         if s.tags:
             up, response_ms = s.columns.index("up"), s.columns.index("response_ms")
@@ -132,7 +132,7 @@ def checks_of(series: Iterable[Series]) -> Iterator[tuple[Key, Sequence[Checked]
 
 
 def tick_of(website_id: UUID, row: Row) -> Tick:
-    """A stored tick. A reason left by an earlier write of the same slot is not of an up tick."""
+    """A stored tick. An up tick has no reason, even if an earlier write of its slot left one."""
     up = bool(row["up"])
     return Tick(
         website_id,
@@ -147,7 +147,7 @@ def tick_of(website_id: UUID, row: Row) -> Tick:
 
 
 def _timings_of(row: Row) -> Timings:
-    """``transfer_ms`` is not stored where it is what the other phases leave."""
+    """``transfer_ms`` is not stored where it is the remainder of the other phases."""
     timings = Timings(*(row[f"{phase}_ms"] or 0.0 for phase in _PHASES))
     if row["transfer_ms"] is None and row["response_ms"] is not None:
         rest_ms = row["response_ms"] - timings.total_ms
@@ -156,7 +156,7 @@ def _timings_of(row: Row) -> Timings:
 
 
 def bucket_of(row: Row) -> Bucket:
-    """A row of totals, or a stored roll-up."""
+    """A bucket from a row of totals or a stored roll-up."""
     return Bucket(
         region=row["region"],
         start_s=row["time"],

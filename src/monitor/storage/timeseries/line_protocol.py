@@ -1,8 +1,8 @@
 """Ticks and roll-ups as lines of InfluxDB's line protocol. Pure.
 
 A line is ``measurement,tag=value field=value,field=value time``: tags sorted by name, integers
-end in ``i``, strings stand in double quotes, and the time here is in Unix seconds. See
-"Line protocol reference" in InfluxDB's documentation; 1.x, 2.x and 3 read the same.
+end in ``i``, strings are in double quotes, and times are Unix seconds. See "Line protocol
+reference" in InfluxDB's documentation; 1.x, 2.x and 3 agree on it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _ESCAPED_IN_STRINGS = str.maketrans({'"': '\\"', "\\": "\\\\"})
 def tag_value(text: str) -> str:
     """Text as the value of a tag.
 
-    Raises ValueError for what a tag cannot carry: nothing at all, control characters (a newline
-    ends the line), and backslashes, which the versions of InfluxDB read differently.
+    Raises ValueError for text that a tag cannot hold: an empty string, control characters (a
+    newline ends the line), and backslashes, which the versions of InfluxDB interpret differently.
     """
     if not text or "\\" in text or any(c < " " for c in text):
         raise ValueError(f"{text!r} cannot be the value of a tag")
@@ -38,12 +38,11 @@ def string_field(text: str) -> str:
 
 
 def encode_ticks(ticks: Sequence[Tick]) -> list[bytes]:
-    """One line a tick, without the newline.
+    """One line per tick, without the newline.
 
-    Durations are written in milliseconds to the microsecond. Fields that say nothing are left
-    out, as each costs the server as much as any other: ``response_ms`` where nothing answered,
-    ``reason`` when up, the phases that did not happen, and ``transfer_ms`` where it is what the
-    other phases leave of ``response_ms``.
+    Durations are in milliseconds with three decimals. Redundant fields are omitted, as each costs
+    the server as much as any other: ``response_ms`` without a response, ``reason`` when up, phases
+    that did not happen, and ``transfer_ms`` where it is ``response_ms`` minus the other phases.
     """
     regions = {name: tag_value(name) for name in {t.region for t in ticks}}
     return [_tick(t, regions[t.region]).encode() for t in ticks]
@@ -75,7 +74,7 @@ def _tick(tick: Tick, region: str) -> str:
 
 
 def encode_rollup(website_id: UUID, bucket: Bucket) -> bytes:
-    """The line of one website's and region's hour; its time is the start of the hour."""
+    """The line of one hour of a website and region; its time is the start of the hour."""
     line = (
         f"{ROLLUPS},region={tag_value(bucket.region)},website_id={website_id} "
         f"checks={bucket.checks:d}i,up={bucket.up:d}i,measured={bucket.measured:d}i"

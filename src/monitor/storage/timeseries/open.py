@@ -1,4 +1,4 @@
-"""Which tick store an installation has: InfluxDB where its URL is set, else Postgres."""
+"""Opens the tick store: InfluxDB if its URL is set, else Postgres."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def make_tick_store(
     raw_days: int,
     rollup_days: int,
 ) -> TickStore:
-    """The store these settings mean. It connects when it is first used.
+    """The store for these settings. It connects on first use.
 
-    ``pool`` stays its opener's to close. Raises SettingsError where there is neither server.
+    The caller closes ``pool``. Raises SettingsError where neither server is set.
     """
     if influxdb_url is not None:
-        far = not is_loopback(influxdb_url)
-        http = InfluxHttp(influxdb_url, influxdb_token, influxdb_org, compress=far)
+        remote = not is_loopback(influxdb_url)
+        http = InfluxHttp(influxdb_url, influxdb_token, influxdb_org, compress=remote)
         return InfluxTicks(http, influxdb_bucket, raw_days=raw_days, rollup_days=rollup_days)
     if pool is not None:
         return PostgresTicks(pool, raw_days=raw_days, rollup_days=rollup_days)
@@ -37,7 +37,7 @@ def make_tick_store(
 
 
 def is_loopback(url: str) -> bool:
-    """Whether this server is on the same machine, where nothing is won by compressing."""
+    """Whether this server is on the same machine, where compression gains nothing."""
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""Partitions of the tick tables: ticks by the day, roll-ups by the month, all in UTC."""
+"""Partitions of the tick tables: ticks by day, roll-ups by month, all in UTC."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from psycopg import sql
 
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 
-_LOCK = 0x7469636B73  # "ticks": the advisory lock that partitions are made and dropped under
+_LOCK = 0x7469636B73  # "ticks": the advisory lock for creating and dropping partitions
 _LOCK_TIMEOUT = "3s"
 _DAY = dt.timedelta(days=1)
 
 
 class Partition(Struct, frozen=True, order=True):
-    """A part of ``table`` that holds start <= time < end."""
+    """The partition of ``table`` with start <= time < end."""
 
     table: str
     name: str
@@ -30,54 +30,54 @@ def day_of_ticks(day: dt.date) -> Partition:
 
 
 def month_of_rollups(day: dt.date) -> Partition:
-    """The partition of the month that this day is in."""
+    """The partition of this day's month."""
     start = dt.datetime(day.year, day.month, 1, tzinfo=dt.UTC)
     end = (start + dt.timedelta(days=31)).replace(day=1)
     return Partition("tick_rollups", f"tick_rollups_{day:%Y%m}", start, end)
 
 
 def needed_on(today: dt.date) -> list[Partition]:
-    """Ticks of yesterday, today and the three days to come, and the roll-ups of those days."""
+    """Ticks of yesterday, today and the next three days, and the roll-ups of those days."""
     days = [today + n * _DAY for n in range(-1, 4)]
     return sorted({*map(day_of_ticks, days), *map(month_of_rollups, days)})
 
 
-async def make(pool: Pool, wanted: Iterable[Partition]) -> None:
-    """Make those of these partitions that do not exist. Safe to run from several places at once.
+async def create(pool: Pool, partitions: Iterable[Partition]) -> None:
+    """Create the missing ones of these partitions. Safe to run concurrently.
 
-    Raises Unavailable where somebody holds the table for more than 3 s.
+    Raises Unavailable where the table is locked for more than 3 s.
     """
     async with transaction(pool) as connection:
-        await _alone(connection)
+        await _lock(connection)
         existing = {p.name for p in await _existing(connection)}
-        for partition in wanted:
+        for partition in partitions:
             if partition.name not in existing:
-                await _make(connection, partition)
+                await _create(connection, partition)
 
 
 async def drop_before(pool: Pool, table: str, limit: dt.datetime) -> None:
-    """Drop the partitions of ``table`` that hold nothing of ``limit`` or later.
+    """Drop the partitions of ``table`` that end at ``limit`` or earlier.
 
-    Each in a transaction of its own, as it keeps readers out meanwhile. Raises Unavailable
-    where somebody holds the table for more than 3 s; what was dropped by then stays dropped.
+    Each in a transaction of its own, because it blocks readers. Raises Unavailable where the
+    table is locked for more than 3 s; partitions dropped by then stay dropped.
     """
     async with transaction(pool) as connection:
         expired = [p for p in await _existing(connection) if p.table == table and p.end <= limit]
     for partition in expired:
         async with transaction(pool) as connection:
-            await _alone(connection)
+            await _lock(connection)
             drop = sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(partition.name))
             await connection.execute(drop)
 
 
 async def months_of_rollups(pool: Pool) -> list[Partition]:
-    """The partitions of roll-ups that exist, the latest first."""
+    """The existing partitions of roll-ups, latest first."""
     async with transaction(pool) as connection:
         existing = await _existing(connection)
     return sorted((p for p in existing if p.table == "tick_rollups"), reverse=True)
 
 
-async def _alone(connection: Connection) -> None:
+async def _lock(connection: Connection) -> None:
     await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
@@ -102,8 +102,8 @@ def _named(name: str) -> Partition:
     return month_of_rollups(dt.date.fromisoformat(f"{when}01"))
 
 
-async def _make(connection: Connection, partition: Partition) -> None:
-    """Made apart and attached: unlike CREATE ... PARTITION OF, that lets writers go on."""
+async def _create(connection: Connection, partition: Partition) -> None:
+    """Create a table and attach it: unlike CREATE ... PARTITION OF, that does not block writers."""
     names = {"name": sql.Identifier(partition.name), "table": sql.Identifier(partition.table)}
     create = sql.SQL("CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
     attach = sql.SQL(

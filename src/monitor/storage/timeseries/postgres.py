@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _ROLL_UP_TIMEOUT = "10min"
 
-# One a session, emptied by each commit: a table per write would litter the catalogue.
+# One per session, emptied by each commit: a table per write would bloat the catalogue.
 _MAKE_STAGING = """
 CREATE TEMPORARY TABLE IF NOT EXISTS tick_staging (LIKE ticks) ON COMMIT DELETE ROWS
 """
@@ -32,7 +32,7 @@ COPY tick_staging (
 """
 _COPY_TYPES = ("uuid", "text", "timestamptz", "bool", "text", "int4", *["float4"] * 6)
 
-# In the order of the key, so that two writers of the same ticks wait instead of deadlocking.
+# In key order, so that two writers of the same ticks wait instead of deadlocking.
 _UPSERT = """
 INSERT INTO ticks (
     website_id, region, slot, up, reason, status_code,
@@ -55,7 +55,7 @@ ON CONFLICT (website_id, region, slot) DO UPDATE SET
     transfer_ms = excluded.transfer_ms
 """
 
-# The 95th percentile as every store takes it: see totals.p95_rank. Nulls sort last.
+# The 95th percentile as in every store: see totals.p95_rank. Nulls sort last.
 _RAW_BUCKETS = """
 SELECT
     region,
@@ -110,7 +110,7 @@ ON CONFLICT (website_id, region, hour) DO UPDATE SET
     max_ms = excluded.max_ms
 """
 
-# Of one month: hours have no index of their own, and what is sought is in the latest partition.
+# Of one month: hours have no index of their own, and the latest one is in the latest partition.
 _LAST_HOUR = """
 SELECT extract(epoch FROM max(hour))::bigint FROM tick_rollups
 WHERE hour >= %(start)s AND hour < %(end)s
@@ -128,7 +128,7 @@ ORDER BY slot, region COLLATE "C"
 
 
 class PostgresTicks:
-    """A ``contract.TickStore`` on a pool that somebody else opens and closes."""
+    """A ``contract.TickStore`` on a pool that the caller opens and closes."""
 
     def __init__(self, pool: Pool, *, raw_days: int, rollup_days: int) -> None:
         self._pool = pool
@@ -136,14 +136,14 @@ class PostgresTicks:
         self._rollup_days = rollup_days
 
     async def prepare(self) -> None:
-        """Make the partitions of yesterday, today and three days more."""
+        """Create the partitions of yesterday, today and the next three days."""
         async with transaction(self._pool) as connection:
             row = await (await connection.execute("SELECT now()")).fetchone()
         assert row is not None  # a SELECT without a table has one row
-        await partitions.make(self._pool, partitions.needed_on(row[0].date()))
+        await partitions.create(self._pool, partitions.needed_on(row[0].date()))
 
     async def write(self, ticks: Sequence[Tick]) -> None:
-        # An INSERT may not meet the same key twice: of two the later one counts.
+        # An INSERT must not contain a key twice: the later tick counts.
         by_key = {(t.website_id, t.region, t.slot_s): t for t in ticks}
         if not by_key:
             return
@@ -163,11 +163,11 @@ class PostgresTicks:
     async def _with_partitions(
         self, needed: Iterable[Partition], attempt: Callable[[], Awaitable[T]]
     ) -> T:
-        """Try; where a partition is missing make those that are needed and try once more."""
+        """Try; where a partition is missing, create those that are needed and try again."""
         try:
             return await attempt()
         except psycopg.errors.CheckViolation:  # "no partition of relation found for row"
-            await partitions.make(self._pool, needed)
+            await partitions.create(self._pool, needed)
             return await attempt()
 
     async def raw_buckets(
@@ -209,7 +209,7 @@ class PostgresTicks:
         return None
 
     async def expire(self, now: dt.datetime) -> None:
-        """Drop the partitions that are past retention as a whole."""
+        """Drop the partitions that are entirely beyond retention."""
         for table, days in (("ticks", self._raw_days), ("tick_rollups", self._rollup_days)):
             await partitions.drop_before(self._pool, table, now - dt.timedelta(days=days))
 
@@ -218,7 +218,7 @@ class PostgresTicks:
         return f"PostgreSQL {row[0]}"
 
     async def close(self) -> None:
-        """Nothing to give back: the pool is its opener's."""
+        """Nothing to do: the caller closes the pool."""
 
 
 def _values(website_id: UUID, since_s: int, until_s: int) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def _utc(unix_s: int) -> dt.datetime:
 
 
 def _row(t: Tick) -> tuple[Any, ...]:
-    """A tick as ``_COPY`` wants it."""
+    """A tick as a row of ``_COPY``."""
     reason = None if t.reason is None else t.reason.value
     key = (t.website_id, t.region, _utc(t.slot_s))
     p = t.timings

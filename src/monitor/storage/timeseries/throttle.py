@@ -1,4 +1,4 @@
-"""Long work at a pace that leaves the machine to others."""
+"""Throttles long work so that it leaves the CPU to others."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-RESTS = 2.0
-"""Times as long as it worked."""
+PAUSE_FACTOR = 2.0
+"""A pause is this many times as long as the work before it."""
 
-RESTS_WITHIN_S = 1200.0
-"""Of the work's beginning. Then it is late, and goes on without."""
+THROTTLED_FOR_S = 1200.0
+"""After this time since its start the work is late, and continues without pauses."""
 
 
-class Pace:
-    """Rests between the parts of one piece of work, which begins now."""
+class Throttle:
+    """Pauses between the parts of one piece of work, which starts now."""
 
     def __init__(
         self,
-        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._rest = rest
+        self._sleep = sleep
         self._now_s = now_s
         self._began_s = self._since_s = now_s()
 
-    async def rest(self) -> None:
-        """A part is done: rest before the next, the longer the longer it took."""
+    async def pause(self) -> None:
+        """Pause after a part, in proportion to the time it took."""
         now_s = self._now_s()
-        if now_s - self._began_s < RESTS_WITHIN_S:
-            await self._rest(RESTS * (now_s - self._since_s))
+        if now_s - self._began_s < THROTTLED_FOR_S:
+            await self._sleep(PAUSE_FACTOR * (now_s - self._since_s))
         self._since_s = self._now_s()

@@ -1,4 +1,4 @@
-"""Adding up the ticks of one website and region. Pure."""
+"""Totals of one website and region. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from monitor.domain.series import Bucket
 Key = tuple[str, str]
 """Website id and region."""
 
-Checked = tuple[int, float | None]
-"""Of one check: up, 0 or 1, and the response time in ms."""
+Sample = tuple[int, float | None]
+"""One check: up, 0 or 1, and the response time in ms."""
 
 
 class Totals:
-    """Sums that grow tick by tick."""
+    """Sums over ticks."""
 
     def __init__(self, key: Key) -> None:
         self.key = key
@@ -22,13 +22,13 @@ class Totals:
         self._up = 0
         self._responses_ms: list[float] = []
 
-    def add(self, found: Sequence[Checked]) -> None:
-        self._checks += len(found)
-        self._up += sum(up for up, _ in found)
-        self._responses_ms += [ms for _, ms in found if ms is not None]
+    def add(self, checks: Sequence[Sample]) -> None:
+        self._checks += len(checks)
+        self._up += sum(up for up, _ in checks)
+        self._responses_ms += [ms for _, ms in checks if ms is not None]
 
     def bucket(self, start_s: int) -> Bucket:
-        """What was added, as the bucket that starts at ``start_s``."""
+        """The totals as the bucket that starts at ``start_s``."""
         ordered = sorted(self._responses_ms)
         measured = len(ordered)
         return Bucket(
@@ -44,8 +44,8 @@ class Totals:
 
 
 def p95_rank(measured: int) -> int:
-    """Which of this many values in order is their 95th percentile; 1 is the lowest.
+    """The rank of the 95th percentile among this many sorted values; 1 is the lowest.
 
-    0.95 n, rounded half up: what InfluxDB's PERCENTILE takes, and so every store.
+    0.95 n, rounded half up, as InfluxDB's PERCENTILE does, and so every store.
     """
     return (95 * measured + 50) // 100

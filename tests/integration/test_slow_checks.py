@@ -9,8 +9,8 @@ from monitor.domain.messages import CheckBatch, CheckWebsites
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import POSITIONS
 from monitor.domain.verdict import Verdict
-from monitor.services.checks.check import check_batch, check_websites, hand_back
-from monitor.services.checks.slow_checks import Stragglers
+from monitor.services.checks.check import check_batch, check_websites, requeue_slow_checks
+from monitor.services.checks.slow_checks import SlowChecks
 from support.world import START_S, run
 
 DOWN = Outcome(Result.DOWN, Reason.RESPONSE_TIMEOUT)
@@ -46,7 +46,7 @@ def test_neighbours_are_stored_while_a_website_hangs(play):
         states = await world.states.read({"europe": [quick, slow]})
         assert {i for _, i in states} == {quick}
         # and the network is looked at, should it be what hangs
-        assert world.witness.glances == 1
+        assert world.connectivity.refreshes == 1
         # and when it answers at last, that is stored for its own slot
         hanging.set()
 
@@ -60,7 +60,7 @@ def test_neighbours_are_stored_while_a_website_hangs(play):
     play(scenario)
 
 
-def test_a_late_failure_is_looked_at_again(play):
+def test_late_failures_are_rechecked(play):
     async def scenario(world):
         (website,) = await _given(world, "http://slow/")
 
@@ -85,12 +85,12 @@ def test_a_late_failure_is_looked_at_again(play):
     play(scenario)
 
 
-def test_a_worker_with_too_many_of_them_takes_no_more(play):
+def test_an_overloaded_worker_fetches_no_more_batches(play):
     async def scenario(world):
         await _given(world, *(f"http://slow/{n}" for n in range(5)))
         hanging = asyncio.Event()
         world.prober.outcomes = {f"http://slow/{n}": hanging for n in range(5)}
-        world.stragglers = Stragglers(limit=4)
+        world.slow_checks = SlowChecks(limit=4)
         # when
         batch = asyncio.create_task(check_batch(world.worker(), BATCH))
         await asyncio.wait([batch], timeout=1)
@@ -103,14 +103,14 @@ def test_a_worker_with_too_many_of_them_takes_no_more(play):
     play(scenario)
 
 
-def test_what_is_under_way_at_the_end_is_handed_back(play):
+def test_running_checks_are_requeued_on_shutdown(play):
     async def scenario(world):
         quick, slow = await _given(world, "http://quick/", "http://slow/")
         world.prober.outcomes["http://slow/"] = asyncio.Event()
         worker = world.worker()
         await check_batch(worker, BATCH)
         # when
-        (back,) = await hand_back(worker)
+        (back,) = await requeue_slow_checks(worker)
         # then another worker checks it for the same slot
         assert back.payload.website_ids == [slow]
         assert back.payload.slot_ms == BATCH.slot_ms
@@ -123,7 +123,7 @@ def test_what_is_under_way_at_the_end_is_handed_back(play):
     play(scenario)
 
 
-def test_a_check_that_fails_on_our_side_hurts_no_neighbour(play):
+def test_an_internal_error_does_not_affect_other_checks(play):
     async def scenario(world):
         quick, broken = await _given(world, "http://quick/", "http://broken/")
         world.prober.outcomes["http://broken/"] = RuntimeError("a bug of ours")
@@ -136,12 +136,12 @@ def test_a_check_that_fails_on_our_side_hurts_no_neighbour(play):
     play(scenario)
 
 
-def test_what_cannot_be_stored_does_not_keep_its_place(play):
+def test_results_that_cannot_be_stored_free_their_room(play):
     async def scenario(world):
         # given a straggler whose storing fails in a way nobody foresaw
         await _given(world, "http://slow/")
         world.prober.outcomes["http://slow/"] = hanging = asyncio.Event()
-        world.stragglers = Stragglers(limit=0)
+        world.slow_checks = SlowChecks(limit=0)
 
         class Broken:
             async def write(self, _):

@@ -8,8 +8,7 @@ from structlog.testing import capture_logs
 from monitor.domain.messages import CheckWebsites
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.services.checks.check import check_websites
-from monitor.services.incidents.record import record_flips
-from monitor.services.incidents.sweep import sweep
+from monitor.services.incidents.sweep import Sweep
 from monitor.storage.redis import keys
 from support.world import START_S, run
 
@@ -55,38 +54,38 @@ BOTH = [("opened", "ops@example.com"), ("resolved", "ops@example.com")]
 
 
 @pytest.mark.parametrize("order", ["the end alone", "the end first", "both at once"])
-def test_it_is_one_incident_and_two_mails(play, order):
+def test_a_missed_outage_is_one_incident_and_two_mails(play, order):
     async def scenario(world):
         website = await _given(world, "europe")
         began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
         # when
         if order == "both at once":
-            await record_flips(world.recorder(), [*ended, *began])
+            await world.recorder().record([*ended, *began])
         else:
-            await record_flips(world.recorder(), ended)
+            await world.recorder().record(ended)
         if order == "the end first":
-            await record_flips(world.recorder(), began)
+            await world.recorder().record(began)
         # then
         expected = [(START_S, START_S + 90, "http_status", ["europe"])]
         assert await world.incidents(website) == expected
         assert _told(await world.outbox()) == BOTH
         # and it stays one, whatever comes again
         for flips in (ended, began, ended):
-            assert await record_flips(world.recorder(), flips) == []
+            assert await world.recorder().record(flips) == []
         world.now_s = START_S + 200
-        await sweep(world.recorder())
+        await Sweep(world.recorder()).run()
         assert await world.incidents(website) == expected
         assert _told(await world.outbox()) == BOTH
 
     play(scenario)
 
 
-def test_the_sweep_tells_of_it_where_all_messages_were_lost(play):
+def test_the_sweep_records_it_if_all_messages_were_lost(play):
     async def scenario(world):
         website = await _given(world, "europe")
         await _outage(world, "europe", website, START_S, START_S + 90)
         world.now_s = START_S + 200
-        await sweep(world.recorder())
+        await Sweep(world.recorder()).run()
         assert await world.incidents(website) == [
             (START_S, START_S + 90, "http_status", ["europe"])
         ]
@@ -95,7 +94,7 @@ def test_the_sweep_tells_of_it_where_all_messages_were_lost(play):
     play(scenario)
 
 
-def test_regions_that_saw_it_together_make_it_an_incident(play):
+def test_overlapping_outages_of_a_quorum_are_an_incident(play):
     async def scenario(world):
         regions = ("africa", "asia", "europe")
         website = await _given(world, *regions)
@@ -106,7 +105,7 @@ def test_regions_that_saw_it_together_make_it_an_incident(play):
             )
         # when they are recorded one by one
         for region in regions:
-            await record_flips(world.recorder(), ends[region])
+            await world.recorder().record(ends[region])
         # then it lasted while two of three held the website down
         assert await world.incidents(website) == [
             (START_S + 10, START_S + 100, "http_status", ["africa", "asia"])
@@ -116,7 +115,7 @@ def test_regions_that_saw_it_together_make_it_an_incident(play):
     play(scenario)
 
 
-def test_regions_that_failed_one_after_the_other_make_none(play):
+def test_successive_outages_of_single_regions_are_no_incident(play):
     async def scenario(world):
         website = await _given(world, "asia", "europe")
         flips = []
@@ -124,26 +123,26 @@ def test_regions_that_failed_one_after_the_other_make_none(play):
             from_s = START_S + n * 200
             flips += (await _outage(world, region, website, from_s, from_s + 90))[1]
         world.now_s = START_S + 300
-        await record_flips(world.recorder(), flips)
-        await sweep(world.recorder())
+        await world.recorder().record(flips)
+        await Sweep(world.recorder()).run()
         assert await world.incidents(website) == []
         assert await world.outbox() == []
 
     play(scenario)
 
 
-def test_an_outage_from_before_a_pause_is_not_told_again(play):
+def test_an_outage_before_a_pause_is_not_recorded_again(play):
     async def scenario(world):
         website = await _given(world, "europe")
         began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
-        await record_flips(world.recorder(), began)
+        await world.recorder().record(began)
         # given that it was paused, which ends its incident and forgets its verdicts
         await world.execute("DELETE FROM verdicts")
         await world.execute(
             "UPDATE incidents SET resolved_at = started_at + interval '60 s', resolution = 'paused'"
         )
         # when what was on its way arrives
-        await record_flips(world.recorder(), ended)
+        await world.recorder().record(ended)
         # then
         assert len(await world.incidents(website)) == 1
         assert _told(await world.outbox()) == [("opened", "ops@example.com")]
@@ -151,13 +150,13 @@ def test_an_outage_from_before_a_pause_is_not_told_again(play):
     play(scenario)
 
 
-def test_many_workers_at_once_tell_of_it_once(play):
+def test_concurrent_workers_record_it_once(play):
     async def scenario(world):
         website = await _given(world, "europe")
         began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
         await asyncio.gather(
-            *(record_flips(world.recorder(), f) for f in [began, ended] * 4),
-            *(sweep(world.recorder()) for _ in range(2)),
+            *(world.recorder().record(f) for f in [began, ended] * 4),
+            *(Sweep(world.recorder()).run() for _ in range(2)),
         )
         assert await world.incidents(website) == [
             (START_S, START_S + 90, "http_status", ["europe"])
@@ -167,7 +166,7 @@ def test_many_workers_at_once_tell_of_it_once(play):
     play(scenario)
 
 
-def test_a_flip_that_cannot_be_read_holds_up_no_other(play):
+def test_an_unreadable_flip_does_not_block_others(play):
     async def scenario(world):
         website = await _given(world, "europe")
         await _outage(world, "europe", website, START_S, START_S + 90)
@@ -175,7 +174,7 @@ def test_a_flip_that_cannot_be_read_holds_up_no_other(play):
         world.now_s = START_S + 200
         # when
         with capture_logs() as logs:
-            await sweep(world.recorder())
+            await Sweep(world.recorder()).run()
         # then
         assert len(await world.incidents(website)) == 1
         (line,) = [x for x in logs if x["event"] == "flip.unreadable"]

@@ -32,7 +32,7 @@ class OneTurnAway:
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-def test_an_answer_does_not_wait_for_the_whole_batch_to_begin(database_url, redis_url, cancelled):
+def test_responses_are_handled_while_the_batch_starts(database_url, redis_url, cancelled):
     async def scenario(world):
         # given
         await world.add_region("europe")
@@ -59,9 +59,7 @@ def test_an_answer_does_not_wait_for_the_whole_batch_to_begin(database_url, redi
     run(scenario, database_url, redis_url)
 
 
-def test_a_slot_just_before_a_recheck_does_not_leave_the_website_to_its_next_slot(
-    database_url, redis_url
-):
+def test_a_slot_just_before_a_recheck_schedules_another_recheck(database_url, redis_url):
     async def scenario(world):
         # given a failure, a slot of the website's own 14 s later, and the re-check after 15 s
         await world.add_region("europe")
@@ -83,7 +81,7 @@ def test_a_slot_just_before_a_recheck_does_not_leave_the_website_to_its_next_slo
             await ends.wait()
             return await worker.prober.check(options)
 
-        late = replace(worker, prober=SimpleNamespace(check=slow), patience_s=60)
+        late = replace(worker, prober=SimpleNamespace(check=slow), batch_wait_s=60)
         message = CheckWebsites(
             region="europe", website_ids=[website], slot_ms=(START_S + 15) * 1000
         )
@@ -101,7 +99,7 @@ def test_a_slot_just_before_a_recheck_does_not_leave_the_website_to_its_next_slo
     run(scenario, database_url, redis_url)
 
 
-def test_of_two_checks_that_overlap_the_later_one_is_not_lost(database_url, redis_url):
+def test_of_two_overlapping_checks_the_later_is_stored(database_url, redis_url):
     async def scenario(world):
         # given a check that finds the website down, and one of a slot before it that found it up
         await world.add_region("europe")
@@ -119,7 +117,7 @@ def test_of_two_checks_that_overlap_the_later_one_is_not_lost(database_url, redi
             return CheckWebsites(region="europe", website_ids=[website], slot_ms=slot_s * 1000)
 
         # when the earlier slot's is stored while the later one is under way
-        late = replace(worker, prober=SimpleNamespace(check=down), patience_s=60)
+        late = replace(worker, prober=SimpleNamespace(check=down), batch_wait_s=60)
         later = asyncio.create_task(check_websites(late, message(START_S)))
         await begun.wait()
         await check_websites(worker, message(START_S - 1))

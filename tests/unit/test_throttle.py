@@ -9,7 +9,7 @@ import pytest
 
 from monitor.storage.timeseries.influxdb import LINES_PER_WRITE, InfluxTicks
 from monitor.storage.timeseries.influxql import Series
-from monitor.storage.timeseries.throttle import RESTS, RESTS_WITHIN_S, Pace
+from monitor.storage.timeseries.throttle import PAUSE_FACTOR, THROTTLED_FOR_S, Throttle
 
 
 class _Work:
@@ -25,23 +25,27 @@ class _Work:
 
     def parts(self, *seconds):
         async def work():
-            pace = Pace(self.rest, lambda: self.now_s)
+            throttle = Throttle(self.rest, lambda: self.now_s)
             for each in seconds:
                 self.now_s += each
-                await pace.rest()
+                await throttle.pause()
 
         asyncio.run(work())
         return self.rests_s
 
 
-def test_each_part_is_followed_by_a_rest_of_a_multiple_of_its_time():
-    assert _Work().parts(1.0, 0.5, 3.0) == [RESTS * 1.0, RESTS * 0.5, RESTS * 3.0]
+def test_each_pause_is_a_multiple_of_the_work_before_it():
+    assert _Work().parts(1.0, 0.5, 3.0) == [
+        PAUSE_FACTOR * 1.0,
+        PAUSE_FACTOR * 0.5,
+        PAUSE_FACTOR * 3.0,
+    ]
 
 
-def test_work_that_is_late_rests_no_more():
-    assert _Work().parts(RESTS_WITHIN_S, 1.0) == []
+def test_late_work_is_not_throttled():
+    assert _Work().parts(THROTTLED_FOR_S, 1.0) == []
     # given rests that make it late
-    assert _Work().parts(RESTS_WITHIN_S / 2, 1.0) == [RESTS * RESTS_WITHIN_S / 2]
+    assert _Work().parts(THROTTLED_FOR_S / 2, 1.0) == [PAUSE_FACTOR * THROTTLED_FOR_S / 2]
 
 
 class _Http:
@@ -63,11 +67,15 @@ class _Http:
 @pytest.mark.parametrize(
     ("websites", "rests"), [(LINES_PER_WRITE - 1, 0), (2 * LINES_PER_WRITE + 1, 2)]
 )
-def test_a_roll_up_rests_after_each_whole_write(websites, rests):
+def test_a_roll_up_pauses_after_each_full_write(websites, rests):
     # given
     http, work = _Http(websites), _Work()
     store = InfluxTicks(
-        http, "ticks", raw_days=1, rollup_days=1, pace=lambda: Pace(work.rest, lambda: work.now_s)
+        http,
+        "ticks",
+        raw_days=1,
+        rollup_days=1,
+        throttle=lambda: Throttle(work.rest, lambda: work.now_s),
     )
     # when
     stored = asyncio.run(store.roll_up(0))

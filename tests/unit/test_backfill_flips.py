@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from monitor.domain.backfill import Recorded, in_turn, missed_beginnings
+from monitor.domain.backfill import Recorded, missing_down_flips, replay_rounds
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.verdict import Flip, Outage, RegionState, Verdict, decide, flip_of
 
@@ -20,7 +20,7 @@ def _down(at_s, website=SHOP, region="europe"):
     return Flip(website, region, Verdict.DOWN, at_s, at_s + 15, Reason.HTTP_STATUS, 503, "HTTP 503")
 
 
-def test_a_recovery_tells_of_the_outage_that_it_ends():
+def test_a_recovery_reports_the_outage_that_it_ends():
     # given
     fails = Outcome(Result.DOWN, Reason.HTTP_STATUS, 503, evidence="HTTP 503")
     state = RegionState()
@@ -36,7 +36,7 @@ def test_a_recovery_tells_of_the_outage_that_it_ends():
 
 
 @pytest.mark.parametrize(
-    ("held", "resolved_s", "missed"),
+    ("held", "resolved_s", "backfilled"),
     [
         (None, 0, True),
         (Recorded(Verdict.UP, 50), 50, True),
@@ -46,10 +46,10 @@ def test_a_recovery_tells_of_the_outage_that_it_ends():
         (None, 150, False),  # it was paused meanwhile
     ],
 )
-def test_a_beginning_was_missed_where_nothing_of_it_is_recorded(held, resolved_s, missed):
+def test_an_unrecorded_outage_is_backfilled(held, resolved_s, backfilled):
     recorded = {} if held is None else {("europe", SHOP): held}
-    found = missed_beginnings([_up(190, 100)], recorded, {SHOP: resolved_s})
-    assert bool(found) is missed
+    found = missing_down_flips([_up(190, 100)], recorded, {SHOP: resolved_s})
+    assert bool(found) is backfilled
     for flip in found:
         assert (flip.verdict, flip.at_s, flip.reason, flip.status_code) == (
             Verdict.DOWN, 100, Reason.HTTP_STATUS, 503,
@@ -57,12 +57,12 @@ def test_a_beginning_was_missed_where_nothing_of_it_is_recorded(held, resolved_s
         assert 50 < flip.slot_s < 190
 
 
-def test_each_website_goes_through_what_it_went_through_in_its_own_order():
+def test_each_websites_flips_are_replayed_in_order():
     # given two regions that saw the outage of one website, and one flip of another
     flips = [_up(190, 100), _up(200, 110, region="asia"), _down(150, BLOG)]
-    missed = missed_beginnings(flips, {}, {})
+    backfilled = missing_down_flips(flips, {}, {})
     # when
-    rounds = in_turn(flips, missed)
+    rounds = replay_rounds(flips, backfilled)
     # then
     shop = [[(f.verdict, f.at_s) for f in each if f.website_id == SHOP] for each in rounds]
     assert shop == [
@@ -71,7 +71,7 @@ def test_each_website_goes_through_what_it_went_through_in_its_own_order():
     assert [f for each in rounds for f in each if f.website_id == BLOG] == [_down(150, BLOG)]
 
 
-def test_a_beginning_that_was_reported_itself_stands_as_it_was_reported():
+def test_a_reported_flip_replaces_the_backfilled_one():
     flips = [_up(190, 100), _down(100)]
-    rounds = in_turn(flips, missed_beginnings(flips, {}, {}))
+    rounds = replay_rounds(flips, missing_down_flips(flips, {}, {}))
     assert rounds == [[_down(100)], [_up(190, 100)]]

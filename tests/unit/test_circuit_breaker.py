@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from monitor.domain.errors import Unavailable
-from monitor.storage.timeseries.circuit_breaker import GuardedWrites
+from monitor.storage.timeseries.circuit_breaker import CircuitBreaker
 
 
 class Store:
@@ -28,43 +28,43 @@ class Store:
 
 
 @asynccontextmanager
-async def _failing(try_every_s):
+async def _failing(retry_every_s):
     """A store that has just failed, and its guard."""
     store = Store()
-    guarded = GuardedWrites(store.write, try_every_s)
+    breaker = CircuitBreaker(store.write, retry_every_s)
     store.error = Unavailable("influxdb", "503")
     with pytest.raises(Unavailable, match="503"):
-        await guarded.write([1])
+        await breaker.write([1])
     await store.answered.acquire()
     try:
-        yield store, guarded
+        yield store, breaker
     finally:
-        await guarded.close()
+        await breaker.close()
 
 
 def _run(scenario):
     asyncio.run(asyncio.wait_for(scenario(), 10))
 
 
-def test_after_a_failure_nobody_waits():
+def test_after_a_failure_writes_are_refused_at_once():
     async def scenario():
-        async with _failing(try_every_s=3600) as (store, guarded):
+        async with _failing(retry_every_s=3600) as (store, breaker):
             store.open.clear()  # whoever asked now would wait for ever
             for n in range(100):
-                with pytest.raises(Unavailable, match="influxdb: failed lately"):
-                    await guarded.write([n])
+                with pytest.raises(Unavailable, match="influxdb: failed recently"):
+                    await breaker.write([n])
             assert store.asked == [[1]]
 
     _run(scenario)
 
 
-def test_one_at_a_time_is_tried_with_and_nobody_waits_for_it():
+def test_one_trial_runs_at_a_time_in_the_background():
     async def scenario():
-        async with _failing(try_every_s=0) as (store, guarded):
+        async with _failing(retry_every_s=0) as (store, breaker):
             store.open.clear()
             for n in (2, 3, 4):
                 with pytest.raises(Unavailable):
-                    await guarded.write([n])
+                    await breaker.write([n])
                 await asyncio.sleep(0)
             assert store.asked == [[1], [2]]
             # when it fails again
@@ -72,49 +72,49 @@ def test_one_at_a_time_is_tried_with_and_nobody_waits_for_it():
             await store.answered.acquire()
             # then the next one is tried with
             with pytest.raises(Unavailable):
-                await guarded.write([5])
+                await breaker.write([5])
             await store.answered.acquire()
             assert store.asked == [[1], [2], [5]]
 
     _run(scenario)
 
 
-def test_a_store_that_is_back_is_written_to_again():
+def test_a_recovered_store_is_written_to_again():
     async def scenario():
-        async with _failing(try_every_s=0) as (store, guarded):
+        async with _failing(retry_every_s=0) as (store, breaker):
             # when
             store.error = None
             with pytest.raises(Unavailable):
-                await guarded.write([2])
+                await breaker.write([2])
             await store.answered.acquire()
             # then
-            await guarded.write([3])
+            await breaker.write([3])
             assert store.asked == [[1], [2], [3]]
 
     _run(scenario)
 
 
-def test_what_is_no_failure_of_the_store_guards_nothing():
+def test_other_errors_do_not_open_the_circuit():
     async def scenario():
         store = Store()
-        guarded = GuardedWrites(store.write)
+        breaker = CircuitBreaker(store.write)
         store.error = ValueError("a bug")
         for _ in range(2):
             with pytest.raises(ValueError, match="a bug"):
-                await guarded.write([1])
+                await breaker.write([1])
         assert len(store.asked) == 2
 
     _run(scenario)
 
 
-def test_a_trial_ends_with_its_guard():
+def test_closing_cancels_the_trial():
     async def scenario():
-        async with _failing(try_every_s=0) as (store, guarded):
+        async with _failing(retry_every_s=0) as (store, breaker):
             store.open.clear()
             with pytest.raises(Unavailable):
-                await guarded.write([2])
+                await breaker.write([2])
             await asyncio.sleep(0)
-            await guarded.close()
+            await breaker.close()
             store.open.set()
             await asyncio.sleep(0)
             assert not store.answered.locked() or store.asked == [[1], [2]]

@@ -29,7 +29,7 @@ def _fetched(broker, queue=QUEUE):
     return [dramatiq.Message.decode(data) for data in broker.do_fetch(queue, 16)]
 
 
-def test_what_is_sent_out_of_turn_is_fetched_before_batches_that_wait(broker):
+def test_unscheduled_checks_are_fetched_before_waiting_batches(broker):
     # given
     broker.send([_batch(1), _batch(2)])
     # when
@@ -41,7 +41,7 @@ def test_what_is_sent_out_of_turn_is_fetched_before_batches_that_wait(broker):
     assert slots == [1, 2]
 
 
-def test_a_recheck_whose_time_has_come_is_fetched_before_batches_that_wait(broker):
+def test_a_due_recheck_is_fetched_before_waiting_batches(broker):
     # given one that was sent for later
     broker.send([_suspects(int(time.time() * 1000) + 60_000)])
     (later,) = _fetched(broker, f"{QUEUE}.DQ")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from monitor.domain.errors import Unavailable
-from monitor.services.scheduling.sync import SyncTurns
+from monitor.services.scheduling.sync import CoalescedSync
 from monitor.storage.postgres import changes
 from support.world import run
 
@@ -15,17 +15,17 @@ def play(database_url, redis_url):
     return lambda scenario: run(scenario, database_url, redis_url)
 
 
-def test_nudges_that_come_while_a_sync_waits_return_at_once(play):
+def test_calls_during_a_sync_return_at_once(play):
     async def scenario(world):
         # given a sync elsewhere that holds the first of ours up
         await world.add_region("europe")
         website = await world.add_website()
-        turns = SyncTurns(world.syncer, world.send)
+        coalesced = CoalescedSync(world.projection_sync, world.send)
         async with changes.syncing(world.pool):
-            first = asyncio.create_task(turns.sync())
+            first = asyncio.create_task(coalesced.sync())
             await asyncio.sleep(0)
             # when
-            await asyncio.gather(*(turns.sync() for _ in range(100)))
+            await asyncio.gather(*(coalesced.sync() for _ in range(100)))
             # then
             assert not first.done()
         await first
@@ -34,7 +34,7 @@ def test_nudges_that_come_while_a_sync_waits_return_at_once(play):
     play(scenario)
 
 
-def test_a_change_committed_while_a_sync_ends_is_shown_by_it(play):
+def test_a_change_committed_while_a_sync_ends_is_applied_by_it(play):
     async def scenario(world):
         # given
         await world.add_region("europe")
@@ -45,11 +45,11 @@ def test_a_change_committed_while_a_sync_ends_is_shown_by_it(play):
             sent.append(outgoing)
             if len(sent) == 1:  # the first sync has looked for the last time
                 await world.add_website()
-                await turns.sync()
+                await coalesced.sync()
 
-        turns = SyncTurns(world.syncer, send)
+        coalesced = CoalescedSync(world.projection_sync, send)
         # when
-        await turns.sync()
+        await coalesced.sync()
         # then
         assert await world.redis.hlen("monitor:definitions") == 2
         assert len(sent) == 2
@@ -57,7 +57,7 @@ def test_a_change_committed_while_a_sync_ends_is_shown_by_it(play):
     play(scenario)
 
 
-def test_a_sync_that_fails_does_not_stand_in_the_way_of_the_next(play):
+def test_a_failed_sync_does_not_block_the_next(play):
     async def scenario(world):
         # given
         await world.add_region("europe")
@@ -68,12 +68,12 @@ def test_a_sync_that_fails_does_not_stand_in_the_way_of_the_next(play):
             if failing:
                 raise failing.pop()
 
-        turns = SyncTurns(world.syncer, send)
+        coalesced = CoalescedSync(world.projection_sync, send)
         with pytest.raises(Unavailable):
-            await turns.sync()
+            await coalesced.sync()
         # when
         await world.add_website()
-        await turns.sync()
+        await coalesced.sync()
         # then
         assert await world.redis.hlen("monitor:definitions") == 2
 

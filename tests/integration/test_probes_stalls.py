@@ -52,7 +52,7 @@ def _still(seconds, then):
 
 
 @on_both_loops
-async def test_what_came_while_the_process_stood_still_is_read():
+async def test_data_that_arrived_during_a_stall_is_read():
     async def answer_beside_a_stand_still(exchange: Exchange) -> None:
         await answers()(exchange)
         time.sleep(1.7)  # noqa: ASYNC251  # stops the loop, as a stopped process would
@@ -63,7 +63,7 @@ async def test_what_came_while_the_process_stood_still_is_read():
     assert (outcome.result, outcome.reason) == (Result.UP, None)
 
 
-def test_the_website_has_the_time_that_was_lost():
+def test_a_stall_extends_the_deadline():
     async def answer_later(exchange: Exchange) -> None:
         await asyncio.sleep(0.3)
         await answers()(exchange)
@@ -71,13 +71,13 @@ def test_the_website_has_the_time_that_was_lost():
     assert _checked(_still(2, answer_later)).result is Result.UP
 
 
-def test_a_website_that_does_not_answer_then_is_down():
+def test_a_website_that_stays_silent_after_the_extension_is_down():
     outcome = _checked(_still(2, silent))
 
     assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.RESPONSE_TIMEOUT)
 
 
-def test_where_the_process_stands_still_again_nothing_was_measured():
+def test_after_a_second_stall_nothing_was_measured():
     async def again(exchange: Exchange) -> None:
         await asyncio.sleep(0.3)  # the lost time has been given back
         _stand_still(2)
@@ -86,21 +86,21 @@ def test_where_the_process_stands_still_again_nothing_was_measured():
     assert _in(_checked(_still(2, again))) == _BUSY
 
 
-def test_what_waits_for_longer_than_is_given_back_says_nothing():
+def test_a_stall_longer_than_the_extension_is_not_measured():
     assert _in(_checked(_still(3600, silent))) == _BUSY
 
 
-def test_a_connection_that_ended_meanwhile_says_nothing():
+def test_a_connection_that_ended_during_a_stall_is_not_measured():
     assert _in(_checked(_still(3600, hangs_up))) == _BUSY
 
 
-def test_an_answer_says_what_it_says_however_late():
+def test_a_response_counts_however_late():
     outcome = _checked(_still(3600, answers(503)))
 
     assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.HTTP_STATUS)
 
 
-def test_no_neighbour_waits_for_what_was_put_off():
+def test_an_extension_does_not_delay_other_checks():
     stood_still = asyncio.Event()
 
     async def then(exchange: Exchange) -> None:

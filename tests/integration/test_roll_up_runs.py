@@ -4,8 +4,8 @@ import pytest
 
 from monitor.domain.errors import Unavailable
 from monitor.domain.series import DAY_S, HOUR_S
-from monitor.services.checks.ticks import LATE_S, SETTLED_S, roll_up, write_kept
-from support.upkeep import THIS_HOUR, back, given_rolled_up, keeper_of, rolled_up, tick
+from monitor.services.checks.ticks import LATE_S, SETTLED_S
+from support.upkeep import THIS_HOUR, back, given_rolled_up, rolled_up, tick, upkeep_of
 from support.world import run
 
 
@@ -19,11 +19,11 @@ def test_hours_missed_in_an_outage_are_rolled_up_oldest_first(play):
         # given
         await given_rolled_up(world, *back(10))
         await world.ticks.write([tick(hour) for hour in back(*range(9, -1, -1))])
-        keeper = keeper_of(world)
+        upkeep = upkeep_of(world)
         # when
-        assert await roll_up(keeper) == 10
+        assert await upkeep.roll_up() == 10
         # then: all that are over, and not the one that is not
-        assert keeper.ticks.hours == back(*range(10, 0, -1))
+        assert upkeep.ticks.hours == back(*range(10, 0, -1))
         assert [*await rolled_up(world)] == back(*range(10, 0, -1))
 
     play(scenario)
@@ -33,38 +33,38 @@ def test_without_an_outage_each_hour_is_rolled_up_once(play):
     async def scenario(world):
         # given
         await given_rolled_up(world, *back(2))
-        await roll_up(keeper_of(world))
-        keeper = keeper_of(world)
+        await upkeep_of(world).roll_up()
+        upkeep = upkeep_of(world)
         # when
-        await roll_up(keeper)
+        await upkeep.roll_up()
         world.now_s += HOUR_S
-        await roll_up(keeper)
+        await upkeep.roll_up()
         # then
-        assert keeper.ticks.hours == [THIS_HOUR]
+        assert upkeep.ticks.hours == [THIS_HOUR]
 
     play(scenario)
 
 
-def test_where_redis_forgot_what_was_done_the_last_hour_is_made_again(play):
+def test_if_redis_lost_the_last_roll_up_that_hour_is_repeated(play):
     async def scenario(world):
         # given: perhaps it was left in the middle
         await given_rolled_up(world, *back(2))
-        await roll_up(keeper_of(world))
+        await upkeep_of(world).roll_up()
         await world.redis.flushall()
-        keeper = keeper_of(world)
+        upkeep = upkeep_of(world)
         # when
-        await roll_up(keeper)
+        await upkeep.roll_up()
         # then
-        assert keeper.ticks.hours == back(2, 1)
+        assert upkeep.ticks.hours == back(2, 1)
 
     play(scenario)
 
 
 def test_the_first_time_a_day_is_rolled_up(play):
     async def scenario(world):
-        keeper = keeper_of(world)
-        await roll_up(keeper)
-        assert keeper.ticks.hours == back(*range(24, 0, -1))
+        upkeep = upkeep_of(world)
+        await upkeep.roll_up()
+        assert upkeep.ticks.hours == back(*range(24, 0, -1))
 
     play(scenario)
 
@@ -73,27 +73,27 @@ def test_it_goes_back_30_days_and_no_further(play):
     async def scenario(world):
         # given
         await given_rolled_up(world, THIS_HOUR - 45 * DAY_S)
-        keeper = keeper_of(world)
+        upkeep = upkeep_of(world)
         # when
-        await roll_up(keeper)
+        await upkeep.roll_up()
         # then
-        assert (keeper.ticks.hours[0], len(keeper.ticks.hours)) == (THIS_HOUR - 30 * DAY_S, 720)
+        assert (upkeep.ticks.hours[0], len(upkeep.ticks.hours)) == (THIS_HOUR - 30 * DAY_S, 720)
 
     play(scenario)
 
 
-def test_what_failed_in_the_middle_goes_on_from_there(play):
+def test_an_interrupted_roll_up_continues_where_it_stopped(play):
     async def scenario(world):
         # given
         await given_rolled_up(world, *back(10))
         await world.ticks.write([tick(hour) for hour in back(*range(9, 0, -1))])
-        keeper = keeper_of(world)
-        (keeper.ticks.fails_at,) = back(6)
+        upkeep = upkeep_of(world)
+        (upkeep.ticks.fails_at,) = back(6)
         with pytest.raises(Unavailable):
-            await roll_up(keeper)
+            await upkeep.roll_up()
         # when
-        again = keeper_of(world)
-        await roll_up(again)
+        again = upkeep_of(world)
+        await again.roll_up()
         # then
         assert again.ticks.hours == back(*range(6, 0, -1))
         assert [*await rolled_up(world)] == back(*range(10, 0, -1))
@@ -101,81 +101,81 @@ def test_what_failed_in_the_middle_goes_on_from_there(play):
     play(scenario)
 
 
-def test_hours_that_a_clock_ahead_has_noted_are_rolled_up_in_their_time(play):
+def test_hours_noted_by_a_clock_ahead_are_rolled_up_when_over(play):
     async def scenario(world):
         # given
         await given_rolled_up(world, *back(1))
         world.now_s += 3 * HOUR_S
-        await roll_up(keeper_of(world))
+        await upkeep_of(world).roll_up()
         world.now_s -= 3 * HOUR_S
-        await roll_up(keeper_of(world))
+        await upkeep_of(world).roll_up()
         # when
         world.now_s += HOUR_S
-        keeper = keeper_of(world)
-        await roll_up(keeper)
+        upkeep = upkeep_of(world)
+        await upkeep.roll_up()
         # then
-        assert keeper.ticks.hours == [THIS_HOUR]
+        assert upkeep.ticks.hours == [THIS_HOUR]
 
     play(scenario)
 
 
-def test_an_hour_that_ends_meanwhile_is_rolled_up_in_the_same_turn_and_no_other(play):
+def test_an_hour_that_ends_during_a_run_is_rolled_up_by_it(play):
     async def scenario(world):
         # given
         await given_rolled_up(world, *back(3))
         await world.ticks.write([tick(hour) for hour in back(2, 1, 0)])
-        keeper = keeper_of(world)
+        upkeep = upkeep_of(world)
 
         async def an_hour_ends(hour_s):
             if hour_s == THIS_HOUR - HOUR_S:
                 world.now_s += HOUR_S
                 # when the next turn comes
-                assert await roll_up(keeper) == 0
+                assert await upkeep.roll_up() == 0
 
-        keeper.ticks.meanwhile = an_hour_ends
-        await roll_up(keeper)
+        upkeep.ticks.meanwhile = an_hour_ends
+        await upkeep.roll_up()
         # then
-        assert keeper.ticks.hours == back(3, 2, 1, 0)
+        assert upkeep.ticks.hours == back(3, 2, 1, 0)
 
     play(scenario)
 
 
-def test_an_hour_that_ends_while_late_ones_are_made_again_is_rolled_up_in_the_same_turn(play):
+def test_an_hour_that_ends_while_late_ones_are_repeated_is_rolled_up_by_that_run(play):
     async def scenario(world):
         # given
         old, older, last = back(20, 30, 1)
         await given_rolled_up(world, last)
-        await roll_up(keeper_of(world))
+        await upkeep_of(world).roll_up()
         await world.buffer.note_late({old, older})
-        keeper = keeper_of(world)
+        upkeep = upkeep_of(world)
 
         async def an_hour_ends(hour_s):
             if hour_s in (old, older):
                 world.now_s += HOUR_S
 
-        keeper.ticks.meanwhile = an_hour_ends
+        upkeep.ticks.meanwhile = an_hour_ends
         # when
-        await roll_up(keeper)
+        await upkeep.roll_up()
         # then
-        assert set(keeper.ticks.hours) == {old, older, THIS_HOUR, THIS_HOUR + HOUR_S}
+        assert set(upkeep.ticks.hours) == {old, older, THIS_HOUR, THIS_HOUR + HOUR_S}
 
     play(scenario)
 
 
 @pytest.mark.parametrize("after_s", [0, LATE_S - 1, LATE_S + 1, SETTLED_S, 600])
-def test_no_tick_is_lost_however_soon_after_its_hour_a_turn_comes(play, after_s):
+def test_no_tick_is_missed_however_soon_the_roll_up_runs(play, after_s):
     async def scenario(world):
         # given
         (last,) = back(1)
         await given_rolled_up(world, *back(2))
-        await roll_up(keeper_of(world))
+        await upkeep_of(world).roll_up()
         world.now_s = THIS_HOUR + after_s
-        await roll_up(keeper_of(world))
+        await upkeep_of(world).roll_up()
         # when a tick of the last hour is written then
         await world.buffer.push([tick(last + 3590)])
-        await write_kept(keeper_of(world))
+        await upkeep_of(world).write_buffered()
         world.now_s = THIS_HOUR + HOUR_S // 2
-        await roll_up(keeper_of(world))
+        await upkeep_of(world).roll_up()
         # then
         assert (await rolled_up(world))[last] == 1
 
