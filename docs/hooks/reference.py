@@ -18,7 +18,7 @@ import msgspec
 import openapi_page
 
 from monitor.api.app import create_app
-from monitor.runtime.settings import TABLE
+from monitor.runtime.settings_text import as_markdown
 
 PAGES = Path(__file__).parents[1] / "reference"
 BEGIN, END = "<!-- generated: make docs -->", "<!-- end of what is generated -->"
@@ -29,16 +29,6 @@ COMMAND = [
     "import sys; from monitor.cli.main import main; sys.exit(main())",
 ]
 WIDTH = {"COLUMNS": "100", "NO_COLOR": "1"}
-
-
-def settings() -> str:
-    """The table of settings, out of their declaration."""
-    rows = [f"| `{s.name}` | {_default(s.default)} | {s.purpose} |" for s in TABLE]
-    return "\n".join(["| setting | default | what it is |", "|---|---|---|", *rows])
-
-
-def _default(value: object) -> str:
-    return "—" if value in {None, ()} else f"`{value}`"
 
 
 def commands() -> str:
@@ -76,7 +66,7 @@ def api() -> str:
 
 GENERATED: dict[str, Callable[[], str]] = {
     "api.md": api,
-    "settings.md": settings,
+    "settings.md": as_markdown,
     "commands.md": commands,
 }
 

@@ -84,7 +84,7 @@ def _says(system, word):
 
 def test_a_region_without_network_measures_nothing_and_turns_nothing_down(faulty):
     with _network() as network:
-        settings = {"MONITOR_REFERENCES": f"127.0.0.1:{network.port}"}
+        settings = {"MONITOR_CONNECTIVITY_TARGETS": f"127.0.0.1:{network.port}"}
         with faulty(_script(), settings=settings) as system:
             system.sites.server.behaviour = network.serve(system.sites)
             # when both hosts of the region lose their network, and its websites do not know

@@ -32,7 +32,7 @@ def test_old_and_new_workers_share_the_work_and_lose_none_of_it(faulty, newer, o
         handed_on = [
             event["actor"]
             for event in system.processes.events(old)
-            if event["event"] == "message.handed_on"
+            if event["event"] == "message.forwarded"
         ]
         assert actor in handed_on
         with system.redis.client() as redis:

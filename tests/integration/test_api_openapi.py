@@ -14,7 +14,7 @@ from monitor.api.schemas import website as schemas
 from monitor.resources import key as key_fields
 from monitor.resources import region as region_fields
 from monitor.resources import website as website_fields
-from monitor.services.access.rate_limits import Limits
+from monitor.services.access.rate_limits import RateLimits
 from support.api import with_api
 
 
@@ -24,7 +24,7 @@ class _Nothing:
     reading: None = None
     redis: None = None
     clock: None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: RateLimits = field(default_factory=RateLimits)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.api.app import create_app
-from monitor.api.headers import Cors
-from monitor.api.middleware import Surface
+from monitor.api.headers import cors_config
+from monitor.api.middleware import ResponseHeaders
 from monitor.domain.access import Role
 from monitor.services.workers import regions
 from support.api import assert_problem, with_api
@@ -126,7 +126,10 @@ def test_origins_that_were_named_may_ask(postgres_server, redis_url):
             assert (asked.status_code, asked.content) == (204, b"")
             assert asked.headers["access-control-allow-origin"] == STATUS_PAGE
             assert "PATCH" in asked.headers["access-control-allow-methods"]
-            assert "Authorization" in asked.headers["access-control-allow-headers"]
+            # names of headers have no case (RFC 9110, section 5.1)
+            headers = asked.headers["access-control-allow-headers"].lower().split(", ")
+            assert {"authorization", "content-type", "idempotency-key"} <= set(headers)
+            assert asked.headers["access-control-max-age"] == "600"
             assert "access-control-allow-credentials" not in asked.headers
             # and what is answered, good or bad, may be read
             for path in ("/healthz", "/websites", "/nothing"):
@@ -134,6 +137,12 @@ def test_origins_that_were_named_may_ask(postgres_server, redis_url):
                 assert answer.headers["access-control-allow-origin"] == STATUS_PAGE
                 assert answer.headers["vary"] == "Origin"
                 assert "Location" in answer.headers["access-control-expose-headers"]
+            # an answer of ours before the framework too
+            many = {f"x-{n}": "" for n in range(101)}
+            answer = await client.get("/healthz", headers={"Origin": STATUS_PAGE, **many})
+            assert answer.status_code == 431
+            assert answer.headers["access-control-allow-origin"] == STATUS_PAGE
+            assert answer.headers.get_list("vary") == ["Origin"]
 
     with_api(postgres_server, redis_url, scenario)
 
@@ -181,15 +190,17 @@ def test_an_error_outside_the_framework_is_a_problem_too(postgres_server, redis_
         raise RuntimeError("secret detail")
 
     async def scenario(_api):
-        app = Surface(Cors([]), "default-src 'self'").around(broken)
-        transport = httpx.ASGITransport(app)
+        headers = ResponseHeaders(cors_config([STATUS_PAGE]), "default-src 'self'")
+        transport = httpx.ASGITransport(headers.wrap(broken))
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             with capture_logs() as lines:
-                answer = await client.get("/")
+                answer = await client.get("/", headers={"Origin": STATUS_PAGE})
         problem = assert_problem(answer)
         assert (answer.status_code, problem["code"]) == (500, "internal_error")
         assert problem["instance"].endswith(lines[0]["error_id"])
         assert "secret" not in answer.text
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["access-control-allow-origin"] == STATUS_PAGE
+        assert "Retry-After" in answer.headers["access-control-expose-headers"]
 
     with_api(postgres_server, redis_url, scenario)

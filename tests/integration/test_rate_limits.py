@@ -12,7 +12,7 @@ from monitor.cli.client import Access, Upload, _after_s, client
 from monitor.domain.access import Role
 from monitor.domain.rate import acquire
 from monitor.services.access.key_ring import KeyRing
-from monitor.services.access.rate_limits import Buckets, KeyLimit, Limits, WrongKeys
+from monitor.services.access.rate_limits import Buckets, KeyLimit, RateLimits, WrongKeys
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.rates import Rates
@@ -25,7 +25,7 @@ from support.served_api import served
 def scene(postgres_server, redis_url):
     def play(scenario, **limits):
         return with_api(
-            postgres_server, redis_url, scenario, limits=Limits(**limits, patience_s=30)
+            postgres_server, redis_url, scenario, limits=RateLimits(**limits, redis_timeout_s=30)
         )
 
     return play
@@ -67,12 +67,12 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back(scene):
 def test_it_is_let_in_again_when_the_wait_is_over(redis_url):
     async def run():
         redis = make_client(redis_url)
-        limit = KeyLimit(redis, Limits(600, patience_s=30))
+        limit = KeyLimit(redis, RateLimits(600, redis_timeout_s=30))
         name = uuid4().hex
-        while (found := await limit.spend(name)).allowed:
+        while (found := await limit.acquire(name)).allowed:
             pass
         await asyncio.sleep(found.next_in_s + 0.001)
-        assert (await limit.spend(name)).allowed
+        assert (await limit.acquire(name)).allowed
         # and the key in Redis goes by itself
         assert 0 < await redis.pttl(f"monitor:rate:{name}") <= 60_000
         await redis.aclose()
@@ -83,9 +83,9 @@ def test_it_is_let_in_again_when_the_wait_is_over(redis_url):
 def test_all_processes_count_together(redis_url):
     async def run():
         clients = [make_client(redis_url) for _ in range(3)]
-        limits = [KeyLimit(redis, Limits(30, patience_s=30)) for redis in clients]
+        limits = [KeyLimit(redis, RateLimits(30, redis_timeout_s=30)) for redis in clients]
         name = uuid4().hex
-        found = await asyncio.gather(*(limits[n % 3].spend(name) for n in range(90)))
+        found = await asyncio.gather(*(limits[n % 3].acquire(name) for n in range(90)))
         # a little may flow in meanwhile, but each for itself would have allowed all
         assert 30 <= sum(s.allowed for s in found) < 90
         for redis in clients:
@@ -117,7 +117,7 @@ def test_without_redis_every_process_counts_for_itself(postgres_server):
         # then
         assert [a.status_code for a in answers] == [200, 200, 200, 200, 429]
 
-    with_api(postgres_server, NOWHERE, scenario, limits=Limits(requests=4))
+    with_api(postgres_server, NOWHERE, scenario, limits=RateLimits(requests=4))
 
 
 def test_a_redis_that_hangs_is_asked_once_in_five_seconds(redis_url):
@@ -133,14 +133,14 @@ def test_a_redis_that_hangs_is_asked_once_in_five_seconds(redis_url):
         server = await asyncio.start_server(silent, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         redis, now = make_client(f"redis://127.0.0.1:{port}/0"), [100.0]
-        limit = KeyLimit(redis, Limits(1000), lambda: now[0])
+        limit = KeyLimit(redis, RateLimits(1000), lambda: now[0])
         # when
-        found = [await limit.spend("a") for _ in range(50)]
+        found = [await limit.acquire("a") for _ in range(50)]
         # then
         assert all(s.allowed for s in found)
         assert len(asked) == 1
         now[0] += 5.0
-        await limit.spend("a")
+        await limit.acquire("a")
         assert len(asked) == 2
         server.close()
         await redis.aclose()
@@ -183,11 +183,11 @@ def test_whoever_guesses_keys_is_not_listened_to_and_costs_no_look_up(scene, mon
         assert int(answer.headers["retry-after"]) >= 1
         assert answer.json()["code"] == "too_many_requests"
         # and who was let in before is let in, though no longer remembered
-        api.app.state.gate.ring._known.clear()
+        api.app.state.access._ring._cache.clear()
         assert (await api.client(Role.WRITE).get("/regions")).status_code == 200
         # and no key at all is no guess
         assert (await api.client(None).get("/regions")).status_code == 401
-        api.app.state.gate.wrong_keys._buckets._full_at_s.clear()
+        api.app.state.access._wrong_keys._buckets._tat_s.clear()
         assert await _metric(api, "monitor_http_rate_limited_total", limit="wrong_keys") == 25
 
     scene(scenario, wrong_keys=5)
@@ -211,24 +211,24 @@ def test_those_who_were_not_let_in_are_counted_by_why(scene):
 
 def test_an_address_is_a_whole_network_of_ipv6_and_never_the_neighbour():
     wrong = WrongKeys(1, lambda: 0.0)
-    wrong.note("2001:db8:0:1::1")
-    wrong.note("192.0.2.1")
-    assert wrong.refused("2001:db8:0:1:ffff::2")
-    assert wrong.refused("192.0.2.1")
-    assert wrong.refused("::ffff:192.0.2.1")
-    assert not wrong.refused("2001:db8:0:2::1")
-    assert not wrong.refused("192.0.2.2")
-    wrong.note("")
-    assert wrong.refused("")
+    wrong.count("2001:db8:0:1::1")
+    wrong.count("192.0.2.1")
+    assert wrong.blocked("2001:db8:0:1:ffff::2")
+    assert wrong.blocked("192.0.2.1")
+    assert wrong.blocked("::ffff:192.0.2.1")
+    assert not wrong.blocked("2001:db8:0:2::1")
+    assert not wrong.blocked("192.0.2.2")
+    wrong.count("")
+    assert wrong.blocked("")
 
 
 def test_what_is_remembered_is_bounded():
     buckets = Buckets(10, lambda: 0.0)
     for n in range(10_500):
-        buckets.spend(str(n))
-    assert len(buckets._full_at_s) == 10_000
-    assert buckets.look("10499").remaining == 8
-    assert buckets.look("0").remaining == 9
+        buckets.acquire(str(n))
+    assert len(buckets._tat_s) == 10_000
+    assert buckets.peek("10499").remaining == 8
+    assert buckets.peek("0").remaining == 9
 
 
 @pytest.fixture

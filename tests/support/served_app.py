@@ -8,14 +8,14 @@ import uvicorn
 import uvloop
 
 from monitor.api.app import create_app
-from monitor.api.connections import Limits
+from monitor.api.connections import ConnectionLimits
 from monitor.api.server import config
 from support.api import _empty_database, running
 
 PATIENCE_S = 30
 """How long a test waits for what must happen; nothing is judged by how long it took."""
 
-SHORT = Limits(head_s=0.4, rest_s=0.4, answer_s=0.6, keep_alive_s=1.0, connections=40)
+SHORT = ConnectionLimits(head_s=0.4, rest_s=0.4, response_s=0.6, keep_alive_s=1.0, connections=40)
 
 
 class ServedApp:
@@ -63,7 +63,7 @@ class ServedApp:
         return len(self.connections._open)
 
     def ended(self, reason):
-        return self.connections._ended.labels(reason)._value.get()
+        return self.connections._closed_by_reason.labels(reason)._value.get()
 
 
 async def heard(reader):

@@ -103,7 +103,7 @@ def test_text_of_strangers_is_part_of_one_line(configured, stream, evil):
     # then
     said = stream.getvalue()
     assert said.count("\n") == 2
-    assert all(_harmless(line) for line in said.split("\n"))
+    assert all(_escaped(line) for line in said.split("\n"))
 
 
 @pytest.mark.parametrize("evil", HOSTILE)
@@ -119,9 +119,9 @@ def test_no_line_of_an_exception_passes_for_one_of_the_log(configured, evil):
     first, *traceback = stream.getvalue().removesuffix("\n").split("\n")
     assert "b.failed" in first
     assert all(line.startswith("  | ") for line in traceback)
-    assert all(_harmless(line) for line in [first, *traceback])
+    assert all(_escaped(line) for line in [first, *traceback])
 
 
-def _harmless(line):
+def _escaped(line):
     """Nothing but what is shown; the colours are the renderer's own."""
     return re.sub(r"\x1b\[[0-9;]*m", "", line).isprintable()

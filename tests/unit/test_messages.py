@@ -56,6 +56,13 @@ def test_a_malformed_message_is_refused(payload):
         decode(payload, CheckWebsites)
 
 
+def test_a_delivery_needs_no_notification_but_still_names_one():
+    # given what a later version may send
+    assert decode({"v": 1}, Deliver) == Deliver()
+    # and what workers of the previous version need
+    assert _through_json(messages.deliver(UUID(int=1)))["notification_id"] == str(UUID(int=1))
+
+
 def test_a_message_from_a_newer_version_is_refused():
     payload = _through_json(messages.check_batch(BATCH)) | {"v": 2}
     with pytest.raises(BadMessage, match="a version newer than 1"):

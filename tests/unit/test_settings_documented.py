@@ -1,32 +1,54 @@
-"""`.env.example` names every setting, its default and its purpose, and no other."""
+"""`.env.example` and the documentation name every setting: they are made from its declaration."""
 
 import re
 from pathlib import Path
 
-from monitor.cli.commands import default_text
+import pytest
+
+from monitor.cli.main import main
 from monitor.runtime.settings import TABLE, Settings, load
+from monitor.runtime.settings_text import as_env_example, as_markdown
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_example_file_has_each_with_its_default():
-    # given
-    text = (ROOT / ".env.example").read_text()
-    # then
-    assert re.findall(r"^#?([A-Z_]+=.*)$", text, re.MULTILINE) == [
-        f"{s.name}={default_text(s)}" for s in TABLE
-    ]
-    flat = " ".join(text.replace("# ", "").split())
-    assert [s.name for s in TABLE if " ".join(s.purpose.split()) not in flat] == []
+def test_the_example_file_is_made_from_the_declaration():
+    assert (ROOT / ".env.example").read_text() == as_env_example()
 
 
 def test_the_example_file_is_valid_once_uncommented(tmp_path):
     # given
     file = tmp_path / ".env"
-    text = (ROOT / ".env.example").read_text()
-    file.write_text(re.sub(r"^#([A-Z_]+=)", r"\1", text, flags=re.MULTILINE))
+    file.write_text(re.sub(r"^#([A-Z_]+=)", r"\1", as_env_example(), flags=re.MULTILINE))
     # then
     assert load({}, file) == load({}, Path("/nonexistent"))
+
+
+def test_the_page_says_of_each_what_it_is_for_and_what_it_may_be():
+    # given
+    page = " ".join(as_markdown().split())
+    # then
+    for setting in TABLE:
+        begin = page.index(f"### `{setting.name}`")
+        section = page[begin : page.find("### ", begin + 1)]
+        assert f"{setting.purpose[1:]}. - Value: {setting.declared.parser.form}" in section
+        assert setting.default_text() in section
+        assert (f"`{setting.name}_FILE`" in section) == setting.secret
+        assert all(f"`{name}`" in section for name in setting.declared.old_names)
+
+
+def test_lines_of_the_page_and_the_example_file_are_short():
+    assert [x for x in (as_markdown() + as_env_example()).splitlines() if len(x) > 100] == []
+
+
+@pytest.mark.parametrize(
+    ("option", "text"), [("--env-example", as_env_example()), ("--markdown", as_markdown())]
+)
+def test_the_command_prints_them(option, text, capsys):
+    # when
+    code = main(["settings", option])
+    # then
+    assert (code, capsys.readouterr().out) == (0, text)
 
 
 def test_every_setting_is_a_field():

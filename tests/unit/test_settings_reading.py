@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from monitor.domain.errors import SettingsError
+from monitor.runtime import settings as declared
 from monitor.runtime.settings import load, raw_values
 
 NO_FILE = Path("/nonexistent/.env")
@@ -65,7 +66,7 @@ def test_values_take_their_types():
         {
             "MONITOR_ALLOW_NETWORKS": "10.0.0.0/8, ::1/128",
             "MONITOR_CORS_ORIGINS": "https://status.example, http://localhost:3000",
-            "MONITOR_REFERENCES": "192.0.2.1:443,[2001:db8::1]:53",
+            "MONITOR_CONNECTIVITY_TARGETS": "192.0.2.1:443,[2001:db8::1]:53",
             "MONITOR_DNS_SERVERS": "192.0.2.53, 192.0.2.53:5353, 2001:db8::53, [2001:db8::53]:53",
             "ALERT_EMAIL_TO": "a@example.org, b@example.org",
             "DATABASE_URL": "postgresql://postgres@/monitor?host=%2Ftmp%2Fa%20b",
@@ -75,7 +76,7 @@ def test_values_take_their_types():
     # then
     assert settings.monitor_cors_origins == ("https://status.example", "http://localhost:3000")
     assert settings.monitor_allow_networks == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
-    assert settings.monitor_references == (("192.0.2.1", 443), ("2001:db8::1", 53))
+    assert settings.monitor_connectivity_targets == (("192.0.2.1", 443), ("2001:db8::1", 53))
     assert settings.monitor_dns_servers[2:] == ("2001:db8::53", "[2001:db8::53]:53")
     assert settings.alert_email_to == ("a@example.org", "b@example.org")
 
@@ -102,8 +103,8 @@ def test_values_take_their_types():
         ("MONITOR_API_PORT", "-1"),
         ("MONITOR_DNS_SERVERS", "resolver.example.org"),
         ("MONITOR_DNS_SERVERS", "192.0.2.1:dns"),
-        ("MONITOR_REFERENCES", "192.0.2.1"),
-        ("MONITOR_REFERENCES", ":443"),
+        ("MONITOR_CONNECTIVITY_TARGETS", "192.0.2.1"),
+        ("MONITOR_CONNECTIVITY_TARGETS", ":443"),
         ("MONITOR_ALLOW_NETWORKS", "10.0.0.1/8"),
         ("MONITOR_ALLOW_NETWORKS", "intranet"),
         ("MONITOR_CORS_ORIGINS", "*"),
@@ -153,3 +154,45 @@ def test_a_missing_setting_is_named_with_its_purpose():
     # then
     with pytest.raises(SettingsError, match=r"REDIS_URL is not set \(Redis: every process\)"):
         settings.need("REDIS_URL")
+
+
+@pytest.fixture
+def warnings(caplog):
+    """What is logged of old names, as in a process that has read no settings yet."""
+    declared._warn_of_old_name.cache_clear()
+    yield lambda: [record.getMessage() for record in caplog.records]
+    declared._warn_of_old_name.cache_clear()
+
+
+def test_an_old_name_goes_on_working_and_is_warned_of_once(warnings):
+    # when
+    settings = [load({"MONITOR_REFERENCES": "192.0.2.1:443"}, NO_FILE) for _ in range(2)]
+    # then
+    assert [s.monitor_connectivity_targets for s in settings] == [(("192.0.2.1", 443),)] * 2
+    (warning,) = warnings()
+    assert warning == (
+        "MONITOR_REFERENCES is now called MONITOR_CONNECTIVITY_TARGETS; the old name still "
+        "works. Rename it."
+    )
+
+
+def test_the_new_name_wins_over_the_old_one(warnings):
+    # when
+    both = {"MONITOR_REFERENCES": "old:1", "MONITOR_CONNECTIVITY_TARGETS": "new:1"}
+    # then
+    assert load(both, NO_FILE).monitor_connectivity_targets == (("new", 1),)
+    assert warnings() == []
+
+
+def test_the_environment_wins_over_the_file_by_an_old_name_too(tmp_path, warnings):
+    # given
+    file = tmp_path / ".env"
+    file.write_text("MONITOR_CONNECTIVITY_TARGETS=file:1\n")
+    # then
+    settings = load({"MONITOR_REFERENCES": "environment:1"}, file)
+    assert settings.monitor_connectivity_targets == (("environment", 1),)
+
+
+def test_a_malformed_value_of_an_old_name_is_refused(warnings):
+    with pytest.raises(SettingsError, match="MONITOR_CONNECTIVITY_TARGETS must be host:port"):
+        load({"MONITOR_REFERENCES": "192.0.2.1"}, NO_FILE)

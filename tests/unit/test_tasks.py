@@ -1,10 +1,14 @@
-"""A task that is to end does, though a library swallows the first cancellation."""
+"""Loops go on whatever fails, and end though a library swallows the first cancellation."""
 
 import asyncio
+import logging
 
 import pytest
+from structlog.testing import capture_logs
 
+from monitor.domain.errors import Unavailable
 from monitor.runtime import tasks
+from monitor.runtime.logging import get_logger
 from monitor.services.scheduling.projection_watch import ProjectionWatch
 
 
@@ -29,7 +33,7 @@ class Stubborn:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
-    monkeypatch.setattr(tasks, "_AGAIN_AFTER_S", 0.01)
+    monkeypatch.setattr(tasks, "_CANCEL_AGAIN_AFTER_S", 0.01)
 
 
 def test_it_is_cancelled_until_it_ends():
@@ -85,3 +89,69 @@ def test_the_watch_over_the_projection_ends_though_a_cancellation_is_swallowed(m
         assert stubborn.cancelled == 2
 
     asyncio.run(scenario())
+
+
+def _error_log(**options):
+    log = get_logger(__name__)
+    return tasks.ErrorLog(log, failed="loop.failed", unavailable="loop.unavailable", **options)
+
+
+def _logged_by(errors, **options):
+    """The events of a loop whose steps raise these (None: they succeed)."""
+    left = list(errors)
+
+    async def step():
+        if error := left.pop(0):
+            raise error
+
+    async def scenario():
+        await tasks.run_forever(step, _error_log(**options), until=lambda: not left)
+
+    with capture_logs() as lines:
+        asyncio.run(scenario())
+    return [(line["event"], line["log_level"]) for line in lines]
+
+
+def test_a_loop_goes_on_after_any_error():
+    errors = [ValueError("bug"), Unavailable("redis", "gone"), None, Unavailable("redis", "gone")]
+    assert _logged_by(errors) == [
+        ("loop.failed", "error"),
+        ("loop.unavailable", "warning"),
+        ("loop.unavailable", "warning"),
+    ]
+
+
+def test_a_store_that_stays_away_can_be_logged_once():
+    gone = Unavailable("redis", "gone")
+    assert _logged_by([gone, gone, None, gone, gone], once=True) == [
+        ("loop.unavailable", "warning"),
+        ("loop.unavailable", "warning"),
+    ]
+
+
+def test_a_store_that_is_away_is_logged_at_the_given_level():
+    gone = Unavailable("redis", "gone")
+    assert _logged_by([gone], level=logging.INFO) == [("loop.unavailable", "info")]
+
+
+def test_a_loop_pauses_between_its_steps_and_ends_when_cancelled():
+    async def scenario():
+        steps = 0
+
+        async def step():
+            nonlocal steps
+            steps += 1
+
+        loop = asyncio.create_task(tasks.run_forever(step, _error_log(), pause_s=600))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await tasks.end(loop)
+        assert (steps, loop.cancelled()) == (1, True)
+
+    asyncio.run(scenario())
+
+
+def test_details_of_the_work_are_logged():
+    with capture_logs() as lines, _error_log().logged(websites=3):
+        raise ValueError("bug")
+    assert lines[0]["websites"] == 3

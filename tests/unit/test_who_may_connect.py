@@ -15,7 +15,7 @@ SOURCE = Path(monitor.__file__).parent
 
 STRANGER, OPERATOR, OURS = "a stranger's", "the operator's", "our own"
 WORD = {
-    "queue/middleware/metrics_server.py": OPERATOR,  # MONITOR_METRICS_HOST, to listen on
+    "metrics/server.py": OPERATOR,  # MONITOR_METRICS_HOST, to listen on
     "channels/email/smtp.py": OPERATOR,  # SMTP_HOST
     "cli/client.py": OPERATOR,  # MONITOR_URL
     "cli/aio.py": OURS,  # a pair of its own, by which signals wake it
@@ -26,7 +26,7 @@ WORD = {
     "local/redis.py": OURS,  # the stack's own Redis
     "local/stack.py": OURS,  # whether its port is free
     "probes/net/connector.py": STRANGER,  # behind the address policy
-    "probes/net/reference_hosts.py": OPERATOR,  # MONITOR_REFERENCES
+    "probes/net/reference_hosts.py": OPERATOR,  # MONITOR_CONNECTIVITY_TARGETS
     "probes/net/resolver.py": STRANGER,  # names are asked of the operator's DNS servers
     "probes/net/stub_resolver.py": STRANGER,  # the same
     "storage/postgres/migrations.py": OPERATOR,  # DATABASE_URL

@@ -1,4 +1,4 @@
-"""The central actors: they schedule, sync, decide, tell, and keep the stores in order."""
+"""The central actors: they schedule, sync, decide, deliver, and maintain the stores."""
 
 from __future__ import annotations
 
@@ -19,19 +19,17 @@ from monitor.domain.messages import (
     RecordFlips,
 )
 from monitor.queue.broker import FIRST_PRIORITY, Broker, send_all
-from monitor.queue.payload import read
-from monitor.queue.requeue import handed_back
-from monitor.queue.skip import comes_again
+from monitor.queue.handling import decode_payload, requeue_on_shutdown, skip_if_unavailable
 from monitor.services.access import audit
 from monitor.services.bulk import views as bulk_views
 from monitor.services.scheduling import emit
 
 _PATIENT = 40
-"""Retries for about ten minutes, at most a quarter of a minute apart: as soon as Postgres is back,
-what waited for it is done. Those of a minute's batches end by themselves with that minute."""
+"""Retries for about ten minutes, at most 15 s apart, so that what waits for Postgres runs soon
+after it is back. Retries that dispatch a minute's batches end by themselves with that minute."""
 
 _ROLL_UP_LIMIT_MS = 6 * 3600 * 1000
-"""An hour of a million websites takes up to half an hour, and there may be many to make."""
+"""An hour of a million websites takes up to half an hour, and many hours may be due."""
 
 
 def declare(broker: Broker, resources: CentralResources) -> None:
@@ -46,7 +44,7 @@ def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
     @dramatiq.actor(
         broker=broker, queue_name=SCHEDULE_QUEUE, max_retries=_PATIENT, min_backoff=500,
         max_backoff=2_000, priority=FIRST_PRIORITY, periodic=cron("* * * * *"),
-        throws=(TypeError,),  # it cannot be called with what a malformed message says
+        throws=(TypeError,),  # a malformed message has arguments that it does not take
     )  # fmt: skip
     async def emit_batches() -> None:
         await resources.watch.note_loss()
@@ -59,16 +57,16 @@ def _declare_sync(broker: Broker, resources: CentralResources) -> None:
         broker=broker, queue_name=SYNC_QUEUE, max_retries=_PATIENT, min_backoff=1_000,
         max_backoff=15_000, periodic=cron("* * * * *"),
     )  # fmt: skip
-    async def sync_changes(payload: Any = None) -> None:  # noqa: ARG001 - a nudge says only: look
+    async def sync_changes(payload: Any = None) -> None:  # noqa: ARG001 - the message is only a trigger
         await resources.coalesced_sync.sync()
 
     @dramatiq.actor(
         broker=broker, queue_name=SYNC_QUEUE, max_retries=5, periodic=cron("@midnight"),
         notify_shutdown=True,
     )  # fmt: skip
-    @handed_back
+    @requeue_on_shutdown
     async def full_sync() -> None:
-        """Once a day everything, in case anything was ever missed."""
+        """Sync everything once a day, in case a change was ever missed."""
         await resources.sync.full_sync()
 
 
@@ -78,13 +76,13 @@ def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
         max_backoff=15_000, throws=(BadMessage,),
     )  # fmt: skip
     async def record_flips(payload: Any) -> None:
-        flips = read(payload, RecordFlips).flips
+        flips = decode_payload(payload, RecordFlips).flips
         await send_all(await resources.recorder.record(flips))
 
     @dramatiq.actor(
         broker=broker, queue_name=INCIDENTS_QUEUE, max_retries=0, periodic=cron("* * * * *")
     )
-    @comes_again
+    @skip_if_unavailable
     async def sweep_missed() -> None:
         await send_all(await resources.sweep.run())
 
@@ -93,8 +91,8 @@ def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
         throws=(BadMessage,),
     )  # fmt: skip
     async def deliver(payload: Any) -> None:
-        """A nudge: the outbox knows what is due, this notification among it."""
-        read(payload, Deliver)
+        """Trigger the outbox, which knows what is due."""
+        decode_payload(payload, Deliver)
         resources.outbox.nudge()
 
 
@@ -103,7 +101,7 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("5 * * * *"),
         time_limit=_ROLL_UP_LIMIT_MS, notify_shutdown=True,
     )  # fmt: skip
-    @handed_back
+    @requeue_on_shutdown
     async def roll_up() -> None:
         await resources.tick_upkeep.roll_up()
 
@@ -130,6 +128,6 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
     @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=0, periodic=cron("* * * * *")
     )
-    @comes_again
+    @skip_if_unavailable
     async def write_kept_ticks() -> None:
         await resources.tick_upkeep.write_buffered()

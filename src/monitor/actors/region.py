@@ -1,4 +1,4 @@
-"""The actors of a region host: they check."""
+"""The actors of a region worker: they check websites."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from monitor.actors.resources import RegionResources
 from monitor.domain.errors import BadMessage
 from monitor.domain.messages import CheckBatch, CheckWebsites, checks_queue
 from monitor.queue.broker import FIRST_PRIORITY, Broker, send_all
-from monitor.queue.payload import read
-from monitor.queue.requeue import handed_back
+from monitor.queue.handling import decode_payload, requeue_on_shutdown
 from monitor.services.checks import check
 
 _TIME_LIMIT_MS = 300_000
-"""Far above what a batch takes: each check in it ends by its own time-out."""
+"""Far longer than a batch takes: each check ends by its own timeout."""
 
 
 def declare(broker: Broker, resources: RegionResources) -> None:
@@ -23,20 +22,20 @@ def declare(broker: Broker, resources: RegionResources) -> None:
     queue = checks_queue(resources.region)
     options: dict[str, Any] = {
         "time_limit": _TIME_LIMIT_MS,
-        "notify_shutdown": True,  # a batch is handed back, not finished, when the worker is to end
+        "notify_shutdown": True,  # at shutdown a batch is requeued, not finished
         "max_retries": 3,
         "min_backoff": 1_000,
         "throws": (BadMessage,),
     }
 
     @dramatiq.actor(broker=broker, queue_name=queue, **options)
-    @handed_back
+    @requeue_on_shutdown
     async def check_batch(payload: Any) -> None:
-        batch = read(payload, CheckBatch)
+        batch = decode_payload(payload, CheckBatch)
         await send_all(await check.check_batch(resources.worker, batch))
 
     @dramatiq.actor(broker=broker, queue_name=queue, priority=FIRST_PRIORITY, **options)
-    @handed_back
+    @requeue_on_shutdown
     async def check_websites(payload: Any) -> None:
-        message = read(payload, CheckWebsites)
+        message = decode_payload(payload, CheckWebsites)
         await send_all(await check.check_websites(resources.worker, message))

@@ -1,14 +1,11 @@
-"""What a worker process holds open: made when it boots, given back when it ends."""
+"""What a worker process holds open from boot to shutdown."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from contextlib import AsyncExitStack
 
-import dramatiq
-from dramatiq.asyncio import get_event_loop_thread
-from dramatiq.middleware import Middleware
 from prometheus_client import Counter, Gauge
 
 from monitor import __version__
@@ -23,10 +20,9 @@ from monitor.probes.contract import ProbeSettings
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.probes.net.reference_hosts import ConnectivityProbe
 from monitor.probes.registry import Probers
-from monitor.queue.broker import Broker, send_all
+from monitor.queue.broker import own_broker, send_all
 from monitor.queue.middleware.message_metrics import MessageMetrics
 from monitor.runtime import tasks
-from monitor.runtime.logging import get_logger
 from monitor.runtime.settings import Settings
 from monitor.services.checks.check import requeue_slow_checks
 from monitor.services.checks.region_worker import RegionWorker
@@ -55,14 +51,12 @@ from monitor.storage.timeseries.contract import TickStore
 from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.open import make_tick_store
 
-log = get_logger(__name__)
 
-
-class Resources(Middleware):
-    """Opens on the worker's event loop before it takes messages, closes after the last one.
+class Resources:
+    """Opened on the worker's event loop before it takes messages, closed after the last one.
 
     Nothing here waits for a server: each is connected to when it is first needed. Redis alone is
-    asked what time it is, and if it does not say, the host's clock has to do until it does.
+    asked for the time; until it answers, the host's clock has to do.
     """
 
     def __init__(self, settings: Settings, role: str) -> None:
@@ -78,33 +72,35 @@ class Resources(Middleware):
         ).labels(role, __version__).set(1)  # fmt: skip
 
     def check(self) -> None:
-        """Raise SettingsError naming a setting that this worker cannot do without."""
-
-    def before_worker_boot(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
-        _run(self.open())
-
-    def after_worker_shutdown(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
-        _run(self.close())
+        """Raise SettingsError naming a setting that this worker cannot run without."""
 
     async def open(self) -> None:
-        """Make the clients; on failure the process ends: it could do nothing."""
+        """Open everything, or nothing if one of it fails."""
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            self._opened = stack.pop_all()
+
+    async def close(self) -> None:
+        """Close everything in reverse order, whatever fails on the way."""
+        await self._opened.aclose()
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        """Open what all workers need, each with its closing on the stack."""
         self.redis = make_client(self.settings.need("REDIS_URL"))
+        stack.push_async_callback(self.redis.aclose)
         with contextlib.suppress(Unavailable):
             await self.clock.sync(self.redis)
         self.pool = await self._open_pool()
+        if self.pool is not None:
+            stack.push_async_callback(self.pool.close, timeout=1.0)
         self.ticks = self._tick_store()
+        stack.push_async_callback(self.ticks.close)
         self.buffer = TickBuffer(self.redis, self.settings.monitor_tick_buffer_bytes)
-        self._beside = [
+        stack.push_async_callback(
+            tasks.end,
             asyncio.create_task(measure_loop_delay(self.meter.loop_delay_s)),
             asyncio.create_task(self.clock.run(self.redis)),
-        ]
-
-    async def close(self) -> None:
-        await tasks.end(*self._beside)
-        await self.ticks.close()
-        if self.pool is not None:
-            await self.pool.close(timeout=1.0)
-        await self.redis.aclose()
+        )
 
     async def _open_pool(self) -> Pool | None:
         if self.settings.database_url is None:
@@ -144,18 +140,31 @@ class RegionResources(Resources):
         """A region host never talks to Postgres, unless that is where the ticks are kept."""
         return None if self.settings.influxdb_url else await super()._open_pool()
 
-    async def open(self) -> None:
-        await super().open()
+    async def _open(self, stack: AsyncExitStack) -> None:
+        await super()._open(stack)
+        s = self.settings
+        self.connectivity = ConnectivityProbe(s.monitor_connectivity_targets)
+        stack.push_async_callback(self.connectivity.close)
         self.prober = Probers(
             ProbeSettings(
-                policy=AddressPolicy(self.settings.monitor_allow_networks),
-                dns_servers=self.settings.monitor_dns_servers,
-                concurrency=self.settings.monitor_concurrency,
+                policy=AddressPolicy(s.monitor_allow_networks),
+                dns_servers=s.monitor_dns_servers,
+                concurrency=s.monitor_concurrency,
             )
         )
-        self.connectivity = ConnectivityProbe(self.settings.monitor_references)
+        stack.push_async_callback(self.prober.close)
         self.breaker = CircuitBreaker(self.ticks.write)
-        self.worker = RegionWorker(
+        stack.push_async_callback(self.breaker.close)
+        self.worker = self._region_worker()
+        stack.push_async_callback(self.worker.ticks.close)
+        stack.push_async_callback(self._requeue_slow_checks)
+        self._serve_metrics()
+        self.heartbeat = self._heartbeat()
+        self.heartbeat.start()
+        stack.push_async_callback(self.heartbeat.close)
+
+    def _region_worker(self) -> RegionWorker:
+        return RegionWorker(
             region=self.region,
             projection=Projection(self.redis),
             states=States(self.redis),
@@ -170,39 +179,32 @@ class RegionResources(Resources):
             meter=self.meter,
             vault=Vault(self.settings.monitor_encryption_keys),
         )
-        self._tell()
 
-    def _tell(self) -> None:
-        """Show what this worker does: in its own metrics, and in Redis for those of the API."""
+    async def _requeue_slow_checks(self) -> None:
+        """Queue the checks in progress again, for other workers of the region."""
+        await send_all(await requeue_slow_checks(self.worker))
+
+    def _serve_metrics(self) -> None:
         prober, late = self.prober, self.worker.slow_checks
         self.registry.register(
             WorkerMetrics(
                 self.region, self.meter, prober.limit, lambda: prober.under_way, lambda: len(late)
             )
         )
-        limits = WorkerLimits(self.messages.threads, prober.limit)
-        self.heartbeat = Heartbeat(
+
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(
             Workers(self.redis),
             self.region,
-            limits=limits,
+            limits=WorkerLimits(self.messages.threads, self.prober.limit),
             meter=self.meter,
             message_s=self.messages.held_s,
             now=self.clock.now,
         )
-        self.heartbeat.start()
-
-    async def close(self) -> None:
-        await self.heartbeat.close()
-        await send_all(await requeue_slow_checks(self.worker))
-        await self.worker.ticks.close()
-        await self.breaker.close()
-        await self.prober.close()
-        await self.connectivity.close()
-        await super().close()
 
 
 class CentralResources(Resources):
-    """What deciding, telling and upkeep need: Postgres, Redis, the tick store, channels."""
+    """What decisions, deliveries and upkeep need: Postgres, Redis, tick store, channels."""
 
     emitter: BatchEmitter
     recorder: IncidentRecorder
@@ -216,7 +218,7 @@ class CentralResources(Resources):
     def __init__(self, settings: Settings, role: str) -> None:
         super().__init__(settings, role)
         self.emitted = Counter(
-            "monitor_batches_emitted", "Batches given out to the regions.", registry=self.registry
+            "monitor_batches_emitted", "Batches dispatched to the regions.", registry=self.registry
         )
         self.unsupported = Gauge(
             "monitor_outbox_unsupported_notifications",
@@ -228,11 +230,12 @@ class CentralResources(Resources):
         for name in ("REDIS_URL", "DATABASE_URL", "SMTP_HOST"):
             self.settings.need(name)
 
-    async def open(self) -> None:
-        await super().open()
+    async def _open(self, stack: AsyncExitStack) -> None:
+        await super()._open(stack)
         s = self.settings
         assert self.pool is not None
         self.channels = Channels.open(s)
+        stack.push_async_callback(self.channels.close)
         self.emitter = BatchEmitter(
             Projection(self.redis),
             Regions(self.redis),
@@ -244,32 +247,11 @@ class CentralResources(Resources):
         self.recorder = IncidentRecorder(self.pool, states, s.alert_email_to, self.clock.now)
         self.sweep = Sweep(self.recorder)
         self.outbox = Outbox(Deliverer(self.pool, self.channels, self.clock.now), send_all)
+        stack.push_async_callback(self.outbox.close)
         self.unsupported.set_function(lambda: self.outbox.unsupported)
         self.sync = ProjectionSync(self.pool, self.redis, self.clock.now)
         self.coalesced_sync = CoalescedSync(self.sync, send_all)
         self.watch = ProjectionWatch(self.sync, self.coalesced_sync, self.emitter)
         self.watch.start()
+        stack.push_async_callback(self.watch.close)
         self.tick_upkeep = TickUpkeep(self.ticks, self.buffer, self.clock.now)
-
-    async def close(self) -> None:
-        await self.watch.close()
-        await self.outbox.close()
-        await self.channels.close()
-        await super().close()
-
-
-def own_broker() -> Broker:
-    broker = dramatiq.get_broker()
-    assert isinstance(broker, Broker)
-    return broker
-
-
-def _run(coroutine: Any) -> None:
-    thread = get_event_loop_thread()
-    assert thread is not None
-    try:
-        thread.run_coroutine(coroutine)
-    except Exception:
-        # Dramatiq would only log this and go on with a worker that cannot work.
-        log.exception("worker.resources_failed")
-        raise SystemExit(1) from None

@@ -7,20 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import dramatiq
-from dramatiq.middleware import ShutdownNotifications, TimeLimit
-from periodiq import PeriodiqMiddleware
-
 from monitor.actors import central, region
 from monitor.actors.resources import CentralResources, RegionResources, Resources
 from monitor.domain.errors import SettingsError
+from monitor.metrics.server import MetricsServer
 from monitor.queue.broker import Broker
-from monitor.queue.middleware.event_loop import EventLoop
-from monitor.queue.middleware.metrics_server import MetricsMiddleware, MetricsServer
-from monitor.queue.middleware.parent_watchdog import EndWithMain
-from monitor.queue.middleware.shared_clock import KeepTime
-from monitor.queue.middleware.sigterm_debounce import ToldOnce
-from monitor.queue.retries import RetriesOfFailures
+from monitor.queue.setup import set_broker
 from monitor.runtime import logging as logs
 from monitor.runtime import process
 from monitor.runtime.settings import Settings, load
@@ -31,7 +23,7 @@ R = TypeVar("R", bound=Resources)
 def set_up() -> Broker:
     """Make this process's broker and declare the actors it serves.
 
-    Ends the process with one sentence where a setting is missing or malformed.
+    Ends the process with one sentence if a setting is missing or malformed.
     """
     try:
         settings = load()
@@ -51,17 +43,18 @@ def _scheduler(settings: Settings) -> Broker:
     logs.configure("scheduler", settings.monitor_log_level)
     resources = CentralResources(settings, "scheduler")
     broker = _broker(settings, resources, central.declare)
-    for server in _metrics(settings, resources):
+    server = _metrics_server(settings, resources)
+    if server is not None:
         server.start()  # periodiq has no worker whose middleware would
     return broker
 
 
-def _metrics(settings: Settings, resources: Resources) -> list[MetricsServer]:
-    """What serves this process's metrics: nothing where no port is set."""
+def _metrics_server(settings: Settings, resources: Resources) -> MetricsServer | None:
+    """The server of this process's metrics, if MONITOR_METRICS_PORT is set."""
     if settings.monitor_metrics_port is None:
-        return []
+        return None
     host, port = settings.monitor_metrics_host, settings.monitor_metrics_port
-    return [MetricsServer(resources.registry, host, port)]
+    return MetricsServer(resources.registry, host, port)
 
 
 def _worker(settings: Settings) -> Broker:
@@ -78,23 +71,12 @@ def _worker(settings: Settings) -> Broker:
 
 
 def _broker(settings: Settings, resources: R, declare: Callable[[Broker, R], None]) -> Broker:
-    # Hooks before a thing run in this order, hooks after it in the reverse: the event loop is
-    # there before the resources that live on it, and goes after them.
-    middleware = [
-        EndWithMain(),
-        ToldOnce(),
-        EventLoop(),
-        KeepTime(resources.clock),
-        resources.messages,
+    broker = set_broker(
+        settings.need("REDIS_URL"),
         resources,
-        *map(MetricsMiddleware, _metrics(settings, resources)),
-        RetriesOfFailures(),
-        PeriodiqMiddleware(),  # knows the option ``periodic``; ages are KeepTime's
-        # Off before a retry is queued: that waits for Redis, and an interrupt would lose it.
-        TimeLimit(),
-        ShutdownNotifications(),
-    ]
-    broker = Broker(settings.need("REDIS_URL"), middleware)
-    dramatiq.set_broker(broker)
+        resources.clock,
+        resources.messages,
+        _metrics_server(settings, resources),
+    )
     declare(broker, resources)
     return broker

@@ -11,13 +11,13 @@ from litestar.di import Provide
 from litestar.types import Message, Scope
 from prometheus_client import CollectorRegistry
 
-from monitor.api.auth import RATE_HEADERS, Gate, authorise
-from monitor.api.connections import Connections, Limits
+from monitor.api.auth import RATE_HEADERS, AccessControl, authorise
+from monitor.api.connections import ConnectionLimits, Connections
 from monitor.api.dependencies import Dependencies
-from monitor.api.headers import Cors
+from monitor.api.headers import cors_config
 from monitor.api.metrics.access import AccessMetrics
 from monitor.api.metrics.requests import RequestMetrics
-from monitor.api.middleware import Surface
+from monitor.api.middleware import ResponseHeaders
 from monitor.api.openapi import document as openapi
 from monitor.api.openapi.page import SchemaPage
 from monitor.api.problems import to_response
@@ -45,14 +45,14 @@ def create_app(
     deps: Dependencies,
     lifespan: Sequence[Lifespan] = (),
     cors_origins: Sequence[str] = (),
-    limits: Limits | None = None,
+    limits: ConnectionLimits | None = None,
 ) -> Litestar:
     """The API over these dependencies, which the caller opens and closes.
 
-    ``lifespan``: context managers to hold open while the app is served. ``cors_origins``: whose
-    pages may ask. ``limits``: of connections, where it is served over ``state.connections``.
+    ``lifespan``: context managers to hold open while the app is served. ``cors_origins``: those
+    whose pages may call it. ``limits``: of connections, if served over ``state.connections``.
     """
-    registry, page = process_registry(), SchemaPage()
+    registry, page, cors = process_registry(), SchemaPage(), cors_config(cors_origins)
     connections = Connections(registry, limits)
     app = Litestar(
         route_handlers=[
@@ -69,7 +69,7 @@ def create_app(
         dependencies={"deps": Provide(lambda: deps, sync_to_thread=False)},
         state=State(
             {
-                "gate": _gate(deps, registry),
+                "access": _access_control(deps, registry),
                 "installation": InstallationReader(deps.reading, deps.redis, deps.clock),
                 "metrics": registry,
                 "connections": connections,
@@ -80,19 +80,20 @@ def create_app(
         before_send=[_add_rates],
         exception_handlers={Exception: to_response},
         request_max_body_size=MAX_BODY_BYTES,
+        cors_config=cors,
         openapi_config=openapi.config(page),
         logging_config=None,
         lifespan=[connections.watched, *lifespan],
         debug=False,
     )
     openapi.name_roles(app)
-    surface = Surface(Cors(cors_origins), page.policy)
-    app.asgi_handler = RequestMetrics(registry).around(surface.around(app.asgi_handler))
+    headers = ResponseHeaders(cors, page.policy)
+    app.asgi_handler = RequestMetrics(registry).wrap(headers.wrap(app.asgi_handler))
     return app
 
 
-def _gate(deps: Dependencies, registry: CollectorRegistry) -> Gate:
-    return Gate(
+def _access_control(deps: Dependencies, registry: CollectorRegistry) -> AccessControl:
+    return AccessControl(
         KeyRing(deps.reading),
         KeyLimit(deps.redis, deps.limits),
         WrongKeys(deps.limits.wrong_keys),
@@ -101,7 +102,7 @@ def _gate(deps: Dependencies, registry: CollectorRegistry) -> Gate:
 
 
 async def _add_rates(message: Message, scope: Scope) -> None:
-    """Say in the answer how many requests are left, where they are counted."""
+    """Add how many requests are left to the response, if they are counted."""
     if message["type"] == "http.response.start":
         counted = scope["state"].get(RATE_HEADERS, {})
         rates = [(n.lower().encode(), v.encode()) for n, v in counted.items()]

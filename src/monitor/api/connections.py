@@ -1,9 +1,9 @@
-"""The connections of the API: bounded in number, and in the time that a caller may take.
+"""The connections of the API: limited in number, and in how long a client may stall.
 
-uvicorn bounds neither a head that comes a byte at a time, nor a body that goes on after its
-answer, nor an answer that is never taken: each keeps its connection for good. So its protocol over
-h11 is held to limits here, which a caller meets only by not doing its part. Bodies that a route
-reads have theirs in ``requests.py`` and ``services/bulk/imports.py``.
+uvicorn limits neither a request head that arrives a byte at a time, nor a body that goes on after
+its response, nor a response that is never read: each holds its connection for good. So its h11
+protocol gets limits here, which only a stalling client reaches. Bodies that a route reads have
+theirs in ``requests.py`` and ``services/bulk/imports.py``.
 """
 
 from __future__ import annotations
@@ -24,27 +24,33 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from monitor.api.headers import API_HEADERS
 from monitor.api.problems import MEDIA_TYPE, problem_of
+from monitor.runtime import tasks
+from monitor.runtime.logging import get_logger
+
+_ERRORS = tasks.ErrorLog(
+    get_logger(__name__), failed="connections.watch_failed", unavailable="connections.watch_failed"
+)
 
 MAX_HEAD_BYTES = 16 * 1024
 
 
-class Limits(Struct, frozen=True):
-    """Seconds, and how many connections.
+class ConnectionLimits(Struct, frozen=True):
+    """Seconds, and the number of connections.
 
-    ``head_s``: from the first byte of a request, or the connection, to the end of its head.
-    ``rest_s``: for what is left of a body once its request is answered. ``answer_s``: without
-    any of an answer being taken. ``keep_alive_s``: between two requests.
+    ``head_s``: from opening the connection, or the first byte of a request, to the end of its
+    head. ``rest_s``: for the rest of a body once its request is answered. ``response_s``: without
+    any progress in reading a response. ``keep_alive_s``: between two requests.
     """
 
     head_s: float = 10.0
     rest_s: float = 5.0
-    answer_s: float = 30.0
+    response_s: float = 30.0
     keep_alive_s: float = 5.0
     connections: int = 2000
 
 
-class Ended(StrEnum):
-    """Why a connection was ended by us."""
+class CloseReason(StrEnum):
+    """Why the API closed a connection."""
 
     HEAD = "head"
     REST = "rest"
@@ -53,43 +59,43 @@ class Ended(StrEnum):
 
 
 class Connections:
-    """All HTTP connections of this process; what uvicorn makes one with is ``make``.
+    """All HTTP connections of this process; uvicorn makes them with ``make``.
 
-    Where there are too many, the one ends that has waited for its caller's next request longest:
-    those who ask find a place.
+    If there are too many, the one that has been idle the longest is closed, so that active clients
+    find a place.
     """
 
     def __init__(
         self,
         registry: CollectorRegistry,
-        limits: Limits | None = None,
+        limits: ConnectionLimits | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.limits = limits or Limits()
+        self.limits = limits or ConnectionLimits()
         self.now_s = now_s
         self.waiting: dict[BoundedConnection, None] = {}
         self._open: set[BoundedConnection] = set()
         gauge = Gauge("monitor_http_connections", "Connections to this process.", registry=registry)
         gauge.set_function(lambda: len(self._open))
-        self._ended = Counter(
+        self._closed_by_reason = Counter(
             "monitor_http_connections_ended",
-            "Connections that were ended because their caller did not do its part.",
+            "Connections that were closed because their client stalled, by what it stalled.",
             ("reason",),
             registry=registry,
         )
-        for reason in Ended:
-            self._ended.labels(reason.value)
+        for reason in CloseReason:
+            self._closed_by_reason.labels(reason.value)
 
-    def make(self, **of_uvicorn: Any) -> BoundedConnection:
+    def make(self, **uvicorn_arguments: Any) -> BoundedConnection:
         """A connection, for uvicorn's ``http=``."""
-        return BoundedConnection(self, **of_uvicorn)
+        return BoundedConnection(self, **uvicorn_arguments)
 
     def opened(self, connection: BoundedConnection) -> None:
-        """Find a place for a new connection, or turn it away."""
+        """Make room for a new connection, or refuse it."""
         self._open.add(connection)
         if len(self._open) > self.limits.connections:
             oldest = next(iter(self.waiting), None)
-            self._ended.labels(Ended.CROWDED.value).inc()
+            self._closed_by_reason.labels(CloseReason.CROWDED.value).inc()
             if oldest is None:
                 connection.refuse(503, "busy", "There are too many connections; try again later.")
             else:
@@ -103,38 +109,36 @@ class Connections:
 
     @asynccontextmanager
     async def watched(self, _app: Any) -> AsyncIterator[None]:
-        """End those that are overdue, for the length of a block: a lifespan of the app."""
-        watching = asyncio.create_task(self._watch())
+        """Close overdue connections for the length of a block: a lifespan of the app."""
+        limits = self.limits
+        pause_s = min(limits.head_s, limits.rest_s, limits.response_s, 4.0) / 4
+        watching = asyncio.create_task(tasks.run_forever(self._watch, _ERRORS, pause_s=pause_s))
         try:
             yield
         finally:
-            watching.cancel()
+            await tasks.end(watching)
 
     async def _watch(self) -> None:
-        limits = self.limits
-        pause_s = min(limits.head_s, limits.rest_s, limits.answer_s, 4.0) / 4
-        while True:
-            await asyncio.sleep(pause_s)
-            self.end_overdue()
+        self.end_overdue()
 
     def end_overdue(self) -> None:
-        """End every connection whose caller has let its time pass."""
+        """Close every connection whose client has exceeded a limit."""
         now_s = self.now_s()
         for connection in list(self._open):
             reason = connection.overdue(now_s)
             if reason is not None:
-                self._ended.labels(reason.value).inc()
+                self._closed_by_reason.labels(reason.value).inc()
                 connection.end(reason)
 
 
 class BoundedConnection(H11Protocol):
-    """One connection, and since when it has waited for its caller."""
+    """One connection, and since when it has been waiting for its client."""
 
-    def __init__(self, all_of_them: Connections, **of_uvicorn: Any) -> None:
-        super().__init__(**of_uvicorn)
-        self._all = all_of_them
+    def __init__(self, connections: Connections, **uvicorn_arguments: Any) -> None:
+        super().__init__(**uvicorn_arguments)
+        self._all = connections
         self._head_since_s: float | None = None
-        self._answered_s = 0.0
+        self._responded_s = 0.0
         self._unsent = (0, 0.0)
 
     # What uvicorn and the event loop call.
@@ -163,14 +167,14 @@ class BoundedConnection(H11Protocol):
             self._all.waiting.pop(self, None)
 
     def on_response_complete(self) -> None:
-        answered = self.cycle
-        self._answered_s = self._all.now_s()
+        cycle = self.cycle
+        self._responded_s = self._all.now_s()
         super().on_response_complete()
-        if self.cycle is answered:  # and not the next one, which had come already
+        if self.cycle is cycle:  # and not that of the next request, which was already there
             self._all.waiting[self] = None
 
     def send_400_response(self, msg: str) -> None:
-        """uvicorn's word for a request that is none (RFC 9112); h11 knows the better status."""
+        """What uvicorn calls for a malformed request (RFC 9112); h11 knows a better status."""
         hint = getattr(sys.exception(), "error_status_hint", 400)
         if hint == 431:
             self.refuse(431, "headers_too_large", f"The head is over {MAX_HEAD_BYTES} bytes.")
@@ -179,50 +183,50 @@ class BoundedConnection(H11Protocol):
 
     # The limits.
 
-    def overdue(self, now_s: float) -> Ended | None:
-        """What the caller has not done in time."""
+    def overdue(self, now_s: float) -> CloseReason | None:
+        """The limit that the client has exceeded, if any."""
         limits = self._all.limits
-        if self._stuck_for_s(now_s) > limits.answer_s:
-            return Ended.ANSWER
+        if self._stuck_for_s(now_s) > limits.response_s:
+            return CloseReason.ANSWER
         if self.transport.is_closing():
             return None
         if now_s - self._waits_for_head_since_s(now_s) > limits.head_s:
-            return Ended.HEAD
-        if self._has_rest() and now_s - self._answered_s > limits.rest_s:
-            return Ended.REST
+            return CloseReason.HEAD
+        if self._has_rest() and now_s - self._responded_s > limits.rest_s:
+            return CloseReason.REST
         return None
 
     def _waits_for_head_since_s(self, now_s: float) -> float:
-        """Now, where it does not wait for one. Between requests uvicorn's own timer is quicker,
-        but for one that was stopped by the last bytes of a body that nobody read."""
+        """Now, if it is not waiting for one. Between requests uvicorn's own timer is quicker,
+        unless it was stopped by the last bytes of a body that nobody read."""
         if self._head_since_s is not None:
             return self._head_since_s
-        return self._answered_s if self.conn.their_state is h11.IDLE else now_s
+        return self._responded_s if self.conn.their_state is h11.IDLE else now_s
 
     def _stuck_for_s(self, now_s: float) -> float:
-        """For how long the same of an answer has waited to be taken."""
+        """For how long the client has read nothing of a response."""
         unsent = self.transport.get_write_buffer_size()
         if unsent != self._unsent[0] or unsent == 0:
             self._unsent = (unsent, now_s)
         return now_s - self._unsent[1]
 
     def _has_rest(self) -> bool:
-        """Whether there is more to a body whose request is answered."""
+        """Whether the body of an answered request goes on."""
         answered = self.cycle is not None and self.cycle.response_complete
         return answered and self.conn.their_state is h11.SEND_BODY
 
-    def end(self, reason: Ended) -> None:
-        """End it, with a word to a caller that began a request."""
+    def end(self, reason: CloseReason) -> None:
+        """Close it, with a response if the client has begun a request."""
         begun = bool(self.conn.trailing_data[0])
-        if reason is Ended.HEAD and begun and self.conn.our_state is h11.IDLE:
+        if reason is CloseReason.HEAD and begun and self.conn.our_state is h11.IDLE:
             self.refuse(408, "head_stalled", "The head of the request did not come in time.")
-        elif reason is Ended.ANSWER:
+        elif reason is CloseReason.ANSWER:
             self.transport.abort()
         else:
             self.transport.close()
 
     def refuse(self, status: int, code: str, detail: str) -> None:
-        """Answer with a problem, whatever was or was not asked, and close."""
+        """Respond with a problem, whatever was or was not requested, and close."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -236,8 +240,8 @@ class BoundedConnection(H11Protocol):
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
         ]
-        answer = h11.Response(status_code=status, headers=headers)
+        response = h11.Response(status_code=status, headers=headers)
         with suppress(h11.LocalProtocolError):  # to HEAD no body can be sent
-            for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+            for event in (response, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()

@@ -1,4 +1,4 @@
-"""What the API stands on, opened and closed by whoever makes the app."""
+"""What the API depends on, opened and closed by whoever creates the app."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.domain import messages
 from monitor.domain.messages import Outgoing
 from monitor.runtime.event_loop import Slots
 from monitor.runtime.logging import get_logger
-from monitor.services.access.rate_limits import Limits
+from monitor.services.access.rate_limits import RateLimits
 from monitor.services.bulk import export
 from monitor.services.bulk import imports as bulk_import
 from monitor.services.bulk.export import Exporter
@@ -33,9 +33,9 @@ _SEND_TIMEOUT_S = 2.0
 class Dependencies:
     """Open stores, ``send`` for queue messages, and ``clock``: Unix seconds.
 
-    ``reading`` is for questions that are soon answered, and for the note that a key was used, which
-    waits for nobody. ``pool`` is for changes and for whatever holds a connection for long: where
-    those stand still, readers must not wait behind them.
+    ``reading`` is for short queries, and for noting that a key was used, which waits for no lock.
+    ``pool`` is for changes and whatever holds a connection for long: when those are blocked,
+    readers must not wait behind them.
     """
 
     pool: Pool
@@ -45,12 +45,12 @@ class Dependencies:
     send: Callable[[list[Outgoing]], Awaitable[None]]
     clock: Callable[[], float]
     vault: Vault = field(default_factory=Vault)
-    limits: Limits = field(default_factory=Limits)
+    limits: RateLimits = field(default_factory=RateLimits)
     imports: Slots = field(default_factory=lambda: Slots("imports", bulk_import.AT_ONCE))
     exports: Slots = field(default_factory=lambda: Slots("exports", export.AT_ONCE))
 
     def sources(self) -> Sources:
-        """Where statuses come from, as of now."""
+        """Where statuses are read from, as of now."""
         return Sources(self.reading, self.redis, self.clock())
 
     def importer(self) -> Importer:
@@ -64,7 +64,7 @@ class Dependencies:
     async def announce_changes(self) -> None:
         """Have Redis follow a committed change at once.
 
-        The change row is committed, and the minute's sync finds it: failing here costs time only.
+        The change row is committed and the minute's sync finds it: a failure only costs time.
         """
         try:
             async with asyncio.timeout(_SEND_TIMEOUT_S):

@@ -1,8 +1,10 @@
-"""Headers that every answer has, whoever makes it, and what browsers of other origins may do."""
+"""Headers of every response, whoever makes it, and what pages of other origins may do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+from litestar.config.cors import CORSConfig
 
 Header = tuple[bytes, bytes]
 
@@ -18,54 +20,35 @@ API_HEADERS: tuple[Header, ...] = (
     *_EVERYWHERE,
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-"""Answers are not guessed at, kept, framed, or allowed to do anything as a page. That the API is
-to be reached over TLS alone (HSTS) is for the server before it to say: here nobody knows."""
+"""Responses are not sniffed, cached, framed, or allowed to do anything as a page. HSTS is for the
+reverse proxy to send: the API does not know whether it is reached over TLS alone."""
 
 
 def page_headers(policy: str) -> tuple[Header, ...]:
-    """The same for a page that needs this Content-Security-Policy."""
+    """The same, for a page that needs this Content-Security-Policy."""
     return (*_EVERYWHERE, (b"content-security-policy", policy.encode("ascii")))
 
 
-class Cors:
-    """Cross-origin requests (the Fetch standard, "CORS protocol") of the origins that were named.
+def cors_config(origins: Sequence[str]) -> CORSConfig | None:
+    """What pages of these origins may do (the Fetch standard, "CORS protocol"); None without any.
 
-    Keys travel in a header that a page has to set, so credentials are never allowed. An origin is
-    compared as it is written: scheme, host, and port where it is not the scheme's own.
+    API keys travel in a header that a page has to set, so credentials are never allowed. An origin
+    is compared as it is written: scheme, host, and port if it is not the scheme's own.
     """
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+        expose_headers=[
+            "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate",
+        ],
+        max_age=600,
+    )  # fmt: skip
 
-    def __init__(self, origins: Iterable[str]) -> None:
-        self._origins = frozenset(origin.encode("ascii") for origin in origins)
 
-    def headers(self, origin: bytes | None) -> list[Header]:
-        """For an answer; nothing where no origin was named in the settings."""
-        if not self._origins:
-            return []
-        varies = [(b"vary", b"Origin")]
-        if origin not in self._origins:
-            return varies
-        return [
-            *varies,
-            (b"access-control-allow-origin", origin),
-            (
-                b"access-control-expose-headers",
-                b"Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate",
-            ),
-        ]
-
-    def preflight(self, method: str, asked: Sequence[Header]) -> list[Header] | None:
-        """What the answer to a preflight that is granted has beside ``headers``; None: it is not
-        granted, or none."""
-        said = dict(asked)
-        if method != "OPTIONS" or b"access-control-request-method" not in said:
-            return None
-        if said.get(b"origin") not in self._origins:
-            return None
-        return [
-            (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE"),
-            (
-                b"access-control-allow-headers",
-                b"Authorization, Content-Type, Idempotency-Key",
-            ),
-            (b"access-control-max-age", b"600"),
-        ]
+def cors_headers(config: CORSConfig, origin: str) -> list[Header]:
+    """The headers that the framework adds for an allowed origin, for responses made without it."""
+    headers = {**config.simple_headers, "Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -1,63 +1,76 @@
-"""Around the whole application: what holds for every request and answer, routed or not."""
+"""Around the whole application: what holds for every request and response, routed or not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from http import HTTPStatus
+from collections.abc import Sequence
 
 import msgspec
+from litestar.config.cors import CORSConfig
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
 from monitor.api.connections import MAX_HEAD_BYTES
-from monitor.api.headers import API_HEADERS, Cors, Header, page_headers
+from monitor.api.headers import API_HEADERS, Header, cors_headers, page_headers
 from monitor.api.problems import MEDIA_TYPE, Problem, problem_of, unforeseen
 
 MAX_HEADERS = 100
 
-HeadersOf = Callable[[Scope, HTTPResponseStartEvent], list[Header]]
 
+class ResponseHeaders:
+    """Limits of the request's head, security headers, and a problem if all else failed.
 
-class Surface:
-    """Limits of the head, security headers, CORS, and a problem where all else failed."""
+    The framework itself answers for CORS. It adds headers for any origin, though, so one that is
+    not allowed is hidden from it: the caller gets what it would get without an Origin.
+    """
 
-    def __init__(self, cors: Cors, page_policy: str) -> None:
+    def __init__(self, cors: CORSConfig | None, page_policy: str) -> None:
         self._cors = cors
         self._page_headers = page_headers(page_policy)
 
-    def around(self, app: ASGIApp) -> ASGIApp:
+    def wrap(self, app: ASGIApp) -> ASGIApp:
         """The same application, guarded."""
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != ScopeType.HTTP:
                 await app(scope, receive, send)
                 return
-            exchange = _Exchange(self._headers_of, scope, send)
             headers = list(scope["headers"])
-            granted = self._cors.preflight(scope["method"], headers)
-            if granted is not None:
-                await exchange.answer(HTTPStatus.NO_CONTENT, granted, b"")
-            elif (problem := _refusal(headers)) is not None:
-                await exchange.tell(problem)
+            origin = self._allowed_origin(headers)
+            if origin is None:
+                scope["headers"] = [(name, value) for name, value in headers if name != b"origin"]
+            exchange = _Exchange(self, scope, send, origin)
+            if (problem := _refusal(headers)) is not None:
+                await exchange.respond(problem)
             else:
                 await exchange.run(app, receive)
 
         return guarded
 
-    def _headers_of(self, scope: Scope, start: HTTPResponseStartEvent) -> list[Header]:
-        given = list(start.get("headers", ()))
-        is_page = any(n == b"content-type" and v.startswith(b"text/html") for n, v in given)
+    def _allowed_origin(self, headers: Sequence[Header]) -> str | None:
+        origin = dict(headers).get(b"origin", b"").decode("latin-1")
+        return origin if self._cors and self._cors.is_origin_allowed(origin) else None
+
+    def secured(self, start: HTTPResponseStartEvent) -> list[Header]:
+        """The headers of a response, with ours instead of others of the same names."""
+        headers = list(start.get("headers", ()))
+        is_page = any(n == b"content-type" and v.startswith(b"text/html") for n, v in headers)
         ours = self._page_headers if is_page else API_HEADERS
         names = {name for name, _ in ours}
-        kept = [(n, v) for n, v in given if n not in names]
-        return [*kept, *ours, *self._cors.headers(dict(scope["headers"]).get(b"origin"))]
+        return [*((n, v) for n, v in headers if n not in names), *ours]
+
+    def cors(self, origin: str | None) -> list[Header]:
+        """The CORS headers of a response that the framework did not make."""
+        return cors_headers(self._cors, origin) if self._cors and origin is not None else []
 
 
 class _Exchange:
-    """One request and its answer, which gets its headers whoever begins it."""
+    """One request and its response, which gets its headers whoever begins it."""
 
-    def __init__(self, headers_of: HeadersOf, scope: Scope, send: Send) -> None:
-        self._headers_of, self._scope, self._send = headers_of, scope, send
+    def __init__(
+        self, headers: ResponseHeaders, scope: Scope, send: Send, origin: str | None
+    ) -> None:
+        self._headers, self._scope, self._send = headers, scope, send
+        self._origin = origin
         self._begun = False
 
     async def run(self, app: ASGIApp, receive: Receive) -> None:
@@ -66,26 +79,26 @@ class _Exchange:
         except Exception as error:
             if self._begun:
                 raise
-            await self.tell(unforeseen(error, self._scope.get("path_template")))
+            await self.respond(unforeseen(error, self._scope.get("path_template")))
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._begun = True
-            message["headers"] = self._headers_of(self._scope, message)
+            message["headers"] = self._headers.secured(message)
         await self._send(message)
 
-    async def tell(self, problem: Problem) -> None:
-        media_type = (b"content-type", MEDIA_TYPE.encode())
-        await self.answer(problem.status, [media_type], msgspec.json.encode(problem))
-
-    async def answer(self, status: int, headers: list[Header], body: bytes) -> None:
-        sized = headers if status == HTTPStatus.NO_CONTENT else [*headers, _length(body)]
-        await self.send({"type": "http.response.start", "status": status, "headers": sized})
+    async def respond(self, problem: Problem) -> None:
+        """Send a problem in the application's place."""
+        body = msgspec.json.encode(problem)
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
+            *self._headers.cors(self._origin),
+        ]
+        await self.send(
+            {"type": "http.response.start", "status": problem.status, "headers": headers}
+        )
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-def _length(body: bytes) -> Header:
-    return b"content-length", str(len(body)).encode()
 
 
 def _refusal(headers: Sequence[Header]) -> Problem | None:

@@ -1,4 +1,4 @@
-"""Errors as the caller sees them: RFC 9457 problem details, from one table."""
+"""Errors as the client sees them: RFC 9457 problem details, from one table."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Problem(Struct, frozen=True, kw_only=True):
 
     ``type`` is always about:blank: ``title`` is the meaning of the status (section 4.2.1), and
     ``code`` and ``errors`` are extension members (section 3.2). ``errors`` names the fields or
-    query parameters at fault; ``checks`` the dependencies that do not answer, by /readyz alone;
-    ``matched`` how many websites a change of many would be of, by ``count_not_confirmed`` alone.
-    ``instance``, by ``internal_error`` alone, is what the log calls this one.
+    query parameters at fault. ``checks``, of /readyz alone, names the unavailable dependencies.
+    ``matched``, of ``count_not_confirmed`` alone, is how many websites a bulk change would affect.
+    ``instance``, of ``internal_error`` alone, is the id of the error in the log.
     """
 
     type: str = "about:blank"
@@ -56,7 +56,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class RequestError(MonitorError):
-    """A problem that is found before any service is asked, or instead of an answer."""
+    """A problem found before any service is called, or instead of a response."""
 
     def __init__(self, problem: Problem, headers: dict[str, str] | None = None) -> None:
         super().__init__(problem.detail)
@@ -82,7 +82,7 @@ TABLE: tuple[tuple[type[MonitorError], int, str], ...] = (
     (SecretsUnreadable, 503, "secrets_unreadable"),
     (Busy, 503, "busy"),
 )
-"""Our errors, the first that fits: the status and the code, empty where the error has its own."""
+"""Our errors, first match: status and code. The code is empty if the error has its own."""
 
 _CODES = {
     400: "bad_request",
@@ -90,10 +90,10 @@ _CODES = {
     405: "method_not_allowed",
     413: "body_too_large",
 }
-"""Codes of the statuses that the framework answers with by itself."""
+"""Codes for the statuses that the framework responds with by itself."""
 
 
-def answer(problem: Problem, headers: dict[str, str] | None = None) -> Response[Problem]:
+def response(problem: Problem, headers: dict[str, str] | None = None) -> Response[Problem]:
     """A problem as a response."""
     return Response(
         problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers or {}
@@ -101,25 +101,25 @@ def answer(problem: Problem, headers: dict[str, str] | None = None) -> Response[
 
 
 def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    """The response to any exception. What was not foreseen is logged and not told."""
+    """The response to any exception. Unforeseen ones are logged, and their details not shown."""
     if isinstance(error, RequestError):
-        return answer(error.problem, error.headers)
+        return response(error.problem, error.headers)
     if isinstance(error, ValidationException):
-        return answer(_bad_parameters(error))
+        return response(_bad_parameters(error))
     if _is_disconnect(error):
         log.info("api.client_disconnected", route=request.scope.get("path_template"))
-        return answer(problem_of(400, "bad_request", "The body ended before it was whole."))
+        return response(problem_of(400, "bad_request", "The body ended before it was whole."))
     if isinstance(error, HTTPException) and error.status_code in _CODES:
         status = error.status_code
-        return answer(problem_of(status, _CODES[status], _meaning(status)), error.headers)
+        return response(problem_of(status, _CODES[status], _meaning(status)), error.headers)
     for kind, status, code in TABLE:
         if isinstance(error, kind):
             return _ours(error, status, code)
-    return answer(unforeseen(error, request.scope.get("path_template")))
+    return response(unforeseen(error, request.scope.get("path_template")))
 
 
 def unforeseen(error: Exception, route: str | None) -> Problem:
-    """The problem of what nobody foresaw: logged whole, and told by the id it is logged under."""
+    """The problem of an unforeseen error: logged in full, and referred to by the id in the log."""
     error_id = uuid4()
     log.error("api.internal_error", error_id=str(error_id), route=route, exc_info=error)
     detail = f"Something went wrong here. It has been logged as {error_id}."
@@ -128,7 +128,7 @@ def unforeseen(error: Exception, route: str | None) -> Problem:
 
 
 def _is_disconnect(error: Exception) -> bool:
-    """Whether the caller went away before its body was read; the framework says so in words."""
+    """Whether the client disconnected before its body was read; only the message tells."""
     return isinstance(error, InternalServerException) and "disconnected" in error.detail
 
 
@@ -160,15 +160,15 @@ def _ours(error: MonitorError, status: int, code: str) -> Response[Problem]:
     problem = problem_of(status, code, detail, errors)
     if isinstance(error, NotConfirmed):
         problem = replace(problem, matched=error.matched)
-    return answer(problem, headers)
+    return response(problem, headers)
 
 
 def _bad_parameters(error: ValidationException) -> Problem:
     """Query parameters that the framework could not read."""
-    found = error.extra if isinstance(error.extra, list) else []
+    details = error.extra if isinstance(error.extra, list) else []
     errors = [
         FieldProblem(str(e.get("key", "query")), printable(str(e.get("message", ""))))
-        for e in found
+        for e in details
     ]
     return problem_of(400, "invalid_query", "A query parameter cannot be read.", errors)
 

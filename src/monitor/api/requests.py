@@ -1,4 +1,4 @@
-"""What is checked of every request before its route: its size, its names, its media type."""
+"""Checks of every request before its route: size, parameter names, media type."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from monitor.domain.outcome import printable
 MAX_BODY_BYTES = 1024 * 1024
 MAX_QUERY_BYTES = 4096
 BODY_S = 30.0
-"""How long a body may take that is read whole. Streams have a limit of their own."""
+"""How long reading a whole body may take. Streams have a limit of their own."""
 
 AnyRequest = Request[Any, Any, Any]
 
 
 async def check_request(request: AnyRequest) -> None:
-    """Refuse what no route could use. Raises RequestError and BadQuery."""
+    """Refuse what no route can use. Raises RequestError and BadQuery."""
     _check_query(request)
     streamed = request.route_handler.opt.get("body")
     if streamed is not None:
@@ -49,12 +49,12 @@ def _check_query(request: AnyRequest) -> None:
     if request.route_handler.opt.get("public"):
         return
     parameters = request.route_handler.parsed_fn_signature.parameters
-    known = {n for n, p in parameters.items() if isinstance(p.kwarg_definition, QueryParameter)}
+    names = {n for n, p in parameters.items() if isinstance(p.kwarg_definition, QueryParameter)}
     counts = Counter(name for name, _ in request.query_params.multi_items())
     problems = [
-        FieldProblem(printable(name), "is given twice" if name in known else "is not known here")
+        FieldProblem(printable(name), "is given twice" if name in names else "is not known here")
         for name, count in counts.items()
-        if count > 1 or name not in known
+        if count > 1 or name not in names
     ]
     if problems:
         raise BadQuery(problems[:50])
@@ -70,7 +70,7 @@ def _check_media_type(request: AnyRequest, needed: str) -> None:
 
 
 def decode_json(body: bytes) -> object:
-    """A body as plain values (RFC 8259). Raises RequestError 400 where it is broken."""
+    """A body as plain values (RFC 8259). Raises RequestError 400 if it is malformed."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

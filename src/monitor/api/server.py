@@ -1,4 +1,4 @@
-"""The API process: everything opened, served by uvicorn, and closed again."""
+"""The API process: opens everything, is served by uvicorn, and closes everything."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import dramatiq
 import uvicorn
@@ -21,7 +21,7 @@ from monitor.queue.broker import Broker, send_all
 from monitor.runtime import logging as logs
 from monitor.runtime import process, tasks
 from monitor.runtime.settings import Settings
-from monitor.services.access.rate_limits import Limits
+from monitor.services.access.rate_limits import RateLimits
 from monitor.services.secrets.vault import Vault
 from monitor.services.workers.clock import SharedClock
 from monitor.storage.postgres import secrets
@@ -33,19 +33,19 @@ from monitor.storage.timeseries.open import make_tick_store
 log = logs.get_logger(__name__)
 
 GRACE_S = 3
-"""How long requests under way may take once the process was told to end."""
+"""How long requests in progress may take once the process is asked to shut down."""
 
 
 def serve(settings: Settings) -> None:
-    """Serve the API until SIGTERM or SIGINT; then answer what has begun, for at most 3 s.
+    """Serve the API until SIGTERM or SIGINT; then finish requests in progress, for at most 3 s.
 
-    Raises SettingsError where a setting is missing. It starts without its servers, too: /readyz
-    says what does not answer, and requests that need it get 503.
+    Raises SettingsError if a setting is missing. It starts without its stores, too: /readyz says
+    which are unavailable, and requests that need them get 503.
     """
     settings.need("DATABASE_URL")
     settings.need("REDIS_URL")
     logs.configure("api", settings.monitor_log_level)
-    logging.getLogger("uvicorn.error").setLevel("ERROR")  # strangers could fill the log below it
+    logging.getLogger("uvicorn.error").setLevel("ERROR")  # below it, callers could fill the log
     process.raise_open_files_limit()
     uvloop.run(_serve(settings))
 
@@ -62,11 +62,11 @@ async def _serve(settings: Settings) -> None:
         send=send_all,
         clock=clock.now,
         vault=Vault(settings.monitor_encryption_keys),
-        limits=Limits(
+        limits=RateLimits(
             settings.monitor_key_requests_per_minute, settings.monitor_wrong_keys_per_minute
         ),
     )
-    app = create_app(deps, [_held_open(deps, clock)], settings.monitor_cors_origins)
+    app = create_app(deps, [_lifespan(deps, clock)], settings.monitor_cors_origins)
     log.info("api.starting", host=settings.monitor_api_host, port=settings.monitor_api_port)
     process.collect_garbage_rarely()
     host, port = settings.monitor_api_host, settings.monitor_api_port
@@ -74,7 +74,7 @@ async def _serve(settings: Settings) -> None:
 
 
 def config(app: Litestar, host: str, port: int) -> uvicorn.Config:
-    """How uvicorn serves the API: over bounded connections, and without a word of its own."""
+    """How uvicorn serves the API: over bounded connections, without logs of its own."""
     connections: Connections = app.state.connections
     return uvicorn.Config(
         app,
@@ -105,7 +105,7 @@ def _tick_store(settings: Settings, pool: Pool) -> TickStore:
 
 
 async def _warn_of_clear_secrets(deps: Dependencies) -> None:
-    """Where there is no key and something to seal, say so once; without Postgres it can wait."""
+    """Warn once if secrets are stored without a key to encrypt them; not without Postgres."""
     if deps.vault.encrypts:
         return
     with suppress(Unavailable):
@@ -114,23 +114,25 @@ async def _warn_of_clear_secrets(deps: Dependencies) -> None:
                 deps.vault.warn_once()
 
 
-def _held_open(deps: Dependencies, clock: SharedClock) -> Lifespan:
-    """Open while the app is served: uvicorn ends the process right after the app's own end, so
-    closing later would never happen."""
+def _lifespan(deps: Dependencies, clock: SharedClock) -> Lifespan:
+    """Opens and closes within the app's lifespan: uvicorn ends the process right after it."""
 
     @asynccontextmanager
-    async def held(_app: Litestar) -> AsyncIterator[None]:
-        await asyncio.gather(deps.pool.open(), deps.reading.open())
-        beside = [
-            asyncio.create_task(_warn_of_clear_secrets(deps)),
-            asyncio.create_task(clock.run(deps.redis)),
-        ]
-        try:
+    async def opened(_app: Litestar) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(_close_pools, deps)
+            await asyncio.gather(deps.pool.open(), deps.reading.open())
+            stack.push_async_callback(deps.redis.aclose)
+            stack.push_async_callback(deps.tick_store.close)
+            stack.push_async_callback(
+                tasks.end,
+                asyncio.create_task(_warn_of_clear_secrets(deps)),
+                asyncio.create_task(clock.run(deps.redis)),
+            )
             yield
-        finally:
-            await tasks.end(*beside)
-            await deps.tick_store.close()
-            await deps.redis.aclose()
-            await asyncio.gather(deps.pool.close(timeout=1), deps.reading.close(timeout=1))
 
-    return held
+    return opened
+
+
+async def _close_pools(deps: Dependencies) -> None:
+    await asyncio.gather(deps.pool.close(timeout=1), deps.reading.close(timeout=1))

@@ -17,7 +17,7 @@ import msgspec
 
 from monitor.domain.backoff import retry_after
 from monitor.domain.errors import MonitorError
-from monitor.runtime.terminal import one_line
+from monitor.runtime.terminal import single_line
 
 _NDJSON = "application/x-ndjson"
 _BLOCK_BYTES = 64 * 1024
@@ -256,7 +256,7 @@ async def _error(response: aiohttp.ClientResponse) -> MonitorError:
     detail = problem.get("detail") or f"{response.status} {response.reason}"
     if 300 <= response.status < 400:
         detail = f"it redirects to {response.headers.get('Location', 'nowhere')}; give that URL"
-    message = f"{response.url.origin()} answers: {one_line(str(detail))[:_MAX_MESSAGE_CHARS]}"
+    message = f"{response.url.origin()} answers: {single_line(str(detail))[:_MAX_MESSAGE_CHARS]}"
     if response.status == 429:
         return RateLimited(message, _after_s(response))
     if response.status in _RETRYABLE or problem.get("code") == "import_running":

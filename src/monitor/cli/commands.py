@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from monitor.domain.errors import MonitorError
 from monitor.resources.audit import Actor
-from monitor.runtime.settings import TABLE, Setting, Settings, load, raw_values
+from monitor.runtime.settings import Settings, load, raw_values
 
 if TYPE_CHECKING:
     from monitor.storage.postgres.pool import Pool
@@ -117,24 +117,16 @@ def bar(title: str) -> Iterator[Callable[[int, int], None]]:
         yield progress
 
 
-def settings(_: Namespace) -> None:
-    load()  # says what is malformed
-    found = raw_values()
-    width = max(len(setting.name) for setting in TABLE)
-    for setting in TABLE:
-        value = _shown(setting, found.get(setting.name))
-        print(f"{setting.name:<{width}}  {value:<24}  {setting.purpose}")
+def settings(arguments: Namespace) -> None:
+    from monitor.runtime import settings_text
 
-
-def _shown(setting: Setting, raw: str | None) -> str:
-    if raw is None:
-        return default_text(setting) or "-"
-    return "(set)" if setting.secret else raw
-
-
-def default_text(setting: Setting) -> str:
-    """A setting's default as one would write it; empty where there is none."""
-    return "" if setting.default in {None, ()} else str(setting.default)
+    if arguments.env_example:
+        print(settings_text.as_env_example(), end="")
+    elif arguments.markdown:
+        print(settings_text.as_markdown(), end="")
+    else:
+        load()  # says what is malformed
+        print(settings_text.as_table(raw_values()))
 
 
 def local_actor() -> Actor:

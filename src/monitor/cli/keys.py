@@ -11,7 +11,7 @@ from uuid import UUID
 
 from monitor.cli.commands import with_pool
 from monitor.domain.errors import InvalidInput
-from monitor.runtime.terminal import one_line
+from monitor.runtime.terminal import single_line
 
 if TYPE_CHECKING:
     from monitor.storage.postgres.keys import KeyInfo
@@ -36,7 +36,11 @@ def list_keys(_: Namespace) -> None:
         times = map(_time, (key.created_at, key.expires_at, key.last_used_at))
         print(
             row.format(
-                str(key.id), key.role, key.state, *times, f"{one_line(key.name)}{_relations(key)}"
+                str(key.id),
+                key.role,
+                key.state,
+                *times,
+                single_line(key.name) + _relations(key),
             )
         )
 

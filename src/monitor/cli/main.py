@@ -14,7 +14,7 @@ from monitor.cli import keys as key_commands
 from monitor.cli import secrets as secret_commands
 from monitor.domain.access import Role
 from monitor.domain.errors import MonitorError
-from monitor.runtime.terminal import harmless
+from monitor.runtime.terminal import escape_terminal
 
 _EXAMPLES = """\
 examples:
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return int(code)
     except MonitorError as error:
-        print(f"monitor: {harmless(str(error))}", file=sys.stderr)
+        print(f"monitor: {escape_terminal(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # The reader of our output is gone; Python must not try to flush it at exit.
@@ -142,6 +142,9 @@ def _add_serving(names: _Names) -> None:
     )
     sync.set_defaults(run=commands.sync)
     settings = names.add_parser("settings", help="show every setting; secrets are masked")
+    form = settings.add_mutually_exclusive_group()
+    form.add_argument("--env-example", action="store_true", help="print the text of .env.example")
+    form.add_argument("--markdown", action="store_true", help="print the page of the documentation")
     settings.set_defaults(run=commands.settings)
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from monitor.domain.errors import MonitorError, SettingsError
 from monitor.runtime.settings import load
 from monitor.runtime.settings_parsers import plain_url
-from monitor.runtime.terminal import TerminalBytes, one_line
+from monitor.runtime.terminal import TerminalBytes, single_line
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -175,7 +175,7 @@ def _upload(file: BinaryIO, key: str, arguments: Namespace, bar: tqdm[Any]) -> U
 
     def on_wait(reason: str, wait_s: int) -> None:
         bar.clear()
-        print(f"monitor: {one_line(reason)} Resuming in {wait_s} s.", file=sys.stderr)
+        print(f"monitor: {single_line(reason)} Resuming in {wait_s} s.", file=sys.stderr)
 
     return Upload(file, key, dry_run=arguments.dry_run, on_progress=on_progress, on_wait=on_wait)
 
@@ -209,7 +209,7 @@ def _print_how_to_resume(access: Access, key: str, arguments: Namespace) -> None
 def _print_failures(result: dict[str, Any], path: str | None) -> None:
     for failed in result["failures"][:_MAX_SHOWN]:
         for error in failed["errors"]:
-            problem = one_line(f"{error['field']}: {error['message']}")
+            problem = single_line(f"{error['field']}: {error['message']}")
             print(f"line {failed['line']}: {problem}", file=sys.stderr)
     if result["failed"] > _MAX_SHOWN:
         where = f"all are in {path}" if path else "--failures FILE writes all"

@@ -65,10 +65,14 @@ class SyncChanges(Struct, frozen=True, kw_only=True):
 
 
 class Deliver(Struct, frozen=True, kw_only=True):
-    """Deliver everything due in the outbox, this notification included."""
+    """Deliver everything due in the outbox.
+
+    Nothing reads ``notification_id`` any more. It is still sent because workers of the previous
+    version refuse a message without it; the version after this one need not send it.
+    """
 
     v: int = VERSION
-    notification_id: UUID
+    notification_id: UUID | None = None
 
 
 Payload = CheckBatch | CheckWebsites | RecordFlips | SyncChanges | Deliver

@@ -8,7 +8,7 @@ import sys
 from typing import TextIO
 
 from monitor.domain.outcome import printable
-from monitor.runtime.terminal import one_line
+from monitor.runtime.terminal import single_line
 
 _SHOWN_LEVELS = frozenset({"warning", "error", "critical"})
 _SHOWN_EVENTS = ("incident.",)
@@ -24,7 +24,7 @@ class Console:
 
     def say(self, who: str, text: str) -> None:
         """Print one line: the time, the source and the text."""
-        self.write(f"{dt.datetime.now().astimezone():%H:%M:%S} {who:<9} {one_line(text)}")
+        self.write(f"{dt.datetime.now().astimezone():%H:%M:%S} {who:<9} {single_line(text)}")
 
     def write(self, text: str) -> None:
         """Print text unchanged."""

@@ -69,7 +69,7 @@ def environment(
     unless SMTP_HOST is set.
     """
     values = {setting.name: user_settings.get(setting.name, "") for setting in TABLE}
-    values |= {f"{setting.name}_FILE": "" for setting in TABLE if setting.secret}
+    values |= {setting.file_name: "" for setting in TABLE if setting.file_name}
     values |= {
         **servers.settings(),
         "MONITOR_REGION": "",

@@ -1,1 +1,1 @@
-"""Counting, and how counts become Prometheus metrics."""
+"""Counters, and how they become Prometheus metrics."""

@@ -1,4 +1,4 @@
-"""How late the event loop is: a timer that notes by how much it was overslept."""
+"""How late the event loop is: a timer that measures by how much it fired late."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _EVERY_S = 0.5
 
 
 async def measure_loop_delay(into: Tally) -> None:
-    """Note the delay of the running loop, twice a second, until cancelled."""
+    """Record the delay of the running loop, twice a second, until cancelled."""
     clock = asyncio.get_running_loop().time
     while True:
-        wanted = clock() + _EVERY_S
+        due_s = clock() + _EVERY_S
         await asyncio.sleep(_EVERY_S)
-        into.observe(max(clock() - wanted, 0.0))
+        into.observe(max(clock() - due_s, 0.0))

@@ -20,7 +20,7 @@ from monitor.metrics.worker_stats import Tally
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-# Each counter would have a second series with the time of its birth, which nothing here reads.
+# Each counter would have a second series with its creation time, which nothing here reads.
 disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus_client's
 
 Labelled = tuple[Sequence[str], float]

@@ -1,4 +1,4 @@
-"""A region worker's counts as metrics."""
+"""The counters of a worker as metrics."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from monitor.metrics.worker_stats import Meter
 
 
 class WorkerMetrics(Collector):
-    """What one process of a region counted, and what it has under way just now.
+    """What one process of a region has counted, and its checks in progress.
 
-    ``slots``: checks it may have under way; ``used`` and ``late``: how many are, and how many of
-    them longer than their batch would wait.
+    ``slots``: how many checks may be in progress; ``used`` and ``late``: how many are, and how many
+    of them for longer than their batch waited.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class WorkerMetrics(Collector):
 
     def _checks(self) -> Iterator[Metric]:
         meter, region = self._meter, self._region
-        found = sorted(dict(meter.outcomes).items(), key=str)
+        outcomes = sorted(dict(meter.outcomes).items(), key=str)
         yield counter(
             "monitor_checks",
             "Checks settled, by result and reason; empty: none was needed.",
             ("region", "result", "reason"),
-            [((region, result.name.lower(), reason or ""), n) for (result, reason), n in found],
+            [((region, result.name.lower(), reason or ""), n) for (result, reason), n in outcomes],
         )
         yield histogram(
             "monitor_check_duration_seconds",

@@ -1,7 +1,7 @@
-"""What a worker process counts of its own work: plain numbers, added to once a batch.
+"""What a worker process counts of its own work: plain numbers, updated once a batch.
 
-All of it is written by the event loop alone and read by the thread that answers /metrics: a
-number may be a batch newer than its neighbour, never torn.
+Only the event loop writes them; the thread that serves /metrics reads them. One number may be a
+batch newer than another, but none is torn.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Tally:
         self.total += value
 
     def observe_all(self, values: Iterable[float], scale: float = 1.0) -> None:
-        """Many values, each times ``scale``: sorted once, each edge is looked up once."""
+        """Observe many values, each times ``scale``: sorted once, each edge found once."""
         ordered = sorted(values)
         begin = 0
         for number, edge in enumerate(self.edges):
@@ -60,7 +60,7 @@ class Meter:
         self.chunks_dropped = 0
 
     def settled(self, outcomes: Sequence[Outcome], flips: int, lag_s: float) -> None:
-        """These checks of one slot are stored, so many seconds after it began."""
+        """Count checks of one slot that were stored ``lag_s`` seconds after it began."""
         self.checks += len(outcomes)
         self.outcomes.update([(o.result, o.reason) for o in outcomes])
         self.check_s.observe_all([_took_ms(o) for o in outcomes], 0.001)
@@ -68,16 +68,16 @@ class Meter:
         self.lag_s.observe(max(lag_s, 0.0))
 
     def wrote_ticks(self, ticks: int, took_s: float) -> None:
-        """A batch's ticks are in their store; the wait for others to share the write included."""
+        """Count stored ticks; ``took_s`` includes waiting for others to share the write."""
         self.ticks_written += ticks
         self.tick_write_s.observe(took_s)
 
     def kept_ticks(self, ticks: int, dropped_chunks: int) -> None:
-        """The store refused these, and so many chunks of older ones went for them."""
+        """Count ticks that were buffered in Redis, and the older chunks dropped to make room."""
         self.ticks_kept += ticks
         self.chunks_dropped += dropped_chunks
 
 
 def _took_ms(outcome: Outcome) -> float:
-    # A check that was answered has added its phases up already.
+    # If there was a response, its phases are added up already.
     return outcome.timings.total_ms if outcome.response_ms is None else outcome.response_ms

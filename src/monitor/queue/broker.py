@@ -1,4 +1,4 @@
-"""The queue: Dramatiq over Redis, many messages in one round trip, and a minute's only once."""
+"""The queue: Dramatiq over Redis, with pipelined sending and claims that send a minute once."""
 
 from __future__ import annotations
 
@@ -26,46 +26,47 @@ from monitor.domain.messages import (
     Outgoing,
     is_newer,
 )
-from monitor.queue.consumer import RedisConsumer, until_there
-from monitor.queue.listener import EndOfWakeUps, WakeUps, publish
-from monitor.queue.liveness import DEAD_MS, DeadWorkers
+from monitor.queue.consumer import RedisConsumer, retry_until_available
+from monitor.queue.listener import Listener, notify
+from monitor.queue.liveness import STALLED_MS, StalledWorkers
+from monitor.queue.middleware.stop_listener import StopListener
 from monitor.runtime.logging import get_logger
 from monitor.storage.redis.client import make_queue_client
 
 log = get_logger(__name__)
 T = TypeVar("T")
 
-_LOOK_EVERY_S = {
-    # On the way from a check to a mail, which may take two seconds in all.
+_POLL_EVERY_S = {
+    # On the way from a check to an e-mail, which may take two seconds in all.
     INCIDENTS_QUEUE: 0.25,
     NOTIFICATIONS_QUEUE: 0.25,
     SYNC_QUEUE: 0.5,
     SCHEDULE_QUEUE: 0.5,
     UPKEEP_QUEUE: 2.0,
 }
-"""How long an idle worker may take to see a message on a central queue while no wake-ups arrive: as
-often as somebody waits for it, and for what these queues delay (retries) once a second."""
+"""How often idle workers poll a central queue while they are not notified: as often as somebody
+waits for its messages. Delayed messages of these queues (retries) are polled once a second."""
 
-_LOOK_FOR_CHECKS_EVERY_S = 0.2
-_LOOK_FOR_RETRIES_EVERY_S = 1.0
+_POLL_CHECKS_EVERY_S = 0.2
+_POLL_RETRIES_EVERY_S = 1.0
 
 FIRST_PRIORITY = -1
-"""Of the actors below, among the messages that a worker has fetched: less is sooner."""
+"""Priority of the actors below among the messages that a worker has fetched: lower is sooner."""
 
 _FIRST = frozenset({"check_websites"})
-"""Actors whose messages go to the front of their queue. Where a region has more to do than it can,
-its batches wait; a suspect must not wait behind them, or an outage is told when the overload is
-over: with 80 s of batches waiting, 10,000 outages took 285 s."""
+"""Actors whose messages go to the front of their queue. In an overloaded region batches wait; a
+suspect must not wait behind them, or an outage is only reported when the overload is over: with
+80 s of batches waiting, 10,000 outages took 285 s."""
 
-_HANDED_ON_SINCE = "handed_on_since_ms"
-_HAND_ON_AFTER_MS = 1_000
-_HAND_ON_FOR_MS = 24 * 3600 * 1000
+_FORWARDED_SINCE = "handed_on_since_ms"
+_FORWARD_AFTER_MS = 1_000
+_FORWARD_FOR_MS = 24 * 3600 * 1000
 
 
 class Broker(RedisBroker):
     """Dramatiq's Redis broker with a pipeline in front.
 
-    Middleware hooks on enqueueing are not called for messages sent this way: none of ours has any.
+    ``send`` does not call the enqueue hooks of middleware: none of ours needs them.
     """
 
     def __init__(self, redis_url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> None:
@@ -75,24 +76,24 @@ class Broker(RedisBroker):
             middleware=list(middleware),
             maintenance_chance=0,
         )
-        self.dead_workers = DeadWorkers(client, self.namespace)
-        listens = partial(make_queue_client, redis_url, retry=Retry(NoBackoff(), 0))
-        self.wake_ups, self._may_wake = WakeUps(listens, self.namespace), True
-        self.add_middleware(EndOfWakeUps(self.wake_ups))
+        self.stalled_workers = StalledWorkers(client, self.namespace)
+        new_client = partial(make_queue_client, redis_url, retry=Retry(NoBackoff(), 0))
+        self.listener, self._may_notify = Listener(new_client, self.namespace), True
+        self.add_middleware(StopListener(self.listener))
 
     def close(self) -> None:
-        """Wait for nothing more."""
-        self.wake_ups.end()
+        """Stop waiting for messages."""
+        self.listener.stop()
 
     def enqueue(
         self, message: dramatiq.Message[Any], *, delay: int | None = None
     ) -> dramatiq.Message[Any]:
-        """Queue what must not be lost, as soon as Redis takes it: blocks while it is away.
+        """Queue what must not be lost; blocks until Redis accepts it.
 
-        A retry of a message that is about to be acknowledged, one whose time has come, the work
-        of a minute: Dramatiq and periodiq send each of them once.
+        A retry of a message that is about to be acknowledged, a delayed message that came due, a
+        periodic message: Dramatiq and periodiq send each of them once.
         """
-        return until_there(lambda: self._enqueue(message, delay))
+        return retry_until_available(lambda: self._enqueue(message, delay))
 
     def _enqueue(self, message: dramatiq.Message[Any], delay: int | None) -> dramatiq.Message[Any]:
         message = message.copy(options={"redis_message_id": str(uuid4())})
@@ -100,58 +101,63 @@ class Broker(RedisBroker):
             due = {"eta": self.now_ms() + delay}
             message = message.copy(queue_name=dq_name(message.queue_name), options=due)
         self.emit_before("enqueue", message, delay)
-        self._waking(lambda: self._send([message]))
+        self._notifying(lambda: self._send([message]))
         self.emit_after("enqueue", message, delay)
         return message
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> RedisConsumer:  # noqa: ARG002 - Dramatiq's signature
-        """A consumer that is woken, and looks as often as its queue needs where it would not be."""
+        """A consumer that is notified of messages, and polls as often as its queue needs when it
+        is not."""
         name = q_name(queue_name)
-        look_every_s = _LOOK_EVERY_S.get(name, _LOOK_FOR_CHECKS_EVERY_S)
-        if name in _LOOK_EVERY_S and name != queue_name:
-            look_every_s = _LOOK_FOR_RETRIES_EVERY_S
-        return RedisConsumer(self, queue_name, prefetch, look_every_s, self.wake_ups)
+        poll_every_s = _POLL_EVERY_S.get(name, _POLL_CHECKS_EVERY_S)
+        if name in _POLL_EVERY_S and name != queue_name:
+            poll_every_s = _POLL_RETRIES_EVERY_S
+        return RedisConsumer(self, queue_name, prefetch, poll_every_s, self.listener)
 
-    def wake(self, queue_name: str) -> None:
-        """Let those who wait for a queue look at it. Raises RedisError."""
-        self._waking(lambda: self._publish(self.client, [queue_name]))
+    def notify(self, queue_name: str) -> None:
+        """Notify the consumers of a queue. Raises RedisError."""
+        self._notifying(lambda: self._notify(self.client, [queue_name]))
 
     def now_ms(self) -> int:
-        """The time that Dramatiq itself goes by, see ``actors.keep_time``."""
+        """The time that Dramatiq itself goes by, see ``SharedClockMiddleware``."""
         now_ms: int = dramatiq_redis.current_millis()  # type: ignore[attr-defined] # it imports it
         return now_ms
 
     def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes | None]:
-        """The next messages. One that is none goes to the dead letters of its queue and the log:
-        Dramatiq's consumer would end over it, and find it again for ever. One of a newer version is
-        handed on. A process that was told to end takes none: an idle thread would begin what
-        another has just handed back, and not be told.
+        """The next messages, without those that this process cannot process.
+
+        An unreadable message goes to the dead letters and the log: Dramatiq's consumer would end
+        over it, and fetch it again for ever. A message of a newer version is forwarded. A process
+        that is shutting down fetches none: an idle thread would begin what another has just
+        requeued, and miss the interrupt.
         """
-        found = self._fetch(queue_name, 0 if self.wake_ups.ended else prefetch)
-        return [data for data in found if data is None or self._is_ours(queue_name, data)]
+        fetched = self._fetch(queue_name, 0 if self.listener.stopped else prefetch)
+        return [data for data in fetched if data is None or self._is_ours(queue_name, data)]
 
     def _fetch(self, queue_name: str, prefetch: int) -> list[bytes | None]:
-        """Dramatiq's fetch, which gives back first what those that are marked as dead held."""
-        look, now_ms = self.dead_workers.take_turn(queue_name), self.now_ms()
+        """Dramatiq's fetch, which first returns what workers that are marked as stalled held."""
+        must_return, now_ms = self.stalled_workers.must_return(queue_name), self.now_ms()
         unpack = self._max_unpack_size()  # type: ignore[no-untyped-call] # Dramatiq's
         arguments = (
-            "fetch", now_ms, queue_name, self.broker_id, now_ms - DEAD_MS,
-            self.dead_message_ttl, int(look), unpack, prefetch,
+            "fetch", now_ms, queue_name, self.broker_id, now_ms - STALLED_MS,
+            self.dead_message_ttl, int(must_return), unpack, prefetch,
         )  # fmt: skip
-        found: list[bytes | None] = self.scripts["dispatch"](keys=[self.namespace], args=arguments)
-        return found
+        fetched: list[bytes | None] = self.scripts["dispatch"](
+            keys=[self.namespace], args=arguments
+        )
+        return fetched
 
     def _is_ours(self, queue_name: str, data: bytes) -> bool:
-        message = _read(data)
+        message = _decode(data)
         if message is None:
-            self._put_aside(queue_name, data)
+            self._dead_letter(queue_name, data)
             return False
         if queue_name == q_name(queue_name) and self._is_newer(message):
-            self._hand_on(message)
+            self._forward_newer(message)
             return False
         return True
 
-    def _put_aside(self, queue_name: str, data: bytes) -> None:
+    def _dead_letter(self, queue_name: str, data: bytes) -> None:
         log.error("message.unreadable", queue=queue_name, size=len(data))
         for message_id, value in self.client.hscan_iter(f"{self.namespace}:{queue_name}.msgs"):
             if value == data:
@@ -162,20 +168,20 @@ class Broker(RedisBroker):
         unknown = bool(self.actors) and message.actor_name not in self.actors
         return unknown or is_newer(message.kwargs.get("payload"))
 
-    def _hand_on(self, message: dramatiq.Message[Any]) -> None:
-        """Queue a message again, a little later, for a worker that knows what to do with it.
+    def _forward_newer(self, message: dramatiq.Message[Any]) -> None:
+        """Queue a message again, a little later, for a worker of a newer version.
 
-        It is not lost while the workers of a queue are replaced one by one. After a day in which
-        there was none it goes to the dead letters.
+        So none is lost in a rolling upgrade. If no such worker came within a day, the message goes
+        to the dead letters.
         """
         queue, now_ms = message.queue_name, self.now_ms()
-        since_ms = message.options.get(_HANDED_ON_SINCE, now_ms)
-        if now_ms - since_ms > _HAND_ON_FOR_MS:
+        since_ms = message.options.get(_FORWARDED_SINCE, now_ms)
+        if now_ms - since_ms > _FORWARD_FOR_MS:
             log.error("message.given_up", queue=queue, actor=message.actor_name)
             self.do_nack(queue, message.options["redis_message_id"])
             return
-        log.warning("message.handed_on", queue=queue, actor=message.actor_name)
-        self.enqueue(message.copy(options={_HANDED_ON_SINCE: since_ms}), delay=_HAND_ON_AFTER_MS)
+        log.warning("message.forwarded", queue=queue, actor=message.actor_name)
+        self.enqueue(message.copy(options={_FORWARDED_SINCE: since_ms}), delay=_FORWARD_AFTER_MS)
         self.do_ack(queue, message.options["redis_message_id"])
 
     def send(self, outgoing: Sequence[Outgoing]) -> None:
@@ -184,15 +190,15 @@ class Broker(RedisBroker):
             return
         messages = self._messages(outgoing)
         try:
-            self._waking(lambda: self._send(messages))
+            self._notifying(lambda: self._send(messages))
         except (RedisError, OSError) as error:
             raise Unavailable("redis", type(error).__name__) from error
 
     def send_once(self, claim: str, ttl_s: int, outgoing: Sequence[Outgoing]) -> bool:
-        """Queue messages, all or none, unless this claim was made before; False where it was."""
+        """Queue messages, all or none, unless this claim was taken before; False if it was."""
         messages = self._messages(outgoing)
         try:
-            return self._waking(lambda: self._claim(claim, ttl_s, messages))
+            return self._notifying(lambda: self._claim(claim, ttl_s, messages))
         except WatchError:
             return False
         except (RedisError, OSError) as error:
@@ -210,7 +216,7 @@ class Broker(RedisBroker):
             return True
 
     def backlog(self, queue: str) -> int:
-        """How many messages wait on a queue, are on its delay queue, or are being worked on."""
+        """How many messages are on a queue or its delay queue, or are being processed."""
         try:
             with self.client.pipeline(transaction=False) as pipe:
                 for name in (queue, dq_name(queue)):
@@ -228,22 +234,22 @@ class Broker(RedisBroker):
             self._put(pipe, queued)
             pipe.execute()
 
-    def _waking(self, attempt: Callable[[], T]) -> T:
-        """Without wake-ups from the moment on in which Redis says that its user may not publish: a
-        transaction with a forbidden command in it is not executed at all."""
-        woke = self._may_wake
+    def _notifying(self, attempt: Callable[[], T]) -> T:
+        """Stop notifying once Redis says that its user may not publish: a transaction that
+        contains a forbidden command is not executed at all."""
+        notified = self._may_notify
         try:
             return attempt()
         except NoPermissionError:
-            if not woke:
+            if not notified:
                 raise
-            log.warning("wake_ups.forbidden", advice="Allow the user of REDIS_URL all channels.")
-            self._may_wake = False
+            log.warning("listener.forbidden", advice="Allow the user of REDIS_URL all channels.")
+            self._may_notify = False
             return attempt()
 
     def _put(self, pipe: Any, queued: Sequence[dramatiq.Message[Any]]) -> None:
         """What the enqueue of Dramatiq's dispatch script does, at either end of the list, and a
-        wake-up for each queue."""
+        notification for each queue."""
         for message in queued:
             name = f"{self.namespace}:{message.queue_name}"
             message_id = message.options["redis_message_id"]
@@ -251,19 +257,19 @@ class Broker(RedisBroker):
             due = message.queue_name == q_name(message.queue_name)
             put = pipe.lpush if due and message.actor_name in _FIRST else pipe.rpush
             put(name, message_id)
-        self._publish(pipe, [m.queue_name for m in queued])
+        self._notify(pipe, [m.queue_name for m in queued])
 
-    def _publish(self, client: Any, queues: Sequence[str]) -> None:
-        if self._may_wake:
-            publish(client, self.namespace, queues)
+    def _notify(self, client: Any, queues: Sequence[str]) -> None:
+        if self._may_notify:
+            notify(client, self.namespace, queues)
 
 
-def _read(data: bytes) -> dramatiq.Message[Any] | None:
-    """A message that Dramatiq can read and knows by which name to acknowledge; else None."""
+def _decode(data: bytes) -> dramatiq.Message[Any] | None:
+    """A message that Dramatiq can read and acknowledge by its id; else None."""
     try:
         message = dramatiq.Message.decode(data)
         return message if isinstance(message.options["redis_message_id"], str) else None
-    except Exception:  # noqa: BLE001 # whatever it is, it is no message
+    except Exception:  # noqa: BLE001 # whatever is wrong with it, it is unreadable
         return None
 
 
@@ -278,8 +284,13 @@ def _message(item: Outgoing, now_ms: int) -> dramatiq.Message[Any]:
     )
 
 
-async def send_all(outgoing: Sequence[Outgoing]) -> None:
-    """Queue messages on this process's broker without blocking its event loop."""
+def own_broker() -> Broker:
+    """The broker of this process."""
     broker = dramatiq.get_broker()
     assert isinstance(broker, Broker)
-    await asyncio.to_thread(broker.send, outgoing)
+    return broker
+
+
+async def send_all(outgoing: Sequence[Outgoing]) -> None:
+    """Queue messages on this process's broker without blocking its event loop."""
+    await asyncio.to_thread(own_broker().send, outgoing)

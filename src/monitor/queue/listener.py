@@ -1,7 +1,7 @@
-"""Wake-ups: whoever puts a message on a queue tells those who wait for one, over Redis pub/sub.
+"""Notifications of new messages over Redis pub/sub, so that idle workers need not poll.
 
-A wake-up may be lost, and is no more than a hint: a queue is looked at all the same, seldom while
-wake-ups arrive, often while they do not.
+A notification may be lost and is no more than a hint: consumers poll all the same, seldom while
+they are subscribed, often while they are not.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import dramatiq
 import redis
 from redis.exceptions import NoPermissionError, RedisError
 
@@ -19,107 +18,98 @@ from monitor.runtime.logging import get_logger
 log = get_logger(__name__)
 
 _LISTEN_S = 1.0
-"""How long a thread listens before it sees to queues that were added meanwhile."""
+"""How long the thread listens before it subscribes to queues that were added meanwhile."""
 
-_AGAIN_AFTER_S, _FORBIDDEN_AGAIN_AFTER_S = 1.0, 60.0
+_RECONNECT_AFTER_S, _FORBIDDEN_RETRY_AFTER_S = 1.0, 60.0
 
 
 def channel(namespace: str, queue: str) -> str:
-    """Where wake-ups of a queue are published."""
+    """The channel on which new messages of a queue are notified."""
     return f"{namespace}:__wake__.{queue}"
 
 
-def publish(client: redis.Redis, namespace: str, queues: Iterable[str]) -> None:
-    """Wake whoever waits for these queues, once each.
+def notify(client: redis.Redis, namespace: str, queues: Iterable[str]) -> None:
+    """Notify the consumers of these queues, each queue once.
 
-    In the transaction that queues messages nobody is woken before they are there.
+    Within the transaction that queues the messages, so that nobody wakes before they are there.
     """
     for queue in set(queues):
         client.publish(channel(namespace, queue), b"")
 
 
-class WakeUps:
-    """One thread of this process that listens, and an event for each queue that is waited for."""
+class Listener:
+    """The one thread of this process that listens, and an event for each queue it listens to."""
 
     def __init__(self, connect: Callable[[], redis.Redis], namespace: str) -> None:
-        """``connect`` makes a client, whose connections report at once that they broke."""
+        """``connect`` makes a client whose connections fail at once when they break."""
         self._connect, self._namespace = connect, namespace
         self._events: dict[str, threading.Event] = {}
-        self._heard: frozenset[str] = frozenset()
-        self._ended = threading.Event()
-        self._starting = threading.Lock()
+        self._subscribed: frozenset[str] = frozenset()
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def event(self, queue: str) -> threading.Event:
-        """Set when something was put on the queue, or may have been."""
-        with self._starting:
-            found = self._events.setdefault(queue, threading.Event())
+        """The event that is set when the queue has, or may have, a new message."""
+        with self._lock:
+            event = self._events.setdefault(queue, threading.Event())
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="wake-ups", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
                 self._thread.start()
-        return found
+        return event
 
-    def arrive(self, queue: str) -> bool:
-        """Whether this process would be told of a message on the queue just now."""
-        return queue in self._heard and not self.ended
+    def subscribed(self, queue: str) -> bool:
+        """Whether this process would be notified of a new message on the queue just now."""
+        return queue in self._subscribed and not self.stopped
 
     @property
-    def ended(self) -> bool:
-        """Whether this process was told to end."""
-        return self._ended.is_set()
+    def stopped(self) -> bool:
+        """Whether this process is shutting down."""
+        return self._stopped.is_set()
 
-    def end(self) -> None:
-        """Listen no more; whoever waits wakes up."""
-        self._ended.set()
-        self._deaf()
+    def stop(self) -> None:
+        """Stop listening, and wake every consumer."""
+        self._stopped.set()
+        self._unsubscribed()
 
-    def _deaf(self) -> None:
-        self._heard = frozenset()
+    def _unsubscribed(self) -> None:
+        self._subscribed = frozenset()
         for event in list(self._events.values()):
             event.set()
 
     def _run(self) -> None:
-        said = ""
-        while not self.ended:
-            pause_s = _AGAIN_AFTER_S
+        error_name = ""
+        while not self.stopped:
+            pause_s = _RECONNECT_AFTER_S
             try:
                 self._listen()
             except (RedisError, OSError) as error:
-                if self._heard or not said:
-                    said = type(error).__name__
-                    log.warning("wake_ups.lost", error=said)
+                if self._subscribed or not error_name:
+                    error_name = type(error).__name__
+                    log.warning("listener.lost", error=error_name)
                 if isinstance(error, NoPermissionError):
-                    pause_s = _FORBIDDEN_AGAIN_AFTER_S
+                    pause_s = _FORBIDDEN_RETRY_AFTER_S
             except Exception:
-                # Should this thread end, its consumers would wait for wake-ups that never come.
-                log.exception("wake_ups.failed")
-            self._deaf()
-            self._ended.wait(pause_s)
+                # If this thread ended, its consumers would wait for notifications that never come.
+                log.exception("listener.failed")
+            self._unsubscribed()
+            self._stopped.wait(pause_s)
 
     def _listen(self) -> None:
-        """Until it is ended. Raises RedisError or OSError where the connection breaks."""
-        asked: set[str] = set()
-        with self._connect() as client, client.pubsub() as channels:
-            while not self.ended:
-                if missing := self._events.keys() - asked:
-                    channels.subscribe(*(channel(self._namespace, queue) for queue in missing))
-                    asked |= missing
-                said = channels.get_message(timeout=_LISTEN_S)
-                if said is not None:
-                    self._wake(said)
+        """Listen until stopped. Raises RedisError or OSError when the connection breaks."""
+        requested: set[str] = set()
+        with self._connect() as client, client.pubsub() as pubsub:
+            while not self.stopped:
+                if missing := self._events.keys() - requested:
+                    pubsub.subscribe(*(channel(self._namespace, queue) for queue in missing))
+                    requested |= missing
+                message = pubsub.get_message(timeout=_LISTEN_S)
+                if message is not None:
+                    self._wake(message)
 
-    def _wake(self, said: dict[str, Any]) -> None:
-        """Somebody was told something, or may be from now on: what came before was not heard."""
-        queue = said["channel"].decode().removeprefix(channel(self._namespace, ""))
-        self._heard |= {queue}
+    def _wake(self, message: dict[str, Any]) -> None:
+        """Wake the consumers of a queue: it was notified, or its subscription has just begun and
+        earlier notifications were missed."""
+        queue = message["channel"].decode().removeprefix(channel(self._namespace, ""))
+        self._subscribed |= {queue}
         self._events[queue].set()
-
-
-class EndOfWakeUps(dramatiq.Middleware):
-    """A worker that is told to end waits for nothing more, and takes no more messages."""
-
-    def __init__(self, wake_ups: WakeUps) -> None:
-        self._wake_ups = wake_ups
-
-    def before_worker_shutdown(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
-        self._wake_ups.end()

@@ -1,4 +1,4 @@
-"""Which workers are dead, so that what they held goes back to its queues."""
+"""Which workers have stalled, so that the messages they held go back to their queues."""
 
 from __future__ import annotations
 
@@ -10,89 +10,90 @@ from typing import Any
 
 from redis import Redis
 
-SILENT_S = 25.0
-"""A worker whose heartbeat was the same for so long is dead; one that lives has a new one at least
-every four seconds."""
+STALLED_AFTER_S = 25.0
+"""A worker whose heartbeat has not changed for so long has stalled; a live one sends a new
+heartbeat at least every four seconds."""
 
-LOOK_EVERY_S = 1.0
-"""How often at most a look at a queue gives back what dead workers held of it. Dramatiq throws a
-dice with each command instead: where one worker is left, it would take minutes."""
+RETURN_EVERY_S = 1.0
+"""At most how often a fetch from a queue returns what stalled workers held of it. Dramatiq throws
+a dice with each command instead: with one worker left, that would take minutes."""
 
 _READ_EVERY_S = 2.0
 _BLIND_AFTER_S = 10.0
-"""Who has not read the heartbeats for so long (it stood still, or Redis was away) knows nothing of
-the time between: the others may have stood still with it."""
+"""A process that has not read the heartbeats for so long (it was suspended, or Redis was away)
+knows nothing of the time between: the others may have been suspended with it."""
 
-DEAD_MS = 1
-"""The heartbeat of a worker that was found dead; until it has another."""
+STALLED_MS = 1
+"""The heartbeat that marks a stalled worker, until the worker sends another."""
 
 # Sets the heartbeats of the workers ARGV[1], ARGV[3], ... that are still ARGV[2], ARGV[4], ...
 _MARK = f"""
 for i = 1, #ARGV, 2 do
   if redis.call('ZSCORE', KEYS[1], ARGV[i]) == ARGV[i + 1] then
-    redis.call('ZADD', KEYS[1], {DEAD_MS}, ARGV[i])
+    redis.call('ZADD', KEYS[1], {STALLED_MS}, ARGV[i])
   end
 end
 """
 
 
-class Silence:
-    """Who is silent: whose heartbeat was the same for ``SILENT_S``, by a steady clock of one's own.
+class Liveness:
+    """Which heartbeats have not changed for ``STALLED_AFTER_S``, by a monotonic clock.
 
-    What time a heartbeat says is not asked: it is that of Redis as its worker knows it, and when
-    that is stepped some hear of it seconds before others. Pure but for the clock.
+    The time within a heartbeat is ignored: it is Redis' time as its worker knows it, and after a
+    step of that clock some workers hear of it seconds before others. Pure but for the clock.
     """
 
-    def __init__(self, steady: Callable[[], float]) -> None:
-        self._steady = steady
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
         self._read_s = -math.inf
         self._since_s: dict[tuple[bytes, float], float] = {}
 
-    def of(self, heartbeats: Mapping[bytes, float]) -> dict[bytes, float]:
-        """Those that are silent, of all heartbeats of this moment by worker."""
-        now_s = self._steady()
-        known = self._since_s if now_s - self._read_s <= _BLIND_AFTER_S else {}
+    def stalled(self, heartbeats: Mapping[bytes, float]) -> dict[bytes, float]:
+        """The stalled ones among all current heartbeats by worker."""
+        now_s = self._monotonic()
+        previous = self._since_s if now_s - self._read_s <= _BLIND_AFTER_S else {}
         self._read_s = now_s
-        self._since_s = {beat: known.get(beat, now_s) for beat in heartbeats.items()}
-        return dict(b for b, since_s in self._since_s.items() if now_s - since_s >= SILENT_S)
+        self._since_s = {beat: previous.get(beat, now_s) for beat in heartbeats.items()}
+        return dict(b for b, since_s in self._since_s.items() if now_s - since_s >= STALLED_AFTER_S)
 
 
-class DeadWorkers:
-    """Finds dead workers in Redis. Threads may share it."""
+class StalledWorkers:
+    """Finds stalled workers in Redis and marks them. Safe to share between threads."""
 
     def __init__(
-        self, client: Redis, namespace: str, steady: Callable[[], float] = time.monotonic
+        self, client: Redis, namespace: str, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._client: Any = client
         self._key = f"{namespace}:__heartbeats__"
         self._mark = client.register_script(_MARK)
-        self._steady = steady
-        self._silence = Silence(steady)
+        self._monotonic = monotonic
+        self._liveness = Liveness(monotonic)
         self._reading = threading.Lock()
         self._read_next_s = -math.inf
-        self._look_next_s: dict[str, float] = {}
+        self._return_next_s: dict[str, float] = {}
 
-    def take_turn(self, queue_name: str) -> bool:
-        """Whether this look at a queue is to give back what workers marked as dead held of it.
+    def must_return(self, queue_name: str) -> bool:
+        """Whether this fetch from a queue is to return what marked workers held of it.
 
-        Marks those that were found dead now and then. Raises RedisError.
+        Also marks stalled workers now and then. Raises RedisError.
         """
-        now_s = self._steady()
-        if now_s < self._look_next_s.get(queue_name, -math.inf):
+        now_s = self._monotonic()
+        if now_s < self._return_next_s.get(queue_name, -math.inf):
             return False
-        self._mark_dead(now_s)
-        self._look_next_s[queue_name] = now_s + LOOK_EVERY_S
+        self._mark_stalled(now_s)
+        self._return_next_s[queue_name] = now_s + RETURN_EVERY_S
         return True
 
-    def _mark_dead(self, now_s: float) -> None:
+    def _mark_stalled(self, now_s: float) -> None:
         if now_s < self._read_next_s or not self._reading.acquire(blocking=False):
             return
         try:
             self._read_next_s = now_s + _READ_EVERY_S
-            found = self._client.zrange(self._key, 0, -1, withscores=True)
-            silent = self._silence.of(dict(found))
-            dead = {w: beat for w, beat in silent.items() if beat != DEAD_MS}
-            if dead:
-                self._mark(keys=[self._key], args=[x for w, b in dead.items() for x in (w, int(b))])
+            heartbeats = self._client.zrange(self._key, 0, -1, withscores=True)
+            stalled = self._liveness.stalled(dict(heartbeats))
+            unmarked = {w: beat for w, beat in stalled.items() if beat != STALLED_MS}
+            if unmarked:
+                arguments = [x for w, beat in unmarked.items() for x in (w, int(beat))]
+                self._mark(keys=[self._key], args=arguments)
         finally:
             self._reading.release()

@@ -1,4 +1,4 @@
-"""Messages that are queued again: those that failed, and those that somebody else is to do."""
+"""Queueing messages again: those that failed, and those that another worker is to process."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dramatiq.errors import Retry
 from dramatiq.middleware import Retries
 
 
-class HandedBack(Retry):
-    """Somebody else is to do it. That is no failure."""
+class Requeue(Retry):
+    """Another worker is to process the message. That is not a failure."""
 
 
-class RetriesOfFailures(Retries):
-    """Queues again what failed, so often and no more, and what was handed back however often."""
+class FailureRetries(Retries):
+    """Retries failed messages up to their limit; messages that are requeued do not count."""
 
     def after_process_message(
         self, broker: Any, message: Any, *, result: Any = None, exception: Any = None
     ) -> None:
-        if isinstance(exception, HandedBack):
-            # One more is counted in a moment.
+        if isinstance(exception, Requeue):
+            # Dramatiq is about to count one more.
             message.options["retries"] = message.options.get("retries", 0) - 1
         super().after_process_message(broker, message, result=result, exception=exception)  # type: ignore[no-untyped-call] # Dramatiq's

@@ -1,4 +1,4 @@
-"""Long work on the event loop, in turns: other requests get theirs in between."""
+"""Long work on the event loop that lets other requests run in between."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from monitor.domain.errors import Busy
 
 T = TypeVar("T")
 
-_TURN_S = 0.005
+_YIELD_AFTER_S = 0.005
 
 
-async def in_turns(items: Iterator[T]) -> AsyncIterator[T]:
-    """The same items; after 5 ms of work the event loop has its turn."""
+async def yield_to_loop(items: Iterator[T]) -> AsyncIterator[T]:
+    """The same items; after each 5 ms of work on them the event loop runs other tasks."""
     began = time.perf_counter()
     for item in items:
         yield item
-        if time.perf_counter() - began > _TURN_S:
+        if time.perf_counter() - began > _YIELD_AFTER_S:
             await asyncio.sleep(0)
             began = time.perf_counter()
 
 
 class Slots:
-    """How many requests of a kind that holds a database connection may run at once."""
+    """Limits concurrent requests of a kind that holds a database connection."""
 
-    def __init__(self, kind: str, most: int) -> None:
-        self._kind, self._most, self._taken = kind, most, 0
+    def __init__(self, kind: str, limit: int) -> None:
+        self._kind, self._limit, self._taken = kind, limit, 0
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """A slot for the length of a block. Raises Busy where all are taken."""
-        if self._taken >= self._most:
-            raise Busy(f"{self._most} {self._kind} are under way here already; try again later.")
+        """Take a slot for a block. Raises Busy if all are taken."""
+        if self._taken >= self._limit:
+            raise Busy(f"{self._limit} {self._kind} are already running here; try again later.")
         self._taken += 1
         try:
             yield

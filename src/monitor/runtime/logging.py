@@ -1,4 +1,4 @@
-"""Logging: structlog for our own lines and for every library's; JSON when not on a terminal."""
+"""Logging: structlog for our own lines and those of libraries; JSON unless on a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
-from monitor.runtime.terminal import harmless, one_line
+from monitor.runtime.terminal import escape_terminal, single_line
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -28,7 +28,7 @@ _MESSAGE_LIMIT = 300
 def configure(process: str, level: str = "info", stream: TextIO | None = None) -> None:
     """Send all logs of this process to ``stream`` (standard error), one line each.
 
-    ``process`` is bound to every line. Libraries speak from warnings on, below debug level.
+    ``process`` is bound to every line. Libraries log from warnings on, unless at debug level.
     """
     out = stream or sys.stderr
     handler = logging.StreamHandler(out)
@@ -53,9 +53,9 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def _shorten_dramatiq(record: logging.LogRecord) -> bool:
-    """Cut a text of Dramatiq's: it quotes messages whole, tens of kB. The exception stays.
+    """Shorten Dramatiq's lines: it quotes whole messages, tens of kB. The exception stays.
 
-    A filter of the handler, as a logger's own does not see what its children log.
+    A filter of the handler: a logger's own filter does not see what its children log.
     """
     if record.name.partition(".")[0] == "dramatiq":
         text = record.getMessage()
@@ -72,24 +72,24 @@ def _is_terminal(stream: Any) -> bool:
 def _formatter(*, terminal: bool) -> logging.Formatter:
     last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if terminal:
-        last += [_on_one_line, structlog.dev.ConsoleRenderer(exception_formatter=_traceback)]
+        last += [_single_lines, structlog.dev.ConsoleRenderer(exception_formatter=_traceback)]
     else:
         last += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=last)
 
 
-def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """What JSON does by itself: text of strangers neither ends the line nor steers the terminal."""
+def _single_lines(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape untrusted text: it neither ends the line nor controls the terminal, as in JSON."""
     return {
-        one_line(name): one_line(value) if isinstance(value, str) else value
+        single_line(name): single_line(value) if isinstance(value, str) else value
         for name, value in event.items()
     }
 
 
 def _traceback(out: TextIO, error: ExcInfo) -> None:
-    """Plain, as the rich kind prints local variables, and those may hold secrets; indented, so
-    that no line of a message can pass for one of the log."""
-    whole = io.StringIO()
-    structlog.dev.plain_traceback(whole, error)
-    for line in whole.getvalue().strip("\n").split("\n"):
-        out.write(f"\n  | {harmless(line)}")
+    """Plain, as the rich one prints local variables, which may hold secrets; indented, so that no
+    line of a message can pass for a log line."""
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, error)
+    for line in text.getvalue().strip("\n").split("\n"):
+        out.write(f"\n  | {escape_terminal(line)}")

@@ -14,20 +14,19 @@ from monitor.runtime.logging import get_logger
 log = get_logger(__name__)
 
 REGION_WORKER_NICENESS = 5
-"""It can use up any machine, and API, stores and mails must not be slow for that: where they share
-one, what people wait for has three times its weight."""
+"""A region worker can use up any machine. Where API, stores or central workers share it, they get
+three times the weight, so that people do not wait for checks."""
 
-_TRIES, _AGAIN_AFTER_S = 20, 0.1
-"""Linux takes one such change in a tenth of a second, whoever on the machine asks for it."""
+_ATTEMPTS, _RETRY_AFTER_S = 20, 0.1
+"""Linux accepts one such change every tenth of a second on the whole machine."""
 
 
 def lower_priority(niceness: int) -> None:
-    """Give this process, and the threads and children it makes from now on, at least this niceness.
+    """Give this process, and its future threads and children, at least this niceness.
 
-    Its session gets it, too, where this process leads it, or the one that made this one by
-    multiprocessing, as Dramatiq's main process makes its workers; see ``lower_session_priority``.
-    Where the system forbids it, a warning says so. Call it before there are threads: on Linux each
-    has a niceness of its own.
+    Its session gets it, too, if it is led by this process or by its multiprocessing parent (such
+    as Dramatiq's main process); see ``lower_session_priority``. If the system forbids it, a warning
+    is logged. Call it before starting threads: on Linux each has a niceness of its own.
     """
     try:
         if os.getpriority(os.PRIO_PROCESS, 0) < niceness:
@@ -42,10 +41,10 @@ def lower_priority(niceness: int) -> None:
 def lower_session_priority(niceness: int, of: int | str = "self") -> None:
     """Give the session of this process at least this niceness among sessions.
 
-    Linux shares the CPU out among sessions first, and a process's niceness counts for its part of
-    its own session's share alone (sched(7), "The autogroup feature"). There is nothing to do where
-    the feature is off, or the system is another. In a control group of the CPU controller, as of a
-    container or of a unit with a weight, sessions count for nothing.
+    Linux divides the CPU among sessions first; the niceness of a process only counts within the
+    share of its session (sched(7), "The autogroup feature"). Does nothing if the feature is off or
+    the system is not Linux. Within a control group of the CPU controller, as of a container or a
+    systemd unit with a weight, sessions do not count.
     """
     path = _path(of)
     try:
@@ -60,11 +59,11 @@ def lower_session_priority(niceness: int, of: int | str = "self") -> None:
 def set_session_priority(niceness: int, of: int | str = "self") -> None:
     """Give the session of this process this niceness among sessions. Raises OSError, ValueError."""
     path = _path(of)
-    for _ in range(_TRIES):
+    for _ in range(_ATTEMPTS):
         try:
             path.write_text(str(niceness), encoding="ascii")
         except BlockingIOError:
-            time.sleep(_AGAIN_AFTER_S)
+            time.sleep(_RETRY_AFTER_S)
         if _of_session(path) == niceness:
             return
     path.write_text(str(niceness), encoding="ascii")
@@ -75,7 +74,7 @@ def _path(of: int | str) -> Path:
 
 
 def _of_session(path: Path) -> int:
-    """From ``/autogroup-25 nice 0``. Raises FileNotFoundError where there is nothing in it."""
+    """From ``/autogroup-25 nice 0``. Raises FileNotFoundError if it is empty."""
     words = path.read_text(encoding="ascii").split()
     if not words:
         raise FileNotFoundError(path)
@@ -83,11 +82,11 @@ def _of_session(path: Path) -> int:
 
 
 def collect_garbage_rarely() -> None:
-    """To be called once all is imported and before the work begins.
+    """Call it once everything is imported and before the work begins.
 
-    Checks and requests leave few cycles behind, and looking for them after every 700 objects was
-    a quarter of a worker's time and the longest hold-ups of the API (docs/performance.md). What
-    was loaded until now is never looked at again.
+    Checks and requests leave few cycles behind, and collecting after every 700 objects took a
+    quarter of a worker's time and caused the longest pauses of the API (docs/performance.md).
+    What is loaded by now is never scanned again.
     """
     gc.collect()
     gc.freeze()
@@ -95,7 +94,7 @@ def collect_garbage_rarely() -> None:
 
 
 def raise_open_files_limit() -> int:
-    """Raise the soft limit to the hard one, as each socket is a file, and return it."""
+    """Raise the soft limit to the hard one, and return it: each socket is a file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,217 +1,289 @@
 """Settings: read once from the environment and `.env`, checked before anything starts.
 
-``TABLE`` is the one list of them; the README's table and `.env.example` are tested against it.
+``Settings`` declares each of them once. ``TABLE`` is made from it, and `.env.example`, the settings
+page of the documentation and `monitor settings` are made from ``TABLE`` (``settings_text.py``).
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, get_type_hints
 
 from dotenv import dotenv_values
 from msgspec import Struct
+from msgspec.structs import fields
 
 from monitor.domain.errors import SettingsError
-from monitor.runtime import settings_parsers as read
+from monitor.runtime import settings_parsers as parsers
 from monitor.runtime.settings_parsers import Network, Parser, region_name_ok
 
 __all__ = ["TABLE", "Setting", "Settings", "load", "raw_values", "region_name_ok"]
 
+log = logging.getLogger(__name__)
+"""Not structlog: before logs are set up, its lines would go to standard output."""
 
-class Setting(Struct, frozen=True):
-    """One setting: its environment variable, how to read it, and what it is for."""
 
-    name: str
-    parse: Parser
-    default: Any
+class Declared(Struct, frozen=True):
+    """What a setting's declaration says beside its name, type and default.
+
+    ``parser`` reads the text and knows its form and bounds. A ``secret`` is never shown and may
+    stand in a file that ``NAME_FILE`` names. ``old_names`` go on working, with a warning.
+    """
+
+    group: str
+    parser: Parser
     purpose: str
     secret: bool = False
+    old_names: tuple[str, ...] = ()
 
 
-TABLE: Final = (
-    Setting(
-        "DATABASE_URL",
-        read.postgres_url,
-        None,
-        "Postgres: API, central worker, migrations; region workers only without InfluxDB",
-        secret=True,
-    ),
-    Setting(
-        "REDIS_URL",
-        read.url("redis", "rediss", "unix"),
-        None,
-        "Redis: every process",
-        secret=True,
-    ),
-    Setting(
-        "INFLUXDB_URL",
-        read.plain_url("http", "https"),
-        None,
-        "InfluxDB 1.8, 2.x or 3 Core; without it ticks are kept in Postgres",
-    ),
-    Setting(
-        "INFLUXDB_TOKEN",
-        read.text,
-        None,
-        "its token; for InfluxDB 1.x `user:password`",
-        secret=True,
-    ),
-    Setting("INFLUXDB_ORG", read.text, None, "its organisation (2.x)"),
-    Setting("INFLUXDB_BUCKET", read.text, "website_ticks", "bucket (2.x) or database (1.x, 3)"),
-    Setting("SMTP_HOST", read.text, None, "mail server: central worker"),
-    Setting("SMTP_PORT", read.integer(1, 65_535), 587, "its port"),
-    Setting("SMTP_USER", read.text, None, "log in as, if the server wants it"),
-    Setting("SMTP_PASS", read.text, None, "password of SMTP_USER", secret=True),
-    Setting(
-        "SMTP_TLS",
-        read.one_of("starttls", "tls", "none"),
-        "starttls",
-        "`starttls`, `tls` (from the first byte, usually port 465) or `none`",
-    ),
-    Setting("SMTP_FROM", read.mail_address, "monitor@localhost", "sender of the mails"),
-    Setting(
-        "ALERT_EMAIL_TO",
-        read.mail_addresses,
-        (),
-        "recipients where a website names none, with commas",
-    ),
-    Setting(
-        "MONITOR_ENCRYPTION_KEYS",
-        read.fernet_keys,
-        (),
-        "encrypts request headers and bodies at rest: API and region workers; the first key "
-        "encrypts, all decrypt, with commas; `monitor secrets key` makes one",
-        secret=True,
-    ),
-    Setting("MONITOR_REGION", read.region, None, "serve only this region's checks"),
-    Setting("MONITOR_API_HOST", read.text, "127.0.0.1", "address the API listens on"),
-    Setting("MONITOR_API_PORT", read.integer(1, 65_535), 8000, "port the API listens on"),
-    Setting(
-        "MONITOR_CORS_ORIGINS",
-        read.origins,
-        (),
-        "origins whose pages may ask the API, like `https://status.example.com`, with commas",
-    ),
-    Setting(
-        "MONITOR_KEY_REQUESTS_PER_MINUTE",
-        read.integer(0, 10_000_000),
-        6000,
-        "requests that one API key may make, counted over all API processes; 0: any number",
-    ),
-    Setting(
-        "MONITOR_WRONG_KEYS_PER_MINUTE",
-        read.integer(0, 1_000_000),
-        30,
-        "wrong API keys that one address may try at one API process; 0: any number",
-    ),
-    Setting(
-        "MONITOR_METRICS_PORT",
-        read.integer(1, 65_472),
-        None,
-        "worker and scheduler processes serve /metrics, each on the first free port from this one "
-        "on, of 64; unset: none do (the API always does, on its own port)",
-    ),
-    Setting("MONITOR_METRICS_HOST", read.text, "127.0.0.1", "address they serve it on"),
-    Setting(
-        "MONITOR_URL",
-        read.plain_url("http", "https"),
-        None,
-        "where `monitor import` and `monitor export` find the API",
-    ),
-    Setting("MONITOR_API_KEY", read.text, None, "the API key they send", secret=True),
-    Setting("MONITOR_DATA_DIR", Path, Path(".monitor"), "everything of `make up`"),
-    Setting(
-        "MONITOR_DNS_SERVERS",
-        read.dns_servers,
-        (),
-        "DNS servers for checks, `address` or `address:port` with commas; else the system's",
-    ),
-    Setting(
-        "MONITOR_REFERENCES",
-        read.addresses,
-        (),
-        "host:port of servers that always answer, with commas: where none does, the region "
-        "has lost its network and measures nothing",
-    ),
-    Setting(
-        "MONITOR_ALLOW_NETWORKS",
-        read.networks,
-        (),
-        "private networks that may be checked all the same, like `10.0.0.0/8`, with commas",
-    ),
-    Setting(
-        "MONITOR_CONCURRENCY",
-        read.integer(1, 50_000),
-        2000,
-        "checks under way at once in one worker process",
-    ),
-    Setting("MONITOR_BATCH_SIZE", read.integer(1, 5000), 500, "websites in one batch, about"),
-    Setting("MONITOR_RAW_DAYS", read.integer(4, 3650), 30, "days that raw ticks are kept"),
-    Setting(
-        "MONITOR_ROLLUP_DAYS", read.integer(90, 3650), 400, "days that hourly roll-ups are kept"
-    ),
-    Setting("MONITOR_AUDIT_DAYS", read.integer(1, 36_500), 400, "days that the audit log is kept"),
-    Setting(
-        "MONITOR_TICK_BUFFER_BYTES",
-        read.integer(0, 2**40),
-        64 * 2**20,
-        "bytes of Redis for ticks that the tick store would not take; the oldest go first",
-    ),
-    Setting(
-        "MONITOR_LOG_LEVEL", read.one_of("debug", "info", "warning", "error"), "info", "least level"
-    ),
-)
+class Setting(Struct, frozen=True):
+    """One setting: its environment variable, its default, and what its declaration says."""
+
+    name: str
+    default: Any
+    declared: Declared
+
+    @property
+    def purpose(self) -> str:
+        return self.declared.purpose
+
+    @property
+    def secret(self) -> bool:
+        return self.declared.secret
+
+    @property
+    def file_name(self) -> str | None:
+        """The variable that names a file with this setting in it; secrets alone have one."""
+        return f"{self.name}_FILE" if self.secret else None
+
+    def default_text(self) -> str:
+        """The default as one would write it; empty where there is none."""
+        return "" if self.default in {None, ()} else str(self.default)
+
+
+_STORES = "Stores"
+_MAIL = "E-mail"
+_SECRETS = "Secrets"
+_API = "API"
+_CHECKS = "Checks"
+_RETENTION = "Retention"
+_METRICS = "Logs and metrics"
+_LOCAL = "Command line and local stack"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """All settings, named as in the environment but in lower case; see ``TABLE``."""
+    """All settings, named as in the environment but in lower case."""
 
-    database_url: str | None
-    redis_url: str | None
-    influxdb_url: str | None
-    influxdb_token: str | None
-    influxdb_org: str | None
-    influxdb_bucket: str
-    smtp_host: str | None
-    smtp_port: int
-    smtp_user: str | None
-    smtp_pass: str | None
-    smtp_tls: str
-    smtp_from: str
-    alert_email_to: tuple[str, ...]
-    monitor_encryption_keys: tuple[str, ...]
-    monitor_region: str | None
-    monitor_api_host: str
-    monitor_api_port: int
-    monitor_cors_origins: tuple[str, ...]
-    monitor_key_requests_per_minute: int
-    monitor_wrong_keys_per_minute: int
-    monitor_metrics_port: int | None
-    monitor_metrics_host: str
-    monitor_url: str | None
-    monitor_api_key: str | None
-    monitor_data_dir: Path
-    monitor_dns_servers: tuple[str, ...]
-    monitor_references: tuple[tuple[str, int], ...]
-    monitor_allow_networks: tuple[Network, ...]
-    monitor_concurrency: int
-    monitor_batch_size: int
-    monitor_raw_days: int
-    monitor_rollup_days: int
-    monitor_audit_days: int
-    monitor_tick_buffer_bytes: int
-    monitor_log_level: str
+    database_url: Annotated[
+        str | None,
+        Declared(
+            _STORES,
+            parsers.postgres_url,
+            "Postgres: API, central worker, migrations; region workers only without InfluxDB",
+            secret=True,
+        ),
+    ] = None
+    redis_url: Annotated[
+        str | None,
+        Declared(
+            _STORES, parsers.url("redis", "rediss", "unix"), "Redis: every process", secret=True
+        ),
+    ] = None
+    influxdb_url: Annotated[
+        str | None,
+        Declared(
+            _STORES,
+            parsers.plain_url("http", "https"),
+            "InfluxDB 1.8, 2.x or 3 Core; without it ticks are kept in Postgres",
+        ),
+    ] = None
+    influxdb_token: Annotated[
+        str | None,
+        Declared(
+            _STORES,
+            parsers.text,
+            "InfluxDB token; for InfluxDB 1.x `user:password`",
+            secret=True,
+        ),
+    ] = None
+    influxdb_org: Annotated[
+        str | None, Declared(_STORES, parsers.text, "InfluxDB organisation (2.x)")
+    ] = None
+    influxdb_bucket: Annotated[
+        str, Declared(_STORES, parsers.text, "InfluxDB bucket (2.x) or database (1.x, 3)")
+    ] = "website_ticks"
+    smtp_host: Annotated[
+        str | None, Declared(_MAIL, parsers.text, "mail server: central worker")
+    ] = None
+    smtp_port: Annotated[
+        int, Declared(_MAIL, parsers.integer(1, 65_535), "port of the mail server")
+    ] = 587
+    smtp_user: Annotated[
+        str | None, Declared(_MAIL, parsers.text, "user name, where the mail server wants one")
+    ] = None
+    smtp_pass: Annotated[
+        str | None, Declared(_MAIL, parsers.text, "password of SMTP_USER", secret=True)
+    ] = None
+    smtp_tls: Annotated[
+        str,
+        Declared(
+            _MAIL,
+            parsers.one_of("starttls", "tls", "none"),
+            "`starttls`, `tls` (from the first byte, usually port 465) or `none`",
+        ),
+    ] = "starttls"
+    smtp_from: Annotated[str, Declared(_MAIL, parsers.mail_address, "sender of alert e-mails")] = (
+        "monitor@localhost"
+    )
+    alert_email_to: Annotated[
+        tuple[str, ...],
+        Declared(
+            _MAIL,
+            parsers.mail_addresses,
+            "recipients for websites that name none, separated by commas",
+        ),
+    ] = ()
+    monitor_encryption_keys: Annotated[
+        tuple[str, ...],
+        Declared(
+            _SECRETS,
+            parsers.fernet_keys,
+            "encrypts request headers and bodies at rest: API and region workers; the first key "
+            "encrypts, all decrypt, separated by commas; `monitor secrets key` makes one",
+            secret=True,
+        ),
+    ] = ()
+    monitor_region: Annotated[
+        str | None, Declared(_CHECKS, parsers.region, "serve only this region's checks")
+    ] = None
+    monitor_api_host: Annotated[str, Declared(_API, parsers.text, "address the API listens on")] = (
+        "127.0.0.1"
+    )
+    monitor_api_port: Annotated[
+        int, Declared(_API, parsers.integer(1, 65_535), "port the API listens on")
+    ] = 8000
+    monitor_cors_origins: Annotated[
+        tuple[str, ...],
+        Declared(
+            _API,
+            parsers.origins,
+            "origins whose pages may call the API, like `https://status.example.com`, separated "
+            "by commas",
+        ),
+    ] = ()
+    monitor_key_requests_per_minute: Annotated[
+        int,
+        Declared(
+            _API,
+            parsers.integer(0, 10_000_000),
+            "requests allowed to one API key, counted over all API processes; 0: unlimited",
+        ),
+    ] = 6000
+    monitor_wrong_keys_per_minute: Annotated[
+        int,
+        Declared(
+            _API,
+            parsers.integer(0, 1_000_000),
+            "wrong API keys allowed to one address at one API process; 0: unlimited",
+        ),
+    ] = 30
+    monitor_metrics_port: Annotated[
+        int | None,
+        Declared(
+            _METRICS,
+            parsers.integer(1, 65_472),
+            "worker and scheduler processes serve /metrics, each on the first free of the 64 ports "
+            "from this one on; unset: none do (the API always does, on its own port)",
+        ),
+    ] = None
+    monitor_metrics_host: Annotated[
+        str, Declared(_METRICS, parsers.text, "address they serve /metrics on")
+    ] = "127.0.0.1"
+    monitor_url: Annotated[
+        str | None,
+        Declared(
+            _LOCAL,
+            parsers.plain_url("http", "https"),
+            "URL of the API for `monitor import` and `monitor export`",
+        ),
+    ] = None
+    monitor_api_key: Annotated[
+        str | None, Declared(_LOCAL, parsers.text, "API key that they send", secret=True)
+    ] = None
+    monitor_data_dir: Annotated[
+        Path, Declared(_LOCAL, parsers.path, "directory that holds everything of `make up`")
+    ] = Path(".monitor")
+    monitor_dns_servers: Annotated[
+        tuple[str, ...],
+        Declared(
+            _CHECKS,
+            parsers.dns_servers,
+            "DNS servers for checks, `address` or `address:port`, separated by commas; unset: the "
+            "system's",
+        ),
+    ] = ()
+    monitor_connectivity_targets: Annotated[
+        tuple[tuple[str, int], ...],
+        Declared(
+            _CHECKS,
+            parsers.addresses,
+            "`host:port` of servers that always answer, separated by commas: when none does, the "
+            "region has lost its network and measures nothing",
+            old_names=("MONITOR_REFERENCES",),
+        ),
+    ] = ()
+    monitor_allow_networks: Annotated[
+        tuple[Network, ...],
+        Declared(
+            _CHECKS,
+            parsers.networks,
+            "private networks that may be checked, like `10.0.0.0/8`, separated by commas",
+        ),
+    ] = ()
+    monitor_concurrency: Annotated[
+        int,
+        Declared(_CHECKS, parsers.integer(1, 50_000), "concurrent checks of one worker process"),
+    ] = 2000
+    monitor_batch_size: Annotated[
+        int, Declared(_CHECKS, parsers.integer(1, 5000), "approximate number of websites a batch")
+    ] = 500
+    monitor_raw_days: Annotated[
+        int, Declared(_RETENTION, parsers.integer(4, 3650), "days that raw ticks are kept")
+    ] = 30
+    monitor_rollup_days: Annotated[
+        int, Declared(_RETENTION, parsers.integer(90, 3650), "days that hourly roll-ups are kept")
+    ] = 400
+    monitor_audit_days: Annotated[
+        int, Declared(_RETENTION, parsers.integer(1, 36_500), "days that the audit log is kept")
+    ] = 400
+    monitor_tick_buffer_bytes: Annotated[
+        int,
+        Declared(
+            _RETENTION,
+            parsers.integer(0, 2**40),
+            "bytes of Redis for ticks that the tick store did not take; the oldest go first",
+        ),
+    ] = 64 * 2**20
+    monitor_log_level: Annotated[
+        str,
+        Declared(
+            _METRICS, parsers.one_of("debug", "info", "warning", "error"), "minimum log level"
+        ),
+    ] = "info"
 
     def __repr__(self) -> str:
         """Without values: some are secrets."""
         return "Settings(...)"
 
     def need(self, name: str) -> str:
-        """The value of a setting this process cannot do without.
+        """The value of a setting that this process cannot run without.
 
-        Raises SettingsError naming it where it is missing.
+        Raises SettingsError naming the setting where it is not set.
         """
         value = getattr(self, name.lower())
         if not value:
@@ -220,14 +292,26 @@ class Settings(Struct, frozen=True, kw_only=True):
         return str(value)
 
 
+def _table() -> tuple[Setting, ...]:
+    hints = get_type_hints(Settings, include_extras=True)
+    return tuple(
+        Setting(field.name.upper(), field.default, hints[field.name].__metadata__[0])
+        for field in fields(Settings)
+    )
+
+
+TABLE: Final = _table()
+"""All settings, in the order of their declaration."""
+
+
 def load(environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> Settings:
     """Read and check all settings; see ``raw_values``.
 
     Raises SettingsError, one sentence naming the setting, where a value is malformed or
     contradicts another, or ``env_file`` cannot be read.
     """
-    found = raw_values(environ, env_file)
-    settings = Settings(**{s.name.lower(): _read(s, found.get(s.name)) for s in TABLE})
+    values = raw_values(environ, env_file)
+    settings = Settings(**{s.name.lower(): _parse(s, values.get(s.name)) for s in TABLE})
     _check_together(settings)
     return settings
 
@@ -237,26 +321,48 @@ def raw_values(
 ) -> dict[str, str]:
     """The settings that are set, as text by name. The environment wins over ``env_file``.
 
-    An empty value counts as unset; one in the environment hides what ``env_file`` says. A secret
-    may stand in a file that NAME_FILE names, as containers are given theirs. Raises SettingsError
-    where that cannot be read.
+    An empty value counts as unset; one in the environment hides that of ``env_file``. A secret may
+    stand in a file that NAME_FILE names, as containers are given theirs. Raises SettingsError
+    where that file cannot be read.
     """
-    found = _read_file(env_file) | dict(os.environ if environ is None else environ)
-    return {s.name: value for s in TABLE if (value := _given(s, found))}
+    environment = dict(os.environ if environ is None else environ)
+    variables = _renamed(_read_file(env_file)) | _renamed(environment)
+    return {s.name: value for s in TABLE if (value := _value(s, variables))}
 
 
-def _given(setting: Setting, found: Mapping[str, str | None]) -> str | None:
-    name, value = f"{setting.name}_FILE", found.get(setting.name)
-    path = found.get(name) if setting.secret else None
+def _renamed(variables: Mapping[str, str | None]) -> dict[str, str | None]:
+    """These variables with settings of an old name under their new one, which wins if both are."""
+    renamed = dict(variables)
+    for setting in TABLE:
+        for old_name in setting.declared.old_names:
+            if renamed.get(old_name) and not renamed.get(setting.name):
+                renamed[setting.name] = renamed[old_name]
+                _warn_of_old_name(old_name, setting.name)
+    return renamed
+
+
+@cache
+def _warn_of_old_name(old_name: str, name: str) -> None:
+    """Once a process: some commands read the settings more than once."""
+    log.warning("%s is now called %s; the old name still works. Rename it.", old_name, name)
+
+
+def _value(setting: Setting, variables: Mapping[str, str | None]) -> str | None:
+    value = variables.get(setting.name)
+    path = variables.get(setting.file_name) if setting.file_name else None
     if not path:
         return value
     if value:
-        raise SettingsError(f"{setting.name} and {name} are both set: set one of them.")
+        raise SettingsError(
+            f"{setting.name} and {setting.file_name} are both set: set one of them."
+        )
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
-        raise SettingsError(f"{name} names {path}, which cannot be read: {why}.") from None
+        raise SettingsError(
+            f"{setting.file_name} names {path}, which cannot be read: {why}."
+        ) from None
 
 
 def _read_file(path: Path) -> dict[str, str | None]:
@@ -270,14 +376,14 @@ def _read_file(path: Path) -> dict[str, str | None]:
         raise SettingsError(f"{path} cannot be read: {error}.") from None
 
 
-def _read(setting: Setting, raw: str | None) -> Any:
-    if raw is None:
+def _parse(setting: Setting, text: str | None) -> Any:
+    if text is None:
         return setting.default
     try:
-        return setting.parse(raw)
+        return setting.declared.parser(text)
     except ValueError as error:
         # "a user or password" is refused in a URL: then it must not be shown either.
-        shown = "" if setting.secret or "@" in raw else f" (it is {raw!r})"
+        shown = "" if setting.secret or "@" in text else f" (it is {text!r})"
         raise SettingsError(f"{setting.name} {error}{shown}.") from None
 
 

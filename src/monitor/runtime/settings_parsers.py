@@ -8,19 +8,44 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from msgspec import Struct
+
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=")
 
-Parser = Callable[[str], Any]
 Network = IPv4Network | IPv6Network
+
+
+class Parser(Struct, frozen=True):
+    """Reads a setting's text. ``form`` says to people what the text is, bounds included."""
+
+    form: str
+    read: Callable[[str], Any]
+
+    def __call__(self, value: str) -> Any:
+        """The value. Raises ValueError, "must be ...", where the text is malformed."""
+        return self.read(value)
+
+
+def parser(form: str) -> Callable[[Callable[[str], Any]], Parser]:
+    """Make a parser of a function that reads this form."""
+    return lambda read: Parser(form, read)
+
 
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
+@parser("text")
 def text(value: str) -> str:
     return value
+
+
+@parser("a path")
+def path(value: str) -> Path:
+    return Path(value)
 
 
 def url(*schemes: str) -> Parser:
@@ -29,14 +54,19 @@ def url(*schemes: str) -> Parser:
     def parse(value: str) -> str:
         parts = _split(value)
         if parts.scheme not in schemes:
-            raise ValueError(f"must start with {' or '.join(s + '://' for s in schemes)}")
+            raise ValueError(f"must start with {_schemes(schemes)}")
         if not (parts.path if parts.scheme == "unix" else parts.hostname):
             raise ValueError("must name a host")
         return value
 
-    return parse
+    return Parser(f"a URL that starts with {_schemes(schemes)}", parse)
 
 
+def _schemes(schemes: tuple[str, ...]) -> str:
+    return " or ".join(f"{scheme}://" for scheme in schemes)
+
+
+@parser("a URL that starts with postgresql:// or postgres://")
 def postgres_url(value: str) -> str:
     """A libpq URL; its host may stand in the query, as one does that is a socket's directory."""
     parts = _split(value)
@@ -49,14 +79,15 @@ def postgres_url(value: str) -> str:
 
 def plain_url(*schemes: str) -> Parser:
     """A URL that is shown to people and so must not hold a password."""
+    whole = url(*schemes)
 
     def parse(value: str) -> str:
-        url(*schemes)(value)
+        whole(value)
         if "@" in _split(value).netloc:
             raise ValueError("must not hold a user or password: there is a setting for them")
         return value
 
-    return parse
+    return Parser(f"{whole.form}, without user and password", parse)
 
 
 def _split(value: str) -> SplitResult:
@@ -72,25 +103,30 @@ def _split(value: str) -> SplitResult:
     return parts
 
 
-def integer(least: int, most: int) -> Parser:
+def integer(minimum: int, maximum: int) -> Parser:
+    form = f"a whole number from {minimum} to {maximum}"
+
     def parse(value: str) -> int:
         digits = value.strip()
-        if not (digits.isascii() and digits.isdecimal()) or not least <= int(digits) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
+        if not (digits.isascii() and digits.isdecimal()) or not minimum <= int(digits) <= maximum:
+            raise ValueError(f"must be {form}")
         return int(digits)
 
-    return parse
+    return Parser(form, parse)
 
 
 def one_of(*words: str) -> Parser:
+    form = f"one of {', '.join(words)}"
+
     def parse(value: str) -> str:
         if value not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
+            raise ValueError(f"must be {form}")
         return value
 
-    return parse
+    return Parser(form, parse)
 
 
+@parser("1 to 32 of a-z, 0-9 and -, starting with a letter")
 def region(value: str) -> str:
     if not region_name_ok(value):
         raise ValueError("must be 1 to 32 of a-z, 0-9 and -, starting with a letter")
@@ -104,21 +140,24 @@ def region_name_ok(value: str) -> bool:
     return ascii_ok and len(value) <= 32 and value[0].isalpha()
 
 
+@parser("an e-mail address")
 def mail_address(value: str) -> str:
     """Looks like ``someone@somewhere``; only a mail server knows more."""
     name, at, host = value.rpartition("@")
     if not (name and at and host) or any(c.isspace() or not c.isprintable() for c in value):
-        raise ValueError("must be a mail address")
+        raise ValueError("must be an e-mail address")
     return value
 
 
+@parser("e-mail addresses, separated by commas")
 def mail_addresses(value: str) -> tuple[str, ...]:
     try:
         return tuple(mail_address(word) for word in _words(value))
     except ValueError:
-        raise ValueError("must be mail addresses with commas between them") from None
+        raise ValueError("must be e-mail addresses, separated by commas") from None
 
 
+@parser("IP addresses, each with or without :port, separated by commas")
 def dns_servers(value: str) -> tuple[str, ...]:
     """``192.0.2.1``, ``192.0.2.1:53``, ``2001:db8::1`` or ``[2001:db8::1]:53``, with commas."""
     words = _words(value)
@@ -127,7 +166,7 @@ def dns_servers(value: str) -> tuple[str, ...]:
             ip_address(_without_port(word))
     except ValueError:
         raise ValueError(
-            "must be IP addresses, each with or without :port, with commas between them"
+            "must be IP addresses, each with or without :port, separated by commas"
         ) from None
     return words
 
@@ -138,8 +177,9 @@ def _without_port(word: str) -> str:
     return word
 
 
+@parser("host:port, several of them separated by commas")
 def addresses(value: str) -> tuple[tuple[str, int], ...]:
-    """``host:port`` with commas between them; an IPv6 address stands in brackets."""
+    """``host:port``, separated by commas; an IPv6 address stands in brackets."""
     return tuple(_address(word) for word in _words(value))
 
 
@@ -147,10 +187,11 @@ def _address(value: str) -> tuple[str, int]:
     host, _, port = value.rpartition(":")
     digits = port.isascii() and port.isdecimal()
     if not host or not digits or not 0 < int(port) < 65_536:
-        raise ValueError("must be host:port, several of them with commas")
+        raise ValueError("must be host:port, several of them separated by commas")
     return host.strip("[]"), int(port)
 
 
+@parser("origins, separated by commas")
 def origins(value: str) -> tuple[str, ...]:
     """``https://a.example,http://localhost:3000``, as browsers write them (RFC 6454, 6.2)."""
     return tuple(_origin(word) for word in _words(value))
@@ -168,20 +209,22 @@ def _origin(word: str) -> str:
     return word
 
 
+@parser("keys, separated by commas")
 def fernet_keys(value: str) -> tuple[str, ...]:
     """Keys of 32 bytes in URL-safe base64, with commas."""
     words = _words(value)
     if not words or not all(_FERNET_KEY.fullmatch(word) for word in words):
-        raise ValueError("must be keys as `monitor secrets key` makes them, with commas")
+        raise ValueError("must be keys as `monitor secrets key` makes them, separated by commas")
     return words
 
 
+@parser("networks like 10.0.0.0/8, separated by commas")
 def networks(value: str) -> tuple[Network, ...]:
     """``10.0.0.0/8,fd00::/8``: networks without bits set behind their prefix."""
     try:
         return tuple(ip_network(word) for word in _words(value))
     except ValueError:
-        raise ValueError("must be networks like 10.0.0.0/8, with commas between them") from None
+        raise ValueError("must be networks like 10.0.0.0/8, separated by commas") from None
 
 
 def _words(value: str) -> tuple[str, ...]:

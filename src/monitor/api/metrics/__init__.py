@@ -1,1 +1,1 @@
-"""What the API counts and shows."""
+"""The metrics of the API."""

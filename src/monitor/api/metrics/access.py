@@ -1,4 +1,4 @@
-"""Counting those who were not let in."""
+"""Counts refused requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from monitor.domain.access import Refusal
 
 
 class AccessMetrics:
-    """Counters in a registry; each series is there from the start, at 0."""
+    """Counters in a registry; each series exists from the start, at 0."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._unauthenticated = Counter(
@@ -25,9 +25,9 @@ class AccessMetrics:
             self._limited.labels(limit)
 
     def unauthenticated(self, reason: Refusal) -> None:
-        """Somebody had no key, or none that works."""
+        """Count a request without a valid key."""
         self._unauthenticated.labels(reason.value).inc()
 
     def limited(self, limit: str) -> None:
-        """Somebody had too many ``requests`` or ``wrong_keys``."""
+        """Count a request over the limit of ``requests`` or ``wrong_keys``."""
         self._limited.labels(limit).inc()

@@ -21,15 +21,15 @@ from monitor.storage.redis.regions import (
 )
 
 RINGS_NAMED = 20
-"""A region's largest rings have a series each, the others one together: intervals are what
-people type, and may be any of 86,000."""
+"""A region's largest rings have a series each, the others share one: intervals are chosen by users
+and may be any of 86,000."""
 
 _REGION = ("region",)
 _RESULTS = {"up": CHECKED_UP, "down": CHECKED_DOWN, "not_measured": NOT_MEASURED}
 
 
 class InstallationMetrics(Collector):
-    """One look at the installation, as a collector."""
+    """A snapshot of the installation, as a collector."""
 
     def __init__(self, seen: Installation) -> None:
         self._seen = seen
@@ -136,7 +136,7 @@ def _checks(regions: list[RegionView]) -> Iterator[Metric]:
          for r in regions for result, name in _RESULTS.items()],
     )  # fmt: skip
     dropped = {
-        "dropped_batches": (DROPPED_BATCHES, "Batches nobody made in time."),
+        "dropped_batches": (DROPPED_BATCHES, "Batches that no worker processed in time."),
         "dropped_tick_chunks": (DROPPED_TICKS, "Chunks of kept ticks that went for newer ones."),
     }
     for metric, (name, help_text) in dropped.items():

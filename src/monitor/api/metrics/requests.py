@@ -1,4 +1,4 @@
-"""Counting the requests of this process: around the whole application, what no route took too."""
+"""Counts the requests of this process, around the whole application: unrouted ones, too."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class RequestMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._seconds = Histogram(
             "monitor_http_request_duration_seconds",
-            "Requests by route, from the first byte of the head to the last of the answer.",
+            "Requests by route, from the first byte of the head to the last of the response.",
             ("route", "method", "status"),
             buckets=_BUCKETS_S,
             registry=registry,
         )
 
-    def around(self, app: ASGIApp) -> ASGIApp:
-        """The same application, counted."""
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        """The same application, with its requests counted."""
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != ScopeType.HTTP:
@@ -47,8 +47,8 @@ class RequestMetrics:
         return counted
 
     def _observe(self, scope: Scope, status: str, took_s: float) -> None:
-        # What was not routed has no template, and its path is whatever somebody tried.
+        # An unrouted request has no template, and its path may be anything.
         route = scope.get("path_template") or "unmatched"
         method = str(scope.get("method"))
-        known = method if method in _METHODS else "other"
-        self._seconds.labels(route, known, status).observe(took_s)
+        label = method if method in _METHODS else "other"
+        self._seconds.labels(route, label, status).observe(took_s)

@@ -67,7 +67,7 @@ async def revoke_key(key_id: FromPath[UUID], deps: Deps) -> None:
     await keys.revoke_key(deps.pool, key_id)
 
 
-def _made(made: keys.MadeKey) -> Response[schemas_keys.MadeKey]:
+def _made(made: keys.CreatedKey) -> Response[schemas_keys.MadeKey]:
     shown = schemas_keys.MadeKey(**asdict(made.info), key=made.text)
     return Response(shown, headers={"Location": f"/keys/{made.info.id}"})
 

@@ -8,6 +8,11 @@ import time
 from collections.abc import Sequence
 
 from monitor.runtime import tasks
+from monitor.runtime.logging import get_logger
+
+_ERRORS = tasks.ErrorLog(
+    get_logger(__name__), failed="network.probe_failed", unavailable="network.probe_failed"
+)
 
 
 class ConnectivityProbe:
@@ -81,9 +86,12 @@ class ConnectivityProbe:
 
     async def _probe_until_online(self) -> None:
         """Probe until the network is back, so that it is known since when."""
-        while not self._online:
+
+        async def probe_later() -> None:
             await asyncio.sleep(self._interval_s)  # nothing announces a network: it must be probed
             await self._probe()
+
+        await tasks.run_forever(probe_later, _ERRORS, until=lambda: self._online)
 
     async def close(self) -> None:
         await tasks.end(*(t for t in (self._recovery, self._probing) if t is not None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Coroutine
 from typing import Any
 
 import uvloop
@@ -13,7 +14,7 @@ from monitor.runtime import process
 
 
 class _Thread(EventLoopThread):
-    """A second SIGTERM makes a worker call sys.exit: a thread that is no daemon would hang it."""
+    """A daemon: a second SIGTERM makes a worker call sys.exit, which other threads would hang."""
 
     def __init__(self) -> None:
         super().__init__(logging.getLogger(__name__))
@@ -37,3 +38,10 @@ class EventLoop(Middleware):
         if thread is not None:
             thread.stop()  # type: ignore[no-untyped-call] # Dramatiq's
             set_event_loop_thread(None)
+
+
+def run_on_event_loop(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on the worker's event loop, from another thread, and wait for its end."""
+    thread = get_event_loop_thread()
+    assert thread is not None
+    thread.run_coroutine(coroutine)

@@ -1,4 +1,4 @@
-"""Counting the messages of a worker process, by actor."""
+"""Counts the messages of a worker process, by actor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.
 
 
 class MessageMetrics(Middleware):
-    """Counts messages and the time that the worker's threads were held by them."""
+    """Counts messages and the time that they occupied the worker's threads."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.threads = 1
@@ -22,15 +22,15 @@ class MessageMetrics(Middleware):
         self._begun: dict[str, float] = {}
         self._held_s = 0.0
         self._ended = Counter(
-            "monitor_messages", "Messages worked on: done, failed, handed_back or skipped.",
+            "monitor_messages", "Messages processed: done, failed, handed_back or skipped.",
             ("actor", "outcome"), registry=registry,
         )  # fmt: skip
         self._seconds = Histogram(
-            "monitor_message_duration_seconds", "How long a message held a thread.",
+            "monitor_message_duration_seconds", "How long a message occupied a thread.",
             ("actor",), buckets=_BUCKETS_S, registry=registry,
         )  # fmt: skip
         self._in_progress = Gauge(
-            "monitor_messages_in_progress", "Messages being worked on; of check_batch: batches.",
+            "monitor_messages_in_progress", "Messages in progress; of check_batch: batches.",
             ("actor",), registry=registry,
         )  # fmt: skip
         self._queued = Counter(
@@ -39,7 +39,7 @@ class MessageMetrics(Middleware):
         )  # fmt: skip
 
     def held_s(self) -> float:
-        """Seconds that threads were held by messages, those under way included, summed."""
+        """Sum of the seconds that messages occupied threads, those in progress included."""
         with self._lock:
             now = time.monotonic()
             return self._held_s + sum(now - begun for begun in self._begun.values())

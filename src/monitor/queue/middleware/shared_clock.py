@@ -1,4 +1,4 @@
-"""Dramatiq and periodiq by the time of the installation instead of the host's."""
+"""Dramatiq and periodiq go by the time of the installation instead of the host's."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SKIP_AFTER_S = 55
 _QUEUED_S = "queued_s"
 
 
-class KeepTime(Middleware):
-    """Lets delayed messages and periodic messages go by one clock.
+class SharedClockMiddleware(Middleware):
+    """Makes delayed and periodic messages go by one clock.
 
-    A worker of a host that is an hour ahead would else make all delayed messages due at once and
+    Otherwise a worker whose host is an hour ahead would make all delayed messages due at once and
     skip what the scheduler sends; one that is behind would hold back messages for an hour.
     """
 
@@ -27,12 +27,12 @@ class KeepTime(Middleware):
         self._clock = clock
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
-        # The two places where Dramatiq compares times that travel; it has no other way in.
+        # The two places where Dramatiq compares times of other hosts; it offers no other way.
         dramatiq.worker.current_millis = self._clock.now_ms  # type: ignore[attr-defined]
         dramatiq.brokers.redis.current_millis = self._clock.now_ms  # type: ignore[attr-defined]
 
     def before_enqueue(self, broker: Any, message: Any, delay: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
-        """A periodic message is dated by Redis when the scheduler sends it."""
+        """Date a periodic message by Redis when the scheduler sends it."""
         if "scheduled_at" in message.options:
             seconds, micros = broker.client.time()
             message.options[_QUEUED_S] = seconds + micros / 1e6

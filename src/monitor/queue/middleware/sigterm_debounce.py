@@ -1,9 +1,9 @@
-"""A worker that is told to end, and at once again, ends as if it was told once.
+"""A second SIGTERM right after the first one does not end a worker at once.
 
 A signal to a whole process group (a shell's `kill %1`, `timeout`, systemd's default KillMode)
-reaches a worker twice: by itself, and passed on by Dramatiq's main process. Dramatiq takes the
-second one for an order to drop everything: what the worker held would come back only when it is
-missed.
+reaches a worker twice: directly, and forwarded by Dramatiq's main process. Dramatiq takes the
+second one as an order to exit at once: the messages that the worker held would only come back
+when its heartbeat is missed.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from typing import Any
 
 from dramatiq.middleware import Middleware
 
-_THE_SAME_WITHIN_S = 3.0
-"""A main process that has little of a busy CPU passes a signal on so much later; an end in good
-order takes about as long."""
+_DEBOUNCE_S = 3.0
+"""On a busy machine the main process forwards a signal up to this late; a graceful shutdown takes
+about as long."""
 
 
-class ToldOnce(Middleware):
-    """Takes a SIGTERM that comes soon after the first one for the same."""
+class SigtermDebounce(Middleware):
+    """Ignores a SIGTERM that comes soon after the first one."""
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
         handler = signal.getsignal(signal.SIGTERM)
-        # Where it is no process of Dramatiq's, there is no handler, or no right to change it.
+        # Outside of Dramatiq's own processes there is no handler, or no right to replace it.
         if callable(handler) and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, _once(handler))
+            signal.signal(signal.SIGTERM, _debounced(handler))
 
 
-def _once(handler: Callable[..., Any]) -> Callable[..., Any]:
-    told_s: float | None = None
+def _debounced(handler: Callable[..., Any]) -> Callable[..., Any]:
+    first_s: float | None = None
 
-    def told(*arguments: Any) -> None:
-        nonlocal told_s
+    def on_signal(*arguments: Any) -> None:
+        nonlocal first_s
         now_s = time.monotonic()
-        if told_s is None or now_s - told_s > _THE_SAME_WITHIN_S:
-            told_s = now_s if told_s is None else told_s
+        if first_s is None or now_s - first_s > _DEBOUNCE_S:
+            first_s = now_s if first_s is None else first_s
             handler(*arguments)
 
-    return told
+    return on_signal

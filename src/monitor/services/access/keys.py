@@ -32,25 +32,24 @@ _FINGERPRINT = paging.fingerprint("keys")
 _PAGE = 500
 
 
-class MadeKey(Struct, frozen=True):
-    """A new key and its text, which is not kept."""
+class CreatedKey(Struct, frozen=True):
+    """A new key and its text, which is not stored."""
 
     info: KeyInfo
     text: str
 
     def __repr__(self) -> str:
         """Without the key."""
-        return f"MadeKey({self.info.id})"
+        return f"CreatedKey({self.info.id})"
 
 
-async def create(pool: Pool, wanted: NewKey) -> MadeKey:
-    """Make a key."""
+async def create(pool: Pool, new: NewKey) -> CreatedKey:
+    """Create a key."""
     async with transaction(pool) as connection:
-        found = await _make(connection, wanted)
-        await audit.note(
-            connection, Action.KEY_CREATED, found.info.id, created(_described(found.info))
-        )
-        return found
+        key = await _create(connection, new)
+        changes = created(_described(key.info))
+        await audit.note(connection, Action.KEY_CREATED, key.info.id, changes)
+        return key
 
 
 def _described(info: KeyInfo) -> dict[str, Any]:
@@ -58,41 +57,41 @@ def _described(info: KeyInfo) -> dict[str, Any]:
 
 
 async def create_key(pool: Pool, name: str, role: Role, expires_in: int | None = None) -> str:
-    """Make a key and return its text. Raises InvalidInput for a bad name."""
+    """Create a key and return its text. Raises InvalidInput for a bad name."""
     try:
         checked = text(name, 255)
     except InvalidValue as refused:
         raise InvalidInput.of("name", str(refused)) from None
-    found = await create(pool, NewKey(name=checked, role=Role(role), expires_in=expires_in))
-    return found.text
+    key = await create(pool, NewKey(name=checked, role=Role(role), expires_in=expires_in))
+    return key.text
 
 
-async def _make(connection: Connection, wanted: NewKey) -> MadeKey:
+async def _create(connection: Connection, new: NewKey) -> CreatedKey:
     key_id = uuid7(time.time_ns() // 1_000_000, os.urandom(10))
     secret = secrets.token_urlsafe(32)
-    stored = KeyHash(wanted.name, wanted.role, hash_of(secret))
-    await keys.insert(connection, key_id, stored, wanted.expires_in)
+    stored = KeyHash(new.name, new.role, hash_of(secret))
+    await keys.insert(connection, key_id, stored, new.expires_in)
     info = await keys.fetch(connection, key_id)
     assert info is not None
-    return MadeKey(info, f"mon_{key_id.hex}_{secret}")
+    return CreatedKey(info, f"mon_{key_id.hex}_{secret}")
 
 
 async def get(pool: Pool, key_id: UUID) -> KeyInfo:
     """One key without its secret. Raises NotFound."""
     async with transaction(pool) as connection:
-        found = await keys.fetch(connection, key_id)
-    if found is None:
+        info = await keys.fetch(connection, key_id)
+    if info is None:
         raise NotFound("key_not_found", "There is no key with this id.")
-    return found
+    return info
 
 
 async def page(pool: Pool, limit: int, cursor: str | None) -> tuple[list[KeyInfo], str | None]:
     """The next keys, oldest first, and the cursor of those after them. Raises BadQuery."""
     after = None if cursor is None else _position(paging.decode(cursor, _FINGERPRINT))
     async with transaction(pool) as connection:
-        found = await keys.fetch_page(connection, after, limit + 1)
-    more = len(found) > limit
-    return found[:limit], paging.encode(found[limit - 1].id.bytes, _FINGERPRINT) if more else None
+        rows = await keys.fetch_page(connection, after, limit + 1)
+    more = len(rows) > limit
+    return rows[:limit], paging.encode(rows[limit - 1].id.bytes, _FINGERPRINT) if more else None
 
 
 def _position(raw: bytes) -> UUID:
@@ -110,40 +109,39 @@ async def _all(pool: Pool) -> AsyncIterator[KeyInfo]:
     after = None
     while True:
         async with transaction(pool) as connection:
-            found = await keys.fetch_page(connection, after, _PAGE)
-        for info in found:
+            rows = await keys.fetch_page(connection, after, _PAGE)
+        for info in rows:
             yield info
-        if len(found) < _PAGE:
+        if len(rows) < _PAGE:
             return
-        after = found[-1].id
+        after = rows[-1].id
 
 
-async def rotate_key(pool: Pool, key_id: UUID, wanted: Rotation) -> MadeKey:
-    """Make a successor of the same name and role; the key itself goes on for the overlap.
+async def rotate_key(pool: Pool, key_id: UUID, rotation: Rotation) -> CreatedKey:
+    """Create a successor of the same name and role; the key stays valid for the overlap.
 
-    Raises NotFound where there is no such key or it has ended, Conflict where it has a successor
-    that works.
+    Raises NotFound if there is no such key or it is no longer valid, Conflict if it has a valid
+    successor.
     """
     async with transaction(pool) as connection:
         old = await _active(connection, key_id)
         like = await _ended_successor(connection, old) or old
-        new = await _make(
-            connection, NewKey(name=old.name, role=old.role, expires_in=_lifetime(like, wanted))
-        )
-        await keys.replace(connection, key_id, new.info.id, wanted.overlap)
+        lifetime_s = _lifetime_s(like, rotation)
+        new = await _create(connection, NewKey(name=old.name, role=old.role, expires_in=lifetime_s))
+        await keys.replace(connection, key_id, new.info.id, rotation.overlap)
         info = await keys.fetch(connection, new.info.id)
         assert info is not None
         details: dict[str, Any] = {
             "successor": info.id,
-            "overlap": wanted.overlap,
+            "overlap": rotation.overlap,
             "expires_at": info.expires_at,
         }
         await audit.note(connection, Action.KEY_ROTATED, key_id, **details)
-        return MadeKey(info, new.text)
+        return CreatedKey(info, new.text)
 
 
 async def _ended_successor(connection: Connection, old: KeyInfo) -> KeyInfo | None:
-    """What the key was rotated into before, if it was. Raises Conflict where that works."""
+    """The successor of an earlier rotation, if any. Raises Conflict if that is still valid."""
     if old.replaced_by is None:
         return None
     successor = await keys.fetch(connection, old.replaced_by)
@@ -156,17 +154,17 @@ async def _ended_successor(connection: Connection, old: KeyInfo) -> KeyInfo | No
     return successor
 
 
-def _lifetime(like: KeyInfo, wanted: Rotation) -> int | None:
-    """How many seconds a successor is created for: unless said, as many as this key was."""
-    if wanted.expires_in is not UNSET:
-        return wanted.expires_in
+def _lifetime_s(like: KeyInfo, rotation: Rotation) -> int | None:
+    """The lifetime of a successor: unless requested otherwise, that of this key."""
+    if rotation.expires_in is not UNSET:
+        return rotation.expires_in
     if like.expires_at is None:
         return None
     return max(int((like.expires_at - like.created_at).total_seconds()), 1)
 
 
 async def revoke_key(pool: Pool, key_id: UUID) -> None:
-    """End a key for good. Raises NotFound where there is none or it has ended already."""
+    """Revoke a key for good. Raises NotFound if there is none or it is no longer valid."""
     async with transaction(pool) as connection:
         before = await _active(connection, key_id)
         await keys.revoke(connection, key_id)
@@ -175,11 +173,11 @@ async def revoke_key(pool: Pool, key_id: UUID) -> None:
 
 
 async def _active(connection: Connection, key_id: UUID) -> KeyInfo:
-    """A key that works, held. Raises NotFound."""
-    found = await keys.lock(connection, key_id)
-    if found is None or found.state is not KeyState.ACTIVE:
+    """A valid key, its row locked. Raises NotFound."""
+    info = await keys.lock(connection, key_id)
+    if info is None or info.state is not KeyState.ACTIVE:
         raise NotFound("key_not_found", "There is no valid key with this id.")
-    return found
+    return info
 
 
 def hash_of(secret: str) -> bytes:

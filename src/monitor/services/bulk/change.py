@@ -17,7 +17,7 @@ from monitor.resources.fields import Values
 from monitor.resources.secrets import refuse_moving
 from monitor.resources.website import kept_secrets
 from monitor.resources.write_plan import refuse_missing_regions
-from monitor.runtime.event_loop import in_turns
+from monitor.runtime.event_loop import yield_to_loop
 from monitor.services.access import audit
 from monitor.services.secrets.vault import Vault
 from monitor.services.workers import regions
@@ -76,7 +76,7 @@ async def _compare_secrets(connection: Connection, vault: Vault, sent: Values) -
         return
     async for page in bulk_change.with_secrets(connection):
         differ: list[UUID] = []
-        async for one in in_turns(iter(page)):
+        async for one in yield_to_loop(iter(page)):
             _refuse_moving(sent, one)
             if not vault.matches(one.encrypted, sent):
                 differ.append(one.id)

@@ -8,7 +8,7 @@ from monitor.resources.audit import Action
 from monitor.resources.bulk_import import BulkImport, ProcessedLine, read_line
 from monitor.resources.lines import Chunk
 from monitor.resources.write_plan import Existing, Line, without_dry_run_ids
-from monitor.runtime.event_loop import in_turns
+from monitor.runtime.event_loop import yield_to_loop
 from monitor.services.access import audit
 from monitor.services.secrets.vault import Vault
 from monitor.services.websites import write as writing
@@ -19,7 +19,7 @@ from monitor.storage.postgres.pool import Connection
 async def read(chunk: Chunk) -> list[Line]:
     """What the lines say, empty ones left out."""
     numbered = enumerate(chunk.lines, chunk.first_line)
-    lines = [read_line(n, line) async for n, line in in_turns(numbered)]
+    lines = [read_line(n, line) async for n, line in yield_to_loop(numbered)]
     return [line for line in lines if line is not None]
 
 

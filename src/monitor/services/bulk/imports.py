@@ -15,7 +15,7 @@ from monitor.domain.errors import BodyStalled, Conflict, InvalidInput
 from monitor.domain.ids import uuid7
 from monitor.resources.bulk_import import BulkImport, ImportState, KeyReused, key_ok
 from monitor.resources.lines import Chunk, Chunker
-from monitor.runtime.event_loop import Slots, in_turns
+from monitor.runtime.event_loop import Slots, yield_to_loop
 from monitor.runtime.logging import get_logger
 from monitor.services.bulk import chunks as bulk_chunks
 from monitor.services.bulk.throttle import Nudge, Nudges
@@ -162,7 +162,7 @@ class _Work:
         """All chunks of the stream."""
         chunker = Chunker()
         async for block in blocks:
-            async for chunk in in_turns(chunker.feed(block)):
+            async for chunk in yield_to_loop(chunker.feed(block)):
                 await self._take(chunk)
         for chunk in chunker.end():
             await self._take(chunk)

@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
-from monitor.domain.errors import Unavailable
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
 from monitor.storage.redis.projection import Entry
 
 log = get_logger(__name__)
+_ERRORS = tasks.ErrorLog(log, failed="slow_checks.not_stored", unavailable="slow_checks.not_stored")
 
 Running = Mapping["asyncio.Task[Outcome]", Entry]
 CheckResult = tuple[Entry, Outcome]
@@ -75,13 +75,9 @@ class SlowChecks:
         while pending:
             await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             done, _ = await asyncio.wait(pending, timeout=_GROUP_S)
-            try:
+            # Results that cannot be stored must free their room, or it would run out.
+            with _ERRORS.logged(websites=len(done)):
                 await process([(pending[task], outcome_of(task)) for task in done])
-            except Unavailable as error:
-                log.warning("slow_checks.not_stored", websites=len(done), error=str(error))
-            except Exception:
-                # Results that cannot be stored must free their room, or it would run out.
-                log.exception("slow_checks.not_stored", websites=len(done))
             for task in done:
                 del pending[task], self._running[task]
             self._room.set()

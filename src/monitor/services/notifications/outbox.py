@@ -11,13 +11,16 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
-from monitor.domain.errors import Unavailable
 from monitor.domain.messages import Outgoing
 from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
 from monitor.services.notifications.deliver import Deliverer
 
 log = get_logger(__name__)
+_ERRORS = tasks.ErrorLog(log, failed="outbox.failed", unavailable="outbox.unavailable")
+_DELIVERY_ERRORS = tasks.ErrorLog(
+    log, failed="outbox.delivery_failed", unavailable="outbox.unavailable"
+)
 
 AT_ONCE = 16
 """Deliveries under way at once; mail servers begin to refuse at a few dozen from one sender."""
@@ -72,17 +75,14 @@ class Outbox:
         await tasks.end(self._emptying, *self._under_way)
 
     async def _run(self) -> None:
-        while True:
-            await self._wait_for_nudge()
-            try:
-                while await self._empty():
-                    pass
-                await self._count_unsupported()
-            except Unavailable as error:
-                log.warning("outbox.unavailable", error=str(error))
-            except Exception:
-                # If this loop ended, nothing would leave until a restart; the sweep nudges again.
-                log.exception("outbox.failed")
+        """If this ended, nothing would leave until a restart; the sweep nudges again."""
+        await tasks.run_forever(self._empty_when_nudged, _ERRORS)
+
+    async def _empty_when_nudged(self) -> None:
+        await self._wait_for_nudge()
+        while await self._empty():
+            pass
+        await self._count_unsupported()
 
     async def _wait_for_nudge(self) -> None:
         """What is left to others is counted again even if nobody nudges once they took it."""
@@ -122,10 +122,6 @@ class Outbox:
         self._slots.release()
 
     async def _deliver(self, row_id: UUID) -> None:
-        try:
+        # One row that cannot be rendered must not stop the others; its lease puts it off.
+        with _DELIVERY_ERRORS.logged(notification_id=str(row_id)):
             await self._send(await self._deliverer.deliver(row_id))
-        except Unavailable as error:
-            log.warning("outbox.unavailable", error=str(error))
-        except Exception:
-            # One row that cannot be rendered must not stop the others; its lease puts it off.
-            log.exception("outbox.delivery_failed", notification_id=str(row_id))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 
-from monitor.domain.errors import Unavailable
 from monitor.domain.ring import MINUTE_S
 from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
@@ -68,16 +67,8 @@ class ProjectionWatch:
         log.info("projection.checked_again", batches=batches)
 
     async def _run(self) -> None:
-        warned = False
-        while True:
-            try:
-                await self.check()
-                warned = False
-            except Unavailable as error:
-                if not warned:
-                    log.warning("projection.not_looked_at", error=str(error))
-                warned = True
-            except Exception:
-                # If this loop ended, a lost projection would wait for the minutely sync again.
-                log.exception("projection.watch_failed")
-            await asyncio.sleep(CHECK_EVERY_S)
+        """If this ended, a lost projection would wait for the minutely sync again."""
+        errors = tasks.ErrorLog(
+            log, failed="projection.watch_failed", unavailable="projection.not_looked_at", once=True
+        )
+        await tasks.run_forever(self.check, errors, pause_s=CHECK_EVERY_S)

@@ -8,7 +8,7 @@ from uuid import UUID
 from monitor.domain.errors import SecretsUnreadable, SettingsError
 from monitor.resources.audit import Action
 from monitor.resources.website import Draft
-from monitor.runtime.event_loop import in_turns
+from monitor.runtime.event_loop import yield_to_loop
 from monitor.services.access import audit
 from monitor.services.secrets.vault import Vault
 from monitor.storage.postgres import secrets
@@ -47,7 +47,7 @@ async def rotate(pool: Pool, vault: Vault, progress: Progress | None = None) -> 
 async def _page(connection: Connection, vault: Vault, after: UUID | None) -> tuple[list[UUID], int]:
     page = await secrets.lock_page(connection, after, _PAGE)
     encrypted: list[tuple[UUID, Draft]] = []
-    async for one in in_turns(iter(page)):
+    async for one in yield_to_loop(iter(page)):
         try:
             again = vault.reencrypt(one.draft)
         except SecretsUnreadable as error:

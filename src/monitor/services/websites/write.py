@@ -23,7 +23,7 @@ from monitor.resources.write_plan import (
     regions_of,
     sends_secrets,
 )
-from monitor.runtime.event_loop import in_turns
+from monitor.runtime.event_loop import yield_to_loop
 from monitor.services.secrets.vault import Vault
 from monitor.storage.postgres import regions, websites
 from monitor.storage.postgres.pool import Connection
@@ -73,19 +73,21 @@ async def plan(
         existing = [e async for e in _decrypted(vault, existing)]
     ids_to_come = new_ids(now_s, len(lines))
     planner = Planner(existing, region_names, ids_to_come, any_region=any_region, upsert=upsert)
-    processed = [planner.add(line) async for line in in_turns(iter(lines))]
+    processed = [planner.add(line) async for line in yield_to_loop(iter(lines))]
     return await _encrypted(vault, planner.plan(processed)), existing
 
 
 async def _decrypted(vault: Vault, existing: list[Existing]) -> AsyncIterator[Existing]:
-    async for one in in_turns(iter(existing)):
+    async for one in yield_to_loop(iter(existing)):
         yield replace(one, draft=vault.decrypted(one.draft))
 
 
 async def _encrypted(vault: Vault, planned: Plan) -> Plan:
-    new = [replace(n, stored=vault.encrypt(n.draft)) async for n in in_turns(iter(planned.new))]
+    new = [
+        replace(n, stored=vault.encrypt(n.draft)) async for n in yield_to_loop(iter(planned.new))
+    ]
     changed = [
-        replace(c, stored=vault.encrypt(c.new)) async for c in in_turns(iter(planned.changed))
+        replace(c, stored=vault.encrypt(c.new)) async for c in yield_to_loop(iter(planned.changed))
     ]
     return Plan(planned.lines, new, changed)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import time
 from collections.abc import Callable
 
 from redis.asyncio import Redis
 
-from monitor.domain.errors import Unavailable
+from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
 from monitor.storage.redis.client import server_time
 
 log = get_logger(__name__)
+_ERRORS = tasks.ErrorLog(
+    log, failed="clock.failed", unavailable="clock.not_compared", level=logging.INFO
+)
 
 SYNC_EVERY_S = 5.0
 _WARN_OFFSET_S = 5.0
@@ -55,12 +58,7 @@ class SharedClock:
 
     async def run(self, redis: Redis) -> None:
         """Repeat ``sync`` for ever."""
-        while True:
-            try:
-                await self.sync(redis)
-            except Unavailable as error:
-                log.info("clock.not_compared", error=str(error))
-            await asyncio.sleep(SYNC_EVERY_S)
+        await tasks.run_forever(lambda: self.sync(redis), _ERRORS, pause_s=SYNC_EVERY_S)
 
     def _warn(self, off_s: float) -> None:
         """Log once that the host's clock is off, and once that it is right again."""

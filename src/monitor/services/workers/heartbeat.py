@@ -21,6 +21,7 @@ from monitor.runtime.logging import get_logger
 from monitor.storage.redis.workers import WorkerReport, Workers
 
 log = get_logger(__name__)
+_ERRORS = tasks.ErrorLog(log, failed="heartbeat.failed", unavailable="heartbeat.not_stored")
 
 BEAT_S = 10.0
 _WINDOW_BEATS = 6
@@ -49,6 +50,7 @@ class Heartbeat:
         self._process = uuid4().hex
         self._history = deque([self._work()], maxlen=_WINDOW_BEATS + 1)
         self._capacity_per_s: float | None = None
+        self._cleaned = False
         self._beating: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -90,16 +92,11 @@ class Heartbeat:
         )
 
     async def _run(self) -> None:
-        cleaned = False
-        while True:
-            try:
-                await self.beat()
-                if not cleaned:
-                    await self._workers.forget_old(self._now())
-                    cleaned = True
-            except Unavailable as error:
-                log.warning("heartbeat.not_stored", error=str(error))
-            except Exception:
-                # If this loop ended, a working process would count as dead until its restart.
-                log.exception("heartbeat.failed")
-            await asyncio.sleep(BEAT_S)
+        """If this ended, a working process would count as dead until its restart."""
+        await tasks.run_forever(self._beat_and_clean, _ERRORS, pause_s=BEAT_S)
+
+    async def _beat_and_clean(self) -> None:
+        await self.beat()
+        if not self._cleaned:
+            await self._workers.forget_old(self._now())
+            self._cleaned = True

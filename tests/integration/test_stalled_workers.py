@@ -9,7 +9,7 @@ import pytest
 from monitor.domain import messages
 from monitor.domain.messages import CheckBatch
 from monitor.queue.broker import Broker
-from monitor.queue.liveness import SILENT_S, DeadWorkers
+from monitor.queue.liveness import STALLED_AFTER_S, StalledWorkers
 
 QUEUE = "checks.europe"
 HOUR_MS = 3_600_000
@@ -30,7 +30,7 @@ class Waiting:
 
     def __init__(self, broker):
         self.broker, self._s = broker, 1000.0
-        broker.dead_workers = DeadWorkers(broker.client, broker.namespace, lambda: self._s)
+        broker.stalled_workers = StalledWorkers(broker.client, broker.namespace, lambda: self._s)
 
     def fetched(self, queue, after_s=0.0, meanwhile=lambda: None):
         """What it has fetched of the queue when so many seconds have passed."""
@@ -63,18 +63,18 @@ def test_it_comes_back_when_the_worker_was_silent_for_long(broker, holder, queue
     # given somebody who looks
     waiting = Waiting(broker)
     # when the worker is silent
-    assert waiting.fetched(queue, after_s=SILENT_S - 2) == []
+    assert waiting.fetched(queue, after_s=STALLED_AFTER_S - 2) == []
     # then
     assert waiting.fetched(queue, after_s=4) == holder.held
     # and that is all there was of it
-    assert waiting.fetched(queue, after_s=SILENT_S + 2) == []
+    assert waiting.fetched(queue, after_s=STALLED_AFTER_S + 2) == []
     heartbeats = broker.client.zrange(f"{broker.namespace}:__heartbeats__", 0, -1)
     assert heartbeats == [broker.broker_id.encode()]
 
 
 def test_who_is_not_silent_keeps_what_it_has(broker, holder, queue):
     waiting = Waiting(broker)
-    assert waiting.fetched(queue, SILENT_S * 3, lambda: _fetched(holder, "incidents")) == []
+    assert waiting.fetched(queue, STALLED_AFTER_S * 3, lambda: _fetched(holder, "incidents")) == []
 
 
 @pytest.mark.parametrize("step_ms", [HOUR_MS, -HOUR_MS])
@@ -89,7 +89,7 @@ def test_nobody_is_taken_for_dead_because_the_clock_was_stepped(
     hears = broker if first == "who looks" else holder
     monkeypatch.setattr(hears, "now_ms", lambda: int(time.time() * 1000) + step_ms)
     # then
-    assert waiting.fetched(queue, SILENT_S * 2, lambda: _fetched(holder, "incidents")) == []
+    assert waiting.fetched(queue, STALLED_AFTER_S * 2, lambda: _fetched(holder, "incidents")) == []
 
 
 def test_who_died_while_the_clock_was_ahead_is_missed_as_ever(broker, holder, queue, monkeypatch):
@@ -97,14 +97,14 @@ def test_who_died_while_the_clock_was_ahead_is_missed_as_ever(broker, holder, qu
     monkeypatch.setattr(holder, "now_ms", lambda: int(time.time() * 1000) + HOUR_MS)
     _fetched(holder, queue)
     # then
-    assert Waiting(broker).fetched(queue, after_s=SILENT_S + 4) == holder.held
+    assert Waiting(broker).fetched(queue, after_s=STALLED_AFTER_S + 4) == holder.held
 
 
 def test_one_that_is_heard_again_before_it_is_marked_is_not_dead(broker, holder, queue):
     # given somebody who has seen it be silent for long
     waiting = Waiting(broker)
     read = broker.client.zrange
-    waiting.fetched(queue, after_s=SILENT_S - 2)
+    waiting.fetched(queue, after_s=STALLED_AFTER_S - 2)
 
     def read_and_be_late(*args, **options):
         found = read(*args, **options)
@@ -114,7 +114,7 @@ def test_one_that_is_heard_again_before_it_is_marked_is_not_dead(broker, holder,
     # when it is heard the moment after
     broker.client.zrange = read_and_be_late
     # then
-    assert waiting.fetched(queue, after_s=SILENT_S) == []
+    assert waiting.fetched(queue, after_s=STALLED_AFTER_S) == []
 
 
 def test_who_is_told_to_end_takes_no_more_and_is_not_taken_for_dead(broker, redis_url):
@@ -129,5 +129,5 @@ def test_who_is_told_to_end_takes_no_more_and_is_not_taken_for_dead(broker, redi
         # then it takes nothing
         assert _fetched(ends, QUEUE) == []
         # and another takes what came, and not what it has
-        taken = Waiting(broker).fetched(QUEUE, SILENT_S * 2, lambda: _fetched(ends, QUEUE))
+        taken = Waiting(broker).fetched(QUEUE, STALLED_AFTER_S * 2, lambda: _fetched(ends, QUEUE))
         assert len(taken) == 1

@@ -45,7 +45,7 @@ def test_it_waits_a_second_for_another_worker(client, broker, what):
     assert waiting["actor_name"] == what.get("actor", "check_websites")
     assert waiting["kwargs"]["payload"]["v"] == what["v"]
     assert 0 < waiting["options"]["eta"] - time.time() * 1000 <= 1000
-    assert [line["event"] for line in lines] == ["message.handed_on"]
+    assert [line["event"] for line in lines] == ["message.forwarded"]
     assert client.zcard(f"dramatiq:{QUEUE}.XQ") == 0
 
 
@@ -60,7 +60,7 @@ def test_it_is_handed_on_for_a_day_and_then_put_aside(client, broker):
     (waiting,) = _stored(client, f"{QUEUE}.DQ")
     assert waiting["options"]["handed_on_since_ms"] == now_ms - DAY_MS + 60_000
     assert len(_stored(client, f"{QUEUE}.XQ")) == 1
-    assert {line["event"] for line in lines} == {"message.handed_on", "message.given_up"}
+    assert {line["event"] for line in lines} == {"message.forwarded", "message.given_up"}
 
 
 def test_fields_that_are_not_known_are_no_newer_version(broker):

@@ -1,4 +1,4 @@
-"""Who waits for a message is woken; nothing rests on it, so lost wake-ups cost a look."""
+"""Idle consumers are notified of messages; a lost notification costs a poll."""
 
 import threading
 import time
@@ -22,16 +22,16 @@ FOR_EVER_S = 600
 
 @pytest.fixture
 def patient(monkeypatch):
-    """Nobody looks but who was woken."""
-    monkeypatch.setattr(redis_consumer, "LOOK_ANYWAY_S", FOR_EVER_S)
-    monkeypatch.setattr(broker_module, "_LOOK_FOR_CHECKS_EVERY_S", FOR_EVER_S)
+    """Consumers poll only when notified."""
+    monkeypatch.setattr(redis_consumer, "POLL_SUBSCRIBED_EVERY_S", FOR_EVER_S)
+    monkeypatch.setattr(broker_module, "_POLL_CHECKS_EVERY_S", FOR_EVER_S)
 
 
 @pytest.fixture
 def listening(broker):
     """A consumer that would be told of a message."""
     consumer = broker.consume(QUEUE, prefetch=4)
-    until(lambda: broker.wake_ups.arrive(QUEUE))
+    until(lambda: broker.listener.subscribed(QUEUE))
     return consumer
 
 
@@ -80,7 +80,7 @@ def wait(broker):
     yield start
     for each in started:
         each.given_up = True
-    broker.wake_ups.end()
+    broker.listener.stop()
     assert all(each.ends() for each in started)
 
 
@@ -98,7 +98,7 @@ def looks(broker, monkeypatch):
     return found
 
 
-def test_an_idle_consumer_is_woken_by_what_another_process_sends(
+def test_an_idle_consumer_is_notified_by_what_another_process_sends(
     patient, listening, looks, redis_url, wait
 ):
     # given one that has looked and found nothing
@@ -116,7 +116,7 @@ def test_what_dramatiq_itself_queues_wakes_too(patient, broker, looks, delay_ms,
     # given
     queue = QUEUE if delay_ms is None else f"{QUEUE}.DQ"
     consumer = broker.consume(queue, prefetch=4)
-    until(lambda: broker.wake_ups.arrive(queue))
+    until(lambda: broker.listener.subscribed(queue))
     waiting = wait(consumer)
     until(lambda: looks)
     # when
@@ -130,7 +130,7 @@ def test_a_consumer_wakes_when_the_time_of_a_message_has_come(patient, broker, l
     queue = f"{QUEUE}.DQ"
     broker.send([_message(in_s=1.5)])
     consumer = broker.consume(queue, prefetch=4)
-    until(lambda: broker.wake_ups.arrive(queue))
+    until(lambda: broker.listener.subscribed(queue))
     held = next(consumer)
     # when
     while next(consumer) is None and broker.now_ms() < held.options["eta"]:
@@ -169,7 +169,7 @@ def test_a_full_consumer_goes_on_when_there_is_room(patient, broker, looks, wait
 def test_room_that_is_made_during_its_look_is_seen(patient, listening, broker, monkeypatch, wait):
     # given a full one, of whose messages one is done while it finds that it is full
     broker.send([_message() for _ in range(5)])
-    until(listening._woken.is_set)
+    until(listening._notified.is_set)
     held, look = [next(listening) for _ in range(4)], _RedisConsumer.__next__
 
     def look_then_acknowledge(self):
@@ -196,15 +196,15 @@ def silent_url(redis_url, client):
 
 def test_a_consumer_looks_often_while_nobody_would_wake_it(redis_url, silent_url, wait):
     # given
-    with closing(Broker(silent_url)) as deaf:
-        waiting = wait(deaf.consume(QUEUE, prefetch=4))
+    with closing(Broker(silent_url)) as unsubscribed:
+        waiting = wait(unsubscribed.consume(QUEUE, prefetch=4))
         until(lambda: waiting.nones)
         # when
         with closing(Broker(redis_url)) as sender:
             sender.send([_message()])
         # then
         assert waiting.ends()
-        assert not deaf.wake_ups.arrive(QUEUE)
+        assert not unsubscribed.listener.subscribed(QUEUE)
 
 
 def test_who_may_not_publish_still_sends(silent_url, client):
@@ -215,7 +215,7 @@ def test_who_may_not_publish_still_sends(silent_url, client):
         sender.enqueue(dramatiq.Message(QUEUE, "check_websites", (), {}, {}))
         assert sender.send_once("claim", 60, [_message()])
         assert not sender.send_once("claim", 60, [_message()])
-        sender.wake(QUEUE)
+        sender.notify(QUEUE)
         # then each is there once
         assert sender.backlog(QUEUE) == 3
 
@@ -226,7 +226,7 @@ def test_the_first_claim_of_who_may_not_publish_is_taken_once(silent_url):
         assert sender.backlog(QUEUE) == 1
 
 
-def test_who_may_not_publish_may_give_back(silent_url):
+def test_who_may_not_publish_may_requeue(silent_url):
     with closing(Broker(silent_url)) as other:
         other.client.hset("dramatiq:checks.europe.msgs", "1", _plain("1").encode())
         other.client.rpush("dramatiq:checks.europe", "1")
@@ -235,7 +235,7 @@ def test_who_may_not_publish_may_give_back(silent_url):
         assert next(holder) is not None
 
 
-def test_it_listens_again_after_the_connection_was_cut(
+def test_it_subscribes_again_after_the_connection_was_cut(
     patient, listening, broker, client, looks, wait
 ):
     # given one that looked when it was cut, and found nothing
@@ -249,28 +249,30 @@ def test_it_listens_again_after_the_connection_was_cut(
     # then it is found once somebody does
     until(lambda: len(waiting.found) == 1)
     # and later ones wake again
-    until(lambda: broker.wake_ups.arrive(QUEUE))
+    until(lambda: broker.listener.subscribed(QUEUE))
     broker.send([_message()])
     assert waiting.ends()
 
 
-def test_an_unforeseen_error_ends_no_listening(patient, listening, broker, client, looks, wait):
+def test_an_unforeseen_error_does_not_end_the_listener(
+    patient, listening, broker, client, looks, wait
+):
     # given
     waiting = wait(listening)
     until(lambda: looks)
     looks.clear()
     # when something comes that nobody understands
-    broker.wake_ups._events.pop(QUEUE)
+    broker.listener._events.pop(QUEUE)
     client.publish("dramatiq:__wake__.checks.europe", b"")
-    until(lambda: not broker.wake_ups.arrive(QUEUE))
-    broker.wake_ups._events[QUEUE] = listening._woken
+    until(lambda: not broker.listener.subscribed(QUEUE))
+    broker.listener._events[QUEUE] = listening._notified
     # then
-    until(lambda: broker.wake_ups.arrive(QUEUE))
+    until(lambda: broker.listener.subscribed(QUEUE))
     broker.send([_message()])
     assert waiting.ends()
 
 
-def test_wake_ups_in_a_row_do_not_make_it_look_more_often_than_ten_times_a_second(
+def test_many_notifications_do_not_make_it_poll_more_than_ten_times_a_second(
     patient, listening, broker, client, looks, wait
 ):
     # given
@@ -286,7 +288,7 @@ def test_wake_ups_in_a_row_do_not_make_it_look_more_often_than_ten_times_a_secon
     assert 1 <= len(looks) <= (time.monotonic() - began_s) * 10 + 2
 
 
-def test_a_worker_that_is_to_end_does_not_wait(patient, listening, broker, looks, wait):
+def test_a_worker_that_shuts_down_does_not_wait(patient, listening, broker, looks, wait):
     # given
     waiting = wait(listening)
     until(lambda: looks)
@@ -294,10 +296,10 @@ def test_a_worker_that_is_to_end_does_not_wait(patient, listening, broker, looks
     broker.emit_before("worker_shutdown", None)
     # then it was told of no message, and looks as if nobody woke it
     until(lambda: waiting.nones)
-    assert not broker.wake_ups.arrive(QUEUE)
+    assert not broker.listener.subscribed(QUEUE)
 
 
-def test_what_a_worker_gives_back_wakes_others(patient, listening, broker, redis_url, looks, wait):
+def test_what_a_worker_requeues_wakes_others(patient, listening, broker, redis_url, looks, wait):
     # given a message in the hands of another worker
     with closing(Broker(redis_url)) as other:
         broker.send([_message()])

@@ -1,14 +1,14 @@
-"""Who of the workers is silent."""
+"""Which workers have stalled."""
 
 import math
 
 import pytest
 
-from monitor.queue.liveness import SILENT_S, Silence
+from monitor.queue.liveness import STALLED_AFTER_S, Liveness
 
 _A, _B = b"worker-a", b"worker-b"
 _READ_EVERY_S = 2
-_TURNS = math.ceil(SILENT_S / _READ_EVERY_S)
+_TURNS = math.ceil(STALLED_AFTER_S / _READ_EVERY_S)
 
 
 class Watch:
@@ -16,17 +16,19 @@ class Watch:
 
     def __init__(self):
         self.steady_s = 100.0
-        self._silence = Silence(lambda: self.steady_s)
+        self._liveness = Liveness(lambda: self.steady_s)
 
     def read(self, **beats):
         """All heartbeats: worker_a=1.0, ..."""
-        return set(self._silence.of({n.replace("_", "-").encode(): b for n, b in beats.items()}))
+        return set(
+            self._liveness.stalled({n.replace("_", "-").encode(): b for n, b in beats.items()})
+        )
 
     def wait(self):
         self.steady_s += _READ_EVERY_S
 
 
-def test_who_has_no_new_heartbeat_for_long_is_silent():
+def test_a_worker_without_a_new_heartbeat_for_long_has_stalled():
     # given two workers, of which one says nothing more
     watch = Watch()
     for n in range(_TURNS):
@@ -40,7 +42,7 @@ def test_who_has_no_new_heartbeat_for_long_is_silent():
 
 
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0, 1e9])
-def test_what_time_a_heartbeat_says_does_not_matter(step_s):
+def test_the_time_within_a_heartbeat_does_not_matter(step_s):
     # given
     watch = Watch()
     now_s = 1_800_000_000.0
@@ -61,18 +63,18 @@ def test_what_time_a_heartbeat_says_does_not_matter(step_s):
     assert found == {_A}
 
 
-def test_who_comes_new_waits_before_it_takes_anybody_for_dead():
+def test_a_new_process_waits_before_it_takes_another_for_stalled():
     watch = Watch()
     assert watch.read(worker_a=1.0) == set()
 
 
-def test_who_was_blind_itself_begins_anew():
+def test_a_process_that_was_suspended_itself_begins_anew():
     # given somebody who has seen a worker be silent for a while
     watch = Watch()
     for _ in range(10):
         watch.read(worker_a=1.0)
         watch.wait()
     # when it reads nothing for long, as all others may have stood still
-    watch.steady_s += SILENT_S
+    watch.steady_s += STALLED_AFTER_S
     # then
     assert watch.read(worker_a=1.0) == set()

@@ -1,4 +1,4 @@
-"""Text of strangers on a terminal: shown, and nothing else."""
+"""Untrusted text on a terminal is shown and does nothing else."""
 
 import io
 
@@ -10,33 +10,33 @@ from monitor.cli import main as cli
 from monitor.cli.client import _error
 from monitor.cli.transfer import _print_failures
 from monitor.domain.errors import MonitorError
-from monitor.runtime.terminal import TerminalBytes, harmless, one_line
+from monitor.runtime.terminal import TerminalBytes, escape_terminal, single_line
 from support.hostile_text import HOSTILE
 
 
 @given(st.text(st.characters()))
-def test_a_line_is_a_line_whatever_is_in_it(text):
-    shown = one_line(text)
+def test_a_single_line_stays_one_whatever_is_in_it(text):
+    shown = single_line(text)
     assert not set(shown) & set("\n\r\t\x1b\x9b\x00\x7f\u2028\u202e")
     assert len(shown.splitlines()) <= 1
 
 
 @given(st.text(st.characters()))
-def test_only_line_feeds_and_tabs_are_left_as_they_are(text):
-    shown = harmless(text)
+def test_only_line_feeds_and_tabs_are_not_escaped(text):
+    shown = escape_terminal(text)
     assert shown.count("\n") == text.count("\n")
-    assert shown.replace("\n", "").replace("\t", "") == one_line(
+    assert shown.replace("\n", "").replace("\t", "") == single_line(
         text.replace("\n", "").replace("\t", "")
     )
 
 
-def test_plain_text_of_every_language_stays_what_it_is():
+def test_plain_text_of_every_language_is_unchanged():
     text = "Grün, 日本語, עברית, 🙂 — {}\\n"
-    assert harmless(text) == one_line(text) == text
+    assert escape_terminal(text) == single_line(text) == text
 
 
 @given(st.lists(st.binary(max_size=8)))
-def test_bytes_for_a_terminal_are_made_harmless_however_they_were_cut(blocks):
+def test_bytes_for_a_terminal_are_escaped_however_they_are_split(blocks):
     shown = io.StringIO()
     terminal = TerminalBytes(shown)
     # when
@@ -45,7 +45,7 @@ def test_bytes_for_a_terminal_are_made_harmless_however_they_were_cut(blocks):
     # then
     assert not set(shown.getvalue()) & set("\r\x1b\x9b\x00\x7f\u2028\u202e")
     whole = b"".join(blocks)
-    assert harmless(whole.decode("utf-8", "replace")).startswith(shown.getvalue())
+    assert escape_terminal(whole.decode("utf-8", "replace")).startswith(shown.getvalue())
 
 
 @pytest.mark.parametrize("evil", HOSTILE)

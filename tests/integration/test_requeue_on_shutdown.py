@@ -1,4 +1,4 @@
-"""What a worker that is to end leaves to others is no failure of the message."""
+"""A message that is requeued at shutdown has not failed."""
 
 import threading
 from contextlib import closing
@@ -7,7 +7,7 @@ import dramatiq
 import pytest
 
 from monitor.queue.broker import Broker
-from monitor.queue.retries import HandedBack, RetriesOfFailures
+from monitor.queue.retries import FailureRetries, Requeue
 from support.products import until
 
 QUEUE = "checks.europe"
@@ -20,7 +20,7 @@ def played(redis_url, client):
 
     def play(*errors):
         left, done = list(errors), threading.Event()
-        broker = Broker(redis_url, [RetriesOfFailures()])
+        broker = Broker(redis_url, [FailureRetries()])
 
         @dramatiq.actor(
             broker=broker, queue_name=QUEUE, max_retries=MAX_RETRIES, min_backoff=1, max_backoff=1
@@ -41,11 +41,11 @@ def played(redis_url, client):
     return play
 
 
-def test_handed_back_however_often_it_is_done_in_the_end(played):
-    assert played(*[HandedBack("", delay=1)] * (3 * MAX_RETRIES))
+def test_requeued_messages_are_processed_however_often_they_were(played):
+    assert played(*[Requeue("", delay=1)] * (3 * MAX_RETRIES))
 
 
-def test_failures_beside_are_still_counted(played):
-    back, failed = HandedBack("", delay=1), RuntimeError("no")
+def test_failures_between_are_still_counted(played):
+    back, failed = Requeue("", delay=1), RuntimeError("no")
     assert played(failed, back, failed, back, failed)
     assert not played(failed, back, failed, back, failed, back, failed)
