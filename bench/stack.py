@@ -122,11 +122,11 @@ class Stack:
 
     def pause_scheduler(self) -> None:
         """No more batches are queued; those that are go on."""
-        process.tell(self.children["scheduler"], signal.SIGSTOP)
+        process.send_signal(self.children["scheduler"], signal.SIGSTOP)
 
     def resume_scheduler(self) -> None:
         """Queue the batches of this minute at once, those of later ones when they begin."""
-        process.tell(self.children["scheduler"], signal.SIGCONT)
+        process.send_signal(self.children["scheduler"], signal.SIGCONT)
 
     def run(self, *words: str, within_s: float = 300.0) -> str:
         """A command of the product, as an operator runs it; returns what it prints."""
@@ -169,8 +169,8 @@ class Stack:
         for name, child in children:
             if child.poll() is None:
                 # PostgreSQL's SIGTERM waits for its clients, its SIGINT does not.
-                process.tell(child, signal.SIGINT if name == "postgres" else signal.SIGTERM)
-                process.tell(child, signal.SIGCONT)  # a scheduler may be paused
+                process.send_signal(child, signal.SIGINT if name == "postgres" else signal.SIGTERM)
+                process.send_signal(child, signal.SIGCONT)  # a scheduler may be paused
         for _, child in children:
             process.finish(child, within_s=_END_WITHIN_S)
 

@@ -1,12 +1,15 @@
 """Migrations are applied once, by one at a time, and never silently changed."""
 
+import shutil
 import threading
 
 import psycopg
 import pytest
 
 from monitor.domain.errors import MigrationError
+from monitor.resources.check_options import CheckOptions
 from monitor.storage.postgres.migrations import directory, migrate, read
+from monitor.storage.postgres.website_rows import CHECK_JSON, decode_check
 
 
 def _tables(url):
@@ -79,3 +82,47 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url, tmp_pa
         migrate(empty_database_url, tmp_path)
     # then
     assert _tables(empty_database_url) == {"schema_migrations"}
+
+
+def test_options_of_the_schema_before_are_carried_over(empty_database_url, tmp_path):
+    # given websites of the schema of 0.1.0: plain, with every option, and with encrypted secrets
+    for migration in read(directory())[:8]:
+        shutil.copy(directory() / migration.name, tmp_path)
+    migrate(empty_database_url, tmp_path)
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute(
+            """
+            INSERT INTO websites (id, url, name, all_regions, check_frequency, request_timeout,
+                                  http_method, request_headers, request_body,
+                                  expected_status_codes, follow_redirects, verify_ssl,
+                                  alert_emails, sealed_headers, sealed_body)
+            VALUES (gen_random_uuid(), 'http://a/', 'a', true, 60, 15, 'GET', '{}', '',
+                    '[[200, 399]]', true, true, '{}', NULL, NULL),
+                   (gen_random_uuid(), 'http://b/', 'b', true, 60, 20, 'POST', '{"X": "y"}',
+                    'ping', '[[200, 204], [301, 301]]', false, false, '{}', NULL, NULL),
+                   (gen_random_uuid(), 'http://c/', 'c', true, 60, 15, 'GET', '{"A": "********"}',
+                    '', '[[200, 399]]', true, true, '{}', 'token', NULL)
+            """
+        )
+    # when
+    migrate(empty_database_url)
+    # then
+    with psycopg.connect(empty_database_url) as connection:
+        rows = connection.execute(
+            f"SELECT {CHECK_JSON}, encrypted, has_secrets FROM websites w ORDER BY url"
+        ).fetchall()
+    plain, every, secret = [(decode_check(text), *rest) for text, *rest in rows]
+    assert plain == (CheckOptions("http://a/", 60), None, False)
+    assert every == (
+        CheckOptions(
+            "http://b/", 60, 20, "POST", {"X": "y"}, "ping", ((200, 204), (301, 301)),
+            follow_redirects=False, verify_ssl=False,
+        ),
+        None,
+        True,
+    )  # fmt: skip
+    assert secret == (
+        CheckOptions("http://c/", 60, request_headers={"A": "********"}),
+        {"request_headers": "token"},
+        True,
+    )

@@ -143,8 +143,9 @@ def test_a_worker_in_the_middle_of_a_batch_ends_when_told(tmp_path, database_url
         async def given(world):
             await world.add_region("europe")
             website = await world.add_website(target.url)
-            slow = '{"request_timeout": 60}'
-            await world.execute("UPDATE websites SET options = options || %s::jsonb", slow)
+            await world.execute(
+                """UPDATE websites SET options = options || '{"request_timeout": 60}'"""
+            )
             await world.sync()
             return website
 

@@ -45,7 +45,7 @@ class KnockProber:
 
     async def close(self):
         self._closed = True
-        self._deadlines.strike_all()
+        self._deadlines.expire_all()
 
     async def _within_time(self, options):
         began_s, task = self._loop.time(), asyncio.current_task()

@@ -98,7 +98,7 @@ class System:
     def stop(self, name, within_s=30):
         """Ask a process to end; returns how long it took."""
         began, child = time.monotonic(), self.children[name]
-        process.tell(child, signal.SIGTERM)
+        process.send_signal(child, signal.SIGTERM)
         child.wait(within_s)
         del self.children[name]
         return time.monotonic() - began
@@ -110,7 +110,7 @@ class System:
                 stack.callback(process.finish, child, within_s=within_s)
             for child in self.children.values():
                 _resume(child)  # one that a test has paused would hear nothing
-                process.tell(child, signal.SIGTERM)
+                process.send_signal(child, signal.SIGTERM)
 
     # The API
 
