@@ -13,8 +13,7 @@ from monitor.domain.errors import SettingsError
 from monitor.metrics.server import MetricsServer
 from monitor.queue.broker import Broker
 from monitor.queue.setup import set_broker
-from monitor.runtime import logging as logs
-from monitor.runtime import process
+from monitor.runtime import logging, process
 from monitor.runtime.settings import Settings, load
 
 R = TypeVar("R", bound=Resources)
@@ -40,7 +39,7 @@ def _is_scheduler() -> bool:
 
 def _scheduler(settings: Settings) -> Broker:
     """periodiq needs the names of the periodic actors and the queue, no database."""
-    logs.configure("scheduler", settings.monitor_log_level)
+    logging.configure("scheduler", settings.monitor_log_level)
     resources = CentralResources(settings, "scheduler")
     broker = _broker(settings, resources, central.declare)
     server = _metrics_server(settings, resources)
@@ -59,12 +58,12 @@ def _metrics_server(settings: Settings, resources: Resources) -> MetricsServer |
 
 def _worker(settings: Settings) -> Broker:
     if settings.monitor_region:
-        logs.configure(f"worker.{settings.monitor_region}", settings.monitor_log_level)
+        logging.configure(f"worker.{settings.monitor_region}", settings.monitor_log_level)
         regional = RegionResources(settings, settings.monitor_region)
         regional.check()
         process.lower_priority(process.REGION_WORKER_NICENESS)
         return _broker(settings, regional, region.declare)
-    logs.configure("worker.central", settings.monitor_log_level)
+    logging.configure("worker.central", settings.monitor_log_level)
     resources = CentralResources(settings, "central")
     resources.check()
     return _broker(settings, resources, central.declare)

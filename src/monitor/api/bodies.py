@@ -41,8 +41,8 @@ class CheckedBody(AbstractDTO[Any]):
         """The schema of ``documented_as``."""
         del field_definition, handler_id
         described = FieldDefinition.from_annotation(cls.documented_as)
-        found: Reference | Schema = schema_creator.for_field_definition(described)
-        return found
+        schema: Reference | Schema = schema_creator.for_field_definition(described)
+        return schema
 
     @classmethod
     def is_supported_model_type_field(cls, field_definition: FieldDefinition) -> bool:

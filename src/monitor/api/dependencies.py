@@ -15,8 +15,7 @@ from monitor.domain.messages import Outgoing
 from monitor.runtime.event_loop import Slots
 from monitor.runtime.logging import get_logger
 from monitor.services.access.rate_limits import RateLimits
-from monitor.services.bulk import export
-from monitor.services.bulk import imports as bulk_import
+from monitor.services.bulk import export, imports
 from monitor.services.bulk.export import Exporter
 from monitor.services.bulk.imports import Importer
 from monitor.services.secrets.vault import Vault
@@ -46,7 +45,7 @@ class Dependencies:
     clock: Callable[[], float]
     vault: Vault = field(default_factory=Vault)
     limits: RateLimits = field(default_factory=RateLimits)
-    imports: Slots = field(default_factory=lambda: Slots("imports", bulk_import.AT_ONCE))
+    imports: Slots = field(default_factory=lambda: Slots("imports", imports.AT_ONCE))
     exports: Slots = field(default_factory=lambda: Slots("exports", export.AT_ONCE))
 
     def sources(self) -> Sources:

@@ -18,8 +18,8 @@ from monitor.api.connections import MAX_HEAD_BYTES, Connections
 from monitor.api.dependencies import Dependencies
 from monitor.domain.errors import Unavailable
 from monitor.queue.broker import Broker, send_all
-from monitor.runtime import logging as logs
 from monitor.runtime import process, tasks
+from monitor.runtime.logging import configure, get_logger
 from monitor.runtime.settings import Settings
 from monitor.services.access.rate_limits import RateLimits
 from monitor.services.secrets.vault import Vault
@@ -30,7 +30,7 @@ from monitor.storage.redis.client import make_client
 from monitor.storage.timeseries.contract import TickStore
 from monitor.storage.timeseries.open import make_tick_store
 
-log = logs.get_logger(__name__)
+log = get_logger(__name__)
 
 GRACE_S = 3
 """How long requests in progress may take once the process is asked to shut down."""
@@ -44,7 +44,7 @@ def serve(settings: Settings) -> None:
     """
     settings.need("DATABASE_URL")
     settings.need("REDIS_URL")
-    logs.configure("api", settings.monitor_log_level)
+    configure("api", settings.monitor_log_level)
     logging.getLogger("uvicorn.error").setLevel("ERROR")  # below it, callers could fill the log
     process.raise_open_files_limit()
     uvloop.run(_serve(settings))

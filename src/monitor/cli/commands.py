@@ -75,10 +75,10 @@ def sync(_: Namespace) -> None:
     import time
 
     from monitor.cli import aio as cli_loop
-    from monitor.runtime import logging as logs
+    from monitor.runtime import logging
     from monitor.storage.postgres.pool import make_pool
 
-    logs.configure("sync", "warning")
+    logging.configure("sync", "warning")
     settings = settings_or_stacks("DATABASE_URL", "REDIS_URL")
     database_url, redis_url = settings.need("DATABASE_URL"), settings.need("REDIS_URL")
 

@@ -19,13 +19,13 @@ def new_key(_: Namespace) -> None:
 def rotate(_: Namespace) -> None:
     """Encrypt everything with the first key, and sync it to the workers."""
     from monitor.cli import aio as cli_loop
-    from monitor.runtime import logging as logs
+    from monitor.runtime import logging
     from monitor.services.access.audit import acting
     from monitor.services.secrets.rotate import rotate
     from monitor.services.secrets.vault import Vault
     from monitor.storage.postgres.pool import make_pool
 
-    logs.configure("secrets", "warning")
+    logging.configure("secrets", "warning")
     settings = settings_or_stacks("DATABASE_URL", "REDIS_URL")
     database_url, redis_url = settings.need("DATABASE_URL"), settings.need("REDIS_URL")
     vault = Vault(settings.monitor_encryption_keys)

@@ -181,15 +181,15 @@ class Planner:
     def _create(self, line: Candidate) -> ProcessedLine:
         if not self._any_region:
             raise InvalidInput.of("regions", "there is no region yet; make one with POST /regions")
-        wanted = draft(line.fields)
-        if wanted.external_id in self._owners:
+        new = draft(line.fields)
+        if new.external_id in self._owners:
             return _taken(line)
-        refuse_missing_regions(wanted.regions or (), self._regions)
+        refuse_missing_regions(new.regions or (), self._regions)
         website_id = next(self._new_ids) if line.id is None else line.id
-        place = _Place(website_id, wanted, None, line.id is not None)
+        place = _Place(website_id, new, None, line.id is not None)
         self._places[website_id] = place
-        if wanted.external_id is not None:
-            self._owners[wanted.external_id] = place
+        if new.external_id is not None:
+            self._owners[new.external_id] = place
         return ProcessedLine(line.line, LineResult.CREATED, website_id)
 
     def _change(self, line: Candidate, place: _Place) -> ProcessedLine:
@@ -216,9 +216,9 @@ def _taken(line: Candidate) -> ProcessedLine:
     return failure(line.line, "external_id_taken", "external_id", message)
 
 
-def refuse_missing_regions(wanted: Sequence[str], existing: Collection[str]) -> None:
-    """Raises InvalidInput naming the first of the wanted regions that does not exist."""
-    missing = sorted(set(wanted) - set(existing))
+def refuse_missing_regions(names: Sequence[str], existing: Collection[str]) -> None:
+    """Raises InvalidInput naming the first of these regions that does not exist."""
+    missing = sorted(set(names) - set(existing))
     if missing:
         raise InvalidInput.of("regions", f"must name regions that exist, not {missing[0]}")
 

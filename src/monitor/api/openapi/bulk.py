@@ -16,7 +16,7 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIType
 
-from monitor.api.schemas import bulk as schemas_bulk
+from monitor.api.schemas import bulk
 from monitor.api.schemas.website import ExportedWebsite
 
 NDJSON = "application/x-ndjson"
@@ -25,7 +25,7 @@ CSV = "text/csv"
 _LINES = '{"url": "https://example.com/", "external_id": "1"}\n{"url": "https://example.org/"}\n'
 
 OUTCOMES = ResponseSpec(
-    schemas_bulk.LineOutcome,
+    bulk.LineOutcome,
     generate_examples=False,
     description="A JSON object a line.",
     media_type=NDJSON,

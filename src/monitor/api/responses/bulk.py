@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from monitor.api.responses.website import exported
-from monitor.api.schemas import bulk as schemas_bulk
+from monitor.api.schemas import bulk as schemas
 from monitor.resources import bulk_import as bulk
 from monitor.resources import website_csv
 from monitor.resources.write_plan import Existing
@@ -19,16 +19,16 @@ _AT_ONCE = 20
 _json = msgspec.json.Encoder()
 
 
-def bulk_import(stored: bulk.BulkImport) -> schemas_bulk.BulkImport:
+def bulk_import(stored: bulk.BulkImport) -> schemas.BulkImport:
     """An import as it stands."""
-    return schemas_bulk.BulkImport(
+    return schemas.BulkImport(
         id=stored.id,
         state=stored.state,
         dry_run=stored.dry_run,
         idempotency_key=stored.idempotency_key,
         created_at=stored.created_at,
         finished_at=stored.finished_at,
-        failures=[schemas_bulk.FailedLine(o.line, o.errors, o.code) for o in stored.failures],
+        failures=[schemas.FailedLine(o.line, o.errors, o.code) for o in stored.failures],
         **asdict(stored.counts),
     )
 
@@ -37,7 +37,7 @@ async def outcome_lines(pages: AsyncIterator[list[bulk.ProcessedLine]]) -> Async
     """Outcomes as NDJSON."""
     async for page in pages:
         yield _json.encode_lines(
-            [schemas_bulk.LineOutcome(o.line, o.result, o.id, o.errors, o.code) for o in page]
+            [schemas.LineOutcome(o.line, o.result, o.id, o.errors, o.code) for o in page]
         )
 
 
@@ -56,8 +56,8 @@ async def website_rows(pages: AsyncGenerator[list[Existing]]) -> AsyncIterator[b
 
 async def _parts(pages: AsyncGenerator[list[Existing]]) -> AsyncIterator[list[Existing]]:
     """A few websites at a time, and others' turn in between: each may have a body of 64 KiB."""
-    async with aclosing(pages) as held:
-        async for page in held:
+    async with aclosing(pages) as open_pages:
+        async for page in open_pages:
             for first in range(0, len(page), _AT_ONCE):
                 yield page[first : first + _AT_ONCE]
                 await asyncio.sleep(0)

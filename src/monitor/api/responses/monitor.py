@@ -16,11 +16,11 @@ from monitor.storage.postgres.history import Incident
 
 def latest(view: View) -> schemas.Latest:
     """A website's status, region by region."""
-    found = view.stored.website
+    website = view.stored.website
     return schemas.Latest(
-        id=found.id,
-        url=found.check.url,
-        name=found.name,
+        id=website.id,
+        url=website.check.url,
+        name=website.name,
         status=view.status,
         since=latest_status.since(view),
         regions=[_region_latest(r) for r in view.regions],
@@ -40,25 +40,25 @@ def _region_latest(seen: RegionView) -> schemas.RegionLatest:
     )
 
 
-def series(found: Series, days: int) -> schemas.WebsiteSeries:
+def series(chart: Series, days: int) -> schemas.WebsiteSeries:
     """A chart."""
     return schemas.WebsiteSeries(
-        website_id=found.website.id,
+        website_id=chart.website.id,
         days=days,
-        bucket_s=found.plan.width_s,
-        since=from_unix(found.plan.since_s),
-        until=from_unix(found.plan.until_s),
-        series=[_region_series(s) for s in found.regions],
+        bucket_s=chart.plan.width_s,
+        since=from_unix(chart.plan.since_s),
+        until=from_unix(chart.plan.until_s),
+        series=[_region_series(s) for s in chart.regions],
     )
 
 
-def _region_series(found: RegionSeries) -> schemas.RegionSeries:
+def _region_series(region: RegionSeries) -> schemas.RegionSeries:
     uptime = schemas.UptimeSummary(
-        found.uptime.checks,
-        _rounded(found.uptime.up_ratio, 6),
-        round(found.uptime.measured_ratio, 6),
+        region.uptime.checks,
+        _rounded(region.uptime.up_ratio, 6),
+        round(region.uptime.measured_ratio, 6),
     )
-    return schemas.RegionSeries(found.region, uptime, [_point(b) for b in found.buckets])
+    return schemas.RegionSeries(region.region, uptime, [_point(b) for b in region.buckets])
 
 
 def _point(bucket: Bucket) -> schemas.Point:
@@ -69,19 +69,19 @@ def _point(bucket: Bucket) -> schemas.Point:
     return schemas.Point(from_unix(bucket.start_s), bucket.checks, up_ratio, times)
 
 
-def incident(found: Incident, now_s: float) -> schemas.Downtime:
+def incident(stored: Incident, now_s: float) -> schemas.Downtime:
     """A downtime as of now."""
     now = dt.datetime.fromtimestamp(now_s, dt.UTC)
     return schemas.Downtime(
-        id=found.id,
-        started_at=found.started_at,
-        resolved_at=found.resolved_at,
-        duration_s=downtime.duration_s(found, now),
-        cause=found.cause,
-        status_code=found.status_code or None,
-        evidence=found.evidence,
-        regions=list(found.regions),
-        resolution=found.resolution,
+        id=stored.id,
+        started_at=stored.started_at,
+        resolved_at=stored.resolved_at,
+        duration_s=downtime.duration_s(stored, now),
+        cause=stored.cause,
+        status_code=stored.status_code or None,
+        evidence=stored.evidence,
+        regions=list(stored.regions),
+        resolution=stored.resolution,
     )
 
 

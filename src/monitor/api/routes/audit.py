@@ -53,36 +53,36 @@ async def read_audit_log(
     not happen: an entry is stored together with its change. A change of many websites is one entry,
     an import one for every thousand lines, with counts.
     """
-    wanted = AuditFilter(
+    filters = AuditFilter(
         key=key,
         action=action,
         object=object,
         since=_time("since", since),
         until=_time("until", until),
     )
-    found, following = await audit.page(deps.reading, wanted, limit, cursor)
-    return schemas_audit.AuditPage([_entry(e) for e in found], following)
+    entries, next_cursor = await audit.page(deps.reading, filters, limit, cursor)
+    return schemas_audit.AuditPage([_entry(e) for e in entries], next_cursor)
 
 
-def _time(parameter: str, given: str | None) -> dt.datetime | None:
+def _time(parameter: str, text: str | None) -> dt.datetime | None:
     try:
-        return None if given is None else instant(given)
+        return None if text is None else instant(text)
     except InvalidValue as refused:
         raise BadQuery([FieldProblem(parameter, str(refused))]) from None
 
 
-def _entry(found: Entry) -> schemas_audit.AuditEntry:
-    changes = {n: schemas_audit.AuditChange(**asdict(c)) for n, c in found.changes.items()}
+def _entry(entry: Entry) -> schemas_audit.AuditEntry:
+    changes = {n: schemas_audit.AuditChange(**asdict(c)) for n, c in entry.changes.items()}
     return schemas_audit.AuditEntry(
-        id=found.id,
-        at=found.at,
-        actor=found.actor.name,
-        key_id=found.actor.key_id,
-        address=found.actor.address,
-        action=found.action,
-        object_id=found.object_id,
+        id=entry.id,
+        at=entry.at,
+        actor=entry.actor.name,
+        key_id=entry.actor.key_id,
+        address=entry.actor.address,
+        action=entry.action,
+        object_id=entry.object_id,
         changes=changes,
-        details=found.details,
+        details=entry.details,
     )
 
 

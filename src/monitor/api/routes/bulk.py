@@ -17,11 +17,10 @@ from monitor.api.openapi.bulk import NDJSON, OUTCOMES, ImportOperation
 from monitor.api.openapi.document import LOCATION, problems
 from monitor.api.parameters import Cursor, DryRun, IdempotencyKey, ImportKey, Limit, Only
 from monitor.api.requests import AnyRequest
-from monitor.api.responses import bulk as answers_bulk
-from monitor.api.schemas import bulk as schemas_bulk
+from monitor.api.responses import bulk as responses
+from monitor.api.schemas import bulk as schemas
 from monitor.domain.errors import MonitorError
-from monitor.services.bulk import imports as bulk_import
-from monitor.services.bulk import views as bulk_views
+from monitor.services.bulk import imports, views
 
 _DRAIN_S = 5.0
 """How long the rest of a refused body is read for: many callers read no answer before they have
@@ -43,7 +42,7 @@ async def import_websites(
     *,
     dry_run: DryRun = False,
     idempotency_key: IdempotencyKey = None,
-) -> Response[schemas_bulk.BulkImport]:
+) -> Response[schemas.BulkImport]:
     """Make and change many websites: one JSON object a line, any number of lines.
 
     A line that names an `id` or else an `external_id` that exists changes that website; fields it
@@ -59,12 +58,12 @@ async def import_websites(
     """
     blocks = request.stream()
     try:
-        done = await bulk_import.run(deps.importer(), blocks, key=idempotency_key, dry_run=dry_run)
+        done = await imports.run(deps.importer(), blocks, key=idempotency_key, dry_run=dry_run)
     except MonitorError:
         await _drain(blocks)
         raise
     location = f"/websites/bulk/{done.id}"
-    return Response(answers_bulk.bulk_import(done), headers={"Location": location})
+    return Response(responses.bulk_import(done), headers={"Location": location})
 
 
 async def _drain(blocks: AsyncIterator[bytes]) -> None:
@@ -77,16 +76,16 @@ async def _drain(blocks: AsyncIterator[bytes]) -> None:
 @get("/", opt=READ, responses=problems(400))
 async def list_imports(
     deps: Deps, *, idempotency_key: ImportKey = None, limit: Limit = 100, cursor: Cursor = None
-) -> schemas_bulk.BulkImportPage:
+) -> schemas.BulkImportPage:
     """Imports of the last 7 days, newest first."""
-    found, following = await bulk_views.page(deps.reading, idempotency_key, limit, cursor)
-    return schemas_bulk.BulkImportPage([answers_bulk.bulk_import(i) for i in found], following)
+    rows, next_cursor = await views.page(deps.reading, idempotency_key, limit, cursor)
+    return schemas.BulkImportPage([responses.bulk_import(i) for i in rows], next_cursor)
 
 
 @get("/{import_id:uuid}", opt=READ, responses=problems(400, 404))
-async def read_import(import_id: FromPath[UUID], deps: Deps) -> schemas_bulk.BulkImport:
+async def read_import(import_id: FromPath[UUID], deps: Deps) -> schemas.BulkImport:
     """One import, as far as it has come: to be asked again while it runs."""
-    return answers_bulk.bulk_import(await bulk_views.get(deps.reading, import_id))
+    return responses.bulk_import(await views.get(deps.reading, import_id))
 
 
 @get(
@@ -96,9 +95,9 @@ async def read_import(import_id: FromPath[UUID], deps: Deps) -> schemas_bulk.Bul
 )
 async def import_results(import_id: FromPath[UUID], deps: Deps, only: Only = None) -> Stream:
     """What became of every line stored so far, in order, as NDJSON; empty lines are left out."""
-    await bulk_views.get(deps.reading, import_id)
-    outcomes = bulk_views.outcomes(deps.pool, import_id, only)
-    return Stream(answers_bulk.outcome_lines(outcomes), media_type=NDJSON)
+    await views.get(deps.reading, import_id)
+    outcomes = views.outcomes(deps.pool, import_id, only)
+    return Stream(responses.outcome_lines(outcomes), media_type=NDJSON)
 
 
 router = Router(

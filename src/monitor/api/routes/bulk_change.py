@@ -16,7 +16,7 @@ from monitor.api.dependencies import Deps
 from monitor.api.openapi.document import problems
 from monitor.api.parameters import PausedFilter, RegionFilter, TextFilter
 from monitor.api.problems import MEDIA_TYPE, Problem, problem_of
-from monitor.api.schemas import bulk_change as schemas_bulk_change
+from monitor.api.schemas import bulk_change as schemas
 from monitor.resources.bulk_change import NotConfirmed
 from monitor.resources.fields import Values
 from monitor.services.bulk import change as bulk_change
@@ -68,7 +68,7 @@ async def change_websites(
     q: TextFilter = None,
     all: Everything = False,  # noqa: A002 - the parameter's name in the query
     confirm: Confirm = None,
-) -> schemas_bulk_change.Changed:
+) -> schemas.Changed:
     """Change what is sent of every website that matches, of all of them or of none.
 
     Each is changed as PATCH /websites/{website_id} would change it. Send it without `confirm`
@@ -77,7 +77,7 @@ async def change_websites(
     selection = Selection(Filter(region, paused, None, q), all, confirm)
     done = await bulk_change.change(deps.pool, deps.vault, selection, data)
     await deps.announce_changes()
-    return schemas_bulk_change.Changed(**asdict(done))
+    return schemas.Changed(**asdict(done))
 
 
 @delete("/", status_code=200, opt=WRITE, responses=problems(400) | _CONFLICT)
@@ -89,7 +89,7 @@ async def delete_websites(
     q: TextFilter = None,
     all: Everything = False,  # noqa: A002 - the parameter's name in the query
     confirm: Confirm = None,
-) -> schemas_bulk_change.Changed:
+) -> schemas.Changed:
     """Remove every website that matches with its downtime history, all of them or none.
 
     Send it without `confirm` first: nothing is removed then, and the answer, a 409, says how many
@@ -98,7 +98,7 @@ async def delete_websites(
     selection = Selection(Filter(region, paused, None, q), all, confirm)
     done = await bulk_change.delete(deps.pool, selection)
     await deps.announce_changes()
-    return schemas_bulk_change.Changed(**asdict(done))
+    return schemas.Changed(**asdict(done))
 
 
 handlers = (change_websites, delete_websites)

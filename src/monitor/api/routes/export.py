@@ -16,7 +16,7 @@ from monitor.api.parameters import (
     RegionFilter,
     TextFilter,
 )
-from monitor.api.responses import bulk as answers_bulk
+from monitor.api.responses import bulk as responses
 from monitor.services.bulk import export
 from monitor.storage.postgres.websites import Filter
 
@@ -47,9 +47,9 @@ async def export_websites(
     pages = await export.begin(deps.exporter(), Filter(region, paused, None, q))
     name = {"Content-Disposition": f'attachment; filename="websites.{format}"'}
     if format is Format.CSV:
-        rows = answers_bulk.website_rows(pages)
+        rows = responses.website_rows(pages)
         return Stream(rows, media_type=f"{CSV}; charset=utf-8; header=present", headers=name)
-    return Stream(answers_bulk.website_lines(pages), media_type=NDJSON, headers=name)
+    return Stream(responses.website_lines(pages), media_type=NDJSON, headers=name)
 
 
 router = Router("/websites/export", route_handlers=[export_websites], tags=["websites"])

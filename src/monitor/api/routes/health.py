@@ -40,11 +40,11 @@ async def healthz() -> schemas.Health:
 )
 async def readyz(deps: Deps) -> schemas.Readiness:
     """Whether Postgres, Redis and the tick store answer."""
-    found = await readiness.check(deps.reading, deps.redis, deps.tick_store)
-    checks = {name: "ok" if ready else "unavailable" for name, ready in found.items()}
-    if all(found.values()):
+    ready = await readiness.check(deps.reading, deps.redis, deps.tick_store)
+    checks = {name: "ok" if answers else "unavailable" for name, answers in ready.items()}
+    if all(ready.values()):
         return schemas.Readiness("ok", checks)
-    missing = ", ".join(name for name, ready in found.items() if not ready)
+    missing = ", ".join(name for name, answers in ready.items() if not answers)
     problem = problem_of(503, "not_ready", f"These do not answer: {missing}.")
     raise RequestError(replace(problem, checks=checks))
 

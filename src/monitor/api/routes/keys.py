@@ -27,14 +27,14 @@ from monitor.services.access import keys
 )
 async def create_key(data: JSONBody[NewKey], deps: Deps) -> Response[schemas_keys.MadeKey]:
     """Make a key. The answer is the only place where `key` is ever shown."""
-    return _made(await keys.create(deps.pool, data))
+    return _created(await keys.create(deps.pool, data))
 
 
 @get("/", opt=ADMIN, responses=problems(400))
 async def list_keys(deps: Deps, limit: Limit = 100, cursor: Cursor = None) -> schemas_keys.KeyPage:
     """Keys, oldest first, those that have ended among them."""
-    found, following = await keys.page(deps.reading, limit, cursor)
-    return schemas_keys.KeyPage([schemas_keys.Key(**asdict(k)) for k in found], following)
+    rows, next_cursor = await keys.page(deps.reading, limit, cursor)
+    return schemas_keys.KeyPage([schemas_keys.Key(**asdict(k)) for k in rows], next_cursor)
 
 
 @get("/{key_id:uuid}", opt=ADMIN, responses=problems(400, 404))
@@ -58,7 +58,7 @@ async def rotate_key(
     The key itself goes on for `overlap` seconds, and then ends: time to put the new one in place.
     The answer is the only place where `key` is ever shown.
     """
-    return _made(await keys.rotate_key(deps.pool, key_id, data))
+    return _created(await keys.rotate_key(deps.pool, key_id, data))
 
 
 @delete("/{key_id:uuid}", opt=ADMIN, responses=problems(400, 404))
@@ -67,9 +67,9 @@ async def revoke_key(key_id: FromPath[UUID], deps: Deps) -> None:
     await keys.revoke_key(deps.pool, key_id)
 
 
-def _made(made: keys.CreatedKey) -> Response[schemas_keys.MadeKey]:
-    shown = schemas_keys.MadeKey(**asdict(made.info), key=made.text)
-    return Response(shown, headers={"Location": f"/keys/{made.info.id}"})
+def _created(created: keys.CreatedKey) -> Response[schemas_keys.MadeKey]:
+    shown = schemas_keys.MadeKey(**asdict(created.info), key=created.text)
+    return Response(shown, headers={"Location": f"/keys/{created.info.id}"})
 
 
 router = Router(

@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry
 from monitor.api.auth import READ
 from monitor.api.metrics.installation import InstallationMetrics
 from monitor.api.openapi.document import problems
-from monitor.metrics import prometheus as exposition
+from monitor.metrics import prometheus
 from monitor.services.workers.installation import InstallationReader
 
 # The framework adds the charset itself.
-_MEDIA_TYPE = exposition.CONTENT_TYPE.removesuffix("; charset=utf-8")
+_MEDIA_TYPE = prometheus.CONTENT_TYPE.removesuffix("; charset=utf-8")
 
 
 @get("/metrics", opt=READ, media_type=_MEDIA_TYPE, responses=problems(400))
@@ -28,7 +28,7 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     registry = CollectorRegistry()
     registry.register(InstallationMetrics(await installation.read()))
     own: CollectorRegistry = request.app.state.metrics
-    body = exposition.text(registry) + exposition.text(own)
+    body = prometheus.text(registry) + prometheus.text(own)
     return Response(body, media_type=_MEDIA_TYPE)
 
 

@@ -23,8 +23,8 @@ from monitor.api.parameters import (
 from monitor.api.responses import monitor as responses
 from monitor.api.schemas import monitor as schemas
 from monitor.services.incidents import downtime
-from monitor.services.websites import latest as monitor_view
-from monitor.services.websites import series as monitor_series
+from monitor.services.websites import latest as latest_status
+from monitor.services.websites import series
 from monitor.services.websites.latest import Query
 
 
@@ -41,10 +41,10 @@ async def latest_statuses(
 ) -> schemas.LatestPage:
     """The latest status of all websites, in order of creation, region by region."""
     query = Query(region=region, status=status, paused=paused, q=q)
-    found, following = await monitor_view.page(
+    rows, next_cursor = await latest_status.page(
         deps.sources(), query, limit, cursor, need_states=True
     )
-    return schemas.LatestPage([responses.latest(view) for view in found], following)
+    return schemas.LatestPage([responses.latest(view) for view in rows], next_cursor)
 
 
 @get("/{website_id:uuid}", opt=READ, responses=problems(400, 404))
@@ -59,10 +59,10 @@ async def website_series(
     created if that is later than `since`. Up to 3 days are read from the checks themselves,
     longer spans from hourly sums.
     """
-    found = await monitor_series.series(
+    chart = await series.series(
         deps.reading, deps.tick_store, website_id, days=days, region=region, now_s=int(deps.clock())
     )
-    return responses.series(found, days)
+    return responses.series(chart, days)
 
 
 @get("/{website_id:uuid}/downtime", opt=READ, responses=problems(400, 404))
@@ -70,16 +70,16 @@ async def downtime_history(
     website_id: FromPath[UUID], deps: Deps, limit: Limit = 100, cursor: Cursor = None
 ) -> schemas.DowntimePage:
     """When the website was down, newest first. One that is still open has no `resolved_at`."""
-    found, following = await downtime.page(deps.reading, website_id, limit, cursor)
+    rows, next_cursor = await downtime.page(deps.reading, website_id, limit, cursor)
     now_s = deps.clock()
-    return schemas.DowntimePage([responses.incident(i, now_s) for i in found], following)
+    return schemas.DowntimePage([responses.incident(i, now_s) for i in rows], next_cursor)
 
 
 @get("/{website_id:uuid}/last_downtime", opt=READ, responses=problems(400, 404))
 async def last_downtime(website_id: FromPath[UUID], deps: Deps) -> schemas.Downtime:
     """The latest downtime; 404 with the code `no_downtime` where there has been none."""
-    found = await downtime.last(deps.reading, website_id)
-    return responses.incident(found, deps.clock())
+    incident = await downtime.last(deps.reading, website_id)
+    return responses.incident(incident, deps.clock())
 
 
 router = Router(

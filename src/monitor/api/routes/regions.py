@@ -34,8 +34,8 @@ async def create_region(data: JSONBody[Values], deps: Deps) -> Response[schemas.
 @get("/", opt=READ, responses=problems(400))
 async def list_regions(deps: Deps, limit: Limit = 100, cursor: Cursor = None) -> schemas.RegionPage:
     """Regions by name."""
-    found, following = await regions.page(deps.reading, deps.redis, limit, cursor)
-    return schemas.RegionPage([responses.region(r) for r in found], following)
+    rows, next_cursor = await regions.page(deps.reading, deps.redis, limit, cursor)
+    return schemas.RegionPage([responses.region(r) for r in rows], next_cursor)
 
 
 @get("/{name:str}", opt=READ, responses=problems(400, 404))

@@ -23,7 +23,7 @@ from monitor.api.responses import website as responses
 from monitor.api.routes import bulk_change
 from monitor.api.schemas import website as schemas
 from monitor.resources.fields import Values
-from monitor.services.websites import latest as monitor_view
+from monitor.services.websites import latest as latest_status
 from monitor.services.websites import manage as websites
 from monitor.services.websites.latest import Query
 
@@ -40,7 +40,7 @@ async def create_website(data: JSONBody[Values], deps: Deps) -> Response[schemas
     """Watch a website. It is checked at once, unless it is made paused."""
     stored = await websites.create(deps.pool, deps.vault, data, deps.clock())
     await deps.announce_changes()
-    view = await monitor_view.show(deps.sources(), stored)
+    view = await latest_status.show(deps.sources(), stored)
     location = f"/websites/{stored.website.id}"
     return Response(responses.website(view), headers={"Location": location})
 
@@ -58,17 +58,17 @@ async def list_websites(
 ) -> schemas.WebsitePage:
     """Websites in order of creation. Statuses are `unknown` while Redis does not answer."""
     query = Query(region=region, status=status, paused=paused, q=q)
-    found, following = await monitor_view.page(
+    rows, next_cursor = await latest_status.page(
         deps.sources(), query, limit, cursor, need_states=False
     )
-    return schemas.WebsitePage([responses.website(v) for v in found], following)
+    return schemas.WebsitePage([responses.website(v) for v in rows], next_cursor)
 
 
 @get("/{website_id:uuid}", opt=READ, responses=problems(400, 404))
 async def read_website(website_id: FromPath[UUID], deps: Deps) -> schemas.Website:
     """One website."""
     stored = await websites.get(deps.reading, website_id)
-    return responses.website(await monitor_view.show(deps.sources(), stored))
+    return responses.website(await latest_status.show(deps.sources(), stored))
 
 
 @patch(
@@ -86,7 +86,7 @@ async def change_website(
     """
     stored = await websites.change(deps.pool, deps.vault, website_id, data, deps.clock())
     await deps.announce_changes()
-    return responses.website(await monitor_view.show(deps.sources(), stored))
+    return responses.website(await latest_status.show(deps.sources(), stored))
 
 
 @delete("/{website_id:uuid}", opt=WRITE, responses=problems(400, 404))

@@ -13,7 +13,7 @@ from aiohttp.http_parser import RawResponseMessage
 
 from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result
 from monitor.domain.status_codes import status_expected
-from monitor.probes.http import request as request_head
+from monitor.probes.http import request as request_bytes
 from monitor.probes.http.exchange import Exchange
 from monitor.probes.http.redirects import (
     MAX_REDIRECTS,
@@ -141,7 +141,7 @@ class HttpProber:
             Exchange,
             self._loop,
             progress,
-            request_head.encode(request),
+            request_bytes.encode(request),
             bodiless=request.method == "HEAD",
             head_only=head_only,
         )

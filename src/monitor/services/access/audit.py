@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from monitor.domain.errors import BadQuery
-from monitor.resources import cursors as paging
+from monitor.resources import cursors
 from monitor.resources.audit import SYSTEM, Action, Actor, AuditFilter, Change, Entry
 from monitor.storage.postgres import audit
 from monitor.storage.postgres.pool import Connection, Pool, transaction
@@ -55,19 +55,19 @@ async def page(
     """The next entries, newest first, and the cursor of those after them. Raises BadQuery."""
     if query.object is not None and not query.object.isprintable():
         raise BadQuery.of("object", "must not contain control characters")
-    mark = paging.fingerprint("audit", query)
-    before = None if cursor is None else _position(paging.decode(cursor, mark))
+    mark = cursors.fingerprint("audit", query)
+    before = None if cursor is None else _position(cursors.decode(cursor, mark))
     async with transaction(pool) as connection:
         rows = await audit.fetch_page(connection, query, before, limit + 1)
     more = len(rows) > limit
     last = rows[limit - 1].id.to_bytes(8, "big") if more else b""
-    return rows[:limit], paging.encode(last, mark) if more else None
+    return rows[:limit], cursors.encode(last, mark) if more else None
 
 
 def _position(raw: bytes) -> int:
     position = int.from_bytes(raw, "big")
     if len(raw) != 8 or position > _MAX_SEQ:
-        raise paging.not_a_cursor()
+        raise cursors.not_a_cursor()
     return position
 
 

@@ -19,7 +19,7 @@ from msgspec import UNSET, Struct
 from monitor.domain.access import KeyState, Role
 from monitor.domain.errors import Conflict, InvalidInput, NotFound
 from monitor.domain.ids import uuid7
-from monitor.resources import cursors as paging
+from monitor.resources import cursors
 from monitor.resources.audit import Action, created, removed
 from monitor.resources.formats import InvalidValue, text
 from monitor.resources.key import NewKey, Rotation
@@ -28,7 +28,7 @@ from monitor.storage.postgres import keys
 from monitor.storage.postgres.keys import KeyHash, KeyInfo
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 
-_FINGERPRINT = paging.fingerprint("keys")
+_FINGERPRINT = cursors.fingerprint("keys")
 _PAGE = 500
 
 
@@ -87,16 +87,16 @@ async def get(pool: Pool, key_id: UUID) -> KeyInfo:
 
 async def page(pool: Pool, limit: int, cursor: str | None) -> tuple[list[KeyInfo], str | None]:
     """The next keys, oldest first, and the cursor of those after them. Raises BadQuery."""
-    after = None if cursor is None else _position(paging.decode(cursor, _FINGERPRINT))
+    after = None if cursor is None else _position(cursors.decode(cursor, _FINGERPRINT))
     async with transaction(pool) as connection:
         rows = await keys.fetch_page(connection, after, limit + 1)
     more = len(rows) > limit
-    return rows[:limit], paging.encode(rows[limit - 1].id.bytes, _FINGERPRINT) if more else None
+    return rows[:limit], cursors.encode(rows[limit - 1].id.bytes, _FINGERPRINT) if more else None
 
 
 def _position(raw: bytes) -> UUID:
     if len(raw) != 16:
-        raise paging.not_a_cursor()
+        raise cursors.not_a_cursor()
     return UUID(bytes=raw)
 
 

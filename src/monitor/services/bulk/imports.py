@@ -76,21 +76,21 @@ async def _begin(
         if not await bulk.try_lock(connection, import_id):
             raise Conflict("import_running", "The import with this Idempotency-Key is under way.")
         # In a statement of its own: it sees what the one who had the lock before has done.
-        found = await bulk.fetch(connection, import_id)
-        assert found is not None
-        if found.dry_run != dry_run:
+        stored = await bulk.fetch(connection, import_id)
+        assert stored is not None
+        if stored.dry_run != dry_run:
             raise KeyReused("This Idempotency-Key was used with another dry_run.")
-    if dry_run and found.state is not ImportState.FINISHED:
-        return await _begin_dry_run(connection, found)
-    return found
+    if dry_run and stored.state is not ImportState.FINISHED:
+        return await _begin_dry_run(connection, stored)
+    return stored
 
 
-async def _begin_dry_run(connection: Connection, found: BulkImport) -> BulkImport:
+async def _begin_dry_run(connection: Connection, stored: BulkImport) -> BulkImport:
     """From the first line: what an earlier attempt imagined is gone."""
     async with connection.transaction():
-        await bulk.start_again(connection, found.id)
+        await bulk.start_again(connection, stored.id)
         await bulk_dry_run.begin(connection)
-        again = await bulk.fetch(connection, found.id)
+        again = await bulk.fetch(connection, stored.id)
     assert again is not None
     return again
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 from monitor.domain.errors import NotFound
-from monitor.resources import cursors as paging
+from monitor.resources import cursors
 from monitor.resources.bulk_import import BulkImport, LineResult, ProcessedLine
 from monitor.services.bulk.imports import KEEP_DAYS
 from monitor.storage.postgres import bulk
@@ -16,27 +16,27 @@ from monitor.storage.postgres.pool import Pool, transaction
 async def get(pool: Pool, import_id: UUID) -> BulkImport:
     """One import as it stands. Raises NotFound."""
     async with transaction(pool) as connection:
-        found = await bulk.fetch(connection, import_id)
-    if found is None:
+        stored = await bulk.fetch(connection, import_id)
+    if stored is None:
         raise NotFound("import_not_found", "There is no import with this id.")
-    return found
+    return stored
 
 
 async def page(
     pool: Pool, key: str | None, limit: int, cursor: str | None
 ) -> tuple[list[BulkImport], str | None]:
     """The next imports, newest first, and the cursor of those after them. Raises BadQuery."""
-    mark = paging.fingerprint("imports", key)
-    before = None if cursor is None else _position(paging.decode(cursor, mark))
+    mark = cursors.fingerprint("imports", key)
+    before = None if cursor is None else _position(cursors.decode(cursor, mark))
     async with transaction(pool) as connection:
-        found = await bulk.fetch_page(connection, key, before, limit + 1)
-    more = len(found) > limit
-    return found[:limit], paging.encode(found[limit - 1].id.bytes, mark) if more else None
+        rows = await bulk.fetch_page(connection, key, before, limit + 1)
+    more = len(rows) > limit
+    return rows[:limit], cursors.encode(rows[limit - 1].id.bytes, mark) if more else None
 
 
 def _position(raw: bytes) -> UUID:
     if len(raw) != 16:
-        raise paging.not_a_cursor()
+        raise cursors.not_a_cursor()
     return UUID(bytes=raw)
 
 
@@ -50,12 +50,12 @@ async def outcomes(
     number = 0
     while True:
         async with transaction(pool) as connection:
-            found = await bulk.next_outcomes(
+            rows = await bulk.next_outcomes(
                 connection, import_id, number, failed_only=only is LineResult.FAILED
             )
-        if found is None:
+        if rows is None:
             return
-        number, chunk = found
+        number, chunk = rows
         yield [o for o in chunk if only in (None, o.result)]
 
 

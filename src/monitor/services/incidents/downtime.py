@@ -6,7 +6,7 @@ import datetime as dt
 from uuid import UUID
 
 from monitor.domain.errors import NotFound
-from monitor.resources import cursors as paging
+from monitor.resources import cursors
 from monitor.services.websites.manage import missing
 from monitor.storage.postgres import history, websites
 from monitor.storage.postgres.history import Incident
@@ -20,14 +20,14 @@ async def page(
     pool: Pool, website_id: UUID, limit: int, cursor: str | None
 ) -> tuple[list[Incident], str | None]:
     """The next incidents, newest first, and the cursor of those after them. Raises NotFound."""
-    mark = paging.fingerprint("downtime", website_id)
-    after = None if cursor is None else _position(paging.decode(cursor, mark))
+    mark = cursors.fingerprint("downtime", website_id)
+    after = None if cursor is None else _position(cursors.decode(cursor, mark))
     async with transaction(pool) as connection:
         await _must_exist(connection, website_id)
         incidents = await history.incidents(connection, website_id, after, limit + 1)
     if len(incidents) <= limit:
         return incidents, None
-    return incidents[:limit], paging.encode(_packed(incidents[limit - 1]), mark)
+    return incidents[:limit], cursors.encode(_packed(incidents[limit - 1]), mark)
 
 
 async def last(pool: Pool, website_id: UUID) -> Incident:
@@ -57,9 +57,9 @@ def _packed(incident: Incident) -> bytes:
 
 def _position(raw: bytes) -> tuple[dt.datetime, UUID]:
     if len(raw) != 24:
-        raise paging.not_a_cursor()
+        raise cursors.not_a_cursor()
     try:
         started_us = int.from_bytes(raw[:8], "big", signed=True)
         return _EPOCH + started_us * _MICROSECOND, UUID(bytes=raw[8:])
     except OverflowError:
-        raise paging.not_a_cursor() from None
+        raise cursors.not_a_cursor() from None

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from monitor.domain.errors import BadQuery, Unavailable
 from monitor.domain.status import Status, website_status
 from monitor.domain.verdict import RegionState, Verdict, is_fresh
-from monitor.resources import cursors as paging
+from monitor.resources import cursors
 from monitor.runtime.logging import get_logger
 from monitor.services.workers import regions
 from monitor.storage.postgres import websites
@@ -80,16 +80,16 @@ async def page(
     looked at for one. Without Redis statuses are unknown, or, where ``need_states`` or a filter
     by status asks for them, Unavailable is raised. Raises BadQuery.
     """
-    mark = paging.fingerprint("websites", *(getattr(query, n) for n in Query.__struct_fields__))
+    mark = cursors.fingerprint("websites", *(getattr(query, n) for n in Query.__struct_fields__))
     after = None if cursor is None else _position(cursor, mark)
-    wanted = _filter(query)
+    filters = _filter(query)
     computed = query.status not in (None, Status.PAUSED)
     await _check(sources.pool, query)
-    if wanted is None:
+    if filters is None:
         return [], None
-    scan = _Scan(sources, query, wanted, need_states=need_states or computed)
-    found, last = await scan.run(limit, after)
-    return found, None if last is None else paging.encode(last.bytes, mark)
+    scan = _Scan(sources, query, filters, need_states=need_states or computed)
+    views, last = await scan.run(limit, after)
+    return views, None if last is None else cursors.encode(last.bytes, mark)
 
 
 async def _check(pool: Pool, query: Query) -> None:
@@ -101,9 +101,9 @@ async def _check(pool: Pool, query: Query) -> None:
 
 
 def _position(cursor: str, mark: bytes) -> UUID:
-    raw = paging.decode(cursor, mark)
+    raw = cursors.decode(cursor, mark)
     if len(raw) != 16:
-        raise paging.not_a_cursor()
+        raise cursors.not_a_cursor()
     return UUID(bytes=raw)
 
 
@@ -124,50 +124,50 @@ class _Scan:
 
     sources: Sources
     query: Query
-    wanted: Filter
+    filters: Filter
     need_states: bool
 
     async def run(self, limit: int, after: UUID | None) -> tuple[list[View], UUID | None]:
         """Up to ``limit`` matches and the id to go on after; None where the end was reached."""
         size = limit + 1 if self.query.status in (None, Status.PAUSED) else _CANDIDATES
-        found: list[View] = []
+        views: list[View] = []
         for _ in range(max(MAX_SCANNED // size, 1)):
             # Given back before Redis is asked: one that hangs must not take the pool with it.
             async with session(self.sources.pool) as connection:
-                rows = await websites.fetch_page(connection, self.wanted, after, size)
+                rows = await websites.fetch_page(connection, self.filters, after, size)
             for view in await _views(self.sources, rows, need_states=self.need_states):
-                if len(found) == limit:
-                    return found, after
+                if len(views) == limit:
+                    return views, after
                 after = view.stored.website.id
                 if self.query.status in (None, view.status):
-                    found.append(view)
+                    views.append(view)
             if len(rows) < size:
-                return found, None
-        return found, after
+                return views, None
+        return views, after
 
 
 async def _views(sources: Sources, rows: Sequence[Stored], *, need_states: bool) -> list[View]:
-    wanted: dict[str, list[UUID]] = {}
+    ids: dict[str, list[UUID]] = {}
     for row in rows:
         for region in row.regions:
-            wanted.setdefault(region, []).append(row.website.id)
+            ids.setdefault(region, []).append(row.website.id)
     try:
-        held = await States(sources.redis).read(wanted)
+        states = await States(sources.redis).read(ids)
     except Unavailable as error:
         if need_states:
             raise
         log.warning("statuses.unavailable", error=str(error))
         return [_unknown(row) for row in rows]
-    return [_view(row, held, sources.now_s) for row in rows]
+    return [_view(row, states, sources.now_s) for row in rows]
 
 
 def _unknown(row: Stored) -> View:
     return View(row, Status.UNKNOWN if row.website.paused_at is None else Status.PAUSED)
 
 
-def _view(row: Stored, held: dict[tuple[str, UUID], RegionState], now_s: float) -> View:
+def _view(row: Stored, states: dict[tuple[str, UUID], RegionState], now_s: float) -> View:
     seen = [
-        _region_view(row, name, held.get((name, row.website.id), _NEVER), now_s)
+        _region_view(row, name, states.get((name, row.website.id), _NEVER), now_s)
         for name in row.regions
     ]
     status = website_status(

@@ -50,7 +50,7 @@ async def series(
     by_region: dict[str, list[Bucket]] = {name: [] for name in names}
     for bucket in buckets:
         by_region.setdefault(bucket.region, []).append(bucket)
-    drawn = [_drawn(n, found, stored.website, spread, now_s) for n, found in by_region.items()]
+    drawn = [_drawn(n, buckets, stored.website, spread, now_s) for n, buckets in by_region.items()]
     return Series(stored.website, spread, tuple(sorted(drawn, key=lambda s: s.region)))
 
 

@@ -24,8 +24,7 @@ from monitor.domain.messages import (
 )
 from monitor.domain.ring import Ring
 from monitor.runtime.logging import get_logger
-from monitor.storage.postgres import changes
-from monitor.storage.postgres import counts as figures
+from monitor.storage.postgres import changes, counts
 from monitor.storage.postgres.counts import Figures
 from monitor.storage.postgres.pool import Pool, transaction
 from monitor.storage.redis.projection import Projection
@@ -109,7 +108,7 @@ class InstallationReader:
 
     async def _read_postgres(self) -> Figures:
         async with transaction(self._pool) as connection:
-            return await figures.read(connection)
+            return await counts.read(connection)
 
     async def _read_redis(self) -> RedisView:
         now_s, rings = self._now(), await Projection(self._redis).sizes()

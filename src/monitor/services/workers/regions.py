@@ -6,7 +6,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from monitor.domain.errors import BadQuery, Conflict, NotFound, Unavailable
-from monitor.resources import cursors as paging
+from monitor.resources import cursors
 from monitor.resources.audit import Action, Change, created, removed
 from monitor.resources.fields import Values
 from monitor.resources.formats import InvalidValue, region_name
@@ -19,7 +19,7 @@ from monitor.storage.redis.regions import RegionReport, Regions
 
 log = get_logger(__name__)
 
-_FINGERPRINT = paging.fingerprint("regions")
+_FINGERPRINT = cursors.fingerprint("regions")
 
 
 class ReportedRegion(Struct, frozen=True):
@@ -47,16 +47,16 @@ async def page(
     items = [ReportedRegion(r, reports.get(r.name)) for r in rows[:limit]]
     more = len(rows) > limit
     last = rows[limit - 1].name.encode() if more else b""
-    return items, paging.encode(last, _FINGERPRINT) if more else None
+    return items, cursors.encode(last, _FINGERPRINT) if more else None
 
 
 def _position(cursor: str | None) -> str:
     if cursor is None:
         return ""
     try:
-        return region_name(paging.decode(cursor, _FINGERPRINT).decode("ascii"))
+        return region_name(cursors.decode(cursor, _FINGERPRINT).decode("ascii"))
     except (UnicodeDecodeError, InvalidValue):
-        raise paging.not_a_cursor() from None
+        raise cursors.not_a_cursor() from None
 
 
 async def create(pool: Pool, sent: Values) -> Region:

@@ -48,13 +48,13 @@ async def insert(
 
 
 async def fetch_page(
-    connection: Connection, wanted: AuditFilter, before: int | None, size: int
+    connection: Connection, filters: AuditFilter, before: int | None, size: int
 ) -> list[Entry]:
     """The next entries, newest first."""
-    values = msgspec.structs.asdict(wanted) | {"before": before, "size": size}
-    found = [c for name, c in _CONDITIONS.items() if values[name] is not None]
-    found += ["seq < %(before)s"] if before is not None else []
-    where = "WHERE " + " AND ".join(found) if found else ""
+    values = msgspec.structs.asdict(filters) | {"before": before, "size": size}
+    clauses = [c for name, c in _CONDITIONS.items() if values[name] is not None]
+    clauses += ["seq < %(before)s"] if before is not None else []
+    where = "WHERE " + " AND ".join(clauses) if clauses else ""
     query = f"""
         SELECT seq, at, actor, key_id, address, action, object_id, changes, details
           FROM audit_log {where} ORDER BY seq DESC LIMIT %(size)s

@@ -56,8 +56,8 @@ async def insert(
     )
     row = await cursor.fetchone()
     assert row is not None
-    found: UUID = row[0]
-    return found
+    stored: UUID = row[0]
+    return stored
 
 
 async def try_lock(connection: Connection, import_id: UUID) -> bool:

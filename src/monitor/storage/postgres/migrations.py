@@ -51,16 +51,18 @@ def read(folder: Path) -> list[Migration]:
 
     Raises MigrationError for a file whose name is no migration's or whose number is taken.
     """
-    found: dict[int, Migration] = {}
+    migrations: dict[int, Migration] = {}
     for path in sorted(folder.glob("*.sql")):
         match = _NAME.match(path.name)
         if match is None:
             raise MigrationError(f"{path.name} is not named like 0001_what_it_does.sql.")
         version = int(match[1])
-        if version in found:
-            raise MigrationError(f"{path.name} and {found[version].name} have the same number.")
-        found[version] = Migration(version, path.name, path.read_text(encoding="utf-8"))
-    return list(found.values())
+        if version in migrations:
+            raise MigrationError(
+                f"{path.name} and {migrations[version].name} have the same number."
+            )
+        migrations[version] = Migration(version, path.name, path.read_text(encoding="utf-8"))
+    return list(migrations.values())
 
 
 def migrate(database_url: str, folder: Path | None = None) -> list[str]:
@@ -69,12 +71,12 @@ def migrate(database_url: str, folder: Path | None = None) -> list[str]:
     Raises MigrationError where an applied file was changed or is gone, or where a file's SQL
     fails (nothing of that file stays), and Unavailable where Postgres cannot be reached.
     """
-    known = read(folder or directory())
+    available = read(folder or directory())
     try:
         with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
             connection.execute(_MAKE_TABLE)
-            missing = _missing(connection, known)
+            missing = _missing(connection, available)
             for migration in missing:
                 _apply(connection, migration)
             return [m.name for m in missing]
@@ -82,8 +84,8 @@ def migrate(database_url: str, folder: Path | None = None) -> list[str]:
         raise Unavailable("postgres", describe(error)) from error
 
 
-def _missing(connection: psycopg.Connection, known: list[Migration]) -> list[Migration]:
-    by_version = {m.version: m for m in known}
+def _missing(connection: psycopg.Connection, available: list[Migration]) -> list[Migration]:
+    by_version = {m.version: m for m in available}
     rows = connection.execute("SELECT version, name, checksum FROM schema_migrations").fetchall()
     for version, name, checksum in rows:
         migration = by_version.pop(version, None)

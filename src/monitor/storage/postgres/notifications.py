@@ -173,8 +173,8 @@ async def due(
 
     ``channels``: those to look at; None: all.
     """
-    wanted = None if channels is None else list(channels)
-    named = {"longest": _LONGEST_WAIT, "limit": limit, "channels": wanted}
+    names = None if channels is None else list(channels)
+    named = {"longest": _LONGEST_WAIT, "limit": limit, "channels": names}
     cursor = await connection.execute(_DUE, named)
     return [row_id for (row_id,) in await cursor.fetchall()]
 
