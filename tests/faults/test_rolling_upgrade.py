@@ -42,7 +42,7 @@ def test_old_and_new_workers_share_the_work_and_lose_none_of_it(faulty, newer, o
 def test_a_region_worker_of_the_version_before_goes_on_checking(faulty, tmp_path):
     # given a region with one worker of the version before and one of this
     source = str(need_source(BEFORE, tmp_path))
-    assert _imports(source, "monitor.queue.broker")
+    assert _imports(source, "monitor.broker")
     assert not _imports(source, "monitor.queue")
     with faulty(scripted(37), of=lambda *_: {"europe-1": {"PYTHONPATH": source}}) as system:
         # then nobody can tell from what was found
