@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from prometheus_client import Counter, Gauge
 
 from monitor import __version__
+from monitor.channels import email
 from monitor.channels.registry import Channels
 from monitor.domain.capacity import WorkerLimits
 from monitor.domain.errors import Unavailable
@@ -90,9 +91,7 @@ class Resources:
         stack.push_async_callback(self.redis.aclose)
         with contextlib.suppress(Unavailable):
             await self.clock.sync(self.redis)
-        self.pool = await self._open_pool()
-        if self.pool is not None:
-            stack.push_async_callback(self.pool.close, timeout=1.0)
+        self.pool = await self._open_pool(stack)
         self.ticks = self._tick_store()
         stack.push_async_callback(self.ticks.close)
         self.buffer = TickBuffer(self.redis, self.settings.monitor_tick_buffer_bytes)
@@ -102,10 +101,11 @@ class Resources:
             asyncio.create_task(self.clock.run(self.redis)),
         )
 
-    async def _open_pool(self) -> Pool | None:
+    async def _open_pool(self, stack: AsyncExitStack) -> Pool | None:
         if self.settings.database_url is None:
             return None
         pool = make_pool(self.settings.database_url)
+        stack.push_async_callback(pool.close, timeout=1.0)
         await pool.open(wait=False)
         return pool
 
@@ -136,9 +136,9 @@ class RegionResources(Resources):
         if self.settings.influxdb_url is None:
             self.settings.need("DATABASE_URL")
 
-    async def _open_pool(self) -> Pool | None:
+    async def _open_pool(self, stack: AsyncExitStack) -> Pool | None:
         """A region host never talks to Postgres, unless that is where the ticks are kept."""
-        return None if self.settings.influxdb_url else await super()._open_pool()
+        return None if self.settings.influxdb_url else await super()._open_pool(stack)
 
     async def _open(self, stack: AsyncExitStack) -> None:
         await super()._open(stack)
@@ -220,11 +220,6 @@ class CentralResources(Resources):
         self.emitted = Counter(
             "monitor_batches_emitted", "Batches dispatched to the regions.", registry=self.registry
         )
-        self.unsupported = Gauge(
-            "monitor_outbox_unsupported_notifications",
-            "Queued notifications whose channel only a newer version of workers knows.",
-            registry=self.registry,
-        )
 
     def check(self) -> None:
         for name in ("REDIS_URL", "DATABASE_URL", "SMTP_HOST"):
@@ -244,11 +239,17 @@ class CentralResources(Resources):
             s.monitor_batch_size,
         )
         states = States(self.redis)
-        self.recorder = IncidentRecorder(self.pool, states, s.alert_email_to, self.clock.now)
+        self.recorder = IncidentRecorder(
+            self.pool, states, email.recipients(s.alert_email_to), self.clock.now
+        )
         self.sweep = Sweep(self.recorder)
         self.outbox = Outbox(Deliverer(self.pool, self.channels, self.clock.now), send_all)
         stack.push_async_callback(self.outbox.close)
-        self.unsupported.set_function(lambda: self.outbox.unsupported)
+        Gauge(
+            "monitor_outbox_unsupported_notifications",
+            "Queued notifications whose channel only newer workers know; the same in all of them.",
+            registry=self.registry,
+        ).set_function(lambda: self.outbox.unsupported)
         self.sync = ProjectionSync(self.pool, self.redis, self.clock.now)
         self.coalesced_sync = CoalescedSync(self.sync, send_all)
         self.watch = ProjectionWatch(self.sync, self.coalesced_sync, self.emitter)

@@ -125,10 +125,14 @@ class Connections:
         """Close every connection whose client has exceeded a limit."""
         now_s = self.now_s()
         for connection in list(self._open):
-            reason = connection.overdue(now_s)
-            if reason is not None:
-                self._closed_by_reason.labels(reason.value).inc()
-                connection.end(reason)
+            with _ERRORS.logged():
+                self._end_if_overdue(connection, now_s)
+
+    def _end_if_overdue(self, connection: BoundedConnection, now_s: float) -> None:
+        reason = connection.overdue(now_s)
+        if reason is not None:
+            self._closed_by_reason.labels(reason.value).inc()
+            connection.end(reason)
 
 
 class BoundedConnection(H11Protocol):

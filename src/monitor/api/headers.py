@@ -49,6 +49,6 @@ def cors_config(origins: Sequence[str]) -> CORSConfig | None:
 
 
 def cors_headers(config: CORSConfig, origin: str) -> list[Header]:
-    """The headers that the framework adds for an allowed origin, for responses made without it."""
+    """The headers that let an allowed origin read a response that is made without the framework."""
     headers = {**config.simple_headers, "Access-Control-Allow-Origin": origin, "Vary": "Origin"}
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

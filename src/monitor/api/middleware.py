@@ -56,7 +56,10 @@ class ResponseHeaders:
         is_page = any(n == b"content-type" and v.startswith(b"text/html") for n, v in headers)
         ours = self._page_headers if is_page else API_HEADERS
         names = {name for name, _ in ours}
-        return [*((n, v) for n, v in headers if n not in names), *ours]
+        kept = [(n, v) for n, v in headers if n not in names]
+        if self._cors and not any(n == b"vary" for n, _ in kept):
+            kept.append((b"vary", b"Origin"))  # a cache must not serve it to an allowed origin
+        return [*kept, *ours]
 
     def cors(self, origin: str | None) -> list[Header]:
         """The CORS headers of a response that the framework did not make."""

@@ -7,11 +7,13 @@ Prometheus: nothing is shared between them, and a process that dies takes all it
 from __future__ import annotations
 
 import errno
+import io
 import socket
 import socketserver
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -24,6 +26,7 @@ log = get_logger(__name__)
 
 PORTS = 64
 _SILENT_FOR_S = 10
+_TEXT = [("Content-Type", "text/plain; charset=utf-8")]
 
 WsgiApp = Callable[..., Any]
 
@@ -77,10 +80,15 @@ def _only_metrics(app: WsgiApp) -> WsgiApp:
     """The same application on /metrics, and 404 everywhere else: it would answer on any path."""
 
     def routed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        if environ["PATH_INFO"] == "/metrics":
+        if environ["PATH_INFO"] != "/metrics":
+            start_response("404 Not Found", _TEXT)
+            return [b"There is only /metrics here.\n"]
+        try:
             return app(environ, start_response)
-        start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
-        return [b"There is only /metrics here.\n"]
+        except Exception as error:
+            log.exception("metrics.request_failed", error=type(error).__name__)
+            start_response("500 Internal Server Error", _TEXT)
+            return [b"The metrics could not be collected; the log says why.\n"]
 
     return routed
 
@@ -101,6 +109,15 @@ class _Server(ThreadingWSGIServer):
 
 class _Handler(WSGIRequestHandler):
     timeout = _SILENT_FOR_S
+
+    def handle(self) -> None:
+        """Handle one request. A client that stays silent is no news."""
+        with suppress(TimeoutError):
+            super().handle()
+
+    def get_stderr(self) -> Any:
+        """Nowhere: the library writes tracebacks there for clients that go away."""
+        return io.StringIO()
 
     def address_string(self) -> str:
         """Without looking up the caller's name."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from monitor.domain.errors import Conflict, FieldProblem, InvalidInput
-from monitor.resources.check_options import KINDS, SECRET_FIELDS, CheckOptions
+from monitor.resources.check_options import DEFAULT_KIND, KINDS, SECRETS, CheckOptions
 from monitor.resources.fields import Values
 from monitor.resources.secrets import MASK
 from monitor.resources.website import Draft, changed_website, draft
@@ -50,11 +50,7 @@ def changed_websites(body: object) -> Values:
 
 
 def _without_masks(sent: Values) -> Values:
-    masked = [
-        name
-        for name, one in SECRET_FIELDS.items()
-        if name in sent and one.field.secret and one.field.secret.has_mask(sent[name])
-    ]
+    masked = [n for n, secret in SECRETS.items() if n in sent and secret.has_mask(sent[n])]
     message = f"holds {MASK}, which stands for each website's own hidden value: send the value"
     if masked:
         raise InvalidInput([FieldProblem(name, message) for name in masked])
@@ -89,7 +85,7 @@ def names_follow(sent: Values) -> bool:
 def new_name(sent: Values, url: str, name: str) -> str:
     """The name that the fields give to a website of this URL and name; its timing is left out."""
     own = {field: sent[field] for field in ("url", "name") if field in sent}
-    return draft(own, _draft(url, name, Timing("http", 180, 15, 1))).name
+    return draft(own, _draft(url, name, Timing(DEFAULT_KIND, 180, 15, 1))).name
 
 
 def _draft(url: str, name: str, timing: Timing) -> Draft:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, Union
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from msgspec import Struct
 
 from monitor.resources.fields import Declared, declarations
 from monitor.resources.http_options import HttpOptions
+from monitor.resources.secrets import Secret
 
-CheckOptions: TypeAlias = HttpOptions
-"""The options of any kind of check, for type checkers: a union once there are several."""
-
-KINDS: dict[str, type[CheckOptions]] = {"http": HttpOptions}
-"""The struct of each kind. A new kind is a struct of its own and a line here."""
+KINDS: dict[str, Any] = {"http": HttpOptions}
+"""The struct of each kind. A new kind is a struct in a file of its own and a line here."""
 
 DEFAULT_KIND = "http"
 
+if TYPE_CHECKING:
+    CheckOptions: TypeAlias = HttpOptions
+else:
+    CheckOptions = Union[tuple(KINDS.values())]  # noqa: UP007 - made from a registry
+"""The options of any kind of check, told apart by their ``kind``."""
+
 
 class UnknownOptions(Struct, frozen=True, kw_only=True):
-    """Options of a kind that a newer version projects and this one does not know."""
+    """Options of a kind that a newer version projects and this one does not know.
+
+    What is left out has a default there; nothing is checked by these ones.
+    """
 
     kind: str
-    check_frequency: int
-    request_timeout: int
+    check_frequency: int = 180
+    request_timeout: int = 15
 
 
 def kind_of(options: Struct) -> str:
@@ -31,11 +39,6 @@ def kind_of(options: Struct) -> str:
     if isinstance(options, UnknownOptions):
         return options.kind
     return str(options.__struct_config__.tag)
-
-
-def any_kind() -> Any:
-    """The type of the options of every kind, to be decoded by their ``kind``."""
-    return Union[tuple(KINDS.values())]  # noqa: UP007 - made from a registry
 
 
 DECLARED: dict[str, dict[str, Declared]] = {
@@ -48,7 +51,23 @@ OPTION_FIELDS: dict[str, Declared] = {
 }
 """The fields of all kinds. Kinds that share a name share its declaration."""
 
-SECRET_FIELDS: dict[str, Declared] = {
-    name: one for name, one in OPTION_FIELDS.items() if one.field.secret is not None
+SECRETS: dict[str, Secret] = {
+    name: one.field.secret for name, one in OPTION_FIELDS.items() if one.field.secret is not None
 }
-"""Those that may hold a secret."""
+"""How the fields that may hold a secret are hidden, by name."""
+
+
+def without_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are not defaults: what is stored."""
+    return {n: v for n, v in values.items() if v != OPTION_FIELDS[n].initial()}
+
+
+def _refuse_conflicts() -> None:
+    """Kinds that share a name share its declaration: queries know one default for all of them."""
+    for kind, fields in DECLARED.items():
+        for name, one in fields.items():
+            if not one.required and one.initial() != OPTION_FIELDS[name].initial():
+                raise TypeError(f"{name} of {kind} has another default in another kind")
+
+
+_refuse_conflicts()

@@ -185,15 +185,9 @@ def change_struct(name: str, fields: Sequence[Declared], doc: str) -> type[Struc
     return _struct(name, optional, doc)
 
 
-def shown_struct(
-    name: str, fields: Mapping[str, Any], doc: str, optional: Sequence[str] = ()
-) -> type[Struct]:
-    """An object as it is answered: every field is there, but for the ``optional`` ones."""
-    return _struct(
-        name,
-        [(n, wire, UNSET) if n in optional else (n, wire, NODEFAULT) for n, wire in fields.items()],
-        doc,
-    )
+def shown_struct(name: str, fields: Mapping[str, Any], doc: str) -> type[Struct]:
+    """An object as it is answered: every field is there."""
+    return _struct(name, [(n, wire, NODEFAULT) for n, wire in fields.items()], doc)
 
 
 def _struct(name: str, fields: Sequence[tuple[str, Any, Any]], doc: str) -> type[Struct]:

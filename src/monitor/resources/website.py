@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from monitor.domain.errors import FieldProblem, InvalidInput
@@ -19,7 +19,7 @@ from monitor.resources.check_options import (
     DEFAULT_KIND,
     KINDS,
     OPTION_FIELDS,
-    SECRET_FIELDS,
+    SECRETS,
     CheckOptions,
     kind_of,
 )
@@ -34,6 +34,7 @@ from monitor.resources.fields import (
     or_null,
 )
 from monitor.resources.formats import InvalidValue
+from monitor.resources.secrets import Secret
 
 
 class WebsiteSettings(Struct, frozen=True, kw_only=True):
@@ -209,7 +210,7 @@ def _options(sent: Values, before: CheckOptions | None) -> CheckOptions:
     _refuse_foreign(kind, sent)
     values = {name: value for name, value in sent.items() if name in DECLARED[kind]}
     if before is None:
-        options = KINDS[kind](**_unmasked(values, None))
+        options: CheckOptions = KINDS[kind](**_unmasked(values, None))
     else:
         if "url" in values:
             secrets.refuse_moving(kept_secrets(sent, before), before.url, values["url"])
@@ -238,25 +239,26 @@ def _refuse_long_timeout(sent: Values, options: CheckOptions) -> None:
 def _unmasked(values: Values, before: CheckOptions | None) -> dict[str, Any]:
     """The values with the stored ones in place of masks."""
     meant = dict(values)
-    for name, one in SECRET_FIELDS.items():
-        secret = one.field.secret
-        if name in meant and secret is not None and secret.has_mask(meant[name]):
-            stored = one.initial() if before is None else getattr(before, name)
+    for name, secret in SECRETS.items():
+        if name in meant and secret.has_mask(meant[name]):
+            default = OPTION_FIELDS[name].initial()
+            stored = default if before is None else getattr(before, name)
             meant[name] = secret.unmasked(name, meant[name], stored)
     return meant
 
 
 def kept_secrets(sent: Values, before: CheckOptions) -> list[str]:
     """The fields of which a hidden value stays as it is."""
-    return [name for name, one in SECRET_FIELDS.items() if _keeps(name, one, sent, before)]
+    return [
+        name
+        for name, secret in SECRETS.items()
+        if (secret.has_mask(sent[name]) if name in sent else _hides(secret, name, before))
+    ]
 
 
-def _keeps(name: str, one: Declared, sent: Values, before: CheckOptions) -> bool:
-    secret = one.field.secret
-    stored = getattr(before, name, UNSET)
-    if secret is None or stored is UNSET or not secret.hides(stored):
-        return False
-    return name not in sent or secret.has_mask(sent[name])
+def _hides(secret: Secret, name: str, options: CheckOptions) -> bool:
+    value = getattr(options, name, None)
+    return bool(value) and secret.hides(value)
 
 
 def _name(sent: Values, url: str, before: Draft | None) -> str:
@@ -271,26 +273,29 @@ def _name(sent: Values, url: str, before: Draft | None) -> str:
 def masked(check: CheckOptions) -> CheckOptions:
     """The options as they are shown; masking twice is masking once."""
     hidden = {
-        name: one.field.secret.masked(value)
-        for name, one in SECRET_FIELDS.items()
-        if one.field.secret is not None and (value := getattr(check, name, None))
+        name: secret.masked(value)
+        for name, secret in SECRETS.items()
+        if (value := getattr(check, name, None))
     }
     return replace(check, **hidden) if hidden else check
 
 
-def shown_options(check: CheckOptions) -> dict[str, Any]:
-    """The options as they are sent and answered, secrets masked."""
-    shown = masked(check)
-    return {n: one.field.write(getattr(shown, n)) for n, one in DECLARED[kind_of(check)].items()}
-
-
 def shown(draft: Draft) -> dict[str, Any]:
     """The website as it would be sent to make it, secrets masked, in the order it is shown."""
-    kind = kind_of(draft.check)
-    values = shown_options(draft.check) | {
-        name: one.field.write(getattr(draft, name)) for name, one in SETTINGS_FIELDS.items()
+    kind, check = kind_of(draft.check), masked(draft.check)
+    shown = {
+        name: write(getattr(check if of_check else draft, name))
+        for name, of_check, write in _SHOWN[kind]
     }
-    return {name: values[name] for name in fields_of(kind)} | {"kind": kind}
+    shown["kind"] = kind
+    return shown
+
+
+_SHOWN = {
+    kind: [(name, name in DECLARED[kind], one.field.write) for name, one in fields_of(kind).items()]
+    for kind in KINDS
+}
+"""Of each kind, in the order shown: the name, whether it is an option, and how it is written."""
 
 
 def shown_values(sent: Mapping[str, Any]) -> dict[str, Any]:

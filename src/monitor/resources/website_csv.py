@@ -19,7 +19,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from monitor.resources.check_options import KINDS
+from monitor.resources.check_options import DEFAULT_KIND, KINDS
 from monitor.resources.fields import Declared
 from monitor.resources.website import fields_of
 
@@ -47,10 +47,12 @@ def read_row(cells: Mapping[str, str]) -> dict[str, Any]:
 
     Cells that are not what their column holds are left as they are, for the API to refuse.
     """
+    kind = cells.get("kind") or DEFAULT_KIND
+    own = {"id", *fields_of(kind)} if kind in KINDS else cells.keys()
     return {
         name: _value(name, _unguarded(cell))
         for name, cell in cells.items()
-        if not (cell == "" and name == "kind")
+        if cell or name in own  # an empty cell of another kind's column says nothing
     }
 
 

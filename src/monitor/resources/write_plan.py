@@ -5,14 +5,16 @@ Each takes effect after the one before it; a single call is a plan of one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from monitor.domain.errors import Conflict, InvalidInput
 from monitor.resources.bulk_import import Candidate, LineResult, ProcessedLine, failure, refused
-from monitor.resources.check_options import SECRET_FIELDS
+from monitor.resources.check_options import SECRETS
+from monitor.resources.fields import as_it_is
 from monitor.resources.website import Draft, draft
 
 Line = Candidate | ProcessedLine
@@ -111,11 +113,6 @@ def regions_of(lines: Iterable[Line]) -> list[str]:
     return sorted({name for names in named for name in names})
 
 
-def sends_secrets(lines: Iterable[Line]) -> bool:
-    """Whether some line sends a field that may hold a secret."""
-    return any(SECRET_FIELDS.keys() & c.fields.keys() for c in _candidates(lines))
-
-
 def _candidates(lines: Iterable[Line]) -> list[Candidate]:
     return [line for line in lines if isinstance(line, Candidate)]
 
@@ -126,7 +123,7 @@ class Planner:
     ``existing``: the stored websites whose id or external_id any line names. ``regions``: those of
     the named regions that exist; ``any_region``: whether one exists at all. ``new_ids``: ids for
     websites to come. ``upsert``: whether a line that names the external_id of a website changes
-    it; else that external_id is taken.
+    it; else that external_id is taken. ``decrypt``: of a website that is sent secrets.
     """
 
     def __init__(
@@ -137,6 +134,7 @@ class Planner:
         *,
         any_region: bool,
         upsert: bool = True,
+        decrypt: Callable[[Draft], Draft] = as_it_is,
     ) -> None:
         self._places = {e.id: _Place(e.id, e.draft, e) for e in existing}
         self._owners = {
@@ -146,6 +144,7 @@ class Planner:
         self._any_region = any_region
         self._new_ids = new_ids
         self._upsert = upsert
+        self._decrypt = decrypt
 
     def add(self, line: Line) -> ProcessedLine:
         """What becomes of the next line."""
@@ -179,9 +178,9 @@ class Planner:
         return self._owners.get(external_id) if self._upsert and external_id else None
 
     def _create(self, line: Candidate) -> ProcessedLine:
+        new = draft(line.fields)
         if not self._any_region:
             raise InvalidInput.of("regions", "there is no region yet; make one with POST /regions")
-        new = draft(line.fields)
         if new.external_id in self._owners:
             return _taken(line)
         refuse_missing_regions(new.regions or (), self._regions)
@@ -193,6 +192,8 @@ class Planner:
         return ProcessedLine(line.line, LineResult.CREATED, website_id)
 
     def _change(self, line: Candidate, place: _Place) -> ProcessedLine:
+        if SECRETS.keys() & line.fields.keys():
+            self._decrypt_stored(place)
         old, new = place.now, draft(line.fields, place.now)
         if new == old:
             return ProcessedLine(line.line, LineResult.UNCHANGED, place.id)
@@ -203,6 +204,13 @@ class Planner:
         self._rename(place, old.external_id, new.external_id)
         place.now = new
         return ProcessedLine(line.line, LineResult.UPDATED, place.id)
+
+    def _decrypt_stored(self, place: _Place) -> None:
+        """Compare and unmask what is sent with what is stored, in the clear."""
+        if place.existing is not None and place.now.encrypted:
+            stored = place.existing
+            place.existing = replace(stored, draft=self._decrypt(stored.draft))
+            place.now = self._decrypt(place.now)
 
     def _rename(self, place: _Place, old: str | None, new: str | None) -> None:
         if old is not None:

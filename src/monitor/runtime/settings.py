@@ -335,9 +335,10 @@ def _renamed(variables: Mapping[str, str | None]) -> dict[str, str | None]:
     renamed = dict(variables)
     for setting in TABLE:
         for old_name in setting.declared.old_names:
-            if renamed.get(old_name) and not renamed.get(setting.name):
+            if old_name in renamed and not renamed.get(setting.name):
                 renamed[setting.name] = renamed[old_name]
-                _warn_of_old_name(old_name, setting.name)
+                if renamed[old_name]:
+                    _warn_of_old_name(old_name, setting.name)
     return renamed
 
 

@@ -64,7 +64,7 @@ def render(event: IncidentEvent, *, recipient: str, domain: str) -> Mail:
         "lasted": event.resolved_at and humane(event.resolved_at - event.started_at),
         "up": event.type is Event.RESOLVED,
     }
-    opened = f"<{event.opened_notification_id}@{domain}>"
+    opened = event.opened_message_id or f"<{event.opened_notification_id}@{domain}>"
     return Mail(
         recipient=recipient,
         subject=_subject(event, words.brief),

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from msgspec.structs import astuple
+
 from monitor.domain.errors import BadQuery
 from monitor.resources import cursors
 from monitor.resources.audit import SYSTEM, Action, Actor, AuditFilter, Change, Entry
@@ -55,7 +57,7 @@ async def page(
     """The next entries, newest first, and the cursor of those after them. Raises BadQuery."""
     if query.object is not None and not query.object.isprintable():
         raise BadQuery.of("object", "must not contain control characters")
-    mark = cursors.fingerprint("audit", query)
+    mark = cursors.fingerprint("audit", *astuple(query))
     before = None if cursor is None else _position(cursors.decode(cursor, mark))
     async with transaction(pool) as connection:
         rows = await audit.fetch_page(connection, query, before, limit + 1)

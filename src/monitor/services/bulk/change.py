@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from monitor.domain.errors import BadQuery, InvalidInput
 from monitor.resources.audit import Action, Change, of_fields
 from monitor.resources.bulk_change import NotConfirmed, check_timings, names_follow, new_name
-from monitor.resources.check_options import SECRET_FIELDS
+from monitor.resources.check_options import SECRETS
 from monitor.resources.fields import Values
 from monitor.resources.secrets import refuse_moving
 from monitor.resources.website import kept_secrets
@@ -72,7 +72,7 @@ async def _compare_secrets(connection: Connection, vault: Vault, sent: Values) -
 
     Raises InvalidInput.
     """
-    if "url" not in sent and not SECRET_FIELDS.keys() & sent.keys():
+    if "url" not in sent and not SECRETS.keys() & sent.keys():
         return
     async for page in bulk_change.with_secrets(connection):
         differ: list[UUID] = []

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from msgspec import structs
 
-from monitor.channels import email
 from monitor.domain import messages
 from monitor.domain.incident import Event, Opening, Recipient, opening, quorum_down
 from monitor.domain.messages import Outgoing
@@ -37,7 +36,7 @@ class IncidentRecorder:
 
     pool: Pool
     states: States
-    recipients: tuple[str, ...]
+    recipients: tuple[Recipient, ...]
     now: Callable[[], float]
 
     async def record(self, flips: Sequence[Flip]) -> list[Outgoing]:
@@ -84,9 +83,9 @@ class IncidentRecorder:
             if not notified[website_id]:
                 log.warning("incident.nobody_to_tell", website_id=str(website_id))
         recipients = [
-            (incident, Recipient(email.KIND, address))
+            (incident, recipient)
             for website_id, incident in opened.items()
-            for address in notified[website_id]
+            for recipient in notified[website_id]
         ]
         return await notifications.queue(connection, Event.OPENED, recipients)
 

@@ -24,13 +24,14 @@ from monitor.storage.postgres.pool import Pool, transaction
 log = get_logger(__name__)
 
 _LEASE = dt.timedelta(seconds=60)
-"""How long a delivery has the row for itself."""
+"""How long a delivery holds its row."""
 
-SEND_WITHIN_S = 30.0
-"""What a channel may take of the lease; the rest is for recording what it did."""
+SEND_WITHIN_S = 25.0
+"""How long a channel may take; the rest of the lease is for recording what it did."""
 
 _RECORD_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
-"""With the seconds that each try takes to fail, what a slow channel leaves of the lease."""
+"""Waits between tries to record. Each try may wait 5 s for a connection: all of it, with the time
+of the channel, is less than the lease."""
 
 _NAME_LIMIT = 255
 _URL_LIMIT = 2048

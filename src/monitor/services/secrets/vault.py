@@ -13,17 +13,13 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from msgspec.structs import replace
 
 from monitor.domain.errors import SecretsUnreadable
-from monitor.resources.check_options import SECRET_FIELDS, CheckOptions
+from monitor.resources.check_options import SECRETS, CheckOptions
 from monitor.resources.fields import Values
 from monitor.resources.secrets import Secret
 from monitor.resources.website import Draft
 from monitor.runtime.logging import get_logger
 
 log = get_logger(__name__)
-
-_SECRETS: dict[str, Secret] = {
-    name: one.field.secret for name, one in SECRET_FIELDS.items() if one.field.secret is not None
-}
 
 
 def new_key() -> str:
@@ -62,7 +58,7 @@ class Vault:
         """Fields, without masks in them, to be stored with many websites; and their tokens."""
         encrypted: dict[str, str] = {}
         shown = dict(sent)
-        for name, secret in _SECRETS.items():
+        for name, secret in SECRETS.items():
             if name in sent and self._encrypt_into(encrypted, name, secret, sent[name]):
                 shown[name] = secret.masked(sent[name])
         return shown, encrypted
@@ -119,10 +115,10 @@ class Vault:
         return True
 
     def _value(self, name: str, token: str) -> Any:
-        if self._all is None:
+        if self._all is None or name not in SECRETS:  # of a newer version
             raise SecretsUnreadable
         try:
-            return _SECRETS[name].from_text(self._all.decrypt(token).decode())
+            return SECRETS[name].from_text(self._all.decrypt(token).decode())
         except InvalidToken:
             raise SecretsUnreadable from None
 
@@ -135,6 +131,6 @@ class Vault:
 
 def _set_secrets(check: CheckOptions) -> Iterator[tuple[str, Secret, Any]]:
     """The options that may hold a secret and are set: (name, how to hide it, value)."""
-    for name, secret in _SECRETS.items():
+    for name, secret in SECRETS.items():
         if value := getattr(check, name, None):
             yield name, secret, value

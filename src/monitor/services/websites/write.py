@@ -6,7 +6,7 @@ A single call is a plan of one line; an import is a plan a chunk.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -21,7 +21,6 @@ from monitor.resources.write_plan import (
     Planner,
     keys_of,
     regions_of,
-    sends_secrets,
 )
 from monitor.runtime.event_loop import yield_to_loop
 from monitor.services.secrets.vault import Vault
@@ -69,17 +68,16 @@ async def plan(
     existing = await websites.existing(connection, ids, names)
     if overlay is not None:
         existing = await overlay(existing, ids, names)
-    if sends_secrets(lines):
-        existing = [e async for e in _decrypted(vault, existing)]
-    ids_to_come = new_ids(now_s, len(lines))
-    planner = Planner(existing, region_names, ids_to_come, any_region=any_region, upsert=upsert)
+    planner = Planner(
+        existing,
+        region_names,
+        new_ids(now_s, len(lines)),
+        any_region=any_region,
+        upsert=upsert,
+        decrypt=vault.decrypted,
+    )
     processed = [planner.add(line) async for line in yield_to_loop(iter(lines))]
     return await _encrypted(vault, planner.plan(processed)), existing
-
-
-async def _decrypted(vault: Vault, existing: list[Existing]) -> AsyncIterator[Existing]:
-    async for one in yield_to_loop(iter(existing)):
-        yield replace(one, draft=vault.decrypted(one.draft))
 
 
 async def _encrypted(vault: Vault, planned: Plan) -> Plan:

@@ -9,19 +9,17 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 from psycopg import sql
 
 from monitor.resources.bulk_change import Timing
-from monitor.resources.check_options import OPTION_FIELDS, SECRET_FIELDS, CheckOptions
+from monitor.resources.check_options import OPTION_FIELDS, SECRETS, CheckOptions, without_defaults
 from monitor.resources.fields import Values
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.website_rows import (
     CHECK_JSON,
     OPTION_COLUMNS,
     REQUEST_TIMEOUT,
-    SECRETS,
     decode_check,
     decode_tokens,
     to_json,
@@ -259,13 +257,12 @@ def _options_in(sent: Values) -> dict[str, Any]:
 def _values(sent: Values, encrypted: dict[str, str]) -> dict[str, Any]:
     """What was sent, as Postgres takes it."""
     options = _options_in(sent)
-    kept = {n: v for n, v in options.items() if v != OPTION_FIELDS[n].initial()}
     values = {n: list(v) if isinstance(v, tuple) else v for n, v in sent.items()}
     return values | {
         "option_names": list(options),
-        "options": to_json(msgspec.to_builtins(kept)),
+        "options": to_json(without_defaults(options)),
         "tokens": to_json(encrypted),
-        "secrets": list(SECRET_FIELDS),
+        "secrets": list(SECRETS),
     }
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from psycopg.rows import TupleRow
 
-from monitor.resources.check_options import SECRET_FIELDS
+from monitor.resources.check_options import OPTION_FIELDS
 from monitor.resources.website import Definition
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 from monitor.storage.postgres.website_rows import CHECK_JSON, decode_check, decode_tokens
@@ -105,5 +105,6 @@ def _definition(row: TupleRow) -> tuple[UUID, Definition]:
     check, encrypted = decode_check(text), decode_tokens(tokens) or None
     if encrypted:
         # What may be shown of encrypted options is of no use to a check.
-        check = replace(check, **{name: SECRET_FIELDS[name].initial() for name in encrypted})
+        hidden = {n: OPTION_FIELDS[n].initial() for n in encrypted if n in OPTION_FIELDS}
+        check = replace(check, **hidden)
     return website_id, Definition(check, None if regions is None else tuple(regions), encrypted)

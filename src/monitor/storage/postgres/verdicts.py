@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from monitor.domain.backfill import Recorded
-from monitor.domain.incident import DownVerdict
+from monitor.domain.incident import DownVerdict, Recipient
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import CLOCKS_APART_S, Flip, Verdict
 from monitor.storage.postgres.pool import Connection
@@ -25,7 +25,7 @@ class Watched(Struct, frozen=True):
     regions: tuple[str, ...]
     check_frequency: int
     request_timeout: int
-    recipients: tuple[str, ...]
+    recipients: tuple[Recipient, ...]
     down: tuple[DownVerdict, ...]
     incident_id: UUID | None
     last_started_s: int
@@ -121,6 +121,11 @@ _DOWN = """
 """
 
 
+def _recipients(alert_emails: Sequence[str]) -> tuple[Recipient, ...]:
+    """The column holds addresses of one channel."""
+    return tuple(Recipient("email", address) for address in alert_emails)
+
+
 async def watched(connection: Connection, website_ids: Sequence[UUID]) -> list[Watched]:
     """What is held about these websites; paused and deleted ones are absent."""
     ids = list(website_ids)
@@ -130,7 +135,9 @@ async def watched(connection: Connection, website_ids: Sequence[UUID]) -> list[W
         down.setdefault(row[0], []).append(verdict)
     rows = await (await connection.execute(_WATCHED.encode(), [ids])).fetchall()
     return [
-        Watched(r[0], tuple(r[1]), r[2], r[3], tuple(r[4]), tuple(down.get(r[0], ())), *r[5:8])
+        Watched(
+            r[0], tuple(r[1]), r[2], r[3], _recipients(r[4]), tuple(down.get(r[0], ())), *r[5:8]
+        )
         for r in rows
     ]
 

@@ -12,15 +12,18 @@ from uuid import UUID
 import msgspec
 from psycopg.rows import TupleRow
 
-from monitor.resources.check_options import OPTION_FIELDS, SECRET_FIELDS, CheckOptions, any_kind
+from monitor.resources.check_options import (
+    OPTION_FIELDS,
+    SECRETS,
+    CheckOptions,
+    kind_of,
+    without_defaults,
+)
 from monitor.resources.website import Draft
 from monitor.resources.write_plan import Existing
 
 OPTION_COLUMNS = ("url", "check_frequency")
 """The options that are columns."""
-
-SECRETS = list(SECRET_FIELDS)
-"""The names of options that may hold a secret."""
 
 CHECK_JSON: LiteralString = """(w.options || jsonb_build_object(
     'url', w.url, 'check_frequency', w.check_frequency))::text"""
@@ -34,7 +37,7 @@ REQUEST_TIMEOUT = (
 
 _json = msgspec.json.Encoder()
 _tokens = msgspec.json.Decoder(dict[str, str])
-_check = msgspec.json.Decoder(any_kind())
+_check = msgspec.json.Decoder(CheckOptions)
 
 
 def decode_check(text: str) -> CheckOptions:
@@ -50,10 +53,8 @@ def decode_tokens(text: str | None) -> dict[str, str]:
 
 def options_json(check: CheckOptions) -> str:
     """What a column ``options`` holds of these options."""
-    values = msgspec.to_builtins(check)
-    for name in OPTION_COLUMNS:
-        values.pop(name, None)
-    return to_json(values)
+    values = {n: getattr(check, n) for n in check.__struct_fields__ if n not in OPTION_COLUMNS}
+    return to_json({"kind": kind_of(check)} | without_defaults(values))
 
 
 def tokens_json(encrypted: dict[str, str]) -> str | None:
