@@ -13,7 +13,7 @@ from msgspec import Struct
 from monitor.domain.outcome import Reason, Result
 from monitor.probes.contract import ProbeSettings
 from monitor.probes.registry import KINDS, Probers, kind_of
-from monitor.resources.check_options import CheckOptions
+from support.factories import check_options
 from support.knocking import KnockOptions, KnockProber
 from support.targets import Behaviour, TargetServer, answers, sends, silent
 from support.targets_checks import LOOPBACK_ONLY, NO_DNS
@@ -66,15 +66,15 @@ def _says(data):
 
 HTTP = Kind(
     name="http",
-    options_of=lambda target, s: CheckOptions(url=target.url, request_timeout=s),
+    options_of=lambda target, s: check_options(target.url, request_timeout=s),
     up=answers(),
     down=answers(503),
     clutter=sends(b"HTTP/1.1 " + CLUTTER + b"\r\n\r\n"),
     malformed=(
-        CheckOptions(url="http://127.0.0.1:99999/"),
-        CheckOptions(url="http://[broken"),
-        CheckOptions(url="http://" + "x" * 5000),
-        CheckOptions(url="http://127.0.0.1:1/", http_method="\x00"),
+        check_options("http://127.0.0.1:99999/"),
+        check_options("http://[broken"),
+        check_options("http://" + "x" * 5000),
+        check_options("http://127.0.0.1:1/", http_method="\x00"),
     ),
 )
 KNOCK = Kind(
@@ -287,6 +287,6 @@ def test_all_probers_are_closed_even_where_one_fails_to():
 
 
 def test_options_tell_their_kind():
-    assert kind_of(CheckOptions(url="http://example.com/")) == "http"
+    assert kind_of(check_options("http://example.com/")) == "http"
     assert kind_of(KnockOptions("127.0.0.1", 1)) == "knock"
     assert "http" in KINDS

@@ -8,7 +8,6 @@ import pytest
 from monitor.api.metrics.installation import RINGS_NAMED
 from monitor.domain import messages
 from monitor.domain.capacity import Load, WorkerLimits
-from monitor.domain.messages import CheckBatch, CheckWebsites
 from monitor.domain.ring import Ring
 from monitor.queue.broker import Broker
 from monitor.services.workers.installation import CACHE_S
@@ -16,12 +15,13 @@ from monitor.storage.redis import keys
 from monitor.storage.redis.regions import RegionReport, Regions
 from monitor.storage.redis.workers import FRESH_S, WorkerReport, Workers
 from support.api import with_api
+from support.factories import batch_message, recheck_message
 from support.metrics import samples, value
 
 
 def _batch(region, slot_s):
     return messages.check_batch(
-        CheckBatch(region=region, interval_s=60, lo=0, hi=1, slot_ms=int(slot_s * 1000))
+        batch_message(region=region, interval_s=60, hi=1, slot_ms=int(slot_s * 1000))
     )
 
 
@@ -198,7 +198,7 @@ def test_a_check_out_of_turn_counts_from_its_slot(postgres_server, redis_url):
     async def scenario(api):
         await api.add_regions("europe")
         sender, now_s = Broker(redis_url), time.time()
-        check = CheckWebsites(region="europe", website_ids=[], slot_ms=int((now_s - 20) * 1000))
+        check = recheck_message([], slot_ms=int((now_s - 20) * 1000))
         await asyncio.to_thread(sender.send, [messages.check_websites(check)])
         api.now_s = now_s
         found = await samples(api)

@@ -5,14 +5,13 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.domain.messages import CheckWebsites
-from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.services.checks.check import check_websites
 from monitor.services.incidents.sweep import Sweep
 from monitor.storage.redis import keys
+from support.factories import outcome_503, recheck_message
 from support.world import START_S, run
 
-BROKEN = Outcome(Result.DOWN, Reason.HTTP_STATUS, 503, evidence="HTTP 503")
+BROKEN = outcome_503()
 URL = "http://shop.example.com/"
 
 
@@ -33,7 +32,7 @@ async def _check(world, region, website, at_s, *, broken=False):
     """One check; returns the flips that the region would send."""
     world.now_s = at_s
     world.prober.outcomes = {URL: BROKEN} if broken else {}
-    check = CheckWebsites(region=region, website_ids=[website], slot_ms=at_s * 1000)
+    check = recheck_message(region=region, website_ids=[website], slot_ms=at_s * 1000)
     follow = await check_websites(world.worker(region), check)
     return [flip for m in follow if m.actor == "record_flips" for flip in m.payload.flips]
 

@@ -6,9 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.domain.errors import Unavailable
-from monitor.domain.messages import CheckBatch, CheckWebsites, RecordFlips
-from monitor.domain.outcome import Outcome, Reason, Result, Tick, Timings
-from monitor.domain.ring import POSITIONS
+from monitor.domain.messages import CheckWebsites, RecordFlips
+from monitor.domain.outcome import Reason, Result, Tick, Timings
 from monitor.domain.verdict import Verdict
 from monitor.probes.contract import ProbeSettings
 from monitor.probes.registry import Probers
@@ -16,11 +15,12 @@ from monitor.services.checks.check import check_batch, check_websites
 from monitor.services.checks.ticks import TickUpkeep
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.tick_buffer import TickBuffer
+from support.factories import batch_message, outcome_down, recheck_message
 from support.targets_checks import LOOPBACK_ONLY
 from support.world import START_S, run
 
-DOWN = Outcome(Result.DOWN, Reason.CONNECTION_REFUSED, evidence="refused")
-TIMED_OUT = Outcome(Result.DOWN, Reason.CONNECT_TIMEOUT)
+DOWN = outcome_down(evidence="refused")
+TIMED_OUT = outcome_down(Reason.CONNECT_TIMEOUT)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def play(database_url, redis_url):
 
 
 def _batch(slot_s):
-    return CheckBatch(region="europe", interval_s=180, lo=0, hi=POSITIONS, slot_ms=slot_s * 1000)
+    return batch_message(slot_ms=slot_s * 1000)
 
 
 async def _given(world, *urls):
@@ -114,9 +114,7 @@ def test_a_batch_older_than_its_interval_is_dropped_and_counted(play):
 def test_an_unscheduled_check_that_waited_too_long_is_dropped_and_counted(play):
     async def scenario(world):
         websites = await _given(world, "http://1/", "http://2/")
-        message = CheckWebsites(
-            region="europe", website_ids=websites, slot_ms=(START_S - 61) * 1000
-        )
+        message = recheck_message(websites, slot_ms=(START_S - 61) * 1000)
         # when
         assert await check_websites(world.worker(), message) == []
         # then

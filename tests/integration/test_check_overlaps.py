@@ -6,11 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from monitor.domain.messages import CheckBatch, CheckWebsites
-from monitor.domain.outcome import Outcome, Reason, Result
-from monitor.domain.ring import POSITIONS
 from monitor.domain.verdict import Verdict
 from monitor.services.checks.check import check_batch, check_websites
+from support.factories import batch_message, outcome_down, outcome_up, recheck_message
 from support.world import START_S, run
 
 WEBSITES = 60
@@ -28,7 +26,7 @@ class OneTurnAway:
         at_begin = self.begun
         await asyncio.sleep(0)
         self.waited.append(self.begun - at_begin)
-        return Outcome(Result.UP, status_code=200, response_ms=1.0)
+        return outcome_up(response_ms=1.0)
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
@@ -40,9 +38,7 @@ def test_responses_are_handled_while_the_batch_starts(database_url, redis_url, c
             await world.add_website(f"http://{n}.example/")
         await world.sync()
         world.prober = OneTurnAway()
-        batch = CheckBatch(
-            region="europe", interval_s=180, lo=0, hi=POSITIONS, slot_ms=START_S * 1000
-        )
+        batch = batch_message()
         # when
         checking = asyncio.create_task(check_batch(world.worker(), batch))
         if cancelled:
@@ -65,11 +61,11 @@ def test_a_slot_just_before_a_recheck_schedules_another_recheck(database_url, re
         await world.add_region("europe")
         website = await world.add_website("http://down/")
         await world.sync()
-        world.prober.outcomes["http://down/"] = Outcome(Result.DOWN, Reason.CONNECTION_REFUSED)
+        world.prober.outcomes["http://down/"] = outcome_down()
         worker = world.worker()
 
         async def check(slot_s):
-            message = CheckWebsites(region="europe", website_ids=[website], slot_ms=slot_s * 1000)
+            message = recheck_message([website], slot_ms=slot_s * 1000)
             return await check_websites(worker, message)
 
         await check(START_S)
@@ -82,9 +78,7 @@ def test_a_slot_just_before_a_recheck_schedules_another_recheck(database_url, re
             return await worker.prober.check(options)
 
         late = replace(worker, prober=SimpleNamespace(check=slow), batch_wait_s=60)
-        message = CheckWebsites(
-            region="europe", website_ids=[website], slot_ms=(START_S + 15) * 1000
-        )
+        message = recheck_message([website], slot_ms=(START_S + 15) * 1000)
         recheck = asyncio.create_task(check_websites(late, message))
         await begun.wait()
         follow = await check(START_S + 14)
@@ -111,10 +105,10 @@ def test_of_two_overlapping_checks_the_later_is_stored(database_url, redis_url):
         async def down(*_):
             begun.set()
             await ends.wait()
-            return Outcome(Result.DOWN, Reason.CONNECTION_REFUSED)
+            return outcome_down()
 
         def message(slot_s):
-            return CheckWebsites(region="europe", website_ids=[website], slot_ms=slot_s * 1000)
+            return recheck_message([website], slot_ms=slot_s * 1000)
 
         # when the earlier slot's is stored while the later one is under way
         late = replace(worker, prober=SimpleNamespace(check=down), batch_wait_s=60)

@@ -12,7 +12,6 @@ import redis as redis_client
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import (
     CheckBatch,
-    CheckWebsites,
     check_batch,
     check_websites,
     decode,
@@ -25,6 +24,7 @@ from monitor.services.scheduling.missed_slots import slots_of
 from monitor.storage.redis import keys
 from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.regions import Regions
+from support.factories import batch_message, recheck_message
 from support.world import run
 
 MINUTE_S = 1_790_000_040
@@ -88,9 +88,7 @@ def test_thirty_second_websites_come_twice_a_minute(database_url, redis_url):
 
 
 def _batch(n):
-    return check_batch(
-        CheckBatch(region="europe", interval_s=180, lo=n, hi=n + 1, slot_ms=MINUTE_S * 1000)
-    )
+    return check_batch(batch_message(lo=n, hi=n + 1, slot_ms=MINUTE_S * 1000))
 
 
 def test_of_many_schedulers_one_queues_a_minute(broker, redis_url):
@@ -273,10 +271,7 @@ def test_hundreds_of_single_websites_do_not_count_as_overload(broker, database_u
             await world.add_website(every=30)
         await world.sync()
         later_ms = int(time.time() * 1000) + 60_000
-        single = [
-            CheckWebsites(region="europe", website_ids=[uuid4()], slot_ms=later_ms)
-            for _ in range(3 * 300)
-        ]
+        single = [recheck_message([uuid4()], slot_ms=later_ms) for _ in range(3 * 300)]
         broker.send([check_websites(message) for message in single])
         emitter = BatchEmitter(
             world.projection, Regions(world.redis), DispatchedMinutes(world.redis), broker, 500

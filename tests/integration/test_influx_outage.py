@@ -8,8 +8,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.domain.errors import Unavailable
-from monitor.domain.messages import CheckBatch
-from monitor.domain.ring import POSITIONS
 from monitor.services.checks.check import check_batch
 from monitor.services.checks.ticks import TickUpkeep
 from monitor.storage.redis.client import client
@@ -20,6 +18,7 @@ from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.influxdb import InfluxTicks
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from support.breakable import start_influx
+from support.factories import batch_message
 from support.influx import need_influxd
 from support.ticks import HOUR
 from support.world import run
@@ -68,9 +67,7 @@ async def _worker(world, influx, redis_url, buffer_bytes=2**20):
 async def _check(world, worker, slots):
     for slot_s in slots:
         world.now_s = slot_s + 1
-        batch = CheckBatch(
-            region="europe", interval_s=INTERVAL_S, lo=0, hi=POSITIONS, slot_ms=slot_s * 1000
-        )
+        batch = batch_message(interval_s=INTERVAL_S, slot_ms=slot_s * 1000)
         await check_batch(worker, batch)
 
 

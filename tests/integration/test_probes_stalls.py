@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from monitor.domain.outcome import Reason, Result
-from monitor.resources.check_options import CheckOptions
+from support.factories import check_options
 from support.targets import Exchange, TargetServer, answers, hangs_up, silent
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops
@@ -109,9 +109,9 @@ def test_an_extension_does_not_delay_other_checks():
 
     async def main():
         async with TargetServer(_still(2, then)) as slow, TargetServer() as quick, prober() as made:
-            behind = asyncio.create_task(made.check(CheckOptions(url=slow.url, request_timeout=1)))
+            behind = asyncio.create_task(made.check(check_options(slow.url, request_timeout=1)))
             await stood_still.wait()
-            before = await made.check(CheckOptions(url=quick.url, request_timeout=1))
+            before = await made.check(check_options(quick.url, request_timeout=1))
             assert not behind.done()
             return before, await behind
 

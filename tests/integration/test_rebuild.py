@@ -6,16 +6,16 @@ import pytest
 
 from monitor.domain.ids import ring_position, uuid7
 from monitor.domain.ring import POSITIONS, Ring
-from monitor.resources.check_options import CheckOptions
 from monitor.resources.website import Definition
 from monitor.storage.redis import rebuild as rebuild_module
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.rebuild import Rebuild
+from support.factories import check_options
 
 RING = Ring("europe", 180)
 WEBSITES = [
-    (uuid7(1, bytes([n]) * 10), Definition(CheckOptions(url=f"http://example.com/{n}")))
+    (uuid7(1, bytes([n]) * 10), Definition(check_options(f"http://example.com/{n}")))
     for n in range(7)
 ]
 

@@ -7,9 +7,7 @@ import psycopg
 import pytest
 
 from monitor.domain.errors import SecretsUnreadable, SettingsError
-from monitor.domain.messages import CheckBatch
-from monitor.domain.outcome import Outcome, Reason, Result
-from monitor.domain.ring import POSITIONS
+from monitor.domain.outcome import Reason, Result
 from monitor.local.stack import _encryption_keys
 from monitor.runtime.settings import load
 from monitor.services.checks.check import check_batch
@@ -19,6 +17,7 @@ from monitor.services.websites import manage as websites
 from monitor.services.workers import regions
 from support.api import VAULT, with_api
 from support.bulk import ndjson, send
+from support.factories import batch_message, outcome_up
 from support.secretive import BODY, HEADERS, SECRETS, WORD, in_postgres, in_redis, stored
 from support.served_api import served
 from support.stack import wait_until
@@ -42,7 +41,7 @@ class RecordingProber:
 
     async def check(self, options, _begin_by_s=None):
         self.asked.append(options)
-        return Outcome(Result.UP, status_code=200, response_ms=1.0)
+        return outcome_up(response_ms=1.0)
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def play(database_url, redis_url):
 
 
 def _batch():
-    return CheckBatch(region="europe", interval_s=180, lo=0, hi=POSITIONS, slot_ms=START_S * 1000)
+    return batch_message()
 
 
 async def _given(world, vault):
@@ -107,10 +106,7 @@ def test_a_worker_that_lacks_the_key_measures_nothing_and_says_why(play, vault, 
         worker = world.worker()
         # when it fails as often as a website that is down would
         for n in range(3):
-            await check_batch(worker, CheckBatch(
-                region="europe", interval_s=180, lo=0, hi=POSITIONS,
-                slot_ms=(START_S + n * 180) * 1000,
-            ))  # fmt: skip
+            await check_batch(worker, batch_message(slot_ms=(START_S + n * 180) * 1000))
             world.now_s += 180
         # then nothing was sent, nothing was stored, and others were checked
         assert {o.url for o in world.prober.asked} == {"http://plain.test/"}

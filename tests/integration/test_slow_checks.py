@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.domain.messages import CheckBatch, CheckWebsites
-from monitor.domain.outcome import Outcome, Reason, Result
-from monitor.domain.ring import POSITIONS
+from monitor.domain.messages import CheckWebsites
+from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Verdict
 from monitor.services.checks.check import check_batch, check_websites, requeue_slow_checks
 from monitor.services.checks.slow_checks import SlowChecks
+from support.factories import batch_message, outcome_down
 from support.world import START_S, run
 
-DOWN = Outcome(Result.DOWN, Reason.RESPONSE_TIMEOUT)
-BATCH = CheckBatch(region="europe", interval_s=180, lo=0, hi=POSITIONS, slot_ms=START_S * 1000)
+DOWN = outcome_down(Reason.RESPONSE_TIMEOUT)
+BATCH = batch_message()
 
 
 @pytest.fixture

@@ -5,16 +5,15 @@ from itertools import pairwise
 
 import pytest
 
-from monitor.domain.messages import CheckWebsites
-from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import POSITIONS, Ring
 from monitor.domain.verdict import RegionState, Verdict
 from monitor.services.checks.check import check_websites
 from monitor.storage.redis.states import StateChange
+from support.factories import outcome_down, recheck_message
 from support.world import START_S, run
 
 EUROPE, EVERYTHING = Ring("europe", 180), (0, POSITIONS)
-DOWN = Outcome(Result.DOWN, Reason.CONNECTION_REFUSED, evidence="refused")
+DOWN = outcome_down(evidence="refused")
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ def test_a_change_in_the_second_of_a_check_is_checked_too(play):
         await world.sync()
         await check_websites(
             world.worker(),
-            CheckWebsites(region="europe", website_ids=[website], slot_ms=START_S * 1000),
+            recheck_message([website]),
         )
         # when its URL changes, still in that second
         await world.execute("UPDATE websites SET url = 'http://new/'")

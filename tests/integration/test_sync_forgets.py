@@ -2,8 +2,7 @@
 
 import pytest
 
-from monitor.domain.messages import CheckWebsites, RecordFlips
-from monitor.domain.outcome import Outcome, Reason, Result
+from monitor.domain.messages import RecordFlips
 from monitor.domain.verdict import RegionState, Verdict
 from monitor.services.checks.check import check_websites
 from monitor.services.secrets.vault import Vault
@@ -11,9 +10,10 @@ from monitor.services.websites import manage as websites
 from monitor.services.workers import regions
 from monitor.storage.redis.regions import RegionReport, Regions
 from monitor.storage.redis.states import StateChange
+from support.factories import outcome_down, recheck_message
 from support.world import run
 
-DOWN = Outcome(Result.DOWN, Reason.CONNECTION_REFUSED, evidence="refused")
+DOWN = outcome_down(evidence="refused")
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def _fail(world, website, region="europe"):
     flips = []
     for _ in range(2):
         world.now_s += 15
-        message = CheckWebsites(
+        message = recheck_message(
             region=region, website_ids=[website], slot_ms=int(world.now_s) * 1000
         )
         follow = await check_websites(world.worker(region), message)

@@ -5,10 +5,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.domain.errors import Unavailable
-from monitor.domain.messages import CheckBatch
-from monitor.domain.ring import POSITIONS
 from monitor.domain.series import DAY_S
 from monitor.services.checks.check import check_batch
+from support.factories import batch_message
 from support.upkeep import THIS_HOUR, back, given_rolled_up, rolled_up, tick, upkeep_of
 from support.world import START_S, run
 
@@ -48,9 +47,7 @@ def test_a_batch_after_its_hour_repeats_the_roll_up(play):
         (last,) = back(1)
         world.now_s = THIS_HOUR + 600
         await upkeep_of(world).roll_up()
-        batch = CheckBatch(
-            region="europe", interval_s=DAY_S, lo=0, hi=POSITIONS, slot_ms=(last + 3590) * 1000
-        )
+        batch = batch_message(interval_s=DAY_S, slot_ms=(last + 3590) * 1000)
         # when
         await check_batch(world.worker(), batch)
         upkeep = upkeep_of(world)

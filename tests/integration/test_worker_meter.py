@@ -4,16 +4,16 @@ import pytest
 
 from monitor.domain.capacity import WorkerLimits
 from monitor.domain.errors import Unavailable
-from monitor.domain.messages import CheckWebsites
-from monitor.domain.outcome import Outcome, Reason, Result
+from monitor.domain.outcome import Reason, Result
 from monitor.metrics.worker_stats import Meter
 from monitor.services.checks.check import check_websites
 from monitor.services.workers.heartbeat import Heartbeat
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.workers import FRESH_S, Workers
+from support.factories import outcome_down, outcome_up, recheck_message
 from support.world import START_S, run
 
-DOWN = Outcome(Result.DOWN, Reason.CONNECTION_REFUSED)
+DOWN = outcome_down()
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def play(database_url, redis_url):
 
 
 async def _check(world, worker, websites, slot_s):
-    message = CheckWebsites(region="europe", website_ids=websites, slot_ms=slot_s * 1000)
+    message = recheck_message(websites, slot_ms=slot_s * 1000)
     return await check_websites(worker, message)
 
 
@@ -104,7 +104,7 @@ def test_the_last_capacity_survives_idle_times(play):
     async def scenario(world):
         meter = Meter()
         heartbeat = _heartbeat(world, meter)
-        meter.settled([Outcome(Result.UP, response_ms=10.0)] * 1000, 0, 0.0)
+        meter.settled([outcome_up()] * 1000, 0, 0.0)
         await heartbeat.beat()
         (busy,) = await Workers(world.redis).fresh(world.now_s)
         assert busy.load.capacity_per_s > 0

@@ -15,10 +15,10 @@ import pytest
 import redis as redis_client
 
 from monitor.domain import messages
-from monitor.domain.messages import CheckWebsites
 from monitor.local import process
 from monitor.queue.broker import Broker
 from monitor.runtime.settings import TABLE
+from support.factories import recheck_message
 from support.metrics import read, value
 from support.ports import free_ports
 from support.stack import listening_ports, processes_of, wait_until
@@ -151,7 +151,7 @@ def test_a_worker_counts_what_it_checked(tmp_path, database_url, redis_url, regi
         with running(tmp_path, worker(1), **settings):
             sender = Broker(redis_url)
             now_ms = int(time.time() * 1000)
-            check = CheckWebsites(region="europe", website_ids=websites, slot_ms=now_ms)
+            check = recheck_message(websites, slot_ms=now_ms)
             sender.send([messages.check_websites(check)])
             sender.client.close()
 
@@ -182,8 +182,7 @@ def test_a_message_that_fails_counts_as_failed(tmp_path, redis_url, region):
     port, settings = region
     with running(tmp_path, worker(1), **settings):
         sender = Broker(redis_url)
-        sender.send([messages.check_websites(CheckWebsites(
-            region="europe", website_ids=["none"], slot_ms=1))])  # fmt: skip
+        sender.send([messages.check_websites(recheck_message(["none"], slot_ms=1))])
         sender.client.close()
         failed = frozenset({("actor", "check_websites"), ("outcome", "failed")})
         wait_until(lambda: (scrape(port) or {}).get("monitor_messages_total", {}).get(failed) == 1)

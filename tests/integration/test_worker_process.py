@@ -14,10 +14,11 @@ import pytest
 import redis as redis_client
 
 from monitor.domain import messages
-from monitor.domain.messages import SYNC_QUEUE, UPKEEP_QUEUE, CheckWebsites
+from monitor.domain.messages import SYNC_QUEUE, UPKEEP_QUEUE
 from monitor.domain.series import HOUR_S
 from monitor.queue.broker import Broker
 from monitor.storage.redis import keys
+from support.factories import recheck_message
 from support.products import command, environment, running, until, worker
 from support.targets import answers, silent, targets_in_thread
 from support.world import run
@@ -77,7 +78,7 @@ def test_a_region_worker_needs_no_postgres_and_serves_its_own_queue_only(tmp_pat
     with redis_client.Redis.from_url(redis_url) as client:
         sender = Broker(redis_url)
         for region in ("europe", "asia"):
-            check = CheckWebsites(region=region, website_ids=[], slot_ms=int(time.time() * 1000))
+            check = recheck_message(region=region, website_ids=[], slot_ms=int(time.time() * 1000))
             sender.send([messages.check_websites(check)])
         settings = {"INFLUXDB_URL": "http://127.0.0.1:1", "MONITOR_REGION": "europe"}
         # when
@@ -157,7 +158,7 @@ def test_a_worker_in_the_middle_of_a_batch_ends_when_told(tmp_path, database_url
         with running(_WORKER, log, **settings) as child:
             sender = Broker(redis_url)
             now_ms = int(time.time() * 1000)
-            check = CheckWebsites(region="europe", website_ids=[website], slot_ms=now_ms)
+            check = recheck_message([website], slot_ms=now_ms)
             sender.send([messages.check_websites(check)])
             until(lambda: target.open == 1)
             # when the whole group is told, as Ctrl-C and systemd do it

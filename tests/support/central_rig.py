@@ -14,19 +14,18 @@ from itertools import pairwise
 from pathlib import Path
 
 from monitor.domain import messages
-from monitor.domain.messages import CheckWebsites
-from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.local import process
 from monitor.queue.broker import Broker
 from monitor.runtime.settings import TABLE
 from monitor.services.checks.check import check_websites
 from support.breakable import start_postgres, start_redis
+from support.factories import outcome_503, recheck_message
 from support.mailbox import Mailbox
 from support.world import run
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
 _HOOK = Path(__file__).parent / "hooks" / "kill_points"
-_DOWN = Outcome(Result.DOWN, Reason.HTTP_STATUS, status_code=503, evidence="HTTP 503")
+_DOWN = outcome_503()
 
 
 @dataclass
@@ -68,7 +67,7 @@ class CentralRig:
             for ago_s in (24, 4) if down else (0,):
                 world.now_s = is_s - ago_s
                 slot_ms = int(world.now_s) * 1000
-                check = CheckWebsites(region="europe", website_ids=websites, slot_ms=slot_ms)
+                check = recheck_message(websites, slot_ms=slot_ms)
                 follow += await check_websites(world.worker(), check)
             flips = (m.payload.flips for m in follow if m.actor == "record_flips")
             return {flip.website_id: messages.record_flips([flip]) for f in flips for flip in f}

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from monitor.domain.ids import uuid7
-from monitor.domain.outcome import Outcome, Result
 from monitor.services.checks.region_worker import RegionWorker
 from monitor.services.checks.slow_checks import SlowChecks
 from monitor.services.incidents.record import IncidentRecorder
@@ -21,6 +20,7 @@ from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.open import make_tick_store
+from support.factories import outcome_up
 
 START_S = 1_790_000_000
 
@@ -43,7 +43,7 @@ class ScriptedProber:
         if isinstance(found, asyncio.Event):
             await found.wait()
             found = None
-        return found or Outcome(Result.UP, status_code=200, response_ms=10.0)
+        return found or outcome_up()
 
 
 class ScriptedConnectivity:

@@ -5,8 +5,9 @@ from uuid import UUID
 import pytest
 
 from monitor.domain.backfill import Recorded, missing_down_flips, replay_rounds
-from monitor.domain.outcome import Outcome, Reason, Result
+from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Flip, Outage, RegionState, Verdict, decide, flip_of
+from support.factories import outcome_503, outcome_up
 
 SHOP, BLOG = UUID(int=1), UUID(int=2)
 
@@ -22,12 +23,12 @@ def _down(at_s, website=SHOP, region="europe"):
 
 def test_a_recovery_reports_the_outage_that_it_ends():
     # given
-    fails = Outcome(Result.DOWN, Reason.HTTP_STATUS, 503, evidence="HTTP 503")
+    fails = outcome_503()
     state = RegionState()
     for slot_s in (100, 115):
         state = decide(state, fails, slot_s).state
     # when
-    up = Outcome(Result.UP, status_code=200)
+    up = outcome_up()
     decision = decide(state, up, 190)
     # then
     assert flip_of(SHOP, "europe", decision, up).ended == Outage(100, Reason.HTTP_STATUS, 503)
