@@ -14,7 +14,8 @@ from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import Outbox
 from monitor.storage.postgres import notifications
 from support.channels import HANG, LATER, NEVER, PagerChannel, email_side, pager_side
-from support.world import START_S, run
+from support.factories import START_S
+from support.world import run
 
 SIDES = {"email": email_side, "pager": pager_side}
 

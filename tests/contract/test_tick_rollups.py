@@ -2,17 +2,8 @@
 
 from uuid import uuid4
 
-from support.ticks import (
-    BLOG,
-    HOUR,
-    SHOP,
-    as_kept,
-    assorted,
-    minutes,
-    plain,
-    reference,
-    up,
-)
+from support.factories import BLOG, SHOP
+from support.ticks import HOUR, as_kept, assorted, minutes, plain, reference, up
 
 ASIA = "asia-1"
 

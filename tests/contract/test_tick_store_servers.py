@@ -10,12 +10,9 @@ from monitor.local.redis import free_port
 from monitor.storage.timeseries.influxdb import InfluxTicks
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from monitor.storage.timeseries.open import is_loopback
+from support.factories import SHOP
 from support.tick_store import tick_store
-from support.ticks import (
-    HOUR,
-    SHOP,
-    up,
-)
+from support.ticks import HOUR, up
 
 
 async def _unreachable_influx(act):

@@ -7,10 +7,9 @@ import msgspec
 import pytest
 
 from monitor.domain.outcome import Reason
+from support.factories import BLOG, SHOP
 from support.ticks import (
-    BLOG,
     HOUR,
-    SHOP,
     answered_503,
     as_kept,
     assorted,

@@ -5,16 +5,16 @@ from uuid import UUID
 
 import pytest
 
-from monitor.domain.outcome import Reason, Tick, Timings
+from monitor.domain.outcome import Reason
 from support.api import with_api
+from support.factories import tick
 
 HOUR, DAY = 3600, 86_400
 
 
 def _tick(website, slot_s, response_ms=10.0, *, region="europe", up=True):
     reason = None if up else Reason.HTTP_STATUS
-    status = 200 if up else 503
-    return Tick(UUID(website["id"]), region, slot_s, up, reason, status, response_ms, Timings())
+    return tick(slot_s, response_ms, website=UUID(website["id"]), region=region, reason=reason)
 
 
 def _unix(text):

@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 from monitor.services.checks.check import check_websites
 from monitor.services.incidents.sweep import Sweep
 from monitor.storage.redis import keys
-from support.factories import outcome_503, recheck_message
-from support.world import START_S, run
+from support.factories import START_S, outcome_503, recheck_message
+from support.world import run
 
 BROKEN = outcome_503()
 URL = "http://shop.example.com/"

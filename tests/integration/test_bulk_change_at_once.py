@@ -7,6 +7,7 @@ import pytest
 
 from support.api import with_api
 from support.bulk_change import begin, bulk, down
+from support.factories import insert_websites, numbered_urls
 
 
 @pytest.fixture
@@ -88,15 +89,8 @@ def test_many_are_changed_with_a_few_statements(scene):
     async def scenario(api):
         # given
         await api.add_regions("europe")
-        await api.rows(
-            """
-            INSERT INTO websites (id, url, name, all_regions, check_frequency, options,
-                                  alert_emails)
-            SELECT gen_random_uuid(), 'http://a.example/' || n, 'a.example/' || n, true, 180,
-                   '{"kind": "http"}', '{}'
-              FROM generate_series(1, 12000) n
-            """
-        )
+        async with api.pool.connection() as connection:
+            await insert_websites(connection, numbered_urls(12_000, "http://a.example/"))
         query, count = "all=true&confirm=12000", {"matched": 12000, "changed": 12000}
         # when the names follow the URLs, which is worked out a page at a time
         done = await bulk(api, "PATCH", query, {"url": "http://b.example/"}, expect=200)

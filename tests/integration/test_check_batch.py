@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckWebsites, RecordFlips
-from monitor.domain.outcome import Reason, Result, Tick, Timings
+from monitor.domain.outcome import Reason, Result
 from monitor.domain.verdict import Verdict
 from monitor.probes.contract import ProbeSettings
 from monitor.probes.registry import Probers
@@ -15,9 +15,9 @@ from monitor.services.checks.check import check_batch, check_websites
 from monitor.services.checks.ticks import TickUpkeep
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.tick_buffer import TickBuffer
-from support.factories import batch_message, outcome_down, recheck_message
+from support.factories import START_S, batch_message, outcome_down, recheck_message, tick
 from support.targets_checks import LOOPBACK_ONLY
-from support.world import START_S, run
+from support.world import run
 
 DOWN = outcome_down(evidence="refused")
 TIMED_OUT = outcome_down(Reason.CONNECT_TIMEOUT)
@@ -253,7 +253,7 @@ def test_the_tick_buffer_is_bounded_and_drops_the_oldest(play):
         (website,) = await _given(world, "http://up/")
 
         def chunk(n):
-            return [Tick(website, "europe", START_S + n, True, None, 200, 1.0, Timings())]
+            return [tick(START_S + n, website=website)]
 
         small = TickBuffer(world.redis, 1000)
         # when

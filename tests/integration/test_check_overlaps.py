@@ -8,8 +8,8 @@ import pytest
 
 from monitor.domain.verdict import Verdict
 from monitor.services.checks.check import check_batch, check_websites
-from support.factories import batch_message, outcome_down, outcome_up, recheck_message
-from support.world import START_S, run
+from support.factories import START_S, batch_message, outcome_down, outcome_up, recheck_message
+from support.world import run
 
 WEBSITES = 60
 

@@ -12,12 +12,11 @@ from monitor.channels.contract import Delivery
 from monitor.channels.registry import Channels
 from monitor.domain.errors import DeliveryError, Unavailable
 from monitor.domain.incident import Event
-from monitor.domain.outcome import Reason
-from monitor.domain.verdict import Flip, Verdict
 from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import AT_ONCE, Outbox
 from monitor.storage.postgres import notifications
-from support.world import START_S, run
+from support.factories import START_S, flip_down, flip_up
+from support.world import run
 
 
 @pytest.fixture
@@ -47,14 +46,6 @@ class ScriptedChannel:
         return Delivery(f"m{len(self.sent)}", "250 OK")
 
 
-def _down(website, at_s=START_S):
-    return Flip(website, "europe", Verdict.DOWN, at_s, at_s + 15, Reason.HTTP_STATUS, 503, "503")
-
-
-def _up(website, at_s=START_S + 60):
-    return Flip(website, "europe", Verdict.UP, at_s, at_s)
-
-
 async def _given(world, *flips_of, emails=("a@example.com",)):
     await world.add_region("europe")
     website = await world.add_website("http://example.com/shop", emails=emails)
@@ -79,7 +70,7 @@ async def _state(world, row_id):
 
 def test_a_notification_is_sent_once_however_often_it_is_asked_for(play):
     async def scenario(world):
-        channel, deliverer = await _given(world, _down)
+        channel, deliverer = await _given(world, flip_down)
         (row_id,) = await _ids(world)
         # when many ask at once
         await asyncio.gather(*(deliverer.deliver(row_id) for _ in range(8)))
@@ -95,7 +86,7 @@ def test_a_notification_is_sent_once_however_often_it_is_asked_for(play):
 
 def test_a_passing_error_is_tried_again_later(play):
     async def scenario(world):
-        channel, deliverer = await _given(world, _down)
+        channel, deliverer = await _given(world, flip_down)
         channel.errors = [DeliveryError("451 try later", permanent=False)]
         (row_id,) = await _ids(world)
         # when
@@ -115,7 +106,7 @@ def test_a_passing_error_is_tried_again_later(play):
 
 def test_a_permanent_error_is_recorded_and_ends_it(play):
     async def scenario(world):
-        channel, deliverer = await _given(world, _down)
+        channel, deliverer = await _given(world, flip_down)
         channel.errors = [DeliveryError("550 no such user", permanent=True)]
         (row_id,) = await _ids(world)
         assert await deliverer.deliver(row_id) == []
@@ -128,7 +119,7 @@ def test_a_permanent_error_is_recorded_and_ends_it(play):
 
 def test_the_end_is_not_told_before_the_beginning(play):
     async def scenario(world):
-        channel, deliverer = await _given(world, _down, _up)
+        channel, deliverer = await _given(world, flip_down, flip_up)
         (opened,), (resolved,) = await _ids(world), await _ids(world, "resolved")
         # when the end is asked for first
         await deliverer.deliver(resolved)
@@ -147,7 +138,7 @@ def test_the_end_is_not_told_before_the_beginning(play):
 def test_a_nudge_empties_the_outbox_in_order(play):
     async def scenario(world):
         emails = [f"{n}@example.com" for n in range(40)]
-        channel, deliverer = await _given(world, _down, _up, emails=emails)
+        channel, deliverer = await _given(world, flip_down, flip_up, emails=emails)
         outbox = Outbox(deliverer, world.send)
         # when it is nudged, and again for what follows
         async with asyncio.timeout(20):
@@ -167,7 +158,7 @@ def test_a_nudge_empties_the_outbox_in_order(play):
 def test_a_mail_server_that_hangs_holds_up_nobody_who_nudges(play):
     async def scenario(world):
         emails = [f"{n}@example.com" for n in range(40)]
-        channel, deliverer = await _given(world, _down, emails=emails)
+        channel, deliverer = await _given(world, flip_down, emails=emails)
         channel.gate.clear()
         outbox = Outbox(deliverer, world.send)
         # when
@@ -189,7 +180,7 @@ def test_a_mail_server_that_hangs_holds_up_nobody_who_nudges(play):
 
 def test_an_unforeseen_failure_does_not_end_the_outbox(play):
     async def scenario(world):
-        channel, deliverer = await _given(world, _down)
+        channel, deliverer = await _given(world, flip_down)
         # given a table that is not there when the outbox is nudged
         await world.execute("ALTER TABLE notifications RENAME TO elsewhere")
         outbox = Outbox(deliverer, world.send)
@@ -213,7 +204,7 @@ def test_an_unforeseen_failure_does_not_end_the_outbox(play):
 @pytest.mark.parametrize("tries", [2, 99])
 def test_a_mail_that_was_sent_is_recorded_as_soon_as_postgres_is_back(play, monkeypatch, tries):
     async def scenario(world):
-        channel, _ = await _given(world, _down)
+        channel, _ = await _given(world, flip_down)
         channels, again_s = Channels({email.KIND: channel}), (0.01,) * 4
         deliverer = Deliverer(world.pool, channels, world.now, record_again_s=again_s)
         (row_id,) = await _ids(world)
@@ -242,7 +233,7 @@ def test_a_mail_that_was_sent_is_recorded_as_soon_as_postgres_is_back(play, monk
 
 def test_a_row_put_off_by_a_clock_that_was_ahead_is_due(play):
     async def scenario(world):
-        channel, deliverer = await _given(world, _down)
+        channel, deliverer = await _given(world, flip_down)
         (row_id,) = await _ids(world)
         # when it was put off for as long as ever happens, it has to wait
         put_off = "UPDATE notifications SET next_attempt_at = now() + interval '15 min' + %s"

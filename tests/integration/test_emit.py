@@ -24,7 +24,7 @@ from monitor.services.scheduling.missed_slots import slots_of
 from monitor.storage.redis import keys
 from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.regions import Regions
-from support.factories import batch_message, recheck_message
+from support.factories import batch_message, numbered_urls, recheck_message
 from support.world import run
 
 MINUTE_S = 1_790_000_040
@@ -38,17 +38,7 @@ def _queued(redis_url, queue):
 def _emit(database_url, redis_url, *minutes, websites=1200, every=180, batch_size=500):
     async def scenario(world):
         await world.add_region("europe")
-        async with world.pool.connection() as c:
-            await c.execute(
-                """
-                INSERT INTO websites (id, url, name, all_regions, check_frequency,
-                options, alert_emails)
-                SELECT gen_random_uuid(), 'http://e.com/' || n, 'n', true, %s,
-                       '{"kind": "http"}', '{}'
-                  FROM generate_series(1, %s) n
-                """,
-                [every, websites],
-            )
+        await world.insert_websites(numbered_urls(websites), check_frequency=every)
         await world.sync()
         found = {}
         for minute in minutes:

@@ -12,9 +12,10 @@ from structlog.testing import capture_logs
 from monitor.domain.errors import SettingsError, Unavailable
 from monitor.domain.series import Bucket
 from support.answers import SILENCE, answering
+from support.factories import BLOG, SHOP
 from support.influx import InfluxServer, need_influxd
 from support.tick_store import opened
-from support.ticks import BLOG, HOUR, SHOP, assorted, refused, up
+from support.ticks import HOUR, assorted, refused, up
 
 VERSION_1 = {"X-Influxdb-Version": "1.8.10"}
 VERSION_2 = {"X-Influxdb-Version": "v2.7.12"}

@@ -16,6 +16,7 @@ from monitor.services.scheduling.sync import CoalescedSync
 from monitor.storage.redis import keys
 from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.regions import Regions
+from support.factories import numbered_urls
 from support.world import run
 
 WEBSITES = 10_000
@@ -37,16 +38,7 @@ def play(database_url, redis_url):
 
 async def _given(world, websites=WEBSITES):
     await world.add_region("europe")
-    await world.execute(
-        """
-        INSERT INTO websites (id, url, name, all_regions, check_frequency,
-                options, alert_emails)
-        SELECT gen_random_uuid(), 'http://example.com/' || n, 'n', true, 60,
-               '{"kind": "http"}', '{}'
-          FROM generate_series(1, %s) n
-        """,
-        websites,
-    )
+    await world.insert_websites(numbered_urls(websites), check_frequency=60)
     await world.sync()
     world.now_s = HALF_S
 

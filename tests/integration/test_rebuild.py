@@ -6,18 +6,14 @@ import pytest
 
 from monitor.domain.ids import ring_position, uuid7
 from monitor.domain.ring import POSITIONS, Ring
-from monitor.resources.website import Definition
 from monitor.storage.redis import rebuild as rebuild_module
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.rebuild import Rebuild
-from support.factories import check_options
+from support.factories import definition
 
 RING = Ring("europe", 180)
-WEBSITES = [
-    (uuid7(1, bytes([n]) * 10), Definition(check_options(f"http://example.com/{n}")))
-    for n in range(7)
-]
+WEBSITES = [(uuid7(1, bytes([n]) * 10), definition(f"http://example.com/{n}")) for n in range(7)]
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import pytest
 from monitor.domain.errors import Unavailable
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.services.checks.ticks import LATE_S, SETTLED_S
-from support.upkeep import THIS_HOUR, back, given_rolled_up, rolled_up, tick, upkeep_of
+from support.factories import tick
+from support.upkeep import THIS_HOUR, back, given_rolled_up, rolled_up, upkeep_of
 from support.world import run
 
 

@@ -17,11 +17,11 @@ from monitor.services.websites import manage as websites
 from monitor.services.workers import regions
 from support.api import VAULT, with_api
 from support.bulk import ndjson, send
-from support.factories import batch_message, outcome_up
+from support.factories import START_S, batch_message, outcome_up
 from support.secretive import BODY, HEADERS, SECRETS, WORD, in_postgres, in_redis, stored
 from support.served_api import served
 from support.stack import wait_until
-from support.world import START_S, run
+from support.world import run
 
 KEY = "A" * 43 + "="
 

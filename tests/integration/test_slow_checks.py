@@ -10,8 +10,8 @@ from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Verdict
 from monitor.services.checks.check import check_batch, check_websites, requeue_slow_checks
 from monitor.services.checks.slow_checks import SlowChecks
-from support.factories import batch_message, outcome_down
-from support.world import START_S, run
+from support.factories import START_S, batch_message, outcome_down
+from support.world import run
 
 DOWN = outcome_down(Reason.RESPONSE_TIMEOUT)
 BATCH = batch_message()

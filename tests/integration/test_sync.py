@@ -6,11 +6,9 @@ from itertools import pairwise
 import pytest
 
 from monitor.domain.ring import POSITIONS, Ring
-from monitor.domain.verdict import RegionState, Verdict
 from monitor.services.checks.check import check_websites
-from monitor.storage.redis.states import StateChange
-from support.factories import outcome_down, recheck_message
-from support.world import START_S, run
+from support.factories import START_S, numbered_urls, outcome_down, recheck_message, state_change
+from support.world import run
 
 EUROPE, EVERYTHING = Ring("europe", 180), (0, POSITIONS)
 DOWN = outcome_down(evidence="refused")
@@ -129,8 +127,7 @@ def test_a_deleted_or_paused_website_leaves_nothing_behind(play, end):
         await world.add_region("europe")
         website = await world.add_website()
         await world.sync()
-        state = RegionState(slot_s=5, verdict=Verdict.UP)
-        change = StateChange(website, 0, state, None)
+        change = state_change(website)
         assert await world.states.write("europe", [change]) == [change]
         # when
         await world.execute(end)
@@ -138,7 +135,7 @@ def test_a_deleted_or_paused_website_leaves_nothing_behind(play, end):
         await world.sync()
         # then nothing of it is left, and a check that was under way writes nothing any more
         assert await _ids(world) == set()
-        later = StateChange(website, 5, RegionState(slot_s=65, verdict=Verdict.UP), None)
+        later = state_change(website, slot_s=65, before_s=5)
         assert await world.states.write("europe", [change, later]) == []
         assert await world.states.read({"europe": [website]}) == {}
 
@@ -198,15 +195,7 @@ def test_a_full_sync_swaps_at_once_and_reports_its_progress(play):
     async def scenario(world):
         # given
         await world.add_region("europe")
-        await world.execute(
-            """
-            INSERT INTO websites (id, url, name, all_regions, check_frequency,
-                options, alert_emails)
-            SELECT gen_random_uuid(), 'http://example.com/' || n, 'n', true, 180,
-                   '{"kind": "http"}', '{}'
-              FROM generate_series(1, 12000) n
-            """
-        )
+        await world.insert_websites(numbered_urls(12_000))
         await world.projection_sync.full_sync()
         seen, done = [], asyncio.Event()
 
@@ -234,8 +223,7 @@ def test_a_full_sync_removes_websites_without_a_change_row(play):
         await world.add_region("europe")
         website = await world.add_website()
         await world.sync()
-        state = RegionState(slot_s=5, verdict=Verdict.UP)
-        await world.states.write("europe", [StateChange(website, 0, state, None)])
+        await world.states.write("europe", [state_change(website)])
         # when a website goes without a trace
         await world.execute("DELETE FROM websites")
         await world.projection_sync.full_sync()

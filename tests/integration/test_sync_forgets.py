@@ -3,14 +3,13 @@
 import pytest
 
 from monitor.domain.messages import RecordFlips
-from monitor.domain.verdict import RegionState, Verdict
+from monitor.domain.verdict import Verdict
 from monitor.services.checks.check import check_websites
 from monitor.services.secrets.vault import Vault
 from monitor.services.websites import manage as websites
 from monitor.services.workers import regions
 from monitor.storage.redis.regions import RegionReport, Regions
-from monitor.storage.redis.states import StateChange
-from support.factories import outcome_down, recheck_message
+from support.factories import outcome_down, recheck_message, state_change
 from support.world import run
 
 DOWN = outcome_down(evidence="refused")
@@ -168,7 +167,7 @@ def test_a_late_check_of_a_deleted_region_does_not_affect_a_new_one(play):
         website = await _given_down(world)
         await regions.delete(world.pool, "europe", force=True)
         await world.sync()
-        late = StateChange(website, 0, RegionState(slot_s=9, verdict=Verdict.DOWN), None)
+        late = state_change(website, Verdict.DOWN, slot_s=9)
         assert await world.states.write("europe", [late]) == [late]
         # when
         await regions.create(world.pool, {"name": "europe"})

@@ -8,16 +8,12 @@ from uuid import UUID
 import pytest
 
 from monitor.domain.errors import Unavailable
-from monitor.domain.outcome import Tick, Timings
 from monitor.storage.timeseries.grouped import MAX_TICKS, GroupedWrites
+from support.factories import tick
 
 
 def ticks(count, slot_s=0):
-    return [
-        Tick(UUID(int=n), "europe", slot_s, up=True, reason=None, status_code=200,
-             response_ms=1.0, timings=Timings())
-        for n in range(count)
-    ]  # fmt: skip
+    return [tick(slot_s, website=UUID(int=n)) for n in range(count)]
 
 
 class Store:

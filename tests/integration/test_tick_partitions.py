@@ -11,7 +11,8 @@ from monitor.domain.errors import Unavailable
 from monitor.storage.postgres.pool import make_pool
 from monitor.storage.timeseries.partitions import day_of_ticks, month_of_rollups, needed_on
 from monitor.storage.timeseries.postgres import PostgresTicks
-from support.ticks import HOUR, SHOP, up
+from support.factories import SHOP
+from support.ticks import HOUR, up
 
 DAY = 86_400
 

@@ -7,9 +7,9 @@ from structlog.testing import capture_logs
 from monitor.domain.errors import Unavailable
 from monitor.domain.series import DAY_S
 from monitor.services.checks.check import check_batch
-from support.factories import batch_message
-from support.upkeep import THIS_HOUR, back, given_rolled_up, rolled_up, tick, upkeep_of
-from support.world import START_S, run
+from support.factories import START_S, batch_message, tick
+from support.upkeep import THIS_HOUR, back, given_rolled_up, rolled_up, upkeep_of
+from support.world import run
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from monitor.services.checks.check import check_websites
 from monitor.services.workers.heartbeat import Heartbeat
 from monitor.storage.redis.regions import Regions
 from monitor.storage.redis.workers import FRESH_S, Workers
-from support.factories import outcome_down, outcome_up, recheck_message
-from support.world import START_S, run
+from support.factories import START_S, outcome_down, outcome_up, recheck_message
+from support.world import run
 
 DOWN = outcome_down()
 

@@ -20,9 +20,7 @@ from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.open import make_tick_store
-from support.factories import outcome_up
-
-START_S = 1_790_000_000
+from support.factories import START_S, insert_websites, outcome_up
 
 
 class ScriptedProber:
@@ -124,17 +122,17 @@ class World:
         await self.execute("INSERT INTO regions (name) VALUES (%s)", name)
         await self.execute("INSERT INTO changes (website_id) VALUES (NULL)")
 
+    async def insert_websites(self, urls, **fields):
+        async with self.pool.connection() as connection:
+            await insert_websites(connection, urls, **fields)
+
     async def add_website(self, url="http://example.com/", *, regions=None, every=180, emails=()):
         website = uuid7(int(self.now_s * 1000), os.urandom(10))
         async with self.pool.connection() as c:
-            await c.execute(
-                """
-                INSERT INTO websites (id, url, name, all_regions, check_frequency,
-                options, alert_emails)
-                VALUES (%s, %s, %s, %s, %s, '{"kind": "http"}', %s)
-                """,
-                [website, url, url, regions is None, every, list(emails)],
-            )
+            await insert_websites(
+                c, {website: url}, check_frequency=every, all_regions=regions is None,
+                alert_emails=emails,
+            )  # fmt: skip
             for region in regions or ():
                 await c.execute("INSERT INTO website_regions VALUES (%s, %s)", [website, region])
             await c.execute(
