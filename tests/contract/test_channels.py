@@ -277,82 +277,73 @@ def test_a_delivery_under_way_when_the_outbox_closes_stays_in_it(play_with):
 # Channels that a newer version knows
 
 
-def test_an_unknown_channel_is_left_to_newer_workers_and_holds_up_nobody(play):
-    async def scenario(world):
-        async with email_side() as side:
-            # given more rows of a newer version than an outbox reads at once, all due for long
-            pagers = [Recipient("pager", f"{n}@nowhere:1") for n in range(600)]
-            _, rows = await _down(world, *pagers, _recipients(side)[0])
-            await world.execute(
-                "UPDATE notifications SET next_attempt_at = now() - interval '1 hour'"
-                " WHERE channel = 'pager'"
-            )
-            deliverer = Deliverer(world.pool, side.channels, world.now)
-            outbox = Outbox(deliverer, world.send)
-            with capture_logs() as logs:
-                # when it is nudged again and again
-                async with asyncio.timeout(20):
-                    while not (side.received and outbox.unsupported):
-                        outbox.nudge()
-                        await asyncio.sleep(0.05)
-                    for _ in range(5):
-                        outbox.nudge()
-                        await asyncio.sleep(0.02)
-                await outbox.close()
-            # then its own are delivered, and the others untouched, counted, and logged once
-            assert await _row(world, rows[-1]) == ("sent", 1, None)
-            left = "SELECT DISTINCT state, attempts, last_error FROM notifications WHERE channel=%s"
-            assert await world.rows(left, "pager") == [("queued", 0, None)]
-            assert outbox.unsupported == 600
-            (line,) = [line for line in logs if line["event"] == "outbox.unsupported_channel"]
-            assert (line["channel"], line["notifications"]) == ("pager", 600)
-            # and whoever names one of them gets nothing done
-            assert await deliverer.deliver(rows[0]) == []
-            assert await world.rows(left, "pager") == [("queued", 0, None)]
-
-    play(scenario)
+async def test_an_unknown_channel_is_left_to_newer_workers_and_holds_up_nobody(world):
+    async with email_side() as side:
+        # given more rows of a newer version than an outbox reads at once, all due for long
+        pagers = [Recipient("pager", f"{n}@nowhere:1") for n in range(600)]
+        _, rows = await _down(world, *pagers, _recipients(side)[0])
+        await world.execute(
+            "UPDATE notifications SET next_attempt_at = now() - interval '1 hour'"
+            " WHERE channel = 'pager'"
+        )
+        deliverer = Deliverer(world.pool, side.channels, world.now)
+        outbox = Outbox(deliverer, world.send)
+        with capture_logs() as logs:
+            # when it is nudged again and again
+            async with asyncio.timeout(20):
+                while not (side.received and outbox.unsupported):
+                    outbox.nudge()
+                    await asyncio.sleep(0.05)
+                for _ in range(5):
+                    outbox.nudge()
+                    await asyncio.sleep(0.02)
+            await outbox.close()
+        # then its own are delivered, and the others untouched, counted, and logged once
+        assert await _row(world, rows[-1]) == ("sent", 1, None)
+        left = "SELECT DISTINCT state, attempts, last_error FROM notifications WHERE channel=%s"
+        assert await world.rows(left, "pager") == [("queued", 0, None)]
+        assert outbox.unsupported == 600
+        (line,) = [line for line in logs if line["event"] == "outbox.unsupported_channel"]
+        assert (line["channel"], line["notifications"]) == ("pager", 600)
+        # and whoever names one of them gets nothing done
+        assert await deliverer.deliver(rows[0]) == []
+        assert await world.rows(left, "pager") == [("queued", 0, None)]
 
 
-def test_a_worker_that_knows_the_channel_delivers_what_others_left(play):
-    async def scenario(world):
-        async with pager_side() as side:
-            _, (row_id,) = await _down(world, _recipients(side)[0])
-            older = Deliverer(world.pool, Channels({}), world.now)
-            assert await older.due(10) == []
-            assert await older.unsupported() == {"pager": 1}
+async def test_a_worker_that_knows_the_channel_delivers_what_others_left(world):
+    async with pager_side() as side:
+        _, (row_id,) = await _down(world, _recipients(side)[0])
+        older = Deliverer(world.pool, Channels({}), world.now)
+        assert await older.due(10) == []
+        assert await older.unsupported() == {"pager": 1}
+        # when
+        await _empty_outbox(world, side, row_id)
+        # then
+        assert await _row(world, row_id) == ("sent", 1, None)
+        assert await older.unsupported() == {}
+
+
+async def test_what_others_took_is_counted_no_more_though_nobody_nudges(world):
+    async with pager_side() as side:
+        _, (row_id,) = await _down(world, _recipients(side)[0])
+        older = Deliverer(world.pool, Channels({}), world.now)
+        outbox = Outbox(older, world.send, count_every_s=0.05)
+        outbox.nudge()
+        async with asyncio.timeout(20):
+            while outbox.unsupported != 1:  # noqa: ASYNC110 - counted in its own task
+                await asyncio.sleep(0.02)
             # when
             await _empty_outbox(world, side, row_id)
             # then
-            assert await _row(world, row_id) == ("sent", 1, None)
-            assert await older.unsupported() == {}
-
-    play(scenario)
-
-
-def test_what_others_took_is_counted_no_more_though_nobody_nudges(play):
-    async def scenario(world):
-        async with pager_side() as side:
-            _, (row_id,) = await _down(world, _recipients(side)[0])
-            older = Deliverer(world.pool, Channels({}), world.now)
-            outbox = Outbox(older, world.send, count_every_s=0.05)
-            outbox.nudge()
-            async with asyncio.timeout(20):
-                while outbox.unsupported != 1:  # noqa: ASYNC110 - counted in its own task
-                    await asyncio.sleep(0.02)
-                # when
-                await _empty_outbox(world, side, row_id)
-                # then
-                while outbox.unsupported != 0:  # noqa: ASYNC110 - the same
-                    await asyncio.sleep(0.02)
-            await outbox.close()
-
-    play(scenario)
+            while outbox.unsupported != 0:  # noqa: ASYNC110 - the same
+                await asyncio.sleep(0.02)
+        await outbox.close()
 
 
 # The registry
 
 
-def test_channels_are_closed_even_where_one_fails_to(play):
+async def test_channels_are_closed_even_where_one_fails_to(play):
     class Closing(PagerChannel):
         def __init__(self, error=None):
             self.closed, self._error = False, error
@@ -362,14 +353,11 @@ def test_channels_are_closed_even_where_one_fails_to(play):
             if self._error:
                 raise self._error
 
-    async def main():
-        made = [Closing(), Closing(OSError("stuck")), Closing()]
-        channels = Channels({str(n): channel for n, channel in enumerate(made)})
-        with pytest.raises(OSError, match="stuck"):
-            await channels.close()
-        assert all(channel.closed for channel in made)
-
-    asyncio.run(main())
+    made = [Closing(), Closing(OSError("stuck")), Closing()]
+    channels = Channels({str(n): channel for n, channel in enumerate(made)})
+    with pytest.raises(OSError, match="stuck"):
+        await channels.close()
+    assert all(channel.closed for channel in made)
 
 
 def test_e_mail_is_registered():

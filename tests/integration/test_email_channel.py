@@ -57,16 +57,12 @@ def trusting(authority):
 # What arrives
 
 
-def test_a_mail_arrives_with_all_its_parts():
+async def test_a_mail_arrives_with_all_its_parts():
     # given
     inbox = Inbox()
-
-    async def main():
-        async with serving(inbox) as port:
-            await server_on(port).send(MAIL)
-
     # when
-    asyncio.run(main())
+    async with serving(inbox) as port:
+        await server_on(port).send(MAIL)
     # then
     [mail], [envelope] = inbox.mails, inbox.envelopes
     assert (envelope.mail_from, envelope.rcpt_tos) == (
@@ -85,31 +81,23 @@ def test_a_mail_arrives_with_all_its_parts():
     assert max(map(len, envelope.content.splitlines())) < 998
 
 
-def test_the_first_mail_of_a_thread_answers_none():
+async def test_the_first_mail_of_a_thread_answers_none():
     # given
     inbox = Inbox()
     first = Mail(**{f: getattr(MAIL, f) for f in Mail.__struct_fields__} | {"in_reply_to": None})
-
-    async def main():
-        async with serving(inbox) as port:
-            await server_on(port).send(first)
-
     # when
-    asyncio.run(main())
+    async with serving(inbox) as port:
+        await server_on(port).send(first)
     # then
     assert [(m["In-Reply-To"], m["References"]) for m in inbox.mails] == [(None, None)]
 
 
-def test_we_introduce_ourselves_by_the_domain_of_the_sender():
+async def test_we_introduce_ourselves_by_the_domain_of_the_sender():
     # given: anything else would have to ask DNS for our own name
     inbox = Inbox()
-
-    async def main():
-        async with serving(inbox) as port:
-            await server_on(port).send(MAIL)
-
     # when
-    asyncio.run(main())
+    async with serving(inbox) as port:
+        await server_on(port).send(MAIL)
     # then
     assert [s.host_name for s in inbox.sessions] == ["monitor.example"]
 
@@ -117,31 +105,23 @@ def test_we_introduce_ourselves_by_the_domain_of_the_sender():
 # Encryption and login
 
 
-def test_starttls_encrypts_before_anything_is_said(server_tls, trusting):
+async def test_starttls_encrypts_before_anything_is_said(server_tls, trusting):
     # given
     inbox = Inbox()
-
-    async def main():
-        async with serving(inbox, starttls=server_tls, require_starttls=True) as port:
-            await server_on(port, tls="starttls", tls_context=trusting).send(MAIL)
-
     # when
-    asyncio.run(main())
+    async with serving(inbox, starttls=server_tls, require_starttls=True) as port:
+        await server_on(port, tls="starttls", tls_context=trusting).send(MAIL)
     # then
     assert len(inbox.mails) == 1
     assert all(session.ssl for session in inbox.sessions)
 
 
-def test_tls_from_the_first_byte(server_tls, trusting):
+async def test_tls_from_the_first_byte(server_tls, trusting):
     # given
     inbox = Inbox()
-
-    async def main():
-        async with serving(inbox, tls_from_start=server_tls) as port:
-            await server_on(port, tls="tls", tls_context=trusting).send(MAIL)
-
     # when
-    asyncio.run(main())
+    async with serving(inbox, tls_from_start=server_tls) as port:
+        await server_on(port, tls="tls", tls_context=trusting).send(MAIL)
     # then
     assert len(inbox.mails) == 1
 
@@ -162,16 +142,12 @@ def test_without_starttls_on_offer_nothing_is_sent_plainly():
     assert inbox.senders_named == 0
 
 
-def test_without_encryption_asked_for_none_is_tried(server_tls):
+async def test_without_encryption_asked_for_none_is_tried(server_tls):
     # given: a server that offers it, with a certificate nobody trusts
     inbox = Inbox()
-
-    async def main():
-        async with serving(inbox, starttls=server_tls) as port:
-            await server_on(port, tls="none").send(MAIL)
-
     # when
-    asyncio.run(main())
+    async with serving(inbox, starttls=server_tls) as port:
+        await server_on(port, tls="none").send(MAIL)
     # then
     assert [session.ssl for session in inbox.sessions] == [None]
 
@@ -224,9 +200,9 @@ def _login(inbox, server_tls, trusting, password):
     return main()
 
 
-def test_a_login_lets_the_mail_through(server_tls, trusting):
+async def test_a_login_lets_the_mail_through(server_tls, trusting):
     inbox = Inbox()
-    asyncio.run(_login(inbox, server_tls, trusting, "correct"))
+    await _login(inbox, server_tls, trusting, "correct")
     assert len(inbox.mails) == 1
 
 
@@ -334,16 +310,12 @@ def test_a_connection_cut_before_the_servers_word_is_tried_again():
 
 
 @pytest.mark.parametrize("goodbye", ["421 leaving", "500 what?", None])
-def test_a_bad_goodbye_does_not_undo_a_delivery(goodbye):
-    # given: a mail that the server took, which must not be sent a second time
-    async def main():
-        async with scripted(quit=goodbye) as (port, commands):
-            await server_on(port).send(MAIL)
-            return commands
-
+async def test_a_bad_goodbye_does_not_undo_a_delivery(goodbye):
     # when
     began = time.monotonic()
-    commands = asyncio.run(main())
+    # given: a mail that the server took, which must not be sent a second time
+    async with scripted(quit=goodbye) as (port, commands):
+        await server_on(port).send(MAIL)
     # then
     assert commands[-2:] == ["data", "quit"]
     assert time.monotonic() - began < 10

@@ -139,138 +139,113 @@ async def _due(emitter, minute_s):
     return counted
 
 
-def test_a_region_without_workers_gets_no_more_batches(broker, emitting, redis_url):
+async def test_a_region_without_workers_gets_no_more_batches(broker, emitter, redis_url):
     # given a region whose queue holds more than its workers can be about to do
-    async def scenario(_, emitter):
-        broker.send([_batch(n) for n in range(2001)])
-        # when two schedulers say so
-        await emitter.emit_minute(MINUTE_S)
-        await emitter.emit_minute(MINUTE_S)
-        return await emitter.regions.counters(), await _due(emitter, MINUTE_S)
-
-    counters, due = emitting(scenario)
+    broker.send([_batch(n) for n in range(2001)])
+    # when two schedulers say so
+    await emitter.emit_minute(MINUTE_S)
+    await emitter.emit_minute(MINUTE_S)
+    counters, due = await emitter.regions.counters(), await _due(emitter, MINUTE_S)
     # then it gets nothing more, which is counted once, and the other region gets its batches
     assert _queued(redis_url, "checks.europe") == 2001
     assert counters == {name: count for name, count in due.items() if name.endswith("europe")}
     assert broker.backlog("checks.asia") == due["dropped_batches:asia"]
 
 
-def test_batches_queued_before_the_overload_are_not_counted_as_missed(broker, emitting):
-    async def scenario(_, emitter):
-        await emitter.emit_minute(MINUTE_S)
-        broker.send([_batch(n) for n in range(2001)])
-        await emitter.emit_minute(MINUTE_S)
-        assert await emitter.regions.counters() == {}
-
-    emitting(scenario)
+async def test_batches_queued_before_the_overload_are_not_counted_as_missed(broker, emitter):
+    await emitter.emit_minute(MINUTE_S)
+    broker.send([_batch(n) for n in range(2001)])
+    await emitter.emit_minute(MINUTE_S)
+    assert await emitter.regions.counters() == {}
 
 
-def test_missed_minutes_are_counted_once_and_not_dispatched_later(emitting):
-    async def scenario(world, emitter):
-        # given
-        await emitter.emit_minute(MINUTE_S)
-        assert await emitter.regions.counters() == {}
-        # when the next two pass, and then two schedulers mean the one after them
-        emitted = await asyncio.gather(*(emitter.emit_minute(MINUTE_S + 180) for _ in range(2)))
-        # then
-        minutes = [await _due(emitter, MINUTE_S + n * 60) for n in (1, 2, 3)]
-        left_out = {name: minutes[0][name] + minutes[1][name] for name in minutes[0]}
-        assert left_out["not_measured:europe"] > 0
-        # cut for both minutes together they may be a batch fewer
-        counters = await emitter.regions.counters()
-        assert counters.keys() == left_out.keys()
-        for name, count in counters.items():
-            assert count == pytest.approx(left_out[name], abs=name.startswith("dropped"))
-        due = minutes[2]["dropped_batches:asia"] + minutes[2]["dropped_batches:europe"]
-        assert sum(emitted) == due
-        # and nothing more is counted later
-        await emitter.emit_minute(MINUTE_S + 240)
-        assert await emitter.regions.counters() == counters
-
-    emitting(scenario)
-
-
-def test_a_crash_while_recording_a_minute_is_made_good_by_the_next_worker(emitting):
-    async def scenario(world, emitter):
-        await emitter.emit_minute(MINUTE_S)
-
-        async def dies(*_):
-            raise Unavailable("redis", "is gone")
-
-        # given one that gave a minute out after another was missed, and did not get to note it
-        minutes = replace(emitter, minutes=DispatchedMinutes(world.redis))
-        minutes.minutes.record = dies
-        with pytest.raises(Unavailable):
-            await minutes.emit_minute(MINUTE_S + 120)
-        assert await emitter.regions.counters() == {}
-        # when its message comes to somebody else
-        assert await emitter.emit_minute(MINUTE_S + 120) == 0
-        # then
-        assert await emitter.regions.counters() == await _due(emitter, MINUTE_S + 60)
-
-    emitting(scenario)
-
-
-def test_of_two_workers_that_record_a_minute_one_counts(emitting):
-    async def scenario(world, emitter):
-        minutes = DispatchedMinutes(world.redis)
-        assert await minutes.record(None, MINUTE_S, {})
-        # when both have seen that a minute was missed
-        noted = [
-            await minutes.record(MINUTE_S, MINUTE_S + 120, {"not_measured:europe": 7})
-            for _ in range(2)
-        ]
-        # then
-        assert noted == [True, False]
-        assert await minutes.last() == MINUTE_S + 120
-        assert await emitter.regions.counters() == {"not_measured:europe": 7}
-
-    emitting(scenario)
-
-
-def test_a_minute_dispatched_late_is_not_missed(emitting):
-    async def scenario(_, emitter):
-        # when a message of a minute comes after that of the next one
-        for minute_s in (MINUTE_S, MINUTE_S + 60, MINUTE_S, MINUTE_S + 120):
-            await emitter.emit_minute(minute_s)
-        # then
-        assert await emitter.regions.counters() == {}
-
-    emitting(scenario)
-
-
-def test_a_clock_that_was_ahead_counts_no_dispatched_minute_as_missed(emitting):
-    async def scenario(_, emitter):
-        await emitter.emit_minute(MINUTE_S + 3600)
-        # when it is right again
-        await emitter.emit_minute(MINUTE_S)
-        await emitter.emit_minute(MINUTE_S + 60)
-        assert await emitter.regions.counters() == {}
-        # then what is missed is seen as ever
-        await emitter.emit_minute(MINUTE_S + 180)
-        assert await emitter.regions.counters() == await _due(emitter, MINUTE_S + 120)
-
-    emitting(scenario)
-
-
-def test_hundreds_of_single_websites_do_not_count_as_overload(broker, database_url, redis_url):
-    # given the checks that 300 websites of a small region get until a minute's batches know them
-    async def scenario(world):
-        await world.add_region("europe")
-        for _ in range(60):
-            await world.add_website(every=30)
-        await world.sync()
-        later_ms = int(time.time() * 1000) + 60_000
-        single = [recheck_message([uuid4()], slot_ms=later_ms) for _ in range(3 * 300)]
-        broker.send([check_websites(message) for message in single])
-        emitter = BatchEmitter(
-            world.projection, Regions(world.redis), DispatchedMinutes(world.redis), broker, 500
-        )
-        # when
-        return await emitter.emit_minute(MINUTE_S)
-
+async def test_missed_minutes_are_counted_once_and_not_dispatched_later(world, emitter):
+    # given
+    await emitter.emit_minute(MINUTE_S)
+    assert await emitter.regions.counters() == {}
+    # when the next two pass, and then two schedulers mean the one after them
+    emitted = await asyncio.gather(*(emitter.emit_minute(MINUTE_S + 180) for _ in range(2)))
     # then
-    assert run(scenario, database_url, redis_url) > 0
+    minutes = [await _due(emitter, MINUTE_S + n * 60) for n in (1, 2, 3)]
+    left_out = {name: minutes[0][name] + minutes[1][name] for name in minutes[0]}
+    assert left_out["not_measured:europe"] > 0
+    # cut for both minutes together they may be a batch fewer
+    counters = await emitter.regions.counters()
+    assert counters.keys() == left_out.keys()
+    for name, count in counters.items():
+        assert count == pytest.approx(left_out[name], abs=name.startswith("dropped"))
+    due = minutes[2]["dropped_batches:asia"] + minutes[2]["dropped_batches:europe"]
+    assert sum(emitted) == due
+    # and nothing more is counted later
+    await emitter.emit_minute(MINUTE_S + 240)
+    assert await emitter.regions.counters() == counters
+
+
+async def test_a_crash_while_recording_a_minute_is_made_good_by_the_next_worker(world, emitter):
+    await emitter.emit_minute(MINUTE_S)
+
+    async def dies(*_):
+        raise Unavailable("redis", "is gone")
+
+    # given one that gave a minute out after another was missed, and did not get to note it
+    minutes = replace(emitter, minutes=DispatchedMinutes(world.redis))
+    minutes.minutes.record = dies
+    with pytest.raises(Unavailable):
+        await minutes.emit_minute(MINUTE_S + 120)
+    assert await emitter.regions.counters() == {}
+    # when its message comes to somebody else
+    assert await emitter.emit_minute(MINUTE_S + 120) == 0
+    # then
+    assert await emitter.regions.counters() == await _due(emitter, MINUTE_S + 60)
+
+
+async def test_of_two_workers_that_record_a_minute_one_counts(world, emitter):
+    minutes = DispatchedMinutes(world.redis)
+    assert await minutes.record(None, MINUTE_S, {})
+    # when both have seen that a minute was missed
+    noted = [
+        await minutes.record(MINUTE_S, MINUTE_S + 120, {"not_measured:europe": 7}) for _ in range(2)
+    ]
+    # then
+    assert noted == [True, False]
+    assert await minutes.last() == MINUTE_S + 120
+    assert await emitter.regions.counters() == {"not_measured:europe": 7}
+
+
+async def test_a_minute_dispatched_late_is_not_missed(emitter):
+    # when a message of a minute comes after that of the next one
+    for minute_s in (MINUTE_S, MINUTE_S + 60, MINUTE_S, MINUTE_S + 120):
+        await emitter.emit_minute(minute_s)
+    # then
+    assert await emitter.regions.counters() == {}
+
+
+async def test_a_clock_that_was_ahead_counts_no_dispatched_minute_as_missed(emitter):
+    await emitter.emit_minute(MINUTE_S + 3600)
+    # when it is right again
+    await emitter.emit_minute(MINUTE_S)
+    await emitter.emit_minute(MINUTE_S + 60)
+    assert await emitter.regions.counters() == {}
+    # then what is missed is seen as ever
+    await emitter.emit_minute(MINUTE_S + 180)
+    assert await emitter.regions.counters() == await _due(emitter, MINUTE_S + 120)
+
+
+async def test_hundreds_of_single_websites_do_not_count_as_overload(broker, world):
+    # when
+    # given the checks that 300 websites of a small region get until a minute's batches know them
+    await world.add_region("europe")
+    for _ in range(60):
+        await world.add_website(every=30)
+    await world.sync()
+    later_ms = int(time.time() * 1000) + 60_000
+    single = [recheck_message([uuid4()], slot_ms=later_ms) for _ in range(3 * 300)]
+    broker.send([check_websites(message) for message in single])
+    emitter = BatchEmitter(
+        world.projection, Regions(world.redis), DispatchedMinutes(world.redis), broker, 500
+    )
+    # then
+    assert await emitter.emit_minute(MINUTE_S) > 0
 
 
 def test_a_delayed_message_waits_in_the_delay_queue(broker, redis_url):

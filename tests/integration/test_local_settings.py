@@ -124,23 +124,23 @@ def in_pool(database_url, use):
     return asyncio.run(run())
 
 
-def test_a_valid_key_is_kept(database_url, key_file):
+async def test_a_valid_key_is_kept(database_url, key_file):
     # when
-    first = asyncio.run(_region_and_key(database_url, key_file))
-    second = asyncio.run(_region_and_key(database_url, key_file))
+    first = await _region_and_key(database_url, key_file)
+    second = await _region_and_key(database_url, key_file)
     # then
     assert first == second == key_file.read_text().strip()
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
     assert in_pool(database_url, lambda pool: KeyRing(pool).identify(first)).role is Role.ADMIN
 
 
-def test_a_revoked_key_is_replaced(database_url, key_file):
+async def test_a_revoked_key_is_replaced(database_url, key_file):
     # given
-    first = asyncio.run(_region_and_key(database_url, key_file))
+    first = await _region_and_key(database_url, key_file)
     (info,) = in_pool(database_url, list_keys)
     in_pool(database_url, lambda pool: revoke_key(pool, info.id))
     # when
-    second = asyncio.run(_region_and_key(database_url, key_file))
+    second = await _region_and_key(database_url, key_file)
     # then
     assert info.name == KEY_NAME
     assert second != first

@@ -67,7 +67,7 @@ class _Http:
 @pytest.mark.parametrize(
     ("websites", "rests"), [(LINES_PER_WRITE - 1, 0), (2 * LINES_PER_WRITE + 1, 2)]
 )
-def test_a_roll_up_pauses_after_each_full_write(websites, rests):
+async def test_a_roll_up_pauses_after_each_full_write(websites, rests):
     # given
     http, work = _Http(websites), _Work()
     store = InfluxTicks(
@@ -78,7 +78,7 @@ def test_a_roll_up_pauses_after_each_full_write(websites, rests):
         throttle=lambda: Throttle(work.rest, lambda: work.now_s),
     )
     # when
-    stored = asyncio.run(store.roll_up(0))
+    stored = await store.roll_up(0)
     # then
     assert (stored, sum(http.written)) == (websites, websites)
     assert len(work.rests_s) == rests
