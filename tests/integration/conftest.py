@@ -1,9 +1,11 @@
-"""What tests of the queues share."""
+"""What tests of the queues, the services and the API share."""
 
 import pytest
 import redis as redis_client
 
 from monitor.queue.broker import Broker
+from support.api import open_api
+from support.world import open_world
 
 
 @pytest.fixture
@@ -20,3 +22,17 @@ def broker(redis_url):
     yield made
     made.close()
     made.client.close()
+
+
+@pytest.fixture
+async def world(database_url, redis_url):
+    """Postgres, Redis and a clock, for the services."""
+    async with open_world(database_url, redis_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def api(postgres_server, redis_url):
+    """The API over an empty database."""
+    async with open_api(postgres_server, redis_url) as opened:
+        yield opened

@@ -180,11 +180,6 @@ async def running(database_url, redis_url, **more):
             await redis.aclose()
 
 
-def with_api(postgres_server, redis_url, scenario, **more):
-    """Run ``scenario(api)`` to its end, over an empty database that such tests share."""
-
-    async def run():
-        async with running(_empty_database(postgres_server), redis_url, **more) as api:
-            return await scenario(api)
-
-    return asyncio.run(run())
+def open_api(postgres_server, redis_url, **more):
+    """The API over an empty database that such tests share. ``more``: of its Dependencies."""
+    return running(_empty_database(postgres_server), redis_url, **more)

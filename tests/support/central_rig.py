@@ -1,5 +1,6 @@
 """Central workers as real processes, with flips to record: no websites, no region workers."""
 
+import asyncio
 import json
 import os
 import select
@@ -21,7 +22,7 @@ from monitor.services.checks.check import check_websites
 from support.breakable import start_postgres, start_redis
 from support.factories import outcome_503, recheck_message
 from support.mailbox import Mailbox
-from support.world import run
+from support.world import open_world
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
 _HOOK = Path(__file__).parent / "hooks" / "kill_points"
@@ -41,11 +42,12 @@ class CentralRig:
     def world(self, scenario):
         """Run ``scenario(world)`` (``support.world``) on these servers, at the time it is."""
 
-        async def now(world):
-            world.now_s = time.time()
-            return await scenario(world)
+        async def now():
+            async with open_world(self.postgres.url, self.redis.url) as world:
+                world.now_s = time.time()
+                return await scenario(world)
 
-        return run(now, self.postgres.url, self.redis.url)
+        return asyncio.run(now())
 
     def add_websites(self, count):
         async def scenario(world):

@@ -156,7 +156,8 @@ class World:
 
 
 @asynccontextmanager
-async def _world(database_url, redis_url):
+async def open_world(database_url, redis_url):
+    """A World on these servers."""
     pool = make_pool(database_url)
     await pool.open()
     redis = make_client(redis_url)
@@ -175,13 +176,3 @@ async def _world(database_url, redis_url):
         await ticks.close()
         await redis.aclose()
         await pool.close()
-
-
-def run(scenario, database_url, redis_url):
-    """Run ``scenario(world)`` to its end."""
-
-    async def main():
-        async with _world(database_url, redis_url) as world:
-            return await scenario(world)
-
-    return asyncio.run(main())
