@@ -7,7 +7,7 @@ import pytest
 
 from monitor.domain.access import Role
 from monitor.resources import cursors as paging
-from support.api import assert_problem, with_api
+from support.api import assert_problem
 
 URL = {"url": "https://example.com/"}
 
@@ -209,20 +209,13 @@ QUERIES = [
 
 
 @pytest.fixture
-def prepared(postgres_server, redis_url):
-    """Runs a scenario over one region and one website, and demands that both stay as they are."""
-
-    def run(scenario):
-        async def guarded(api):
-            await api.add_regions("europe")
-            website = await api.add_website(external_id="taken", request_timeout=40)
-            before = await _everything(api)
-            await scenario(api, website)
-            assert await _everything(api) == before
-
-        with_api(postgres_server, redis_url, guarded)
-
-    return run
+async def website(api):
+    """A website and a region, which stay as they are."""
+    await api.add_regions("europe")
+    added = await api.add_website(external_id="taken", request_timeout=40)
+    before = await _everything(api)
+    yield added
+    assert await _everything(api) == before
 
 
 async def _everything(api):

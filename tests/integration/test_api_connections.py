@@ -8,14 +8,15 @@ import pytest
 
 from monitor.api import requests
 from monitor.domain.access import Role
-from support.served_app import PATIENCE_S, SHORT, head, heard, with_served_app
+from support.served_app import PATIENCE_S, SHORT, head, heard, open_app
+
+pytestmark = pytest.mark.asyncio(loop_factories=["uvloop"])  # as in production
 
 
 @pytest.fixture
-def served(postgres_server, redis_url):
-    return lambda scenario, limits=SHORT: with_served_app(
-        postgres_server, redis_url, scenario, limits
-    )
+async def app(postgres_server, redis_url):
+    async with open_app(postgres_server, redis_url) as opened:
+        yield opened
 
 
 async def _trickle(reader, writer, what):
@@ -130,11 +131,13 @@ async def test_a_crowd_of_silent_callers_takes_nobodys_place(app):
     assert app.ended("crowded") > 0
 
 
-async def test_one_too_many_is_told_so_where_all_others_are_served(served, monkeypatch):
+async def test_one_too_many_is_told_so_where_all_others_are_served(
+    postgres_server, redis_url, monkeypatch
+):
     monkeypatch.setattr("monitor.services.workers.readiness.TIMEOUT_S", PATIENCE_S)
     limits = type(SHORT)(head_s=20, connections=3)
     # given as many requests under way as there may be connections
-    async with served(limits) as app:
+    async with open_app(postgres_server, redis_url, limits) as app:
         released = asyncio.Event()
 
         async def ping():

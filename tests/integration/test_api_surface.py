@@ -14,7 +14,7 @@ from monitor.api.headers import cors_config
 from monitor.api.middleware import ResponseHeaders
 from monitor.domain.access import Role
 from monitor.services.workers import regions
-from support.api import assert_problem, with_api
+from support.api import assert_problem
 
 STATUS_PAGE = "https://status.example"
 
@@ -168,22 +168,19 @@ async def test_an_error_is_told_by_the_id_that_the_log_has(api, monkeypatch):
     assert "secret" not in first.text
 
 
-def test_an_error_outside_the_framework_is_a_problem_too(postgres_server, redis_url):
+async def test_an_error_outside_the_framework_is_a_problem_too():
     async def broken(_scope, _receive, _send):
         raise RuntimeError("secret detail")
 
-    async def scenario(_api):
-        headers = ResponseHeaders(cors_config([STATUS_PAGE]), "default-src 'self'")
-        transport = httpx.ASGITransport(headers.wrap(broken))
-        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-            with capture_logs() as lines:
-                answer = await client.get("/", headers={"Origin": STATUS_PAGE})
-        problem = assert_problem(answer)
-        assert (answer.status_code, problem["code"]) == (500, "internal_error")
-        assert problem["instance"].endswith(lines[0]["error_id"])
-        assert "secret" not in answer.text
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["access-control-allow-origin"] == STATUS_PAGE
-        assert "Retry-After" in answer.headers["access-control-expose-headers"]
-
-    with_api(postgres_server, redis_url, scenario)
+    headers = ResponseHeaders(cors_config([STATUS_PAGE]), "default-src 'self'")
+    transport = httpx.ASGITransport(headers.wrap(broken))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        with capture_logs() as lines:
+            answer = await client.get("/", headers={"Origin": STATUS_PAGE})
+    problem = assert_problem(answer)
+    assert (answer.status_code, problem["code"]) == (500, "internal_error")
+    assert problem["instance"].endswith(lines[0]["error_id"])
+    assert "secret" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["access-control-allow-origin"] == STATUS_PAGE
+    assert "Retry-After" in answer.headers["access-control-expose-headers"]

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.services.secrets.rotate import rotate
 from monitor.services.secrets.vault import Vault, new_key
-from support.api import with_api
+from support.api import open_api
 from support.audited import everything, given, writing_routes
 from support.secretive import SECRETS
 
@@ -74,7 +74,7 @@ async def test_neither_the_change_nor_its_entry_is_there_where_one_of_them_fails
 @pytest.mark.parametrize("failure", [log_that_takes_nothing, changes_that_fail_in_their_commit])
 async def test_so_it_is_with_secrets_that_are_sealed_anew(postgres_server, redis_url, failure):
     old, new = new_key(), new_key()
-    async with with_api(postgres_server, redis_url, vault=Vault([old])) as api:
+    async with open_api(postgres_server, redis_url, vault=Vault([old])) as api:
         await given(api)
         await api.add_website(**SECRETS)
         before = await everything(api)

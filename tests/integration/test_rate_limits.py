@@ -16,19 +16,17 @@ from monitor.services.access.rate_limits import Buckets, KeyLimit, RateLimits, W
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.rates import Rates
-from support.api import NOWHERE, with_api
+from support.api import NOWHERE, open_api
 from support.bulk import sites
 from support.served_api import served
 
 
 @pytest.fixture
-def scene(postgres_server, redis_url):
-    def play(scenario, **limits):
-        return with_api(
-            postgres_server, redis_url, scenario, limits=RateLimits(**limits, redis_timeout_s=30)
-        )
-
-    return play
+def api_with(postgres_server, redis_url):
+    """Opens an API with these limits."""
+    return lambda **limits: open_api(
+        postgres_server, redis_url, limits=RateLimits(**limits, redis_timeout_s=30)
+    )
 
 
 async def _metric(api, name, **labels):
@@ -39,9 +37,9 @@ async def _metric(api, name, **labels):
     return float(line.split()[-1])
 
 
-async def test_a_key_that_asks_too_often_is_told_when_to_come_back(scene):
+async def test_a_key_that_asks_too_often_is_told_when_to_come_back(api_with):
     # when
-    async with scene(requests=3) as api:
+    async with api_with(requests=3) as api:
         read = api.client(Role.READ)
         answers = [await read.get("/regions") for _ in range(3)]
         # then
@@ -101,7 +99,7 @@ async def test_redis_counts_as_the_domain_does(redis_url, limit):
 
 async def test_without_redis_every_process_counts_for_itself(postgres_server):
     # given no Redis; /keys needs none
-    async with with_api(postgres_server, NOWHERE, limits=RateLimits(requests=4)) as api:
+    async with open_api(postgres_server, NOWHERE, limits=RateLimits(requests=4)) as api:
         answers = [await api.client().get("/keys") for _ in range(5)]
         # then
         assert [a.status_code for a in answers] == [200, 200, 200, 200, 429]
@@ -132,16 +130,16 @@ async def test_a_redis_that_hangs_is_asked_once_in_five_seconds(redis_url):
     await redis.aclose()
 
 
-async def test_nothing_is_counted_where_there_is_no_limit(scene):
-    async with scene(requests=0) as api:
+async def test_nothing_is_counted_where_there_is_no_limit(api_with):
+    async with api_with(requests=0) as api:
         answers = [await api.client().get("/regions") for _ in range(20)]
         assert {a.status_code for a in answers} == {200}
         assert "ratelimit" not in answers[0].headers
         assert await api.redis.keys("monitor:rate:*") == []
 
 
-async def test_whoever_guesses_keys_is_not_listened_to_and_costs_no_look_up(scene, monkeypatch):
-    async with scene(wrong_keys=5) as api:
+async def test_whoever_guesses_keys_is_not_listened_to_and_costs_no_look_up(api_with, monkeypatch):
+    async with api_with(wrong_keys=5) as api:
         looked_up = []
         real = KeyRing._look_up
 

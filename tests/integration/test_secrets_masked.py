@@ -6,7 +6,7 @@ import io
 import pytest
 
 from monitor.services.secrets.vault import Vault
-from support.api import VAULT, with_api
+from support.api import VAULT, open_api
 from support.bulk import ndjson, results, send
 from support.secretive import BODY, HEADERS, SECRETS, SHOWN, WORD, lines, stored
 
@@ -14,9 +14,10 @@ SERVER = "https://shop.example"
 
 
 @pytest.fixture(params=["sealed", "clear"])
-def scene(request, postgres_server, redis_url):
+async def api(request, postgres_server, redis_url):
     vault = VAULT if request.param == "sealed" else Vault()
-    return lambda scenario: with_api(postgres_server, redis_url, scenario, vault=vault)
+    async with open_api(postgres_server, redis_url, vault=vault) as opened:
+        yield opened
 
 
 async def _given(api, **fields):
