@@ -25,7 +25,6 @@ from monitor.storage.redis import keys
 from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.regions import Regions
 from support.factories import batch_message, numbered_urls, recheck_message
-from support.world import run
 
 MINUTE_S = 1_790_000_040
 
@@ -35,34 +34,32 @@ def _queued(redis_url, queue):
         return client.hlen(f"dramatiq:{queue}.msgs")
 
 
-def _emit(database_url, redis_url, *minutes, websites=1200, every=180, batch_size=500):
-    async def scenario(world):
-        await world.add_region("europe")
-        await world.insert_websites(numbered_urls(websites), check_frequency=every)
-        await world.sync()
-        found = {}
-        for minute in minutes:
-            for _, batches in await batches_of_minute(world.projection, minute, batch_size):
-                for batch in batches:
-                    p = decode(batch.kwargs()["payload"], CheckBatch)
-                    ring = Ring(p.region, p.interval_s)
-                    for entry in await world.projection.read_arc(ring, p.lo, p.hi):
-                        found.setdefault(entry.website_id, []).append(p.slot_ms)
-        return found
-
-    return run(scenario, database_url, redis_url)
+async def _emit(world, *minutes, websites=1200, every=180, batch_size=500):
+    """When each website is checked: its slots by its id."""
+    await world.add_region("europe")
+    await world.insert_websites(numbered_urls(websites), check_frequency=every)
+    await world.sync()
+    slots = {}
+    for minute in minutes:
+        for _, batches in await batches_of_minute(world.projection, minute, batch_size):
+            for batch in batches:
+                p = decode(batch.kwargs()["payload"], CheckBatch)
+                ring = Ring(p.region, p.interval_s)
+                for entry in await world.projection.read_arc(ring, p.lo, p.hi):
+                    slots.setdefault(entry.website_id, []).append(p.slot_ms)
+    return slots
 
 
-def test_three_minutes_check_every_website_once(database_url, redis_url):
+async def test_three_minutes_check_every_website_once(world):
     # when the minutes of one interval are emitted
-    found = _emit(database_url, redis_url, MINUTE_S, MINUTE_S + 60, MINUTE_S + 120)
+    found = await _emit(world, MINUTE_S, MINUTE_S + 60, MINUTE_S + 120)
     # then
     assert len(found) == 1200
     assert {len(slots) for slots in found.values()} == {1}
 
 
-def test_the_load_is_spread_over_the_interval(database_url, redis_url):
-    found = _emit(database_url, redis_url, *(MINUTE_S + 60 * n for n in range(3)), batch_size=50)
+async def test_the_load_is_spread_over_the_interval(world):
+    found = await _emit(world, *(MINUTE_S + 60 * n for n in range(3)), batch_size=50)
     slots = sorted(slot for slots in found.values() for slot in slots)
     # then each tenth of the interval holds about a tenth of the checks
     tenths = [0] * 10
@@ -71,8 +68,8 @@ def test_the_load_is_spread_over_the_interval(database_url, redis_url):
     assert all(60 <= n <= 180 for n in tenths)
 
 
-def test_thirty_second_websites_come_twice_a_minute(database_url, redis_url):
-    found = _emit(database_url, redis_url, MINUTE_S, websites=100, every=30)
+async def test_thirty_second_websites_come_twice_a_minute(world):
+    found = await _emit(world, MINUTE_S, websites=100, every=30)
     assert {len(slots) for slots in found.values()} == {2}
     assert all(b - a == 30_000 for a, b in found.values())
 
@@ -111,21 +108,16 @@ def test_a_minute_that_was_queued_is_not_queued_again(broker, redis_url):
 
 
 @pytest.fixture
-def emitting(broker, database_url, redis_url):
-    """Run ``scenario(world, emitter)``: 60 websites of every three minutes in two regions."""
-
-    async def given(world, scenario):
-        for region in ("asia", "europe"):
-            await world.add_region(region)
-        for _ in range(60):
-            await world.add_website()
-        await world.sync()
-        emitter = BatchEmitter(
-            world.projection, Regions(world.redis), DispatchedMinutes(world.redis), broker, 10
-        )
-        return await scenario(world, emitter)
-
-    return lambda scenario: run(lambda world: given(world, scenario), database_url, redis_url)
+async def emitter(world, broker):
+    """Over 60 websites of every three minutes in two regions."""
+    for region in ("asia", "europe"):
+        await world.add_region(region)
+    for _ in range(60):
+        await world.add_website()
+    await world.sync()
+    return BatchEmitter(
+        world.projection, Regions(world.redis), DispatchedMinutes(world.redis), broker, 10
+    )
 
 
 async def _due(emitter, minute_s):

@@ -5,11 +5,9 @@ import time
 from contextlib import asynccontextmanager
 
 import dramatiq
-import pytest
 from structlog.testing import capture_logs
 
 from monitor.domain.ring import POSITIONS, Ring
-from monitor.queue.broker import Broker
 from monitor.services.scheduling.emit import BatchEmitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
 from monitor.services.scheduling.sync import CoalescedSync
@@ -17,23 +15,10 @@ from monitor.storage.redis import keys
 from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.regions import Regions
 from support.factories import numbered_urls
-from support.world import run
 
 WEBSITES = 10_000
 MINUTE_S = 1_790_000_040
 HALF_S = MINUTE_S + 30
-
-
-@pytest.fixture
-def play(database_url, redis_url):
-    def play(scenario):
-        broker = Broker(redis_url)
-        try:
-            run(lambda world: scenario(world, broker), database_url, redis_url)
-        finally:
-            broker.client.close()
-
-    return play
 
 
 async def _given(world, websites=WEBSITES):

@@ -34,8 +34,7 @@ class Store:
             raise self.error
 
 
-def run(scenario):
-    asyncio.run(asyncio.wait_for(scenario(), 10))
+pytestmark = pytest.mark.limit_s(10)
 
 
 async def test_batches_that_end_together_are_one_write():

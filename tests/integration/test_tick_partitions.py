@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import time
+from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
@@ -17,12 +18,10 @@ from support.ticks import HOUR, up
 DAY = 86_400
 
 
-def with_store(url, act, *, raw_days=30, rollup_days=400):
-    async def main():
-        async with make_pool(url) as pool:
-            return await act(PostgresTicks(pool, raw_days=raw_days, rollup_days=rollup_days))
-
-    return asyncio.run(main())
+@asynccontextmanager
+async def open_store(url):
+    async with make_pool(url) as pool:
+        yield PostgresTicks(pool, raw_days=30, rollup_days=400)
 
 
 def partitions(url):
@@ -62,7 +61,7 @@ async def test_preparing_concurrently_creates_each_partition_once(database_url):
     # given
     assert partitions(database_url) == set()
     # when
-    async with with_store(database_url) as store:
+    async with open_store(database_url) as store:
         await asyncio.gather(*[store.prepare() for _ in range(5)])
     # then
     today = dt.datetime.now(dt.UTC).date()
@@ -72,7 +71,7 @@ async def test_preparing_concurrently_creates_each_partition_once(database_url):
 async def test_concurrent_writers_create_a_new_days_partition_once(database_url):
     # given
     days = [HOUR - 3 * DAY, HOUR - 5 * DAY]
-    async with with_store(database_url) as store:
+    async with open_store(database_url) as store:
         writes = [[up(day + n) for day in days] for n in range(8)]
         await asyncio.gather(*[store.write(w) for w in writes])
         # then
@@ -83,7 +82,7 @@ async def test_concurrent_writers_create_a_new_days_partition_once(database_url)
 async def test_writers_of_the_same_ticks_do_not_deadlock(database_url):
     # given
     ticks = [up(HOUR + n) for n in range(2000)]
-    async with with_store(database_url) as store:
+    async with open_store(database_url) as store:
         await store.prepare()
         await asyncio.gather(*[store.write(ticks[:: 1 - 2 * (n % 2)]) for n in range(6)])
         # then
@@ -93,7 +92,7 @@ async def test_writers_of_the_same_ticks_do_not_deadlock(database_url):
 async def test_rolling_up_creates_the_months_partition(database_url):
     # given
     hour = HOUR - 60 * DAY
-    async with with_store(database_url) as store:
+    async with open_store(database_url) as store:
         await store.write([up(hour)])
         await store.roll_up(hour)
         # then
@@ -106,7 +105,7 @@ async def test_only_partitions_beyond_retention_are_dropped(database_url):
     now_s = int(now.timestamp())
     noons = {days: now_s - days * DAY for days in (29, 30, 31, 32)}
     # when
-    async with with_store(database_url) as store:
+    async with open_store(database_url) as store:
         await store.write([up(slot) for slot in noons.values()])
         for hour in (now_s - 450 * DAY, now_s - 399 * DAY):
             await store.write([up(hour)])
@@ -130,7 +129,7 @@ async def test_a_partition_in_use_is_dropped_later(database_url):
     # when
     with psycopg.connect(database_url) as reader:
         reader.execute("LOCK TABLE ticks IN ACCESS SHARE MODE")
-        async with with_store(database_url) as store:
+        async with open_store(database_url) as store:
             await store.write([up(old)])
             began = time.monotonic()
             with pytest.raises(Unavailable, match="postgres"):
@@ -144,14 +143,14 @@ async def test_a_partition_in_use_is_dropped_later(database_url):
 async def test_a_reader_does_not_block_the_creation_of_a_partition(database_url):
     with psycopg.connect(database_url) as reader:
         reader.execute("LOCK TABLE ticks IN ACCESS SHARE MODE")
-        async with with_store(database_url) as store:
+        async with open_store(database_url) as store:
             await store.write([up(HOUR)])
             assert len(await store.ticks(SHOP, HOUR, HOUR + 1)) == 1
 
 
 async def test_partitions_have_the_indexes_of_their_table(database_url):
     # given
-    async with with_store(database_url) as store:
+    async with open_store(database_url) as store:
         await store.prepare()
     name = day_of_ticks(dt.datetime.now(dt.UTC).date()).name
     # when

@@ -42,8 +42,7 @@ async def _failing(retry_every_s):
         await breaker.close()
 
 
-def _run(scenario):
-    asyncio.run(asyncio.wait_for(scenario(), 10))
+pytestmark = pytest.mark.limit_s(10)
 
 
 async def test_after_a_failure_writes_are_refused_at_once():
