@@ -23,7 +23,6 @@ from support.metrics import read, value
 from support.ports import free_ports
 from support.stack import listening_ports, processes_of, wait_until
 from support.targets import targets_in_thread
-from support.world import run
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
 _TAKEN_FOR_A_TEST = 8
@@ -135,19 +134,14 @@ def test_no_process_and_no_port_outlives_the_main_process(tmp_path, redis_url, r
                 assert client.hlen("monitor:workers") == 0
 
 
-def test_a_worker_counts_what_it_checked(tmp_path, database_url, redis_url, region):
+async def test_a_worker_counts_what_it_checked(tmp_path, world, redis_url, region):
     port, settings = region
     with targets_in_thread() as target:
-
-        async def given(world):
-            await world.add_region("europe")
-            up = await world.add_website(target.url)
-            # nobody listens on port 1
-            down = await world.add_website("http://127.0.0.1:1/")
-            await world.sync()
-            return [up, down]
-
-        websites = run(given, database_url, redis_url)
+        await world.add_region("europe")
+        # nobody listens on port 1
+        urls = (target.url, "http://127.0.0.1:1/")
+        websites = [await world.add_website(url) for url in urls]
+        await world.sync()
         with running(tmp_path, worker(1), **settings):
             sender = Broker(redis_url)
             now_ms = int(time.time() * 1000)

@@ -21,7 +21,6 @@ from monitor.storage.redis import keys
 from support.factories import recheck_message
 from support.products import command, environment, running, until, worker
 from support.targets import answers, silent, targets_in_thread
-from support.world import run
 
 _WORKER = worker()
 
@@ -137,19 +136,16 @@ def test_a_minutes_work_without_postgres_is_skipped_and_leaves_no_dead_letter(tm
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_worker_in_the_middle_of_a_batch_ends_when_told(tmp_path, database_url, redis_url, times):
+async def test_a_worker_in_the_middle_of_a_batch_ends_when_told(
+    tmp_path, world, database_url, redis_url, times
+):
     # given a check that would take a minute
     with targets_in_thread(silent) as target:
-
-        async def given(world):
-            await world.add_region("europe")
-            website = await world.add_website(target.url)
-            slow = '{"request_timeout": 60}'
-            await world.execute("UPDATE websites SET options = options || %s::jsonb", slow)
-            await world.sync()
-            return website
-
-        website = run(given, database_url, redis_url)
+        await world.add_region("europe")
+        website = await world.add_website(target.url)
+        slow = '{"request_timeout": 60}'
+        await world.execute("UPDATE websites SET options = options || %s::jsonb", slow)
+        await world.sync()
         settings = {
             "REDIS_URL": redis_url, "DATABASE_URL": database_url, "MONITOR_REGION": "europe",
             "MONITOR_ALLOW_NETWORKS": "127.0.0.0/8",
@@ -211,10 +207,10 @@ def test_a_central_worker_in_the_middle_of_a_roll_up_ends_when_told_and_leaves_i
         sender.client.close()
 
 
-def test_a_central_worker_in_the_middle_of_a_full_sync_ends_when_told_and_leaves_it_to_others(
-    tmp_path, database_url, redis_url
+async def test_a_central_worker_in_the_middle_of_a_full_sync_ends_when_told_and_leaves_it_to_others(
+    tmp_path, world, database_url, redis_url
 ):
-    run(lambda world: world.sync(), database_url, redis_url)  # else the worker does that first
+    await world.sync()  # else the worker does that first
     settings = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "SMTP_HOST": "127.0.0.1"}
     log = tmp_path / "log"
     with (
