@@ -18,6 +18,7 @@ from monitor.storage.postgres.migrations import migrate
 from support.databases import new_database
 from support.influx import InfluxServer, need_influxd
 from support.targets_loops import COMPLAINTS, LIMIT_S, limited, loop_factories
+from support.world import open_world
 
 # Speed is judged in bench/, never by a test. In CI the same cases are tried every time, so that a
 # change fails there by what it changes and not by luck; elsewhere others are, and
@@ -131,3 +132,10 @@ def influx_server(tmp_path_factory):
 def influx_database(influx_server):
     """(URL, name) of a database of its own, not made yet: the store's prepare() makes it."""
     return influx_server.url, f"test_{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+async def world(database_url, redis_url):
+    """Postgres, Redis and a clock, for the services."""
+    async with open_world(database_url, redis_url) as opened:
+        yield opened

@@ -1,11 +1,10 @@
-"""What tests of the queues, the services and the API share."""
+"""What tests of the queues and the API share."""
 
 import pytest
 import redis as redis_client
 
 from monitor.queue.broker import Broker
 from support.api import open_api
-from support.world import open_world
 
 
 @pytest.fixture
@@ -22,13 +21,6 @@ def broker(redis_url):
     yield made
     made.close()
     made.client.close()
-
-
-@pytest.fixture
-async def world(database_url, redis_url):
-    """Postgres, Redis and a clock, for the services."""
-    async with open_world(database_url, redis_url) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def _error_log(**options):
     return tasks.ErrorLog(log, failed="loop.failed", unavailable="loop.unavailable", **options)
 
 
-def _logged_by(errors, **options):
+async def _logged_by(errors, **options):
     """The events of a loop whose steps raise these (None: they succeed)."""
     left = list(errors)
 
@@ -95,34 +95,31 @@ def _logged_by(errors, **options):
         if error := left.pop(0):
             raise error
 
-    async def scenario():
-        await tasks.run_forever(step, _error_log(**options), until=lambda: not left)
-
     with capture_logs() as lines:
-        asyncio.run(scenario())
+        await tasks.run_forever(step, _error_log(**options), until=lambda: not left)
     return [(line["event"], line["log_level"]) for line in lines]
 
 
-def test_a_loop_goes_on_after_any_error():
+async def test_a_loop_goes_on_after_any_error():
     errors = [ValueError("bug"), Unavailable("redis", "gone"), None, Unavailable("redis", "gone")]
-    assert _logged_by(errors) == [
+    assert await _logged_by(errors) == [
         ("loop.failed", "error"),
         ("loop.unavailable", "warning"),
         ("loop.unavailable", "warning"),
     ]
 
 
-def test_a_store_that_stays_away_can_be_logged_once():
+async def test_a_store_that_stays_away_can_be_logged_once():
     gone = Unavailable("redis", "gone")
-    assert _logged_by([gone, gone, None, gone, gone], once=True) == [
+    assert await _logged_by([gone, gone, None, gone, gone], once=True) == [
         ("loop.unavailable", "warning"),
         ("loop.unavailable", "warning"),
     ]
 
 
-def test_a_store_that_is_away_is_logged_at_the_given_level():
+async def test_a_store_that_is_away_is_logged_at_the_given_level():
     gone = Unavailable("redis", "gone")
-    assert _logged_by([gone], level=logging.INFO) == [("loop.unavailable", "info")]
+    assert await _logged_by([gone], level=logging.INFO) == [("loop.unavailable", "info")]
 
 
 async def test_a_loop_pauses_between_its_steps_and_ends_when_cancelled():
