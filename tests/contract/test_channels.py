@@ -8,13 +8,11 @@ from structlog.testing import capture_logs
 
 from monitor.channels.registry import KINDS, Channels
 from monitor.domain.incident import Event, Recipient
-from monitor.domain.outcome import Reason
-from monitor.domain.verdict import Flip, Verdict
 from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import Outbox
 from monitor.storage.postgres import notifications
 from support.channels import HANG, LATER, NEVER, PagerChannel, email_side, pager_side
-from support.factories import START_S
+from support.factories import flip_down, flip_up
 
 SIDES = {"email": email_side, "pager": pager_side}
 
@@ -26,19 +24,12 @@ async def side(request):
         yield opened
 
 
-def _flip(website, verdict, at_s, evidence="HTTP 503"):
-    down = verdict is Verdict.DOWN
-    cause = (Reason.HTTP_STATUS, 503, evidence) if down else ()
-    return Flip(website, "europe", verdict, at_s, at_s + 15 * down, *cause)
-
-
 async def _down(world, *recipients, evidence="HTTP 503"):
     """A website goes down, and these recipients are to be told; returns it and the rows' ids."""
     await world.add_region("europe")
     website = await world.add_website("http://example.com/shop")
     await world.sync()
-    flip = _flip(website, Verdict.DOWN, START_S, evidence)
-    await world.recorder(recipients=()).record([flip])
+    await world.recorder(recipients=()).record([flip_down(website, evidence=evidence)])
     ((incident,),) = await world.rows("SELECT id FROM incidents")
     async with world.pool.connection() as connection:
         told = [(incident, to) for to in recipients]
@@ -46,7 +37,7 @@ async def _down(world, *recipients, evidence="HTTP 503"):
 
 
 async def _up(world, website):
-    await world.recorder(recipients=()).record([_flip(website, Verdict.UP, START_S + 60)])
+    await world.recorder(recipients=()).record([flip_up(website)])
     found = await world.rows("SELECT id FROM notifications WHERE event = 'resolved' ORDER BY id")
     return [row_id for (row_id,) in found]
 

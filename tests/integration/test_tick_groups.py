@@ -11,6 +11,8 @@ from monitor.domain.errors import Unavailable
 from monitor.storage.timeseries.grouped import MAX_TICKS, GroupedWrites
 from support.factories import tick
 
+pytestmark = pytest.mark.limit_s(10)
+
 
 def ticks(count, slot_s=0):
     return [tick(slot_s, website=UUID(int=n)) for n in range(count)]
@@ -32,9 +34,6 @@ class Store:
         await self.open.wait()
         if self.error is not None:
             raise self.error
-
-
-pytestmark = pytest.mark.limit_s(10)
 
 
 async def test_batches_that_end_together_are_one_write():

@@ -8,6 +8,8 @@ import pytest
 from monitor.domain.errors import Unavailable
 from monitor.storage.timeseries.circuit_breaker import CircuitBreaker
 
+pytestmark = pytest.mark.limit_s(10)
+
 
 class Store:
     """Fails while ``error`` is set; answers when ``open`` is."""
@@ -40,9 +42,6 @@ async def _failing(retry_every_s):
         yield store, breaker
     finally:
         await breaker.close()
-
-
-pytestmark = pytest.mark.limit_s(10)
 
 
 async def test_after_a_failure_writes_are_refused_at_once():
