@@ -63,7 +63,7 @@ def pytest_runtest_call(item):
 def no_complaints():
     """Looks when the test's loop is closed: what ``on_both_loops`` promises."""
     yield
-    heard = COMPLAINTS.copy()
+    heard = [complaint for of_loop in COMPLAINTS for complaint in of_loop]
     COMPLAINTS.clear()
     assert not heard
 

@@ -15,6 +15,7 @@ from monitor.api.metrics.access import AccessMetrics
 from monitor.api.metrics.installation import InstallationMetrics
 from monitor.api.metrics.requests import RequestMetrics
 from monitor.domain.capacity import Load, WorkerLimits, add_up
+from monitor.domain.outcome import Outcome, Result
 from monitor.metrics.worker_metrics import WorkerMetrics
 from monitor.metrics.worker_stats import Meter
 from monitor.queue.middleware.message_metrics import MessageMetrics
@@ -29,7 +30,6 @@ from monitor.storage.postgres.counts import Figures
 from monitor.storage.redis.queues import QueueDepth
 from monitor.storage.redis.regions import RegionReport
 from monitor.storage.redis.tick_buffer import BufferSize
-from support.factories import outcome_up
 
 DEPTH = QueueDepth(1, 1, 1, 1, 1.0)
 
@@ -43,7 +43,7 @@ def _installation():
 
 def _families():
     meter, messages_only, requests = Meter(), CollectorRegistry(), CollectorRegistry()
-    meter.settled([outcome_up(response_ms=1.0)], 0, 0.0)
+    meter.settled([Outcome(Result.UP, response_ms=1.0)], 0, 0.0)
     messages = MessageMetrics(messages_only)
     messages._ended.labels("a", "done")
     messages._seconds.labels("a")

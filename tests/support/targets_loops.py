@@ -13,8 +13,9 @@ import uvloop
 LIMIT_S = 300.0
 """How long a coroutine test may take, unless its mark ``limit_s`` says otherwise."""
 
-COMPLAINTS: list[dict[str, Any]] = []
-"""What loops of tests on both were told about and nobody handled."""
+COMPLAINTS: list[list[dict[str, Any]]] = []
+"""What each loop of the test was told about and nobody handled. What is found of a loop later, when
+its last objects are collected, is no fault of the test that runs then."""
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 Test = Callable[..., Coroutine[Any, Any, None]]
@@ -23,7 +24,9 @@ Test = Callable[..., Coroutine[Any, Any, None]]
 def _complaining(factory: LoopFactory) -> LoopFactory:
     def new_loop() -> asyncio.AbstractEventLoop:
         loop = factory()
-        loop.set_exception_handler(lambda _, context: COMPLAINTS.append(context))
+        heard: list[dict[str, Any]] = []
+        COMPLAINTS.append(heard)
+        loop.set_exception_handler(lambda _, context: heard.append(context))
         return loop
 
     return new_loop
