@@ -1,6 +1,7 @@
 """Real servers for the tests: each test process starts its own, on its own paths and ports."""
 
 import gc
+import inspect
 import os
 import tempfile
 import uuid
@@ -16,6 +17,8 @@ from monitor.local.redis import EmbeddedRedis
 from monitor.storage.postgres.migrations import migrate
 from support.databases import new_database
 from support.influx import InfluxServer, need_influxd
+from support.targets_loops import COMPLAINTS, LIMIT_S, limited, loop_factories
+from support.world import open_world
 
 # Speed is judged in bench/, never by a test. In CI the same cases are tried every time, so that a
 # change fails there by what it changes and not by luck; elsewhere others are, and
@@ -41,6 +44,28 @@ def pytest_collection_finish():
     leaks ask for hundreds."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_asyncio_loop_factories(config, item):
+    return loop_factories(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """No coroutine test goes on for ever."""
+    if inspect.iscoroutinefunction(getattr(item, "obj", None)):
+        mark = item.get_closest_marker("limit_s")
+        item.obj = limited(item.obj, mark.args[0] if mark else LIMIT_S)
+    return (yield)
+
+
+@pytest.fixture(autouse=True)
+def no_complaints():
+    """Looks when the test's loop is closed: what ``on_both_loops`` promises."""
+    yield
+    heard = [complaint for of_loop in COMPLAINTS for complaint in of_loop]
+    COMPLAINTS.clear()
+    assert not heard
 
 
 @pytest.fixture(scope="session")
@@ -107,3 +132,10 @@ def influx_server(tmp_path_factory):
 def influx_database(influx_server):
     """(URL, name) of a database of its own, not made yet: the store's prepare() makes it."""
     return influx_server.url, f"test_{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+async def world(database_url, redis_url):
+    """Postgres, Redis and a clock, for the services."""
+    async with open_world(database_url, redis_url) as opened:
+        yield opened

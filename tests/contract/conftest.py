@@ -1,6 +1,5 @@
 """Tick stores of both kinds, on real servers."""
 
-import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,18 +9,19 @@ from support.tick_store import tick_store
 
 
 @pytest.fixture(params=["influx", "postgres"])
-def with_store(request):
-    """Runs an async function with a new, prepared store and returns what it returns."""
-    fixture = {"influx": "influx_database", "postgres": "database_url"}[request.param]
-    server = request.getfixturevalue(fixture)
-    opened = {"influx": _opened_influx, "postgres": _opened_postgres}[request.param]
+def opening(request):
+    """A store that is not open yet."""
+    if request.param == "influx":
+        return _opened_influx(request.getfixturevalue("influx_database"))
+    return _opened_postgres(request.getfixturevalue("database_url"))
 
-    async def main(act):
-        async with opened(server) as store:
-            await store.prepare()
-            return await act(store)
 
-    return lambda act: asyncio.run(main(act))
+@pytest.fixture
+async def store(opening):
+    """A new, prepared store."""
+    async with opening as opened:
+        await opened.prepare()
+        yield opened
 
 
 @asynccontextmanager

@@ -8,40 +8,20 @@ from structlog.testing import capture_logs
 
 from monitor.channels.registry import KINDS, Channels
 from monitor.domain.incident import Event, Recipient
-from monitor.domain.outcome import Reason
-from monitor.domain.verdict import Flip, Verdict
 from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import Outbox
 from monitor.storage.postgres import notifications
 from support.channels import HANG, LATER, NEVER, PagerChannel, email_side, pager_side
-from support.world import START_S, run
+from support.factories import flip_down, flip_up
 
 SIDES = {"email": email_side, "pager": pager_side}
 
 
-@pytest.fixture
-def play(database_url, redis_url):
-    return lambda scenario: run(scenario, database_url, redis_url)
-
-
 @pytest.fixture(params=SIDES)
-def play_with(request, play):
-    """Runs ``scenario(world, side)`` with each channel and its other side."""
-
-    def run_scenario(scenario):
-        async def main(world):
-            async with SIDES[request.param]() as side:
-                await scenario(world, side)
-
-        play(main)
-
-    return run_scenario
-
-
-def _flip(website, verdict, at_s, evidence="HTTP 503"):
-    down = verdict is Verdict.DOWN
-    cause = (Reason.HTTP_STATUS, 503, evidence) if down else ()
-    return Flip(website, "europe", verdict, at_s, at_s + 15 * down, *cause)
+async def side(request):
+    """Each channel, with another side that answers as told."""
+    async with SIDES[request.param]() as opened:
+        yield opened
 
 
 async def _down(world, *recipients, evidence="HTTP 503"):
@@ -49,8 +29,7 @@ async def _down(world, *recipients, evidence="HTTP 503"):
     await world.add_region("europe")
     website = await world.add_website("http://example.com/shop")
     await world.sync()
-    flip = _flip(website, Verdict.DOWN, START_S, evidence)
-    await world.recorder(recipients=()).record([flip])
+    await world.recorder(recipients=()).record([flip_down(website, evidence=evidence)])
     ((incident,),) = await world.rows("SELECT id FROM incidents")
     async with world.pool.connection() as connection:
         told = [(incident, to) for to in recipients]
@@ -58,7 +37,7 @@ async def _down(world, *recipients, evidence="HTTP 503"):
 
 
 async def _up(world, website):
-    await world.recorder(recipients=()).record([_flip(website, Verdict.UP, START_S + 60)])
+    await world.recorder(recipients=()).record([flip_up(website)])
     found = await world.rows("SELECT id FROM notifications WHERE event = 'resolved' ORDER BY id")
     return [row_id for (row_id,) in found]
 
@@ -99,259 +78,218 @@ async def _make_due(world, row_id):
     )
 
 
-def test_an_event_reaches_its_recipient_and_the_delivery_is_recorded(play_with):
-    async def scenario(world, side):
-        side.comment = "as 4711"
-        _, (row_id,) = await _down(world, _recipients(side)[0])
+async def test_an_event_reaches_its_recipient_and_the_delivery_is_recorded(world, side):
+    side.comment = "as 4711"
+    _, (row_id,) = await _down(world, _recipients(side)[0])
+    # when
+    await _empty_outbox(world, side, row_id)
+    # then
+    (message,) = side.received
+    assert message.recipient == side.recipients[0]
+    assert "HTTP 503" in message.text
+    assert await _row(world, row_id) == ("sent", 1, None)
+    ((message_id, response),) = await world.rows("SELECT message_id, response FROM notifications")
+    assert message_id == message.id
+    assert response.endswith("as 4711")
+
+
+async def test_a_passing_error_is_tried_again_after_a_growing_wait(world, side):
+    side.then, side.comment = LATER, "too many"
+    _, (row_id,) = await _down(world, _recipients(side)[0])
+    for attempt, wait_s in ((1, 5), (2, 10)):
         # when
         await _empty_outbox(world, side, row_id)
-        # then
-        (message,) = side.received
-        assert message.recipient == side.recipients[0]
-        assert "HTTP 503" in message.text
-        assert await _row(world, row_id) == ("sent", 1, None)
-        ((message_id, response),) = await world.rows(
-            "SELECT message_id, response FROM notifications"
-        )
-        assert message_id == message.id
-        assert response.endswith("as 4711")
-
-    play_with(scenario)
-
-
-def test_a_passing_error_is_tried_again_after_a_growing_wait(play_with):
-    async def scenario(world, side):
-        side.then, side.comment = LATER, "too many"
-        _, (row_id,) = await _down(world, _recipients(side)[0])
-        for attempt, wait_s in ((1, 5), (2, 10)):
-            # when
-            await _empty_outbox(world, side, row_id)
-            # then it is put off, and a message will nudge when it is due
-            state, attempts, error = await _row(world, row_id)
-            assert (state, attempts) == ("queued", attempt)
-            assert "too many" in error
-            ((left_s,),) = await world.rows(
-                "SELECT extract(epoch FROM next_attempt_at - now())::float8 FROM notifications"
-            )
-            assert wait_s - 4 < left_s <= wait_s
-            assert world.sent[-1].payload.notification_id == row_id
-            await _make_due(world, row_id)
-        # and when the other side takes it at last
-        side.then = "accept"
-        await _empty_outbox(world, side, row_id)
-        assert await _row(world, row_id) == ("sent", 3, None)
-        assert len(side.received) == 1
-
-    play_with(scenario)
-
-
-def test_a_permanent_error_ends_it(play_with):
-    async def scenario(world, side):
-        side.then, side.comment = NEVER, "not here"
-        _, (row_id,) = await _down(world, _recipients(side)[0])
-        # when
-        await _empty_outbox(world, side, row_id)
-        # then
+        # then it is put off, and a message will nudge when it is due
         state, attempts, error = await _row(world, row_id)
-        assert (state, attempts) == ("failed", 1)
-        assert "not here" in error
-        assert (world.sent, side.received) == ([], [])
-
-    play_with(scenario)
-
-
-def test_a_config_that_is_none_is_a_permanent_error(play_with):
-    async def scenario(world, side):
-        _, (row_id,) = await _down(world, Recipient(side.kind, "no such notation"))
-        # when
-        await _empty_outbox(world, side, row_id)
-        # then
-        assert (await _row(world, row_id))[0] == "failed"
-        assert side.tries == 0
-
-    play_with(scenario)
-
-
-def test_an_event_that_is_sent_twice_has_one_id(play_with):
-    async def scenario(world, side):
-        _, rows = await _down(world, *_recipients(side))
-        await _empty_outbox(world, side, *rows)
-        # given a worker that died before it recorded what it had sent
-        await world.execute(
-            "UPDATE notifications SET state = 'queued', sent_at = NULL, next_attempt_at = now()"
+        assert (state, attempts) == ("queued", attempt)
+        assert "too many" in error
+        ((left_s,),) = await world.rows(
+            "SELECT extract(epoch FROM next_attempt_at - now())::float8 FROM notifications"
         )
-        # when
-        await _empty_outbox(world, side, *rows)
-        # then each recipient can tell that both copies are one
-        assert len(side.received) == 4
-        for recipient in side.recipients:
-            assert len({m.id for m in side.received if m.recipient == recipient}) == 1
-        assert len({m.id for m in side.received}) == 2
-
-    play_with(scenario)
-
-
-def test_the_end_answers_what_told_the_same_recipient_of_the_beginning(play_with):
-    async def scenario(world, side):
-        website, opened = await _down(world, *_recipients(side))
-        await _empty_outbox(world, side, *opened)
-        # when
-        await _empty_outbox(world, side, *await _up(world, website))
-        # then
-        for recipient in side.recipients:
-            first, second = [m for m in side.received if m.recipient == recipient]
-            assert (first.answers, second.answers) == (None, first.id)
-
-    play_with(scenario)
+        assert wait_s - 4 < left_s <= wait_s
+        assert world.sent[-1].payload.notification_id == row_id
+        await _make_due(world, row_id)
+    # and when the other side takes it at last
+    side.then = "accept"
+    await _empty_outbox(world, side, row_id)
+    assert await _row(world, row_id) == ("sent", 3, None)
+    assert len(side.received) == 1
 
 
-def test_what_strangers_write_is_bounded_and_printable(play_with):
-    async def scenario(world, side):
-        hostile = "x\r\nBcc: victim@example.org\x1b[2J" + "x" * 5000
-        _, (row_id,) = await _down(world, _recipients(side)[0], evidence=hostile)
-        await world.execute("UPDATE websites SET name = %s", hostile[:255])
-        side.comment = "\x1b[2J" + "y" * 700
-        # when
-        await _empty_outbox(world, side, row_id)
-        # then
-        (message,) = side.received
-        assert len(message.text) < 1500
-        assert not any(line.startswith("Bcc") for line in message.text.splitlines())
-        assert "\x1b" not in message.text
-        ((response,),) = await world.rows("SELECT response FROM notifications")
-        assert response.isprintable()
-        assert 400 < len(response) <= 500
-
-    play_with(scenario)
+async def test_a_permanent_error_ends_it(world, side):
+    side.then, side.comment = NEVER, "not here"
+    _, (row_id,) = await _down(world, _recipients(side)[0])
+    # when
+    await _empty_outbox(world, side, row_id)
+    # then
+    state, attempts, error = await _row(world, row_id)
+    assert (state, attempts) == ("failed", 1)
+    assert "not here" in error
+    assert (world.sent, side.received) == ([], [])
 
 
-def test_an_error_in_many_words_is_cut(play_with):
-    async def scenario(world, side):
-        side.then, side.comment = LATER, "\x1b[2J" + "y" * 700
-        _, (row_id,) = await _down(world, _recipients(side)[0])
-        # when
-        await _empty_outbox(world, side, row_id)
-        # then
-        _, _, error = await _row(world, row_id)
-        assert error.isprintable()
-        assert len(error) <= 500
-
-    play_with(scenario)
+async def test_a_config_that_is_none_is_a_permanent_error(world, side):
+    _, (row_id,) = await _down(world, Recipient(side.kind, "no such notation"))
+    # when
+    await _empty_outbox(world, side, row_id)
+    # then
+    assert (await _row(world, row_id))[0] == "failed"
+    assert side.tries == 0
 
 
-def test_another_side_that_says_nothing_is_given_up_in_time(play_with):
-    async def scenario(world, side):
-        side.then = HANG
-        _, (row_id,) = await _down(world, _recipients(side)[0])
-        # when
-        began_s = time.monotonic()
-        await _empty_outbox(world, side, row_id, send_within_s=0.3)
-        # then
-        assert time.monotonic() - began_s < 10
-        state, attempts, error = await _row(world, row_id)
-        assert (state, attempts) == ("queued", 1)
-        assert "within 0.3 s" in error
+async def test_an_event_that_is_sent_twice_has_one_id(world, side):
+    _, rows = await _down(world, *_recipients(side))
+    await _empty_outbox(world, side, *rows)
+    # given a worker that died before it recorded what it had sent
+    await world.execute(
+        "UPDATE notifications SET state = 'queued', sent_at = NULL, next_attempt_at = now()"
+    )
+    # when
+    await _empty_outbox(world, side, *rows)
+    # then each recipient can tell that both copies are one
+    assert len(side.received) == 4
+    for recipient in side.recipients:
+        assert len({m.id for m in side.received if m.recipient == recipient}) == 1
+    assert len({m.id for m in side.received}) == 2
 
-    play_with(scenario)
+
+async def test_the_end_answers_what_told_the_same_recipient_of_the_beginning(world, side):
+    website, opened = await _down(world, *_recipients(side))
+    await _empty_outbox(world, side, *opened)
+    # when
+    await _empty_outbox(world, side, *await _up(world, website))
+    # then
+    for recipient in side.recipients:
+        first, second = [m for m in side.received if m.recipient == recipient]
+        assert (first.answers, second.answers) == (None, first.id)
 
 
-def test_a_delivery_under_way_when_the_outbox_closes_stays_in_it(play_with):
-    async def scenario(world, side):
-        side.then = HANG
-        _, (row_id,) = await _down(world, _recipients(side)[0])
-        outbox = Outbox(Deliverer(world.pool, side.channels, world.now), world.send)
-        outbox.nudge()
-        async with asyncio.timeout(20):
-            while not side.tries:  # noqa: ASYNC110 - deliveries end in tasks of its own
-                await asyncio.sleep(0.02)
-        # when
-        async with asyncio.timeout(10):
-            await outbox.close()
-        # then
-        assert await _row(world, row_id) == ("queued", 1, None)
+async def test_what_strangers_write_is_bounded_and_printable(world, side):
+    hostile = "x\r\nBcc: victim@example.org\x1b[2J" + "x" * 5000
+    _, (row_id,) = await _down(world, _recipients(side)[0], evidence=hostile)
+    await world.execute("UPDATE websites SET name = %s", hostile[:255])
+    side.comment = "\x1b[2J" + "y" * 700
+    # when
+    await _empty_outbox(world, side, row_id)
+    # then
+    (message,) = side.received
+    assert len(message.text) < 1500
+    assert not any(line.startswith("Bcc") for line in message.text.splitlines())
+    assert "\x1b" not in message.text
+    ((response,),) = await world.rows("SELECT response FROM notifications")
+    assert response.isprintable()
+    assert 400 < len(response) <= 500
 
-    play_with(scenario)
+
+async def test_an_error_in_many_words_is_cut(world, side):
+    side.then, side.comment = LATER, "\x1b[2J" + "y" * 700
+    _, (row_id,) = await _down(world, _recipients(side)[0])
+    # when
+    await _empty_outbox(world, side, row_id)
+    # then
+    _, _, error = await _row(world, row_id)
+    assert error.isprintable()
+    assert len(error) <= 500
+
+
+async def test_another_side_that_says_nothing_is_given_up_in_time(world, side):
+    side.then = HANG
+    _, (row_id,) = await _down(world, _recipients(side)[0])
+    # when
+    began_s = time.monotonic()
+    await _empty_outbox(world, side, row_id, send_within_s=0.3)
+    # then
+    assert time.monotonic() - began_s < 10
+    state, attempts, error = await _row(world, row_id)
+    assert (state, attempts) == ("queued", 1)
+    assert "within 0.3 s" in error
+
+
+async def test_a_delivery_under_way_when_the_outbox_closes_stays_in_it(world, side):
+    side.then = HANG
+    _, (row_id,) = await _down(world, _recipients(side)[0])
+    outbox = Outbox(Deliverer(world.pool, side.channels, world.now), world.send)
+    outbox.nudge()
+    async with asyncio.timeout(20):
+        while not side.tries:  # noqa: ASYNC110 - deliveries end in tasks of its own
+            await asyncio.sleep(0.02)
+    # when
+    async with asyncio.timeout(10):
+        await outbox.close()
+    # then
+    assert await _row(world, row_id) == ("queued", 1, None)
 
 
 # Channels that a newer version knows
 
 
-def test_an_unknown_channel_is_left_to_newer_workers_and_holds_up_nobody(play):
-    async def scenario(world):
-        async with email_side() as side:
-            # given more rows of a newer version than an outbox reads at once, all due for long
-            pagers = [Recipient("pager", f"{n}@nowhere:1") for n in range(600)]
-            _, rows = await _down(world, *pagers, _recipients(side)[0])
-            await world.execute(
-                "UPDATE notifications SET next_attempt_at = now() - interval '1 hour'"
-                " WHERE channel = 'pager'"
-            )
-            deliverer = Deliverer(world.pool, side.channels, world.now)
-            outbox = Outbox(deliverer, world.send)
-            with capture_logs() as logs:
-                # when it is nudged again and again
-                async with asyncio.timeout(20):
-                    while not (side.received and outbox.unsupported):
-                        outbox.nudge()
-                        await asyncio.sleep(0.05)
-                    for _ in range(5):
-                        outbox.nudge()
-                        await asyncio.sleep(0.02)
-                await outbox.close()
-            # then its own are delivered, and the others untouched, counted, and logged once
-            assert await _row(world, rows[-1]) == ("sent", 1, None)
-            left = "SELECT DISTINCT state, attempts, last_error FROM notifications WHERE channel=%s"
-            assert await world.rows(left, "pager") == [("queued", 0, None)]
-            assert outbox.unsupported == 600
-            (line,) = [line for line in logs if line["event"] == "outbox.unsupported_channel"]
-            assert (line["channel"], line["notifications"]) == ("pager", 600)
-            # and whoever names one of them gets nothing done
-            assert await deliverer.deliver(rows[0]) == []
-            assert await world.rows(left, "pager") == [("queued", 0, None)]
-
-    play(scenario)
+async def test_an_unknown_channel_is_left_to_newer_workers_and_holds_up_nobody(world):
+    async with email_side() as side:
+        # given more rows of a newer version than an outbox reads at once, all due for long
+        pagers = [Recipient("pager", f"{n}@nowhere:1") for n in range(600)]
+        _, rows = await _down(world, *pagers, _recipients(side)[0])
+        await world.execute(
+            "UPDATE notifications SET next_attempt_at = now() - interval '1 hour'"
+            " WHERE channel = 'pager'"
+        )
+        deliverer = Deliverer(world.pool, side.channels, world.now)
+        outbox = Outbox(deliverer, world.send)
+        with capture_logs() as logs:
+            # when it is nudged again and again
+            async with asyncio.timeout(20):
+                while not (side.received and outbox.unsupported):
+                    outbox.nudge()
+                    await asyncio.sleep(0.05)
+                for _ in range(5):
+                    outbox.nudge()
+                    await asyncio.sleep(0.02)
+            await outbox.close()
+        # then its own are delivered, and the others untouched, counted, and logged once
+        assert await _row(world, rows[-1]) == ("sent", 1, None)
+        left = "SELECT DISTINCT state, attempts, last_error FROM notifications WHERE channel=%s"
+        assert await world.rows(left, "pager") == [("queued", 0, None)]
+        assert outbox.unsupported == 600
+        (line,) = [line for line in logs if line["event"] == "outbox.unsupported_channel"]
+        assert (line["channel"], line["notifications"]) == ("pager", 600)
+        # and whoever names one of them gets nothing done
+        assert await deliverer.deliver(rows[0]) == []
+        assert await world.rows(left, "pager") == [("queued", 0, None)]
 
 
-def test_a_worker_that_knows_the_channel_delivers_what_others_left(play):
-    async def scenario(world):
-        async with pager_side() as side:
-            _, (row_id,) = await _down(world, _recipients(side)[0])
-            older = Deliverer(world.pool, Channels({}), world.now)
-            assert await older.due(10) == []
-            assert await older.unsupported() == {"pager": 1}
+async def test_a_worker_that_knows_the_channel_delivers_what_others_left(world):
+    async with pager_side() as side:
+        _, (row_id,) = await _down(world, _recipients(side)[0])
+        older = Deliverer(world.pool, Channels({}), world.now)
+        assert await older.due(10) == []
+        assert await older.unsupported() == {"pager": 1}
+        # when
+        await _empty_outbox(world, side, row_id)
+        # then
+        assert await _row(world, row_id) == ("sent", 1, None)
+        assert await older.unsupported() == {}
+
+
+async def test_what_others_took_is_counted_no_more_though_nobody_nudges(world):
+    async with pager_side() as side:
+        _, (row_id,) = await _down(world, _recipients(side)[0])
+        older = Deliverer(world.pool, Channels({}), world.now)
+        outbox = Outbox(older, world.send, count_every_s=0.05)
+        outbox.nudge()
+        async with asyncio.timeout(20):
+            while outbox.unsupported != 1:  # noqa: ASYNC110 - counted in its own task
+                await asyncio.sleep(0.02)
             # when
             await _empty_outbox(world, side, row_id)
             # then
-            assert await _row(world, row_id) == ("sent", 1, None)
-            assert await older.unsupported() == {}
-
-    play(scenario)
-
-
-def test_what_others_took_is_counted_no_more_though_nobody_nudges(play):
-    async def scenario(world):
-        async with pager_side() as side:
-            _, (row_id,) = await _down(world, _recipients(side)[0])
-            older = Deliverer(world.pool, Channels({}), world.now)
-            outbox = Outbox(older, world.send, count_every_s=0.05)
-            outbox.nudge()
-            async with asyncio.timeout(20):
-                while outbox.unsupported != 1:  # noqa: ASYNC110 - counted in its own task
-                    await asyncio.sleep(0.02)
-                # when
-                await _empty_outbox(world, side, row_id)
-                # then
-                while outbox.unsupported != 0:  # noqa: ASYNC110 - the same
-                    await asyncio.sleep(0.02)
-            await outbox.close()
-
-    play(scenario)
+            while outbox.unsupported != 0:  # noqa: ASYNC110 - the same
+                await asyncio.sleep(0.02)
+        await outbox.close()
 
 
 # The registry
 
 
-def test_channels_are_closed_even_where_one_fails_to(play):
+async def test_channels_are_closed_even_where_one_fails_to():
     class Closing(PagerChannel):
         def __init__(self, error=None):
             self.closed, self._error = False, error
@@ -361,14 +299,11 @@ def test_channels_are_closed_even_where_one_fails_to(play):
             if self._error:
                 raise self._error
 
-    async def main():
-        made = [Closing(), Closing(OSError("stuck")), Closing()]
-        channels = Channels({str(n): channel for n, channel in enumerate(made)})
-        with pytest.raises(OSError, match="stuck"):
-            await channels.close()
-        assert all(channel.closed for channel in made)
-
-    asyncio.run(main())
+    made = [Closing(), Closing(OSError("stuck")), Closing()]
+    channels = Channels({str(n): channel for n, channel in enumerate(made)})
+    with pytest.raises(OSError, match="stuck"):
+        await channels.close()
+    assert all(channel.closed for channel in made)
 
 
 def test_e_mail_is_registered():

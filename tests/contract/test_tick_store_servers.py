@@ -1,6 +1,6 @@
 """Tick stores without their server, or with one that is far away."""
 
-import asyncio
+from contextlib import asynccontextmanager
 
 import pytest
 from psycopg_pool import AsyncConnectionPool
@@ -10,26 +10,25 @@ from monitor.local.redis import free_port
 from monitor.storage.timeseries.influxdb import InfluxTicks
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from monitor.storage.timeseries.open import is_loopback
+from support.factories import SHOP
 from support.tick_store import tick_store
-from support.ticks import (
-    HOUR,
-    SHOP,
-    up,
-)
+from support.ticks import HOUR, up
 
 
-async def _unreachable_influx(act):
+@asynccontextmanager
+async def _unreachable_influx():
     store = tick_store(influx=(f"http://127.0.0.1:{free_port()}", "website_ticks"))
     try:
-        await act(store)
+        yield store
     finally:
         await store.close()
 
 
-async def _unreachable_postgres(act):
+@asynccontextmanager
+async def _unreachable_postgres():
     url = f"postgresql://nobody@127.0.0.1:{free_port()}/nowhere"
     async with AsyncConnectionPool(url, min_size=1, timeout=0.2, open=False) as pool:
-        await act(tick_store(pool=pool))
+        yield tick_store(pool=pool)
 
 
 CALLS = {
@@ -46,32 +45,28 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("server", [_unreachable_influx, _unreachable_postgres])
-def test_a_server_that_is_not_there_is_unavailable(server, call):
-    async def act(store):
+async def test_a_server_that_is_not_there_is_unavailable(server, call):
+    async with server() as store:
         with pytest.raises(Unavailable):
             await call(store)
 
-    asyncio.run(server(act))
-
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_a_large_write_is_stored_compressed_or_not(influx_database, compress):
+async def test_a_large_write_is_stored_compressed_or_not(influx_database, compress):
     # given
     url, database = influx_database
     ticks = [up(HOUR + n) for n in range(1000)]
-
-    async def act():
-        http = InfluxHttp(url, None, None, compress=compress)
-        store = InfluxTicks(http, database, raw_days=30, rollup_days=400)
-        try:
-            await store.prepare()
-            await store.write(ticks)
-            return await store.ticks(SHOP, HOUR, HOUR + 1000)
-        finally:
-            await store.close()
-
+    http = InfluxHttp(url, None, None, compress=compress)
+    store = InfluxTicks(http, database, raw_days=30, rollup_days=400)
+    # when
+    try:
+        await store.prepare()
+        await store.write(ticks)
+        stored = await store.ticks(SHOP, HOUR, HOUR + 1000)
+    finally:
+        await store.close()
     # then
-    assert [t.slot_s for t in asyncio.run(act())] == [t.slot_s for t in ticks]
+    assert [t.slot_s for t in stored] == [t.slot_s for t in ticks]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
-"""What tests of the queues share."""
+"""What tests of the queues and the API share."""
 
 import pytest
 import redis as redis_client
 
 from monitor.queue.broker import Broker
+from support.api import open_api
 
 
 @pytest.fixture
@@ -20,3 +21,10 @@ def broker(redis_url):
     yield made
     made.close()
     made.client.close()
+
+
+@pytest.fixture
+async def api(postgres_server, redis_url):
+    """The API over an empty database."""
+    async with open_api(postgres_server, redis_url) as opened:
+        yield opened

@@ -7,7 +7,7 @@ import pytest
 
 from monitor.domain.access import Role
 from monitor.resources import cursors as paging
-from support.api import assert_problem, with_api
+from support.api import assert_problem
 
 URL = {"url": "https://example.com/"}
 
@@ -209,20 +209,13 @@ QUERIES = [
 
 
 @pytest.fixture
-def prepared(postgres_server, redis_url):
-    """Runs a scenario over one region and one website, and demands that both stay as they are."""
-
-    def run(scenario):
-        async def guarded(api):
-            await api.add_regions("europe")
-            website = await api.add_website(external_id="taken", request_timeout=40)
-            before = await _everything(api)
-            await scenario(api, website)
-            assert await _everything(api) == before
-
-        with_api(postgres_server, redis_url, guarded)
-
-    return run
+async def website(api):
+    """A website and a region, which stay as they are."""
+    await api.add_regions("europe")
+    added = await api.add_website(external_id="taken", request_timeout=40)
+    before = await _everything(api)
+    yield added
+    assert await _everything(api) == before
 
 
 async def _everything(api):
@@ -234,65 +227,50 @@ def _fields(answer):
     return [e["field"] for e in answer.json()["errors"]]
 
 
-def test_bad_fields_of_a_website_are_named_and_change_nothing(prepared):
-    async def scenario(api, website):
-        for fields, named in FIELDS:
-            # when
-            made = await api.request("POST", "/websites", content=_json(URL | fields), **_JSON)
-            changed = await api.request(
-                "PATCH", f"/websites/{website['id']}", content=_json(fields), **_JSON
-            )
-            # then
-            for answer in (made, changed):
-                assert answer.status_code == 422, (fields, answer.text)
-                assert answer.json()["code"] == "invalid_fields"
-                assert _fields(answer) == [named], (fields, answer.text)
-
-    prepared(scenario)
+async def test_bad_fields_of_a_website_are_named_and_change_nothing(api, website):
+    for fields, named in FIELDS:
+        # when
+        made = await api.request("POST", "/websites", content=_json(URL | fields), **_JSON)
+        changed = await api.request(
+            "PATCH", f"/websites/{website['id']}", content=_json(fields), **_JSON
+        )
+        # then
+        for answer in (made, changed):
+            assert answer.status_code == 422, (fields, answer.text)
+            assert answer.json()["code"] == "invalid_fields"
+            assert _fields(answer) == [named], (fields, answer.text)
 
 
-def test_every_bad_field_is_named_at_once(prepared):
-    async def scenario(api, website):
-        body = {"check_frequency": 1, "paused": 0, "colour": 1}
-        refused = await api.post("/websites", body, expect=422)
-        fields = [e["field"] for e in refused["errors"]]
-        assert fields == ["check_frequency", "paused", "colour", "url"]
-        refused = await api.post("/websites", {f"x{n}": 1 for n in range(1000)}, expect=422)
-        assert len(refused["errors"]) == 50
-
-    prepared(scenario)
+async def test_every_bad_field_is_named_at_once(api, website):
+    body = {"check_frequency": 1, "paused": 0, "colour": 1}
+    refused = await api.post("/websites", body, expect=422)
+    fields = [e["field"] for e in refused["errors"]]
+    assert fields == ["check_frequency", "paused", "colour", "url"]
+    refused = await api.post("/websites", {f"x{n}": 1 for n in range(1000)}, expect=422)
+    assert len(refused["errors"]) == 50
 
 
-def test_a_frequency_below_the_stored_timeout_is_refused(prepared):
-    async def scenario(api, website):
-        path = f"/websites/{website['id']}"
-        refused = await api.patch(path, {"check_frequency": 40}, expect=422)
-        assert [e["field"] for e in refused["errors"]] == ["check_frequency"]
-
-    prepared(scenario)
+async def test_a_frequency_below_the_stored_timeout_is_refused(api, website):
+    path = f"/websites/{website['id']}"
+    refused = await api.patch(path, {"check_frequency": 40}, expect=422)
+    assert [e["field"] for e in refused["errors"]] == ["check_frequency"]
 
 
-def test_bad_fields_of_a_region_are_named_and_change_nothing(prepared):
-    async def scenario(api, website):
-        for body, named in REGIONS:
-            answer = await api.request("POST", "/regions", content=_json(body), **_JSON)
-            assert answer.status_code == 422, (body, answer.text)
-            assert _fields(answer) == [named], body
-        refused = await api.patch("/regions/europe", {"name": "asia"}, expect=422)
-        assert [e["field"] for e in refused["errors"]] == ["name"]
-
-    prepared(scenario)
+async def test_bad_fields_of_a_region_are_named_and_change_nothing(api, website):
+    for body, named in REGIONS:
+        answer = await api.request("POST", "/regions", content=_json(body), **_JSON)
+        assert answer.status_code == 422, (body, answer.text)
+        assert _fields(answer) == [named], body
+    refused = await api.patch("/regions/europe", {"name": "asia"}, expect=422)
+    assert [e["field"] for e in refused["errors"]] == ["name"]
 
 
-def test_bodies_that_are_no_json_object_are_turned_away(prepared):
-    async def scenario(api, website):
-        paths = [("POST", "/websites"), ("PATCH", f"/websites/{website['id']}")]
-        for body, status in BROKEN:
-            for method, path in paths:
-                answer = await api.request(method, path, content=body, **_JSON)
-                assert answer.status_code == status, (body[:40], answer.text)
-
-    prepared(scenario)
+async def test_bodies_that_are_no_json_object_are_turned_away(api, website):
+    paths = [("POST", "/websites"), ("PATCH", f"/websites/{website['id']}")]
+    for body, status in BROKEN:
+        for method, path in paths:
+            answer = await api.request(method, path, content=body, **_JSON)
+            assert answer.status_code == status, (body[:40], answer.text)
 
 
 @pytest.mark.parametrize(
@@ -300,71 +278,56 @@ def test_bodies_that_are_no_json_object_are_turned_away(prepared):
     ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data",
      "application/msgpack", "application/json; charset=latin-1"],
 )  # fmt: skip
-def test_only_json_is_read(prepared, content_type):
-    async def scenario(api, website):
-        headers = {"Content-Type": content_type} if content_type else {}
-        answer = await api.request("POST", "/websites", content=_json(URL), headers=headers)
-        assert answer.status_code == 415
-        assert answer.json()["code"] == "unsupported_media_type"
-
-    prepared(scenario)
+async def test_only_json_is_read(api, website, content_type):
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer = await api.request("POST", "/websites", content=_json(URL), headers=headers)
+    assert answer.status_code == 415
+    assert answer.json()["code"] == "unsupported_media_type"
 
 
-def test_bad_queries_are_named(prepared):
-    async def scenario(api, website):
-        for path, named in QUERIES:
-            answer = await api.request("GET", path.replace("{id}", website["id"]))
-            assert answer.status_code == 400, (path[:60], answer.text)
-            assert _fields(answer) == [named], (path[:60], answer.text)
-        answer = await api.request("DELETE", "/regions/europe?force=perhaps")
-        assert (answer.status_code, _fields(answer)) == (400, ["force"])
-        answer = await api.request("GET", "/websites?q=" + "a" * 5000)
-        assert answer.status_code == 414
-
-    prepared(scenario)
+async def test_bad_queries_are_named(api, website):
+    for path, named in QUERIES:
+        answer = await api.request("GET", path.replace("{id}", website["id"]))
+        assert answer.status_code == 400, (path[:60], answer.text)
+        assert _fields(answer) == [named], (path[:60], answer.text)
+    answer = await api.request("DELETE", "/regions/europe?force=perhaps")
+    assert (answer.status_code, _fields(answer)) == (400, ["force"])
+    answer = await api.request("GET", "/websites?q=" + "a" * 5000)
+    assert answer.status_code == 414
 
 
-def test_paths_that_name_nothing_are_not_found(prepared):
-    async def scenario(api, website):
-        ids = ["x", "0", "%00", "..%2f", "0197a000-0000-7000-8000-00000000000a", "9" * 500]
-        for website_id in ids:
-            for path in ("/websites/{}", "/monitor/{}", "/monitor/{}/downtime"):
-                await api.request("GET", path.format(website_id), expect=404)
-        for name in ("mars", "%00", "EUROPE", "a" * 500, "%ff", "eu rope"):
-            await api.request("GET", f"/regions/{name}", expect=404)
-            await api.request("DELETE", f"/regions/{name}?force=true", expect=404)
-            await api.request("PATCH", f"/regions/{name}", json={}, expect=404)
-
-    prepared(scenario)
+async def test_paths_that_name_nothing_are_not_found(api, website):
+    ids = ["x", "0", "%00", "..%2f", "0197a000-0000-7000-8000-00000000000a", "9" * 500]
+    for website_id in ids:
+        for path in ("/websites/{}", "/monitor/{}", "/monitor/{}/downtime"):
+            await api.request("GET", path.format(website_id), expect=404)
+    for name in ("mars", "%00", "EUROPE", "a" * 500, "%ff", "eu rope"):
+        await api.request("GET", f"/regions/{name}", expect=404)
+        await api.request("DELETE", f"/regions/{name}?force=true", expect=404)
+        await api.request("PATCH", f"/regions/{name}", json={}, expect=404)
 
 
-def test_a_forged_position_in_a_good_cursor_is_refused(prepared):
-    async def scenario(api, website):
-        # given cursors of the right list and filters whose position is nonsense
-        mark = paging.fingerprint("downtime", UUID(website["id"]))
-        for position in (b"", b"x", b"\x7f" + b"\xff" * 23, b"\x80" + b"\x00" * 23, b"x" * 25):
-            query = {"cursor": paging.encode(position, mark)}
-            path = f"/monitor/{website['id']}/downtime"
-            # then
-            refused = await api.get(path, params=query, expect=400)
-            assert [e["field"] for e in refused["errors"]] == ["cursor"]
-        mark = paging.fingerprint("regions")
-        for position in (b"", b"\xff", b"Mars", b"a" * 33):
-            query = {"cursor": paging.encode(position, mark)}
-            await api.get("/regions", params=query, expect=400)
-
-    prepared(scenario)
+async def test_a_forged_position_in_a_good_cursor_is_refused(api, website):
+    # given cursors of the right list and filters whose position is nonsense
+    mark = paging.fingerprint("downtime", UUID(website["id"]))
+    for position in (b"", b"x", b"\x7f" + b"\xff" * 23, b"\x80" + b"\x00" * 23, b"x" * 25):
+        query = {"cursor": paging.encode(position, mark)}
+        path = f"/monitor/{website['id']}/downtime"
+        # then
+        refused = await api.get(path, params=query, expect=400)
+        assert [e["field"] for e in refused["errors"]] == ["cursor"]
+    mark = paging.fingerprint("regions")
+    for position in (b"", b"\xff", b"Mars", b"a" * 33):
+        query = {"cursor": paging.encode(position, mark)}
+        await api.get("/regions", params=query, expect=400)
 
 
-def test_the_key_is_asked_for_before_the_body_is_read(prepared):
-    async def scenario(api, website):
-        answer = await api.client(Role.READ).post("/websites", content=b"{", **_JSON)
-        assert answer.status_code == 403
-        assert_problem(answer)
-        answer = await api.client(None).post("/websites", content=b"{" * 2_000_000, **_JSON)
-        assert answer.status_code == 401
-
-    prepared(scenario)
+async def test_the_key_is_asked_for_before_the_body_is_read(api, website):
+    answer = await api.client(Role.READ).post("/websites", content=b"{", **_JSON)
+    assert answer.status_code == 403
+    assert_problem(answer)
+    answer = await api.client(None).post("/websites", content=b"{" * 2_000_000, **_JSON)
+    assert answer.status_code == 401
 
 
 _JSON = {"headers": {"Content-Type": "application/json"}}

@@ -8,14 +8,15 @@ import pytest
 
 from monitor.api import requests
 from monitor.domain.access import Role
-from support.served_app import PATIENCE_S, SHORT, head, heard, with_served_app
+from support.served_app import PATIENCE_S, SHORT, head, heard, open_app
+
+pytestmark = pytest.mark.asyncio(loop_factories=["uvloop"])  # as in production
 
 
 @pytest.fixture
-def served(postgres_server, redis_url):
-    return lambda scenario, limits=SHORT: with_served_app(
-        postgres_server, redis_url, scenario, limits
-    )
+async def app(postgres_server, redis_url):
+    async with open_app(postgres_server, redis_url) as opened:
+        yield opened
 
 
 async def _trickle(reader, writer, what):
@@ -38,127 +39,105 @@ def _problem(answer):
     return int(start.split()[1]), json.loads(body)["code"] if body else "(none, to HEAD)"
 
 
-def test_a_head_that_comes_a_byte_at_a_time_is_not_waited_for(served):
-    async def scenario(app):
-        # given callers that never finish the head of a request
-        slow = [
-            asyncio.ensure_future(
-                _trickle(*await app.connect(b"GET /healthz HTTP/1.1\r\nX: "), b"x")
-            )
-            for _ in range(5)
-        ]
-        # then others are answered meanwhile
-        assert (await app.ask()).startswith(b"HTTP/1.1 200")
-        # and their time ends, whatever they send
-        for answer in await asyncio.gather(*slow):
-            assert _problem(answer) == (408, "head_stalled")
-        assert app.ended("head") == 5
-
-    served(scenario)
+async def test_a_head_that_comes_a_byte_at_a_time_is_not_waited_for(app):
+    # given callers that never finish the head of a request
+    slow = [
+        asyncio.ensure_future(_trickle(*await app.connect(b"GET /healthz HTTP/1.1\r\nX: "), b"x"))
+        for _ in range(5)
+    ]
+    # then others are answered meanwhile
+    assert (await app.ask()).startswith(b"HTTP/1.1 200")
+    # and their time ends, whatever they send
+    for answer in await asyncio.gather(*slow):
+        assert _problem(answer) == (408, "head_stalled")
+    assert app.ended("head") == 5
 
 
-def test_a_connection_that_asks_nothing_ends(served):
-    async def scenario(app):
-        reader, _writer = await app.connect()
-        assert await heard(reader) == b""
-        # nor does one that has asked once
-        reader, writer = await app.connect(head("GET", "/healthz"))
-        assert (await heard(reader)).count(b"HTTP/1.1 200") == 1
-        # and a byte more is a head that is begun
-        reader, writer = await app.connect(head("GET", "/healthz"))
-        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
-        assert _problem(b"HTTP" + (await _trickle(reader, writer, b"G")).split(b"HTTP")[-1]) == (
-            408,
-            "head_stalled",
-        )
-
-    served(scenario)
+async def test_a_connection_that_asks_nothing_ends(app):
+    reader, _writer = await app.connect()
+    assert await heard(reader) == b""
+    # nor does one that has asked once
+    reader, writer = await app.connect(head("GET", "/healthz"))
+    assert (await heard(reader)).count(b"HTTP/1.1 200") == 1
+    # and a byte more is a head that is begun
+    reader, writer = await app.connect(head("GET", "/healthz"))
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    assert _problem(b"HTTP" + (await _trickle(reader, writer, b"G")).split(b"HTTP")[-1]) == (
+        408,
+        "head_stalled",
+    )
 
 
-def test_a_body_that_comes_a_byte_at_a_time_is_not_waited_for(served, monkeypatch):
-    async def scenario(app):
-        monkeypatch.setattr(requests, "BODY_S", 0.4)
-        key = app.api.keys[Role.WRITE]
-        more = {"Content_Type": "application/json", "Content_Length": 1000}
-        caller = await app.connect(head("POST", "/websites", key, **more))
-        # when
-        answer = await _trickle(*caller, b" ")
-        # then it is told, and not listened to for ever after that
-        assert _problem(answer) == (408, "body_stalled")
-        await app.until(lambda: app.ended("rest") == 1)
-        assert (await app.api.get("/websites"))["items"] == []
-
-    served(scenario)
+async def test_a_body_that_comes_a_byte_at_a_time_is_not_waited_for(app, monkeypatch):
+    monkeypatch.setattr(requests, "BODY_S", 0.4)
+    key = app.api.keys[Role.WRITE]
+    more = {"Content_Type": "application/json", "Content_Length": 1000}
+    caller = await app.connect(head("POST", "/websites", key, **more))
+    # when
+    answer = await _trickle(*caller, b" ")
+    # then it is told, and not listened to for ever after that
+    assert _problem(answer) == (408, "body_stalled")
+    await app.until(lambda: app.ended("rest") == 1)
+    assert (await app.api.get("/websites"))["items"] == []
 
 
-def test_the_rest_of_a_body_that_was_refused_is_not_read_for_ever(served):
-    async def scenario(app):
-        more = {"Content_Type": "application/x-ndjson", "Transfer_Encoding": "chunked"}
-        # given a stranger who is told so, and goes on
-        caller = await app.connect(head("POST", "/websites/bulk", **more))
-        answer = await _trickle(*caller, b"1\r\nx\r\n")
-        # then
-        assert _problem(answer) == (401, "unauthenticated")
-        await app.until(lambda: app.ended("rest") == 1)
-
-    served(scenario)
+async def test_the_rest_of_a_body_that_was_refused_is_not_read_for_ever(app):
+    more = {"Content_Type": "application/x-ndjson", "Transfer_Encoding": "chunked"}
+    # given a stranger who is told so, and goes on
+    caller = await app.connect(head("POST", "/websites/bulk", **more))
+    answer = await _trickle(*caller, b"1\r\nx\r\n")
+    # then
+    assert _problem(answer) == (401, "unauthenticated")
+    await app.until(lambda: app.ended("rest") == 1)
 
 
-def test_one_who_ends_a_refused_body_and_then_falls_silent_is_left_too(served):
-    async def scenario(app):
-        more = {"Content_Type": "application/json", "Content_Length": 2}
-        reader, writer = await app.connect(head("POST", "/websites", **more))
-        assert await reader.readline() == b"HTTP/1.1 401 Unauthorized\r\n"
-        # when
-        writer.write(b"{}")
-        # then
-        await heard(reader)
-        await app.until(lambda: app.open() == 0)
-
-    served(scenario)
+async def test_one_who_ends_a_refused_body_and_then_falls_silent_is_left_too(app):
+    more = {"Content_Type": "application/json", "Content_Length": 2}
+    reader, writer = await app.connect(head("POST", "/websites", **more))
+    assert await reader.readline() == b"HTTP/1.1 401 Unauthorized\r\n"
+    # when
+    writer.write(b"{}")
+    # then
+    await heard(reader)
+    await app.until(lambda: app.open() == 0)
 
 
 @pytest.mark.parametrize("path", ["/schema/openapi.json", "/websites/export"])
-def test_an_answer_that_is_never_taken_is_not_kept(served, path):
-    async def scenario(app):
-        # given answers that are larger than what the kernel holds for this caller
-        await app.api.add_regions("europe")
-        path_of_2000 = "x" * 2000
-        for number in range(300):
-            await app.api.add_website(url=f"https://example.com/{number}/{path_of_2000}")
-        caller = await app.connect(head("GET", path, app.api.keys[Role.READ]), SO_RCVBUF=2048)
-        caller[0]._transport.pause_reading()
-        # when
-        await app.until(lambda: app.ended("answer") == 1)
-        # then nothing is left of it, and others are served
-        await app.until(lambda: app.open() == 0)
-        await app.until(lambda: app.api.deps.exports._taken == 0)
-        assert (await app.ask()).startswith(b"HTTP/1.1 200")
-
-    served(scenario)
+async def test_an_answer_that_is_never_taken_is_not_kept(app, path):
+    # given answers that are larger than what the kernel holds for this caller
+    await app.api.add_regions("europe")
+    path_of_2000 = "x" * 2000
+    for number in range(300):
+        await app.api.add_website(url=f"https://example.com/{number}/{path_of_2000}")
+    caller = await app.connect(head("GET", path, app.api.keys[Role.READ]), SO_RCVBUF=2048)
+    caller[0]._transport.pause_reading()
+    # when
+    await app.until(lambda: app.ended("answer") == 1)
+    # then nothing is left of it, and others are served
+    await app.until(lambda: app.open() == 0)
+    await app.until(lambda: app.api.deps.exports._taken == 0)
+    assert (await app.ask()).startswith(b"HTTP/1.1 200")
 
 
-def test_a_crowd_of_silent_callers_takes_nobodys_place(served):
-    async def scenario(app):
-        # given many times more connections than there is room for
-        crowd = []
-        for number in range(8 * SHORT.connections):
-            crowd.append(await app.connect(b"GET / HTTP/1.1\r\nX: "))
-            # then whoever asks is answered
-            if number % 16 == 0:
-                assert (await app.ask()).startswith(b"HTTP/1.1 200")
-                assert app.open() <= SHORT.connections + 1
-        assert app.ended("crowded") > 0
-
-    served(scenario)
+async def test_a_crowd_of_silent_callers_takes_nobodys_place(app):
+    # given many times more connections than there is room for
+    crowd = []
+    for number in range(8 * SHORT.connections):
+        crowd.append(await app.connect(b"GET / HTTP/1.1\r\nX: "))
+        # then whoever asks is answered
+        if number % 16 == 0:
+            assert (await app.ask()).startswith(b"HTTP/1.1 200")
+            assert app.open() <= SHORT.connections + 1
+    assert app.ended("crowded") > 0
 
 
-def test_one_too_many_is_told_so_where_all_others_are_served(served, monkeypatch):
+async def test_one_too_many_is_told_so_where_all_others_are_served(
+    postgres_server, redis_url, monkeypatch
+):
     monkeypatch.setattr("monitor.services.workers.readiness.TIMEOUT_S", PATIENCE_S)
     limits = type(SHORT)(head_s=20, connections=3)
-
-    async def scenario(app):
-        # given as many requests under way as there may be connections
+    # given as many requests under way as there may be connections
+    async with open_app(postgres_server, redis_url, limits) as app:
         released = asyncio.Event()
 
         async def ping():
@@ -176,8 +155,6 @@ def test_one_too_many_is_told_so_where_all_others_are_served(served, monkeypatch
             assert answer.startswith(b"HTTP/1.1 ")
         assert (await app.ask()).startswith(b"HTTP/1.1 200")
 
-    served(scenario, limits)
-
 
 _READYZ = head("GET", "/readyz", Connection="close")
 
@@ -193,19 +170,16 @@ _READYZ = head("GET", "/readyz", Connection="close")
     ],
     ids=["long", "many", "very long", "very many"],
 )
-def test_a_head_that_is_too_large_is_refused(served, headers, in_pieces):
-    async def scenario(app):
-        request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers + b"\r\n"
-        reader, writer = await app.connect()
-        with suppress(OSError):
-            for part in [request[:1000], request[1000:]] if in_pieces else [request]:
-                writer.write(part)
-                await writer.drain()
-        answer = await heard(reader)
-        # an answer to a request that was cut off may be lost on its way; a 200 it never is
-        assert not answer or _problem(answer) == (431, "headers_too_large")
-
-    served(scenario)
+async def test_a_head_that_is_too_large_is_refused(app, headers, in_pieces):
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers + b"\r\n"
+    reader, writer = await app.connect()
+    with suppress(OSError):
+        for part in [request[:1000], request[1000:]] if in_pieces else [request]:
+            writer.write(part)
+            await writer.drain()
+    answer = await heard(reader)
+    # an answer to a request that was cut off may be lost on its way; a 200 it never is
+    assert not answer or _problem(answer) == (431, "headers_too_large")
 
 
 @pytest.mark.parametrize(
@@ -221,12 +195,9 @@ def test_a_head_that_is_too_large_is_refused(served, headers, in_pieces):
         b"POST /websites HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-def test_what_is_no_request_gets_a_problem_and_the_end(served, nonsense):
-    async def scenario(app):
-        reader, _writer = await app.connect(nonsense)
-        answer = await heard(reader)
-        assert _problem(answer)[0] in {400, 401}
-        await app.until(lambda: app.open() == 0)
-        assert (await app.ask()).startswith(b"HTTP/1.1 200")
-
-    served(scenario)
+async def test_what_is_no_request_gets_a_problem_and_the_end(app, nonsense):
+    reader, _writer = await app.connect(nonsense)
+    answer = await heard(reader)
+    assert _problem(answer)[0] in {400, 401}
+    await app.until(lambda: app.open() == 0)
+    assert (await app.ask()).startswith(b"HTTP/1.1 200")

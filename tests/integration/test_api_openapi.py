@@ -15,7 +15,6 @@ from monitor.resources import key as key_fields
 from monitor.resources import region as region_fields
 from monitor.resources import website as website_fields
 from monitor.services.access.rate_limits import RateLimits
-from support.api import with_api
 
 
 @dataclass
@@ -114,16 +113,13 @@ def test_the_examples_are_accepted(document):
     assert post["responses"]["201"]["headers"]["Location"]["schema"] == {"type": "string"}
 
 
-def test_it_is_served_without_a_key_as_json_yaml_and_page(postgres_server, redis_url):
-    async def scenario(api):
-        client = api.client(None)
-        served = await client.get("/schema/openapi.json")
-        assert served.json()["info"]["title"] == "monitor"
-        assert served.json()["info"]["version"] == __version__
-        yaml = await client.get("/schema/openapi.yml")
-        assert "/websites/{website_id}:" in yaml.text
-        page = await client.get("/schema")
-        assert page.headers["content-type"].startswith("text/html")
-        assert 'url: "schema/openapi.json"' in page.text
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_it_is_served_without_a_key_as_json_yaml_and_page(api):
+    client = api.client(None)
+    served = await client.get("/schema/openapi.json")
+    assert served.json()["info"]["title"] == "monitor"
+    assert served.json()["info"]["version"] == __version__
+    yaml = await client.get("/schema/openapi.yml")
+    assert "/websites/{website_id}:" in yaml.text
+    page = await client.get("/schema")
+    assert page.headers["content-type"].startswith("text/html")
+    assert 'url: "schema/openapi.json"' in page.text

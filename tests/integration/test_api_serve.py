@@ -1,6 +1,5 @@
 """The API as a process: it starts without its servers, answers, and ends when it is told to."""
 
-import asyncio
 import json
 import os
 import signal
@@ -64,7 +63,7 @@ def _wait_until_it_answers(child, client, within_s=30):
             time.sleep(0.05)  # a process tells of its readiness only by being asked
 
 
-def test_it_serves_and_ends_in_time(start, tmp_path, database_url, redis_url):
+async def test_it_serves_and_ends_in_time(start, tmp_path, database_url, redis_url):
     # given
     child, client = start(DATABASE_URL=database_url, REDIS_URL=redis_url)
     # then
@@ -76,7 +75,7 @@ def test_it_serves_and_ends_in_time(start, tmp_path, database_url, redis_url):
         probe = client.head(path)
         assert (probe.status_code, probe.content) == (200, b"")
     # when it is told to end while a request hangs, for all the world to see
-    key = asyncio.run(_make_key(database_url))
+    key = await _make_key(database_url)
     with psycopg.connect(database_url) as holder, ThreadPoolExecutor() as pool:
         holder.execute("LOCK TABLE websites IN ACCESS EXCLUSIVE MODE")
         pool.submit(client.get, "/websites", headers={"Authorization": f"Bearer {key}"})
@@ -116,10 +115,12 @@ def test_it_starts_without_its_servers(start, tmp_path):
     assert "hunter2" not in (tmp_path / "log").read_text()
 
 
-def test_a_caller_that_goes_away_is_no_error_of_ours(start, tmp_path, database_url, redis_url):
+async def test_a_caller_that_goes_away_is_no_error_of_ours(
+    start, tmp_path, database_url, redis_url
+):
     # given
     child, client = start(DATABASE_URL=database_url, REDIS_URL=redis_url)
-    key = asyncio.run(_make_key(database_url, Role.WRITE))
+    key = await _make_key(database_url, Role.WRITE)
     # when: half a body
     with socket.create_connection((client.base_url.host, client.base_url.port)) as caller:
         caller.sendall(

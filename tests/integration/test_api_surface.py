@@ -14,7 +14,7 @@ from monitor.api.headers import cors_config
 from monitor.api.middleware import ResponseHeaders
 from monitor.domain.access import Role
 from monitor.services.workers import regions
-from support.api import assert_problem, with_api
+from support.api import assert_problem
 
 STATUS_PAGE = "https://status.example"
 
@@ -51,54 +51,46 @@ async def _answers(api, monkeypatch):
     }
 
 
-def test_every_answer_says_what_browsers_may_not_do_with_it(
-    postgres_server, redis_url, monkeypatch
-):
-    async def scenario(api):
-        for what, answer in (await _answers(api, monkeypatch)).items():
-            headers = answer.headers
-            assert headers["x-content-type-options"] == "nosniff", what
-            assert headers["cache-control"] == "no-store", what
-            assert headers["referrer-policy"] == "no-referrer", what
-            assert headers["x-frame-options"] == "DENY", what
-            assert headers["cross-origin-resource-policy"] == "same-origin", what
-            policy = "default-src 'none'; frame-ancestors 'none'"
-            assert headers.get_list("content-security-policy") == [policy], what
-            assert not headers.get("content-type", "").startswith("text/html"), what
-            assert "server" not in headers, what
-            assert not [h for h in headers if h.startswith("access-control")], what
-            assert "vary" not in headers, what
-            if answer.status_code >= 400:
-                assert_problem(answer)
-                assert "<script>" not in answer.text
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_every_answer_says_what_browsers_may_not_do_with_it(api, monkeypatch):
+    for what, answer in (await _answers(api, monkeypatch)).items():
+        headers = answer.headers
+        assert headers["x-content-type-options"] == "nosniff", what
+        assert headers["cache-control"] == "no-store", what
+        assert headers["referrer-policy"] == "no-referrer", what
+        assert headers["x-frame-options"] == "DENY", what
+        assert headers["cross-origin-resource-policy"] == "same-origin", what
+        policy = "default-src 'none'; frame-ancestors 'none'"
+        assert headers.get_list("content-security-policy") == [policy], what
+        assert not headers.get("content-type", "").startswith("text/html"), what
+        assert "server" not in headers, what
+        assert not [h for h in headers if h.startswith("access-control")], what
+        assert "vary" not in headers, what
+        if answer.status_code >= 400:
+            assert_problem(answer)
+            assert "<script>" not in answer.text
 
 
-def test_the_page_may_run_its_own_script_and_the_pinned_one(postgres_server, redis_url):
-    async def scenario(api):
-        page = await api.client(None).get("/schema")
-        policy = dict(
-            part.split(" ", 1) for part in page.headers["content-security-policy"].split("; ")
-        )
-        assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
-        assert policy["connect-src"] == "'self'"
-        # every script: inline by its digest, else by its address and Subresource Integrity
-        inline = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
-        loaded = re.findall(r'<script src="([^"]+)" integrity="(sha384-[^"]{64})"', page.text)
-        assert page.text.count("<script") == len(inline) + len(loaded)
-        digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in inline]
-        allowed = [*(url for url, _ in loaded), *(f"'sha256-{d}'" for d in digests)]
-        assert policy["script-src"].split() == allowed
-        (style,) = re.findall(
-            r'<link rel="stylesheet" href="([^"]+)" integrity="sha384-[^"]{64}"', page.text
-        )
-        assert policy["style-src"].split() == [style, "'unsafe-inline'"]
-        assert not re.search(r"\son\w+=|javascript:", page.text)
-        assert page.headers["x-content-type-options"] == "nosniff"
-        assert page.headers["cache-control"] == "no-store"
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_the_page_may_run_its_own_script_and_the_pinned_one(api):
+    page = await api.client(None).get("/schema")
+    policy = dict(
+        part.split(" ", 1) for part in page.headers["content-security-policy"].split("; ")
+    )
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["connect-src"] == "'self'"
+    # every script: inline by its digest, else by its address and Subresource Integrity
+    inline = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    loaded = re.findall(r'<script src="([^"]+)" integrity="(sha384-[^"]{64})"', page.text)
+    assert page.text.count("<script") == len(inline) + len(loaded)
+    digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in inline]
+    allowed = [*(url for url, _ in loaded), *(f"'sha256-{d}'" for d in digests)]
+    assert policy["script-src"].split() == allowed
+    (style,) = re.findall(
+        r'<link rel="stylesheet" href="([^"]+)" integrity="sha384-[^"]{64}"', page.text
+    )
+    assert policy["style-src"].split() == [style, "'unsafe-inline'"]
+    assert not re.search(r"\son\w+=|javascript:", page.text)
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["cache-control"] == "no-store"
 
 
 def _client(api, *origins):
@@ -116,35 +108,32 @@ def _preflight(origin, method="GET"):
     }
 
 
-def test_origins_that_were_named_may_ask(postgres_server, redis_url):
-    async def scenario(api):
-        async with _client(api, STATUS_PAGE, "http://localhost:3000") as client:
-            # given what a browser asks first, without the key
-            client.headers.pop("Authorization")
-            asked = await client.options("/websites", headers=_preflight(STATUS_PAGE))
-            # then
-            assert (asked.status_code, asked.content) == (204, b"")
-            assert asked.headers["access-control-allow-origin"] == STATUS_PAGE
-            assert "PATCH" in asked.headers["access-control-allow-methods"]
-            # names of headers have no case (RFC 9110, section 5.1)
-            headers = asked.headers["access-control-allow-headers"].lower().split(", ")
-            assert {"authorization", "content-type", "idempotency-key"} <= set(headers)
-            assert asked.headers["access-control-max-age"] == "600"
-            assert "access-control-allow-credentials" not in asked.headers
-            # and what is answered, good or bad, may be read
-            for path in ("/healthz", "/websites", "/nothing"):
-                answer = await client.get(path, headers={"Origin": STATUS_PAGE})
-                assert answer.headers["access-control-allow-origin"] == STATUS_PAGE
-                assert answer.headers["vary"] == "Origin"
-                assert "Location" in answer.headers["access-control-expose-headers"]
-            # an answer of ours before the framework too
-            many = {f"x-{n}": "" for n in range(101)}
-            answer = await client.get("/healthz", headers={"Origin": STATUS_PAGE, **many})
-            assert answer.status_code == 431
+async def test_origins_that_were_named_may_ask(api):
+    async with _client(api, STATUS_PAGE, "http://localhost:3000") as client:
+        # given what a browser asks first, without the key
+        client.headers.pop("Authorization")
+        asked = await client.options("/websites", headers=_preflight(STATUS_PAGE))
+        # then
+        assert (asked.status_code, asked.content) == (204, b"")
+        assert asked.headers["access-control-allow-origin"] == STATUS_PAGE
+        assert "PATCH" in asked.headers["access-control-allow-methods"]
+        # names of headers have no case (RFC 9110, section 5.1)
+        headers = asked.headers["access-control-allow-headers"].lower().split(", ")
+        assert {"authorization", "content-type", "idempotency-key"} <= set(headers)
+        assert asked.headers["access-control-max-age"] == "600"
+        assert "access-control-allow-credentials" not in asked.headers
+        # and what is answered, good or bad, may be read
+        for path in ("/healthz", "/websites", "/nothing"):
+            answer = await client.get(path, headers={"Origin": STATUS_PAGE})
             assert answer.headers["access-control-allow-origin"] == STATUS_PAGE
-            assert answer.headers.get_list("vary") == ["Origin"]
-
-    with_api(postgres_server, redis_url, scenario)
+            assert answer.headers["vary"] == "Origin"
+            assert "Location" in answer.headers["access-control-expose-headers"]
+        # an answer of ours before the framework too
+        many = {f"x-{n}": "" for n in range(101)}
+        answer = await client.get("/healthz", headers={"Origin": STATUS_PAGE, **many})
+        assert answer.status_code == 431
+        assert answer.headers["access-control-allow-origin"] == STATUS_PAGE
+        assert answer.headers.get_list("vary") == ["Origin"]
 
 
 @pytest.mark.parametrize(
@@ -153,54 +142,45 @@ def test_origins_that_were_named_may_ask(postgres_server, redis_url):
      "https://status.example:8443", "https://sub.status.example", "HTTPS://STATUS.EXAMPLE",
      "https://statusxexample", "*", ""],
 )  # fmt: skip
-def test_no_other_origin_may(postgres_server, redis_url, origin):
-    async def scenario(api):
-        for named in ([STATUS_PAGE], []):
-            async with _client(api, *named) as client:
-                asked = await client.options("/websites", headers=_preflight(origin))
-                assert asked.status_code == 403  # OPTIONS needs an admin's key
-                answer = await client.get("/websites", headers={"Origin": origin})
-                for got in (asked, answer):
-                    assert not [h for h in got.headers if h.startswith("access-control")]
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_no_other_origin_may(api, origin):
+    for named in ([STATUS_PAGE], []):
+        async with _client(api, *named) as client:
+            asked = await client.options("/websites", headers=_preflight(origin))
+            assert asked.status_code == 403  # OPTIONS needs an admin's key
+            answer = await client.get("/websites", headers={"Origin": origin})
+            for got in (asked, answer):
+                assert not [h for h in got.headers if h.startswith("access-control")]
 
 
-def test_an_error_is_told_by_the_id_that_the_log_has(postgres_server, redis_url, monkeypatch):
+async def test_an_error_is_told_by_the_id_that_the_log_has(api, monkeypatch):
     async def broken(*_args):
         raise RuntimeError("secret detail")
 
-    async def scenario(api):
-        monkeypatch.setattr(regions, "page", broken)
-        with capture_logs() as lines:
-            first = await api.request("GET", "/regions", expect=500)
-            second = await api.request("GET", "/regions", expect=500)
-        logged = [x["error_id"] for x in lines if x["event"] == "api.internal_error"]
-        told = [a.json()["instance"] for a in (first, second)]
-        assert told == [f"urn:uuid:{UUID(error_id)}" for error_id in logged]
-        assert len(set(told)) == 2
-        assert logged[0] in first.json()["detail"]
-        assert "secret" not in first.text
-
-    with_api(postgres_server, redis_url, scenario)
+    monkeypatch.setattr(regions, "page", broken)
+    with capture_logs() as lines:
+        first = await api.request("GET", "/regions", expect=500)
+        second = await api.request("GET", "/regions", expect=500)
+    logged = [x["error_id"] for x in lines if x["event"] == "api.internal_error"]
+    told = [a.json()["instance"] for a in (first, second)]
+    assert told == [f"urn:uuid:{UUID(error_id)}" for error_id in logged]
+    assert len(set(told)) == 2
+    assert logged[0] in first.json()["detail"]
+    assert "secret" not in first.text
 
 
-def test_an_error_outside_the_framework_is_a_problem_too(postgres_server, redis_url):
+async def test_an_error_outside_the_framework_is_a_problem_too():
     async def broken(_scope, _receive, _send):
         raise RuntimeError("secret detail")
 
-    async def scenario(_api):
-        headers = ResponseHeaders(cors_config([STATUS_PAGE]), "default-src 'self'")
-        transport = httpx.ASGITransport(headers.wrap(broken))
-        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-            with capture_logs() as lines:
-                answer = await client.get("/", headers={"Origin": STATUS_PAGE})
-        problem = assert_problem(answer)
-        assert (answer.status_code, problem["code"]) == (500, "internal_error")
-        assert problem["instance"].endswith(lines[0]["error_id"])
-        assert "secret" not in answer.text
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["access-control-allow-origin"] == STATUS_PAGE
-        assert "Retry-After" in answer.headers["access-control-expose-headers"]
-
-    with_api(postgres_server, redis_url, scenario)
+    headers = ResponseHeaders(cors_config([STATUS_PAGE]), "default-src 'self'")
+    transport = httpx.ASGITransport(headers.wrap(broken))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        with capture_logs() as lines:
+            answer = await client.get("/", headers={"Origin": STATUS_PAGE})
+    problem = assert_problem(answer)
+    assert (answer.status_code, problem["code"]) == (500, "internal_error")
+    assert problem["instance"].endswith(lines[0]["error_id"])
+    assert "secret" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["access-control-allow-origin"] == STATUS_PAGE
+    assert "Retry-After" in answer.headers["access-control-expose-headers"]

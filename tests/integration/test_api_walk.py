@@ -11,7 +11,7 @@ import pytest
 from monitor.domain.access import Role
 from monitor.resources.key import NewKey
 from monitor.services.access import keys
-from support.api import assert_problem, with_api
+from support.api import assert_problem
 from support.walk import everything, make_place, operations
 
 READ, WRITE, ADMIN = Role.READ, Role.WRITE, Role.ADMIN
@@ -62,28 +62,22 @@ UNDOCUMENTED = {
 """Routes that are not in the document: those that serve it, and the problem for all beside them."""
 
 
-def test_the_document_names_the_role_that_every_route_is_meant_to_need(postgres_server, redis_url):
-    async def scenario(api):
-        said = {operation.key: operation.role for operation in await operations(api)}
-        assert said == NEEDED
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_the_document_names_the_role_that_every_route_is_meant_to_need(api):
+    said = {operation.key: operation.role for operation in await operations(api)}
+    assert said == NEEDED
 
 
-def test_no_route_is_missing_from_the_document(postgres_server, redis_url):
-    async def scenario(api):
-        documented = {operation.key for operation in await operations(api)}
-        routed = {
-            f"{method} {route.path_format}"
-            for route in api.app.routes
-            for method in route.methods - {"OPTIONS"}
-            if route.path_format not in UNDOCUMENTED
-        }
-        assert routed == documented
-        # and they are routes of HTTP, all of them: nothing is mounted beside
-        assert {type(route).__name__ for route in api.app.routes} == {"HTTPRoute"}
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_no_route_is_missing_from_the_document(api):
+    documented = {operation.key for operation in await operations(api)}
+    routed = {
+        f"{method} {route.path_format}"
+        for route in api.app.routes
+        for method in route.methods - {"OPTIONS"}
+        if route.path_format not in UNDOCUMENTED
+    }
+    assert routed == documented
+    # and they are routes of HTTP, all of them: nothing is mounted beside
+    assert {type(route).__name__ for route in api.app.routes} == {"HTTPRoute"}
 
 
 async def _strangers(api):
@@ -108,75 +102,66 @@ async def _strangers(api):
     }
 
 
-def test_strangers_are_turned_away_and_change_nothing(postgres_server, redis_url):
-    async def scenario(api):
-        strangers = await _strangers(api)
-        for operation in await operations(api):
-            place = await make_place(api)
-            method, url, more = place.request(operation)
-            before = await everything(api)
-            for what, header in strangers.items():
-                # when
-                headers = more.get("headers", {}) | ({"Authorization": header} if header else {})
-                answer = await api.client(None).request(method, url, **more | {"headers": headers})
-                # then
-                if operation.role is None:
-                    assert answer.status_code == 200, (operation, what)
-                    continue
-                assert answer.status_code == 401, (operation, what, answer.text)
-                assert assert_problem(answer)["code"] == "unauthenticated"
-                assert answer.headers["www-authenticate"].startswith("Bearer")
-            assert await everything(api) == before, operation
-            assert api.sent == []
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_strangers_are_turned_away_and_change_nothing(api):
+    strangers = await _strangers(api)
+    for operation in await operations(api):
+        place = await make_place(api)
+        method, url, more = place.request(operation)
+        before = await everything(api)
+        for what, header in strangers.items():
+            # when
+            headers = more.get("headers", {}) | ({"Authorization": header} if header else {})
+            answer = await api.client(None).request(method, url, **more | {"headers": headers})
+            # then
+            if operation.role is None:
+                assert answer.status_code == 200, (operation, what)
+                continue
+            assert answer.status_code == 401, (operation, what, answer.text)
+            assert assert_problem(answer)["code"] == "unauthenticated"
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert await everything(api) == before, operation
+        assert api.sent == []
 
 
 @pytest.mark.parametrize("role", Role)
-def test_a_key_may_do_what_its_role_allows_and_nothing_else(postgres_server, redis_url, role):
-    async def scenario(api):
-        for operation in await operations(api):
-            # given
-            place = await make_place(api)
-            method, url, more = place.request(operation)
-            before = await everything(api)
-            # when
-            answer = await api.request(method, url, role=role, **more)
-            # then
-            if operation.role is not None and not role.covers(operation.role):
-                assert answer.status_code == 403, (operation, answer.text)
-                assert answer.json()["code"] == "forbidden"
-                assert "www-authenticate" not in answer.headers
-                assert await everything(api) == before, operation
-                assert api.sent == []
-            else:
-                assert answer.is_success, (operation, answer.text)
-                # what is refused above would have done something, and reading does nothing
-                reads = operation.method in {"get", "head"}
-                assert (await everything(api) == before) is reads, operation
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_a_key_may_do_what_its_role_allows_and_nothing_else(api, role):
+    for operation in await operations(api):
+        # given
+        place = await make_place(api)
+        method, url, more = place.request(operation)
+        before = await everything(api)
+        # when
+        answer = await api.request(method, url, role=role, **more)
+        # then
+        if operation.role is not None and not role.covers(operation.role):
+            assert answer.status_code == 403, (operation, answer.text)
+            assert answer.json()["code"] == "forbidden"
+            assert "www-authenticate" not in answer.headers
+            assert await everything(api) == before, operation
+            assert api.sent == []
+        else:
+            assert answer.is_success, (operation, answer.text)
+            # what is refused above would have done something, and reading does nothing
+            reads = operation.method in {"get", "head"}
+            assert (await everything(api) == before) is reads, operation
 
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW")
 
 
-def test_methods_that_the_document_does_not_name_do_nothing(postgres_server, redis_url):
-    async def scenario(api):
-        place = await make_place(api)
-        before = await everything(api)
-        documented = await operations(api)
-        for path in {operation.path for operation in documented}:
-            url = path.format(**place.names)
-            named = {o.method.upper() for o in documented if o.path == path}
-            for method in [m for m in METHODS if m not in named]:
-                for role in (None, ADMIN):
-                    answer = await api.client(role).request(method, url)
-                    assert answer.status_code == 405, (method, path, answer.text)
-            # OPTIONS is of the framework's making, and not for strangers either
-            assert (await api.request("OPTIONS", url, role=None)).status_code == 401, path
-            allowed = await api.request("OPTIONS", url, expect=204)
-            assert set(allowed.headers["allow"].split(", ")) <= named | {"OPTIONS"}
-        assert await everything(api) == before
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_methods_that_the_document_does_not_name_do_nothing(api):
+    place = await make_place(api)
+    before = await everything(api)
+    documented = await operations(api)
+    for path in {operation.path for operation in documented}:
+        url = path.format(**place.names)
+        named = {o.method.upper() for o in documented if o.path == path}
+        for method in [m for m in METHODS if m not in named]:
+            for role in (None, ADMIN):
+                answer = await api.client(role).request(method, url)
+                assert answer.status_code == 405, (method, path, answer.text)
+        # OPTIONS is of the framework's making, and not for strangers either
+        assert (await api.request("OPTIONS", url, role=None)).status_code == 401, path
+        allowed = await api.request("OPTIONS", url, expect=204)
+        assert set(allowed.headers["allow"].split(", ")) <= named | {"OPTIONS"}
+    assert await everything(api) == before

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.services.secrets.rotate import rotate
 from monitor.services.secrets.vault import Vault, new_key
-from support.api import with_api
+from support.api import open_api
 from support.audited import everything, given, writing_routes
 from support.secretive import SECRETS
 
@@ -22,11 +22,6 @@ _CHANGES = {
     "api_keys": "INSERT OR UPDATE OF expires_at, revoked_at, replaced_by OR DELETE",
 }
 """What every change touches one of: (table, events)."""
-
-
-@pytest.fixture
-def scene(postgres_server, redis_url):
-    return lambda scenario: with_api(postgres_server, redis_url, scenario)
 
 
 @asynccontextmanager
@@ -57,33 +52,29 @@ async def changes_that_fail_in_their_commit(api):
 
 
 @pytest.mark.parametrize("failure", [log_that_takes_nothing, changes_that_fail_in_their_commit])
-def test_neither_the_change_nor_its_entry_is_there_where_one_of_them_fails(scene, failure):
-    async def scenario(api):
-        writing = await writing_routes(api)
-        assert len(writing) >= 12
-        for method, path in writing:
-            recipes = await given(api)
-            real, arguments, _, _ = recipes.of(method, path)
-            before = await everything(api)
-            # when
-            async with failure(api):
-                answer = await api.request(method.upper(), real, **arguments)
-            # then
-            assert answer.status_code == 500, (method, path)
-            assert await everything(api) == before, (method, path)
-            # and it was the failure that kept it from being done
-            done = await api.request(method.upper(), real, **arguments)
-            assert done.status_code < 300, (method, path)
-            assert await everything(api) != before, (method, path)
-
-    scene(scenario)
+async def test_neither_the_change_nor_its_entry_is_there_where_one_of_them_fails(api, failure):
+    writing = await writing_routes(api)
+    assert len(writing) >= 12
+    for method, path in writing:
+        recipes = await given(api)
+        real, arguments, _, _ = recipes.of(method, path)
+        before = await everything(api)
+        # when
+        async with failure(api):
+            answer = await api.request(method.upper(), real, **arguments)
+        # then
+        assert answer.status_code == 500, (method, path)
+        assert await everything(api) == before, (method, path)
+        # and it was the failure that kept it from being done
+        done = await api.request(method.upper(), real, **arguments)
+        assert done.status_code < 300, (method, path)
+        assert await everything(api) != before, (method, path)
 
 
 @pytest.mark.parametrize("failure", [log_that_takes_nothing, changes_that_fail_in_their_commit])
-def test_so_it_is_with_secrets_that_are_sealed_anew(postgres_server, redis_url, failure):
+async def test_so_it_is_with_secrets_that_are_sealed_anew(postgres_server, redis_url, failure):
     old, new = new_key(), new_key()
-
-    async def scenario(api):
+    async with open_api(postgres_server, redis_url, vault=Vault([old])) as api:
         await given(api)
         await api.add_website(**SECRETS)
         before = await everything(api)
@@ -95,5 +86,3 @@ def test_so_it_is_with_secrets_that_are_sealed_anew(postgres_server, redis_url, 
         assert await everything(api) == before
         assert await rotate(api.pool, Vault([new, old])) == 1
         assert await everything(api) != before
-
-    with_api(postgres_server, redis_url, scenario, vault=Vault([old]))

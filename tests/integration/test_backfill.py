@@ -5,20 +5,13 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.domain.messages import CheckWebsites
-from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.services.checks.check import check_websites
 from monitor.services.incidents.sweep import Sweep
 from monitor.storage.redis import keys
-from support.world import START_S, run
+from support.factories import START_S, outcome_503, recheck_message
 
-BROKEN = Outcome(Result.DOWN, Reason.HTTP_STATUS, 503, evidence="HTTP 503")
+BROKEN = outcome_503()
 URL = "http://shop.example.com/"
-
-
-@pytest.fixture
-def play(database_url, redis_url):
-    return lambda scenario: run(scenario, database_url, redis_url)
 
 
 async def _given(world, *regions):
@@ -33,7 +26,7 @@ async def _check(world, region, website, at_s, *, broken=False):
     """One check; returns the flips that the region would send."""
     world.now_s = at_s
     world.prober.outcomes = {URL: BROKEN} if broken else {}
-    check = CheckWebsites(region=region, website_ids=[website], slot_ms=at_s * 1000)
+    check = recheck_message(region=region, website_ids=[website], slot_ms=at_s * 1000)
     follow = await check_websites(world.worker(region), check)
     return [flip for m in follow if m.actor == "record_flips" for flip in m.payload.flips]
 
@@ -54,130 +47,105 @@ BOTH = [("opened", "ops@example.com"), ("resolved", "ops@example.com")]
 
 
 @pytest.mark.parametrize("order", ["the end alone", "the end first", "both at once"])
-def test_a_missed_outage_is_one_incident_and_two_mails(play, order):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
-        # when
-        if order == "both at once":
-            await world.recorder().record([*ended, *began])
-        else:
-            await world.recorder().record(ended)
-        if order == "the end first":
-            await world.recorder().record(began)
-        # then
-        expected = [(START_S, START_S + 90, "http_status", ["europe"])]
-        assert await world.incidents(website) == expected
-        assert _told(await world.outbox()) == BOTH
-        # and it stays one, whatever comes again
-        for flips in (ended, began, ended):
-            assert await world.recorder().record(flips) == []
-        world.now_s = START_S + 200
-        await Sweep(world.recorder()).run()
-        assert await world.incidents(website) == expected
-        assert _told(await world.outbox()) == BOTH
-
-    play(scenario)
-
-
-def test_the_sweep_records_it_if_all_messages_were_lost(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        await _outage(world, "europe", website, START_S, START_S + 90)
-        world.now_s = START_S + 200
-        await Sweep(world.recorder()).run()
-        assert await world.incidents(website) == [
-            (START_S, START_S + 90, "http_status", ["europe"])
-        ]
-        assert await world.states.unrecorded("europe") == []
-
-    play(scenario)
-
-
-def test_overlapping_outages_of_a_quorum_are_an_incident(play):
-    async def scenario(world):
-        regions = ("africa", "asia", "europe")
-        website = await _given(world, *regions)
-        ends = {}
-        for n, region in enumerate(regions):
-            _, ends[region] = await _outage(
-                world, region, website, START_S + n * 10, START_S + 90 + n * 10
-            )
-        # when they are recorded one by one
-        for region in regions:
-            await world.recorder().record(ends[region])
-        # then it lasted while two of three held the website down
-        assert await world.incidents(website) == [
-            (START_S + 10, START_S + 100, "http_status", ["africa", "asia"])
-        ]
-        assert _told(await world.outbox()) == BOTH
-
-    play(scenario)
-
-
-def test_successive_outages_of_single_regions_are_no_incident(play):
-    async def scenario(world):
-        website = await _given(world, "asia", "europe")
-        flips = []
-        for n, region in enumerate(("asia", "europe")):
-            from_s = START_S + n * 200
-            flips += (await _outage(world, region, website, from_s, from_s + 90))[1]
-        world.now_s = START_S + 300
-        await world.recorder().record(flips)
-        await Sweep(world.recorder()).run()
-        assert await world.incidents(website) == []
-        assert await world.outbox() == []
-
-    play(scenario)
-
-
-def test_an_outage_before_a_pause_is_not_recorded_again(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
-        await world.recorder().record(began)
-        # given that it was paused, which ends its incident and forgets its verdicts
-        await world.execute("DELETE FROM verdicts")
-        await world.execute(
-            "UPDATE incidents SET resolved_at = started_at + interval '60 s', resolution = 'paused'"
-        )
-        # when what was on its way arrives
+async def test_a_missed_outage_is_one_incident_and_two_mails(world, order):
+    website = await _given(world, "europe")
+    began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
+    # when
+    if order == "both at once":
+        await world.recorder().record([*ended, *began])
+    else:
         await world.recorder().record(ended)
-        # then
-        assert len(await world.incidents(website)) == 1
-        assert _told(await world.outbox()) == [("opened", "ops@example.com")]
+    if order == "the end first":
+        await world.recorder().record(began)
+    # then
+    expected = [(START_S, START_S + 90, "http_status", ["europe"])]
+    assert await world.incidents(website) == expected
+    assert _told(await world.outbox()) == BOTH
+    # and it stays one, whatever comes again
+    for flips in (ended, began, ended):
+        assert await world.recorder().record(flips) == []
+    world.now_s = START_S + 200
+    await Sweep(world.recorder()).run()
+    assert await world.incidents(website) == expected
+    assert _told(await world.outbox()) == BOTH
 
-    play(scenario)
+
+async def test_the_sweep_records_it_if_all_messages_were_lost(world):
+    website = await _given(world, "europe")
+    await _outage(world, "europe", website, START_S, START_S + 90)
+    world.now_s = START_S + 200
+    await Sweep(world.recorder()).run()
+    assert await world.incidents(website) == [(START_S, START_S + 90, "http_status", ["europe"])]
+    assert await world.states.unrecorded("europe") == []
 
 
-def test_concurrent_workers_record_it_once(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
-        await asyncio.gather(
-            *(world.recorder().record(f) for f in [began, ended] * 4),
-            *(Sweep(world.recorder()).run() for _ in range(2)),
+async def test_overlapping_outages_of_a_quorum_are_an_incident(world):
+    regions = ("africa", "asia", "europe")
+    website = await _given(world, *regions)
+    ends = {}
+    for n, region in enumerate(regions):
+        _, ends[region] = await _outage(
+            world, region, website, START_S + n * 10, START_S + 90 + n * 10
         )
-        assert await world.incidents(website) == [
-            (START_S, START_S + 90, "http_status", ["europe"])
-        ]
-        assert _told(await world.outbox()) == BOTH
+    # when they are recorded one by one
+    for region in regions:
+        await world.recorder().record(ends[region])
+    # then it lasted while two of three held the website down
+    assert await world.incidents(website) == [
+        (START_S + 10, START_S + 100, "http_status", ["africa", "asia"])
+    ]
+    assert _told(await world.outbox()) == BOTH
 
-    play(scenario)
+
+async def test_successive_outages_of_single_regions_are_no_incident(world):
+    website = await _given(world, "asia", "europe")
+    flips = []
+    for n, region in enumerate(("asia", "europe")):
+        from_s = START_S + n * 200
+        flips += (await _outage(world, region, website, from_s, from_s + 90))[1]
+    world.now_s = START_S + 300
+    await world.recorder().record(flips)
+    await Sweep(world.recorder()).run()
+    assert await world.incidents(website) == []
+    assert await world.outbox() == []
 
 
-def test_an_unreadable_flip_does_not_block_others(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        await _outage(world, "europe", website, START_S, START_S + 90)
-        await world.redis.hset(keys.flips("europe"), b"\1" * 16, b"\xc1 from another version")
-        world.now_s = START_S + 200
-        # when
-        with capture_logs() as logs:
-            await Sweep(world.recorder()).run()
-        # then
-        assert len(await world.incidents(website)) == 1
-        (line,) = [x for x in logs if x["event"] == "flip.unreadable"]
-        assert line["region"] == "europe"
+async def test_an_outage_before_a_pause_is_not_recorded_again(world):
+    website = await _given(world, "europe")
+    began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
+    await world.recorder().record(began)
+    # given that it was paused, which ends its incident and forgets its verdicts
+    await world.execute("DELETE FROM verdicts")
+    await world.execute(
+        "UPDATE incidents SET resolved_at = started_at + interval '60 s', resolution = 'paused'"
+    )
+    # when what was on its way arrives
+    await world.recorder().record(ended)
+    # then
+    assert len(await world.incidents(website)) == 1
+    assert _told(await world.outbox()) == [("opened", "ops@example.com")]
 
-    play(scenario)
+
+async def test_concurrent_workers_record_it_once(world):
+    website = await _given(world, "europe")
+    began, ended = await _outage(world, "europe", website, START_S, START_S + 90)
+    await asyncio.gather(
+        *(world.recorder().record(f) for f in [began, ended] * 4),
+        *(Sweep(world.recorder()).run() for _ in range(2)),
+    )
+    assert await world.incidents(website) == [(START_S, START_S + 90, "http_status", ["europe"])]
+    assert _told(await world.outbox()) == BOTH
+
+
+async def test_an_unreadable_flip_does_not_block_others(world):
+    website = await _given(world, "europe")
+    await _outage(world, "europe", website, START_S, START_S + 90)
+    await world.redis.hset(keys.flips("europe"), b"\1" * 16, b"\xc1 from another version")
+    world.now_s = START_S + 200
+    # when
+    with capture_logs() as logs:
+        await Sweep(world.recorder()).run()
+    # then
+    assert len(await world.incidents(website)) == 1
+    (line,) = [x for x in logs if x["event"] == "flip.unreadable"]
+    assert line["region"] == "europe"

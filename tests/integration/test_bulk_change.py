@@ -2,7 +2,6 @@
 
 import pytest
 
-from support.api import with_api
 from support.bulk_change import begin, bulk, down
 
 _TABLES = ("websites", "website_regions", "regions", "changes", "incidents", "verdicts")
@@ -10,11 +9,6 @@ _TABLES = ("websites", "website_regions", "regions", "changes", "incidents", "ve
 
 async def _everything(api):
     return {t: await api.rows(f"SELECT * FROM {t} ORDER BY 1, 2") for t in _TABLES}
-
-
-@pytest.fixture
-def scene(postgres_server, redis_url):
-    return lambda scenario: with_api(postgres_server, redis_url, scenario)
 
 
 @pytest.mark.parametrize(
@@ -29,53 +23,45 @@ def scene(postgres_server, redis_url):
         ("q=nothing", []),
     ],
 )
-def test_the_filters_are_those_of_the_list(scene, query, matching):
-    async def scenario(api):
-        sites = await begin(api)
-        # when
-        path = f"{query}&confirm={len(matching)}"
-        done = await bulk(api, "PATCH", path, {"check_frequency": 60}, expect=200)
-        # then
-        assert done == {"matched": len(matching), "changed": len(matching)}
-        now = [await api.get(f"/websites/{s['id']}") for s in sites]
-        assert [n for n, s in enumerate(now) if s["check_frequency"] == 60] == matching
-        assert [s for n, s in enumerate(now) if n not in matching] == [
-            s for n, s in enumerate(sites) if n not in matching
-        ]
-        # and
-        gone = await bulk(api, "DELETE", path, expect=200)
-        assert gone == {"matched": len(matching), "changed": len(matching)}
-        left = (await api.get("/websites"))["items"]
-        assert [s["id"] for s in left] == [
-            s["id"] for n, s in enumerate(sites) if n not in matching
-        ]
-
-    scene(scenario)
+async def test_the_filters_are_those_of_the_list(api, query, matching):
+    sites = await begin(api)
+    # when
+    path = f"{query}&confirm={len(matching)}"
+    done = await bulk(api, "PATCH", path, {"check_frequency": 60}, expect=200)
+    # then
+    assert done == {"matched": len(matching), "changed": len(matching)}
+    now = [await api.get(f"/websites/{s['id']}") for s in sites]
+    assert [n for n, s in enumerate(now) if s["check_frequency"] == 60] == matching
+    assert [s for n, s in enumerate(now) if n not in matching] == [
+        s for n, s in enumerate(sites) if n not in matching
+    ]
+    # and
+    gone = await bulk(api, "DELETE", path, expect=200)
+    assert gone == {"matched": len(matching), "changed": len(matching)}
+    left = (await api.get("/websites"))["items"]
+    assert [s["id"] for s in left] == [s["id"] for n, s in enumerate(sites) if n not in matching]
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_without_the_right_number_nothing_is_changed_and_it_is_told(scene, method):
-    async def scenario(api):
-        await begin(api)
-        before = await _everything(api)
-        for query, told in [
-            ("region=europe", "3 websites match: nothing was changed."),
-            ("region=europe&confirm=2", "3 websites match, not 2: nothing was changed."),
-            ("region=europe&confirm=4", "3 websites match, not 4"),
-            ("region=europe&confirm=0", "3 websites match, not 0"),
-        ]:
-            # when
-            refused = await bulk(api, method, query, {"paused": True}, expect=409)
-            # then
-            assert (refused["code"], refused["matched"]) == ("count_not_confirmed", 3)
-            assert refused["detail"].startswith(told)
-            assert "confirm=3" in refused["detail"]
-        one = await bulk(api, method, "q=one", {"paused": True}, expect=409)
-        assert one["detail"].startswith("1 website matches: ")
-        assert await _everything(api) == before
-        assert api.sent == []
-
-    scene(scenario)
+async def test_without_the_right_number_nothing_is_changed_and_it_is_told(api, method):
+    await begin(api)
+    before = await _everything(api)
+    for query, told in [
+        ("region=europe", "3 websites match: nothing was changed."),
+        ("region=europe&confirm=2", "3 websites match, not 2: nothing was changed."),
+        ("region=europe&confirm=4", "3 websites match, not 4"),
+        ("region=europe&confirm=0", "3 websites match, not 0"),
+    ]:
+        # when
+        refused = await bulk(api, method, query, {"paused": True}, expect=409)
+        # then
+        assert (refused["code"], refused["matched"]) == ("count_not_confirmed", 3)
+        assert refused["detail"].startswith(told)
+        assert "confirm=3" in refused["detail"]
+    one = await bulk(api, method, "q=one", {"paused": True}, expect=409)
+    assert one["detail"].startswith("1 website matches: ")
+    assert await _everything(api) == before
+    assert api.sent == []
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
@@ -95,17 +81,14 @@ def test_without_the_right_number_nothing_is_changed_and_it_is_told(scene, metho
         ("status=up&confirm=4", "status"),
     ],
 )
-def test_a_query_that_is_not_plain_changes_nothing(scene, method, query, named):
-    async def scenario(api):
-        await begin(api)
-        before = await _everything(api)
-        # when
-        refused = await bulk(api, method, query, {"paused": True}, expect=400)
-        # then
-        assert [e["field"] for e in refused["errors"]] == [named]
-        assert await _everything(api) == before
-
-    scene(scenario)
+async def test_a_query_that_is_not_plain_changes_nothing(api, method, query, named):
+    await begin(api)
+    before = await _everything(api)
+    # when
+    refused = await bulk(api, method, query, {"paused": True}, expect=400)
+    # then
+    assert [e["field"] for e in refused["errors"]] == [named]
+    assert await _everything(api) == before
 
 
 @pytest.mark.parametrize(
@@ -119,18 +102,15 @@ def test_a_query_that_is_not_plain_changes_nothing(scene, method, query, named):
         ({"check_frequency": 1, "colour": 1}, ["check_frequency", "colour"], "30 to 86400"),
     ],
 )
-def test_a_change_that_does_not_suit_all_changes_none(scene, body, named, says):
-    async def scenario(api):
-        await begin(api)
-        before = await _everything(api)
-        # when
-        refused = await bulk(api, "PATCH", "all=true&confirm=4", body, expect=422)
-        # then
-        assert [e["field"] for e in refused["errors"]] == named
-        assert says in refused["detail"]
-        assert await _everything(api) == before
-
-    scene(scenario)
+async def test_a_change_that_does_not_suit_all_changes_none(api, body, named, says):
+    await begin(api)
+    before = await _everything(api)
+    # when
+    refused = await bulk(api, "PATCH", "all=true&confirm=4", body, expect=422)
+    # then
+    assert [e["field"] for e in refused["errors"]] == named
+    assert says in refused["detail"]
+    assert await _everything(api) == before
 
 
 _CHANGES = [
@@ -154,29 +134,26 @@ _CHANGES = [
 
 
 @pytest.mark.parametrize("body", _CHANGES)
-def test_each_becomes_what_a_change_of_it_alone_makes(scene, body):
-    async def scenario(api):
-        # given the same websites twice: some that are down, in two regions
-        first, second = await begin(api), await _begin_again(api)
-        for site in (first[1], second[1]):
-            await down(api, site, "asia")
-        await api.take_changes()
-        # when one half is changed one by one and the other at once
-        for site in first:
-            await api.patch(f"/websites/{site['id']}", body)
-        alone = await _outcome(api, first)
-        done = await bulk(api, "PATCH", "q=%23again&confirm=4", body | {}, expect=200)
-        together = await _outcome(api, second)
-        # then
-        assert _like(together) == _like(alone)
-        assert done == {"matched": 4, "changed": len(together["changes"])}
-        assert [m.actor for m in api.sent] != []
-        # and once more nothing is changed
-        query = "all=true&confirm=8"
-        await bulk(api, "PATCH", query, body, expect=200)
-        assert await api.take_changes() == []
-
-    scene(scenario)
+async def test_each_becomes_what_a_change_of_it_alone_makes(api, body):
+    # given the same websites twice: some that are down, in two regions
+    first, second = await begin(api), await _begin_again(api)
+    for site in (first[1], second[1]):
+        await down(api, site, "asia")
+    await api.take_changes()
+    # when one half is changed one by one and the other at once
+    for site in first:
+        await api.patch(f"/websites/{site['id']}", body)
+    alone = await _outcome(api, first)
+    done = await bulk(api, "PATCH", "q=%23again&confirm=4", body | {}, expect=200)
+    together = await _outcome(api, second)
+    # then
+    assert _like(together) == _like(alone)
+    assert done == {"matched": 4, "changed": len(together["changes"])}
+    assert [m.actor for m in api.sent] != []
+    # and once more nothing is changed
+    query = "all=true&confirm=8"
+    await bulk(api, "PATCH", query, body, expect=200)
+    assert await api.take_changes() == []
 
 
 async def _begin_again(api):

@@ -5,29 +5,24 @@ import asyncio
 import psycopg
 import pytest
 
-from support.api import with_api
-
 _TIMELY_S = 10
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 @pytest.mark.parametrize("confirm", ["", "&confirm=1"])
-def test_asking_does_not_wait_for_websites_that_another_holds(
-    postgres_server, redis_url, method, confirm
+async def test_asking_does_not_wait_for_websites_that_another_holds(
+    api, postgres_server, method, confirm
 ):
-    async def scenario(api):
-        # given
-        await api.add_regions("europe")
-        for _ in range(2):
-            await api.add_website()
-        with psycopg.connect(postgres_server.url("api")) as other:
-            other.execute("SELECT 1 FROM websites FOR UPDATE")
-            # when
-            async with asyncio.timeout(_TIMELY_S):
-                query = f"/websites?paused=false{confirm}"
-                asked = await api.request(method, query, json={"paused": True}, expect=409)
-            other.rollback()
-        # then
-        assert asked.json()["matched"] == 2
-
-    with_api(postgres_server, redis_url, scenario)
+    # given
+    await api.add_regions("europe")
+    for _ in range(2):
+        await api.add_website()
+    with psycopg.connect(postgres_server.url("api")) as other:
+        other.execute("SELECT 1 FROM websites FOR UPDATE")
+        # when
+        async with asyncio.timeout(_TIMELY_S):
+            query = f"/websites?paused=false{confirm}"
+            asked = await api.request(method, query, json={"paused": True}, expect=409)
+        other.rollback()
+    # then
+    assert asked.json()["matched"] == 2

@@ -5,107 +5,83 @@ import asyncio
 import psycopg
 import pytest
 
-from support.api import with_api
 from support.bulk_change import begin, bulk, down
+from support.factories import insert_websites, numbered_urls
 
 
-@pytest.fixture
-def scene(postgres_server, redis_url):
-    return lambda scenario: with_api(postgres_server, redis_url, scenario)
-
-
-def test_what_is_removed_takes_its_history_along(scene):
-    async def scenario(api):
-        sites = await begin(api)
-        for site in sites[:2]:
-            await down(api, site, "europe")
-        await api.open_incident(sites[2], api.now_s - 60)
-        # when
-        await bulk(api, "DELETE", "q=shop&confirm=2", expect=200)
-        # then
-        assert await api.take_changes() == [(s["id"], False) for s in sites[:2]]
-        assert [m.actor for m in api.sent] == ["sync_changes"]
-        for table in ("website_regions", "verdicts", "incidents"):
-            rows = await api.rows(f"SELECT website_id::text FROM {table}")
-            assert {i for (i,) in rows} <= {sites[2]["id"], sites[3]["id"]}, table
-        assert await api.rows("SELECT count(*) FROM incidents") == [(1,)]
-
-    scene(scenario)
+async def test_what_is_removed_takes_its_history_along(api):
+    sites = await begin(api)
+    for site in sites[:2]:
+        await down(api, site, "europe")
+    await api.open_incident(sites[2], api.now_s - 60)
+    # when
+    await bulk(api, "DELETE", "q=shop&confirm=2", expect=200)
+    # then
+    assert await api.take_changes() == [(s["id"], False) for s in sites[:2]]
+    assert [m.actor for m in api.sent] == ["sync_changes"]
+    for table in ("website_regions", "verdicts", "incidents"):
+        rows = await api.rows(f"SELECT website_id::text FROM {table}")
+        assert {i for (i,) in rows} <= {sites[2]["id"], sites[3]["id"]}, table
+    assert await api.rows("SELECT count(*) FROM incidents") == [(1,)]
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_of_two_at_once_one_finds_another_number(scene, method):
-    async def scenario(api):
-        await begin(api)
-        # when
-        answers = await asyncio.gather(
-            *(
-                api.request(method, "/websites?paused=false&confirm=3", json={"paused": True})
-                for _ in range(2)
-            )
+async def test_of_two_at_once_one_finds_another_number(api, method):
+    await begin(api)
+    # when
+    answers = await asyncio.gather(
+        *(
+            api.request(method, "/websites?paused=false&confirm=3", json={"paused": True})
+            for _ in range(2)
         )
-        # then
-        assert sorted(a.status_code for a in answers) == [200, 409]
-        (late,) = [a.json() for a in answers if a.status_code == 409]
-        assert late["matched"] == 0
-        (done,) = [a.json() for a in answers if a.status_code == 200]
-        assert done == {"matched": 3, "changed": 3}
-        assert len(await api.take_changes()) == 3
+    )
+    # then
+    assert sorted(a.status_code for a in answers) == [200, 409]
+    (late,) = [a.json() for a in answers if a.status_code == 409]
+    assert late["matched"] == 0
+    (done,) = [a.json() for a in answers if a.status_code == 200]
+    assert done == {"matched": 3, "changed": 3}
+    assert len(await api.take_changes()) == 3
 
-    scene(scenario)
 
-
-def test_a_website_that_leaves_the_region_meanwhile_is_not_counted(scene, postgres_server):
-    async def scenario(api):
-        sites = await begin(api)
-        with psycopg.connect(postgres_server.url("api")) as other:
-            # given a change under way that takes a website out of the region
-            other.execute("UPDATE websites SET updated_at = now() WHERE id = %s", [sites[0]["id"]])
-            other.execute(
-                "UPDATE website_regions SET region = 'asia' WHERE website_id = %s",
-                [sites[0]["id"]],
-            )
-            # when
-            query = "/websites?region=europe&confirm=3"
-            asking = asyncio.create_task(api.request("PATCH", query, json={"paused": True}))
-            while not await _waits(api):
-                assert not asking.done(), asking.result().text
-                await asyncio.sleep(0.01)  # a server tells of its locks only by being asked
-            other.commit()
-        # then
-        answer = await asking
-        assert (answer.status_code, answer.json()["matched"]) == (409, 2)
-        assert await api.take_changes() == []
-
-    scene(scenario)
+async def test_a_website_that_leaves_the_region_meanwhile_is_not_counted(api, postgres_server):
+    sites = await begin(api)
+    with psycopg.connect(postgres_server.url("api")) as other:
+        # given a change under way that takes a website out of the region
+        other.execute("UPDATE websites SET updated_at = now() WHERE id = %s", [sites[0]["id"]])
+        other.execute(
+            "UPDATE website_regions SET region = 'asia' WHERE website_id = %s",
+            [sites[0]["id"]],
+        )
+        # when
+        query = "/websites?region=europe&confirm=3"
+        asking = asyncio.create_task(api.request("PATCH", query, json={"paused": True}))
+        while not await _waits(api):
+            assert not asking.done(), asking.result().text
+            await asyncio.sleep(0.01)  # a server tells of its locks only by being asked
+        other.commit()
+    # then
+    answer = await asking
+    assert (answer.status_code, answer.json()["matched"]) == (409, 2)
+    assert await api.take_changes() == []
 
 
 async def _waits(api):
     return (await api.rows("SELECT count(*) FROM pg_locks WHERE NOT granted"))[0][0]
 
 
-def test_many_are_changed_with_a_few_statements(scene):
-    async def scenario(api):
-        # given
-        await api.add_regions("europe")
-        await api.rows(
-            """
-            INSERT INTO websites (id, url, name, all_regions, check_frequency, options,
-                                  alert_emails)
-            SELECT gen_random_uuid(), 'http://a.example/' || n, 'a.example/' || n, true, 180,
-                   '{"kind": "http"}', '{}'
-              FROM generate_series(1, 12000) n
-            """
-        )
-        query, count = "all=true&confirm=12000", {"matched": 12000, "changed": 12000}
-        # when the names follow the URLs, which is worked out a page at a time
-        done = await bulk(api, "PATCH", query, {"url": "http://b.example/"}, expect=200)
-        # then
-        assert done == count
-        assert await api.rows("SELECT DISTINCT name, url FROM websites") == [
-            ("b.example", "http://b.example/")
-        ]
-        assert await bulk(api, "DELETE", query, expect=200) == count
-        assert await api.rows("SELECT count(*) FROM websites") == [(0,)]
-
-    scene(scenario)
+async def test_many_are_changed_with_a_few_statements(api):
+    # given
+    await api.add_regions("europe")
+    async with api.pool.connection() as connection:
+        await insert_websites(connection, numbered_urls(12_000, "http://a.example/"))
+    query, count = "all=true&confirm=12000", {"matched": 12000, "changed": 12000}
+    # when the names follow the URLs, which is worked out a page at a time
+    done = await bulk(api, "PATCH", query, {"url": "http://b.example/"}, expect=200)
+    # then
+    assert done == count
+    assert await api.rows("SELECT DISTINCT name, url FROM websites") == [
+        ("b.example", "http://b.example/")
+    ]
+    assert await bulk(api, "DELETE", query, expect=200) == count
+    assert await api.rows("SELECT count(*) FROM websites") == [(0,)]

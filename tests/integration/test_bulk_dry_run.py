@@ -2,7 +2,6 @@
 
 import asyncio
 
-from support.api import with_api
 from support.bulk import break_off, ndjson, results, send, sites
 
 _TABLES = ("websites", "website_regions", "changes", "verdicts", "incidents")
@@ -25,54 +24,48 @@ def _body(made):
     )
 
 
-def test_it_says_what_the_import_then_does(postgres_server, redis_url):
-    async def scenario(api):
-        # given
-        await api.add_regions("europe")
-        made = await api.add_website(url="https://old.example/", external_id="old")
-        before = await _everything(api)
-        api.sent.clear()
-        # when
-        dry = await send(api, _body(made), dry_run="true")
-        # then
-        assert await _everything(api) == before
-        assert api.sent == []
-        assert (dry["dry_run"], dry["state"]) == (True, "finished")
-        said = await results(api, dry)
-        # and when it is done
-        done = await send(api, _body(made))
-        told = ("lines", "created", "updated", "unchanged", "failed", "failures")
-        assert {k: dry[k] for k in told} == {k: done[k] for k in told}
-        did = await results(api, done)
-        assert [(r["line"], r["result"]) for r in said] == [(r["line"], r["result"]) for r in did]
-        # only websites that exist have an id in a dry run
-        assert {r["id"] for r in said} == {made["id"], None}
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_it_says_what_the_import_then_does(api):
+    # given
+    await api.add_regions("europe")
+    made = await api.add_website(url="https://old.example/", external_id="old")
+    before = await _everything(api)
+    api.sent.clear()
+    # when
+    dry = await send(api, _body(made), dry_run="true")
+    # then
+    assert await _everything(api) == before
+    assert api.sent == []
+    assert (dry["dry_run"], dry["state"]) == (True, "finished")
+    said = await results(api, dry)
+    # and when it is done
+    done = await send(api, _body(made))
+    told = ("lines", "created", "updated", "unchanged", "failed", "failures")
+    assert {k: dry[k] for k in told} == {k: done[k] for k in told}
+    did = await results(api, done)
+    assert [(r["line"], r["result"]) for r in said] == [(r["line"], r["result"]) for r in did]
+    # only websites that exist have an id in a dry run
+    assert {r["id"] for r in said} == {made["id"], None}
 
 
-def test_one_that_broke_off_begins_again(postgres_server, redis_url):
-    async def scenario(api):
-        # given
-        await api.add_regions("europe")
-        body = sites(3000) + sites(1000)
-        found = []
+async def test_one_that_broke_off_begins_again(api):
+    # given
+    await api.add_regions("europe")
+    body = sites(3000) + sites(1000)
+    found = []
 
-        async def dry(key):
-            found.append(await send(api, body, key=key, dry_run="true"))
+    async def dry(key):
+        found.append(await send(api, body, key=key, dry_run="true"))
 
-        await break_off(api, body[:200_000], key="k", query=b"dry_run=true")
-        # when, beside another one
-        await asyncio.gather(dry("k"), dry("other"))
-        # then
-        for one in found:
-            counts = (one["lines"], one["created"], one["unchanged"])
-            assert counts == (4000, 3000, 1000)
-            assert len(await results(api, one)) == 4000
-        assert await api.rows("SELECT 1 FROM websites") == []
-        again = await send(api, body, key="k", dry_run="true")
-        assert again in found
-        refused = await send(api, body, key="k", expect=422)
-        assert refused["code"] == "idempotency_key_reused"
-
-    with_api(postgres_server, redis_url, scenario)
+    await break_off(api, body[:200_000], key="k", query=b"dry_run=true")
+    # when, beside another one
+    await asyncio.gather(dry("k"), dry("other"))
+    # then
+    for one in found:
+        counts = (one["lines"], one["created"], one["unchanged"])
+        assert counts == (4000, 3000, 1000)
+        assert len(await results(api, one)) == 4000
+    assert await api.rows("SELECT 1 FROM websites") == []
+    again = await send(api, body, key="k", dry_run="true")
+    assert again in found
+    refused = await send(api, body, key="k", expect=422)
+    assert refused["code"] == "idempotency_key_reused"

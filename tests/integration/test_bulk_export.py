@@ -7,7 +7,7 @@ import json
 import pytest
 
 from monitor.resources import website_csv
-from support.api import assert_problem, with_api
+from support.api import assert_problem
 from support.bulk import ndjson, results, send, sites
 
 EVERYTHING = {
@@ -32,48 +32,42 @@ async def _given(api):
 
 
 @pytest.mark.parametrize("format_", ["ndjson", "csv"])
-def test_what_was_exported_and_is_imported_changes_nothing(postgres_server, redis_url, format_):
-    async def scenario(api):
-        # given
-        await _given(api)
-        answer = await _export(api, format=format_)
-        body = answer.content
-        if format_ == "csv":
-            rows = csv.DictReader(io.StringIO(answer.text, newline=""))
-            body = ndjson(*(website_csv.read_row(row) for row in rows))
-        await api.take_changes()
-        # when
-        done = await send(api, body)
-        # then
-        assert (done["lines"], done["unchanged"], done["failed"]) == (3, 3, 0)
-        assert await api.take_changes() == []
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_what_was_exported_and_is_imported_changes_nothing(api, format_):
+    # given
+    await _given(api)
+    answer = await _export(api, format=format_)
+    body = answer.content
+    if format_ == "csv":
+        rows = csv.DictReader(io.StringIO(answer.text, newline=""))
+        body = ndjson(*(website_csv.read_row(row) for row in rows))
+    await api.take_changes()
+    # when
+    done = await send(api, body)
+    # then
+    assert (done["lines"], done["unchanged"], done["failed"]) == (3, 3, 0)
+    assert await api.take_changes() == []
 
 
-def test_an_emptied_installation_is_made_again_from_its_export(postgres_server, redis_url):
-    async def scenario(api):
-        # given
-        await _given(api)
-        before = await _export(api)
-        await api.rows("DELETE FROM websites")
-        # when
-        refused = await send(api, before.content, dry_run="true")
-        # then those whose secrets were not exported are told
-        told = [[e["field"] for e in f["errors"]] for f in refused["failures"]]
-        assert (refused["created"], told) == (1, [["request_headers"], ["request_body"]])
-        # when they are put in
-        filled = [json.loads(line) for line in before.text.splitlines()]
-        filled[1] |= {n: EVERYTHING[n] for n in ("request_headers", "request_body")}
-        filled[2]["request_body"] = "ü"
-        done = await send(api, ndjson(*filled))
-        # then: with their ids
-        assert done["created"] == 3
-        assert (await _export(api)).content == before.content
-        exported = [json.loads(line)["id"] for line in before.text.splitlines()]
-        assert [r["id"] for r in await results(api, done)] == exported
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_an_emptied_installation_is_made_again_from_its_export(api):
+    # given
+    await _given(api)
+    before = await _export(api)
+    await api.rows("DELETE FROM websites")
+    # when
+    refused = await send(api, before.content, dry_run="true")
+    # then those whose secrets were not exported are told
+    told = [[e["field"] for e in f["errors"]] for f in refused["failures"]]
+    assert (refused["created"], told) == (1, [["request_headers"], ["request_body"]])
+    # when they are put in
+    filled = [json.loads(line) for line in before.text.splitlines()]
+    filled[1] |= {n: EVERYTHING[n] for n in ("request_headers", "request_body")}
+    filled[2]["request_body"] = "ü"
+    done = await send(api, ndjson(*filled))
+    # then: with their ids
+    assert done["created"] == 3
+    assert (await _export(api)).content == before.content
+    exported = [json.loads(line)["id"] for line in before.text.splitlines()]
+    assert [r["id"] for r in await results(api, done)] == exported
 
 
 @pytest.mark.parametrize(
@@ -87,52 +81,43 @@ def test_an_emptied_installation_is_made_again_from_its_export(postgres_server, 
         ({"paused": "true", "region": "asia"}, []),
     ],
 )
-def test_filters_leave_out_what_does_not_match(postgres_server, redis_url, query, names):
-    async def scenario(api):
-        # given
-        await api.add_regions("europe", "asia")
-        await api.add_website(name="one")
-        await api.add_website(name="two", paused=True, regions=["europe"])
-        await api.add_website(name="three", regions=["asia"])
-        # when
-        lines = (await _export(api, **query)).text.splitlines()
-        rows = list(csv.DictReader(io.StringIO((await _export(api, format="csv", **query)).text)))
-        # then
-        assert [json.loads(line)["name"] for line in lines] == names
-        assert [row["name"] for row in rows] == names
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_filters_leave_out_what_does_not_match(api, query, names):
+    # given
+    await api.add_regions("europe", "asia")
+    await api.add_website(name="one")
+    await api.add_website(name="two", paused=True, regions=["europe"])
+    await api.add_website(name="three", regions=["asia"])
+    # when
+    lines = (await _export(api, **query)).text.splitlines()
+    rows = list(csv.DictReader(io.StringIO((await _export(api, format="csv", **query)).text)))
+    # then
+    assert [json.loads(line)["name"] for line in lines] == names
+    assert [row["name"] for row in rows] == names
 
 
-def test_all_pages_come(postgres_server, redis_url):
-    async def scenario(api):
-        # given more than a page
-        await api.add_regions("europe")
-        await send(api, sites(1203))
-        # when
-        answer = await _export(api)
-        # then
-        found = [json.loads(line)["external_id"] for line in answer.text.splitlines()]
-        assert sorted(found, key=int) == [str(n) for n in range(1203)]
-        assert answer.headers["content-type"].startswith("application/x-ndjson")
-        assert 'filename="websites.ndjson"' in answer.headers["content-disposition"]
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_all_pages_come(api):
+    # given more than a page
+    await api.add_regions("europe")
+    await send(api, sites(1203))
+    # when
+    answer = await _export(api)
+    # then
+    found = [json.loads(line)["external_id"] for line in answer.text.splitlines()]
+    assert sorted(found, key=int) == [str(n) for n in range(1203)]
+    assert answer.headers["content-type"].startswith("application/x-ndjson")
+    assert 'filename="websites.ndjson"' in answer.headers["content-disposition"]
 
 
-def test_no_cell_is_a_formula(postgres_server, redis_url):
-    async def scenario(api):
-        # given
-        await _given(api)
-        # when
-        answer = await _export(api, format="csv")
-        # then
-        assert answer.headers["content-type"].startswith("text/csv")
-        cells = [c for row in csv.reader(io.StringIO(answer.text, newline="")) for c in row]
-        assert not [c for c in cells if c.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
-        assert """\'=1+1; "name", all""" in cells
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_no_cell_is_a_formula(api):
+    # given
+    await _given(api)
+    # when
+    answer = await _export(api, format="csv")
+    # then
+    assert answer.headers["content-type"].startswith("text/csv")
+    cells = [c for row in csv.reader(io.StringIO(answer.text, newline="")) for c in row]
+    assert not [c for c in cells if c.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
+    assert """\'=1+1; "name", all""" in cells
 
 
 @pytest.mark.parametrize(
@@ -144,9 +129,6 @@ def test_no_cell_is_a_formula(postgres_server, redis_url):
         ({"q": "a\x00b"}, 400),
     ],
 )
-def test_what_cannot_be_exported_is_a_problem(postgres_server, redis_url, query, status):
-    async def scenario(api):
-        answer = await api.request("GET", "/websites/export", params=query, expect=status)
-        assert_problem(answer)
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_what_cannot_be_exported_is_a_problem(api, query, status):
+    answer = await api.request("GET", "/websites/export", params=query, expect=status)
+    assert_problem(answer)

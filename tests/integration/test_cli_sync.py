@@ -8,7 +8,6 @@ from pathlib import Path
 
 from monitor.domain.ring import POSITIONS, Ring
 from monitor.runtime.settings import TABLE
-from support.world import run
 
 
 def _monitor_sync(directory, **settings):
@@ -19,24 +18,17 @@ def _monitor_sync(directory, **settings):
     )
 
 
-def test_sync_writes_every_website_to_redis(database_url, redis_url, tmp_path):
+async def test_sync_writes_every_website_to_redis(world, database_url, redis_url, tmp_path):
     # given
-    async def three_websites(world):
-        await world.add_region("europe")
-        for _ in range(3):
-            await world.add_website()
-
-    run(three_websites, database_url, redis_url)
+    await world.add_region("europe")
+    for _ in range(3):
+        await world.add_website()
     # when
     done = _monitor_sync(tmp_path, DATABASE_URL=database_url, REDIS_URL=redis_url)
     # then
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Synced 3 websites to Redis in ")
-
-    async def counted(world):
-        return await world.projection.counts(Ring("europe", 180), [(0, POSITIONS)])
-
-    assert run(counted, database_url, redis_url) == [3]
+    assert await world.projection.counts(Ring("europe", 180), [(0, POSITIONS)]) == [3]
 
 
 def test_without_a_server_sync_ends_with_one_sentence(database_url, tmp_path):

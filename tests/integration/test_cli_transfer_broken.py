@@ -1,6 +1,5 @@
 """`monitor import` where the connection breaks, or the person stops it: nothing is done twice."""
 
-import asyncio
 import io
 import re
 import shlex
@@ -59,13 +58,13 @@ def test_a_broken_connection_is_resumed(api):
         ([20_000] * 9, [5, 10, 20, 40]),
     ],
 )
-def test_retries_without_progress_back_off_and_give_up(api, cuts, pauses):
+async def test_retries_without_progress_back_off_and_give_up(api, cuts, pauses):
     waited, told = [], []
 
     async def pause(seconds):
         waited.append(seconds)
 
-    async def run(url):
+    async def upload_to(url):
         upload = Upload(
             io.BytesIO(_nameless(LINES)), "the-key", dry_run=False,
             on_progress=lambda _: None,
@@ -79,9 +78,9 @@ def test_retries_without_progress_back_off_and_give_up(api, cuts, pauses):
         # then
         if len(cuts) > len(pauses):
             with pytest.raises(Interrupted, match="The connection broke"):
-                asyncio.run(run(url))
+                await upload_to(url)
         else:
-            assert asyncio.run(run(url))["created"] == LINES
+            assert (await upload_to(url))["created"] == LINES
             assert _count(api) == LINES
     assert waited == pauses == [wait_s for _, wait_s in told]
 

@@ -1,5 +1,6 @@
 """What no actor can make sense of, on each queue: put aside and logged, and the work goes on."""
 
+import asyncio
 import json
 import os
 import sys
@@ -17,7 +18,6 @@ from monitor.queue.broker import Broker
 from monitor.runtime.settings import TABLE
 from support.stack import wait_until
 from support.targets import targets_in_thread
-from support.world import run
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
 _WORKER = ("dramatiq", "monitor.actors", "--skip-logging", "--processes", "1", "--threads", "2")
@@ -86,17 +86,12 @@ def _dead(client):
     return {queue: client.zcard(f"dramatiq:{queue}.XQ") for queue in _QUEUES}
 
 
-def test_each_queue_puts_the_senseless_aside_and_works_on(workers, sender, database_url, redis_url):
+async def test_each_queue_puts_the_senseless_aside_and_works_on(workers, sender, world, redis_url):
     with targets_in_thread() as target, redis_client.Redis.from_url(redis_url) as client:
-
-        async def given(world):
-            world.now_s = time.time()
-            await world.add_region("europe")
-            website = await world.add_website(target.url)
-            await world.sync()
-            return website
-
-        website = run(given, database_url, redis_url)
+        world.now_s = time.time()
+        await world.add_region("europe")
+        website = await world.add_website(target.url)
+        await world.sync()
         # when
         expected = dict.fromkeys(_QUEUES, 1)
         for queue in _QUEUES:
@@ -118,7 +113,9 @@ def test_each_queue_puts_the_senseless_aside_and_works_on(workers, sender, datab
         _send(sender, "incidents", "record_flips", {"payload": {"flips": [flip]}})
         _send(sender, "checks.europe", "check_websites", {"payload": check})
         wait_until(lambda: target.accepted, within_s=20)
-        wait_until(lambda: run(lambda world: world.incidents(website), database_url, redis_url), 20)
+        async with asyncio.timeout(20):
+            while not await world.incidents(website):  # noqa: ASYNC110 - another process opens it
+                await asyncio.sleep(0.1)
         assert _dead(client) == expected
         # and no consumer had to begin anew
         assert not [e for e in _events(*workers) if e.get("level") == "critical"]

@@ -12,17 +12,10 @@ from monitor.channels.contract import Delivery
 from monitor.channels.registry import Channels
 from monitor.domain.errors import DeliveryError, Unavailable
 from monitor.domain.incident import Event
-from monitor.domain.outcome import Reason
-from monitor.domain.verdict import Flip, Verdict
 from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import AT_ONCE, Outbox
 from monitor.storage.postgres import notifications
-from support.world import START_S, run
-
-
-@pytest.fixture
-def play(database_url, redis_url):
-    return lambda scenario: run(scenario, database_url, redis_url)
+from support.factories import START_S, flip_down, flip_up
 
 
 class ScriptedChannel:
@@ -47,14 +40,6 @@ class ScriptedChannel:
         return Delivery(f"m{len(self.sent)}", "250 OK")
 
 
-def _down(website, at_s=START_S):
-    return Flip(website, "europe", Verdict.DOWN, at_s, at_s + 15, Reason.HTTP_STATUS, 503, "503")
-
-
-def _up(website, at_s=START_S + 60):
-    return Flip(website, "europe", Verdict.UP, at_s, at_s)
-
-
 async def _given(world, *flips_of, emails=("a@example.com",)):
     await world.add_region("europe")
     website = await world.add_website("http://example.com/shop", emails=emails)
@@ -77,183 +62,158 @@ async def _state(world, row_id):
     return state, attempts, error
 
 
-def test_a_notification_is_sent_once_however_often_it_is_asked_for(play):
-    async def scenario(world):
-        channel, deliverer = await _given(world, _down)
-        (row_id,) = await _ids(world)
-        # when many ask at once
-        await asyncio.gather(*(deliverer.deliver(row_id) for _ in range(8)))
-        await deliverer.deliver(row_id)
-        # then
-        ((event, config),) = channel.sent
-        assert config == "a@example.com"
-        assert event.notification_id == row_id
-        assert await _state(world, row_id) == ("sent", 1, None)
-
-    play(scenario)
+async def test_a_notification_is_sent_once_however_often_it_is_asked_for(world):
+    channel, deliverer = await _given(world, flip_down)
+    (row_id,) = await _ids(world)
+    # when many ask at once
+    await asyncio.gather(*(deliverer.deliver(row_id) for _ in range(8)))
+    await deliverer.deliver(row_id)
+    # then
+    ((event, config),) = channel.sent
+    assert config == "a@example.com"
+    assert event.notification_id == row_id
+    assert await _state(world, row_id) == ("sent", 1, None)
 
 
-def test_a_passing_error_is_tried_again_later(play):
-    async def scenario(world):
-        channel, deliverer = await _given(world, _down)
-        channel.errors = [DeliveryError("451 try later", permanent=False)]
-        (row_id,) = await _ids(world)
-        # when
-        (again,) = await deliverer.deliver(row_id)
-        # then it is not due before its time, and is then sent
-        assert again.payload.notification_id == row_id
-        assert again.not_before_ms == (START_S + 6) * 1000
-        assert await _state(world, row_id) == ("queued", 1, "451 try later")
-        assert await deliverer.deliver(row_id) == []
-        assert channel.sent == []
-        await world.execute("UPDATE notifications SET next_attempt_at = now()")
-        await deliverer.deliver(row_id)
-        assert await _state(world, row_id) == ("sent", 2, None)
-
-    play(scenario)
+async def test_a_passing_error_is_tried_again_later(world):
+    channel, deliverer = await _given(world, flip_down)
+    channel.errors = [DeliveryError("451 try later", permanent=False)]
+    (row_id,) = await _ids(world)
+    # when
+    (again,) = await deliverer.deliver(row_id)
+    # then it is not due before its time, and is then sent
+    assert again.payload.notification_id == row_id
+    assert again.not_before_ms == (START_S + 6) * 1000
+    assert await _state(world, row_id) == ("queued", 1, "451 try later")
+    assert await deliverer.deliver(row_id) == []
+    assert channel.sent == []
+    await world.execute("UPDATE notifications SET next_attempt_at = now()")
+    await deliverer.deliver(row_id)
+    assert await _state(world, row_id) == ("sent", 2, None)
 
 
-def test_a_permanent_error_is_recorded_and_ends_it(play):
-    async def scenario(world):
-        channel, deliverer = await _given(world, _down)
-        channel.errors = [DeliveryError("550 no such user", permanent=True)]
-        (row_id,) = await _ids(world)
-        assert await deliverer.deliver(row_id) == []
-        assert await _state(world, row_id) == ("failed", 1, "550 no such user")
-        await deliverer.deliver(row_id)
-        assert channel.sent == []
-
-    play(scenario)
+async def test_a_permanent_error_is_recorded_and_ends_it(world):
+    channel, deliverer = await _given(world, flip_down)
+    channel.errors = [DeliveryError("550 no such user", permanent=True)]
+    (row_id,) = await _ids(world)
+    assert await deliverer.deliver(row_id) == []
+    assert await _state(world, row_id) == ("failed", 1, "550 no such user")
+    await deliverer.deliver(row_id)
+    assert channel.sent == []
 
 
-def test_the_end_is_not_told_before_the_beginning(play):
-    async def scenario(world):
-        channel, deliverer = await _given(world, _down, _up)
-        (opened,), (resolved,) = await _ids(world), await _ids(world, "resolved")
-        # when the end is asked for first
-        await deliverer.deliver(resolved)
-        assert channel.sent == []
-        await deliverer.deliver(opened)
-        await deliverer.deliver(resolved)
-        # then
-        (first, _), (second, _) = channel.sent
-        assert first.opened_notification_id == first.notification_id
-        assert second.opened_notification_id == first.notification_id
-        assert (first.opened_message_id, second.opened_message_id) == (None, "m1")
-
-    play(scenario)
+async def test_the_end_is_not_told_before_the_beginning(world):
+    channel, deliverer = await _given(world, flip_down, flip_up)
+    (opened,), (resolved,) = await _ids(world), await _ids(world, "resolved")
+    # when the end is asked for first
+    await deliverer.deliver(resolved)
+    assert channel.sent == []
+    await deliverer.deliver(opened)
+    await deliverer.deliver(resolved)
+    # then
+    (first, _), (second, _) = channel.sent
+    assert first.opened_notification_id == first.notification_id
+    assert second.opened_notification_id == first.notification_id
+    assert (first.opened_message_id, second.opened_message_id) == (None, "m1")
 
 
-def test_a_nudge_empties_the_outbox_in_order(play):
-    async def scenario(world):
-        emails = [f"{n}@example.com" for n in range(40)]
-        channel, deliverer = await _given(world, _down, _up, emails=emails)
-        outbox = Outbox(deliverer, world.send)
-        # when it is nudged, and again for what follows
-        async with asyncio.timeout(20):
-            while len(channel.sent) < 80:
-                outbox.nudge()
-                await asyncio.sleep(0.05)  # deliveries end in tasks of the outbox's own
+async def test_a_nudge_empties_the_outbox_in_order(world):
+    emails = [f"{n}@example.com" for n in range(40)]
+    channel, deliverer = await _given(world, flip_down, flip_up, emails=emails)
+    outbox = Outbox(deliverer, world.send)
+    # when it is nudged, and again for what follows
+    async with asyncio.timeout(20):
+        while len(channel.sent) < 80:
+            outbox.nudge()
+            await asyncio.sleep(0.05)  # deliveries end in tasks of the outbox's own
+    await outbox.close()
+    # then everyone heard of the beginning and then of the end, once
+    for address in emails:
+        heard = [event.type for event, config in channel.sent if config == address]
+        assert heard == [Event.OPENED, Event.RESOLVED]
+    assert channel.most <= AT_ONCE
+
+
+async def test_a_mail_server_that_hangs_holds_up_nobody_who_nudges(world):
+    emails = [f"{n}@example.com" for n in range(40)]
+    channel, deliverer = await _given(world, flip_down, emails=emails)
+    channel.gate.clear()
+    outbox = Outbox(deliverer, world.send)
+    # when
+    outbox.nudge()
+    async with asyncio.timeout(10):
+        while channel.under_way < AT_ONCE:  # noqa: ASYNC110 - tasks of the outbox's own
+            await asyncio.sleep(0.02)
+    for _ in range(1000):
+        outbox.nudge()
+    # then no more than its share is under way, and closing does not wait for it
+    assert channel.most == AT_ONCE
+    async with asyncio.timeout(5):
         await outbox.close()
-        # then everyone heard of the beginning and then of the end, once
-        for address in emails:
-            heard = [event.type for event, config in channel.sent if config == address]
-            assert heard == [Event.OPENED, Event.RESOLVED]
-        assert channel.most <= AT_ONCE
-
-    play(scenario)
+    states = await world.rows("SELECT DISTINCT state FROM notifications")
+    assert states == [("queued",)]
 
 
-def test_a_mail_server_that_hangs_holds_up_nobody_who_nudges(play):
-    async def scenario(world):
-        emails = [f"{n}@example.com" for n in range(40)]
-        channel, deliverer = await _given(world, _down, emails=emails)
-        channel.gate.clear()
-        outbox = Outbox(deliverer, world.send)
-        # when
+async def test_an_unforeseen_failure_does_not_end_the_outbox(world):
+    channel, deliverer = await _given(world, flip_down)
+    # given a table that is not there when the outbox is nudged
+    await world.execute("ALTER TABLE notifications RENAME TO elsewhere")
+    outbox = Outbox(deliverer, world.send)
+    with capture_logs() as logs:
         outbox.nudge()
         async with asyncio.timeout(10):
-            while channel.under_way < AT_ONCE:  # noqa: ASYNC110 - tasks of the outbox's own
+            while not any(line["event"] == "outbox.failed" for line in logs):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
-        for _ in range(1000):
-            outbox.nudge()
-        # then no more than its share is under way, and closing does not wait for it
-        assert channel.most == AT_ONCE
-        async with asyncio.timeout(5):
-            await outbox.close()
-        states = await world.rows("SELECT DISTINCT state FROM notifications")
-        assert states == [("queued",)]
-
-    play(scenario)
-
-
-def test_an_unforeseen_failure_does_not_end_the_outbox(play):
-    async def scenario(world):
-        channel, deliverer = await _given(world, _down)
-        # given a table that is not there when the outbox is nudged
-        await world.execute("ALTER TABLE notifications RENAME TO elsewhere")
-        outbox = Outbox(deliverer, world.send)
-        with capture_logs() as logs:
-            outbox.nudge()
-            async with asyncio.timeout(10):
-                while not any(line["event"] == "outbox.failed" for line in logs):  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
-        # when it is back, and the outbox nudged again
-        await world.execute("ALTER TABLE elsewhere RENAME TO notifications")
-        outbox.nudge()
-        # then
-        async with asyncio.timeout(10):
-            while not channel.sent:  # noqa: ASYNC110 - tasks of the outbox's own
-                await asyncio.sleep(0.02)
-        await outbox.close()
-
-    play(scenario)
+    # when it is back, and the outbox nudged again
+    await world.execute("ALTER TABLE elsewhere RENAME TO notifications")
+    outbox.nudge()
+    # then
+    async with asyncio.timeout(10):
+        while not channel.sent:  # noqa: ASYNC110 - tasks of the outbox's own
+            await asyncio.sleep(0.02)
+    await outbox.close()
 
 
 @pytest.mark.parametrize("tries", [2, 99])
-def test_a_mail_that_was_sent_is_recorded_as_soon_as_postgres_is_back(play, monkeypatch, tries):
-    async def scenario(world):
-        channel, _ = await _given(world, _down)
-        channels, again_s = Channels({email.KIND: channel}), (0.01,) * 4
-        deliverer = Deliverer(world.pool, channels, world.now, record_again_s=again_s)
-        (row_id,) = await _ids(world)
-        # given a Postgres that is away for the first tries
-        left, record = [None] * tries, notifications.mark_sent
+async def test_a_mail_that_was_sent_is_recorded_as_soon_as_postgres_is_back(
+    world, monkeypatch, tries
+):
+    channel, _ = await _given(world, flip_down)
+    channels, again_s = Channels({email.KIND: channel}), (0.01,) * 4
+    deliverer = Deliverer(world.pool, channels, world.now, record_again_s=again_s)
+    (row_id,) = await _ids(world)
+    # given a Postgres that is away for the first tries
+    left, record = [None] * tries, notifications.mark_sent
 
-        async def mark_sent(*row):
-            if left:
-                left.pop()
-                raise psycopg.OperationalError("gone")
-            await record(*row)
+    async def mark_sent(*row):
+        if left:
+            left.pop()
+            raise psycopg.OperationalError("gone")
+        await record(*row)
 
-        monkeypatch.setattr(notifications, "mark_sent", mark_sent)
-        # when
-        if tries == 99:
-            with pytest.raises(Unavailable):
-                await deliverer.deliver(row_id)
-        else:
+    monkeypatch.setattr(notifications, "mark_sent", mark_sent)
+    # when
+    if tries == 99:
+        with pytest.raises(Unavailable):
             await deliverer.deliver(row_id)
-        # then it was sent once, and where it could not be recorded its row is left for the sweep
-        assert len(channel.sent) == 1
-        assert await _state(world, row_id) == ("queued" if tries == 99 else "sent", 1, None)
-
-    play(scenario)
-
-
-def test_a_row_put_off_by_a_clock_that_was_ahead_is_due(play):
-    async def scenario(world):
-        channel, deliverer = await _given(world, _down)
-        (row_id,) = await _ids(world)
-        # when it was put off for as long as ever happens, it has to wait
-        put_off = "UPDATE notifications SET next_attempt_at = now() + interval '15 min' + %s"
-        await world.execute(put_off, dt.timedelta(seconds=30))
+    else:
         await deliverer.deliver(row_id)
-        assert channel.sent == []
-        # and when for longer, the time is not to be believed
-        await world.execute(put_off, dt.timedelta(minutes=60))
-        async with world.pool.connection() as connection:
-            assert await notifications.due(connection, 10) == [row_id]
-        await deliverer.deliver(row_id)
-        assert len(channel.sent) == 1
+    # then it was sent once, and where it could not be recorded its row is left for the sweep
+    assert len(channel.sent) == 1
+    assert await _state(world, row_id) == ("queued" if tries == 99 else "sent", 1, None)
 
-    play(scenario)
+
+async def test_a_row_put_off_by_a_clock_that_was_ahead_is_due(world):
+    channel, deliverer = await _given(world, flip_down)
+    (row_id,) = await _ids(world)
+    # when it was put off for as long as ever happens, it has to wait
+    put_off = "UPDATE notifications SET next_attempt_at = now() + interval '15 min' + %s"
+    await world.execute(put_off, dt.timedelta(seconds=30))
+    await deliverer.deliver(row_id)
+    assert channel.sent == []
+    # and when for longer, the time is not to be believed
+    await world.execute(put_off, dt.timedelta(minutes=60))
+    async with world.pool.connection() as connection:
+        assert await notifications.due(connection, 10) == [row_id]
+    await deliverer.deliver(row_id)
+    assert len(channel.sent) == 1

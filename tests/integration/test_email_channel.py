@@ -30,10 +30,10 @@ def server_on(port, *, tls="none", sender="Monitor <alerts@monitor.example>", **
     return MailServer(host="127.0.0.1", port=port, tls=tls, sender=sender, **login)
 
 
-def refused(coroutine):
-    """Run what must end in a DeliveryError and return that."""
+async def refused(sending):
+    """The DeliveryError that it must end in."""
     with pytest.raises(DeliveryError) as caught:
-        asyncio.run(coroutine)
+        await sending
     return caught.value
 
 
@@ -57,16 +57,12 @@ def trusting(authority):
 # What arrives
 
 
-def test_a_mail_arrives_with_all_its_parts():
+async def test_a_mail_arrives_with_all_its_parts():
     # given
     inbox = Inbox()
-
-    async def main():
-        async with serving(inbox) as port:
-            await server_on(port).send(MAIL)
-
     # when
-    asyncio.run(main())
+    async with serving(inbox) as port:
+        await server_on(port).send(MAIL)
     # then
     [mail], [envelope] = inbox.mails, inbox.envelopes
     assert (envelope.mail_from, envelope.rcpt_tos) == (
@@ -85,31 +81,23 @@ def test_a_mail_arrives_with_all_its_parts():
     assert max(map(len, envelope.content.splitlines())) < 998
 
 
-def test_the_first_mail_of_a_thread_answers_none():
+async def test_the_first_mail_of_a_thread_answers_none():
     # given
     inbox = Inbox()
     first = Mail(**{f: getattr(MAIL, f) for f in Mail.__struct_fields__} | {"in_reply_to": None})
-
-    async def main():
-        async with serving(inbox) as port:
-            await server_on(port).send(first)
-
     # when
-    asyncio.run(main())
+    async with serving(inbox) as port:
+        await server_on(port).send(first)
     # then
     assert [(m["In-Reply-To"], m["References"]) for m in inbox.mails] == [(None, None)]
 
 
-def test_we_introduce_ourselves_by_the_domain_of_the_sender():
+async def test_we_introduce_ourselves_by_the_domain_of_the_sender():
     # given: anything else would have to ask DNS for our own name
     inbox = Inbox()
-
-    async def main():
-        async with serving(inbox) as port:
-            await server_on(port).send(MAIL)
-
     # when
-    asyncio.run(main())
+    async with serving(inbox) as port:
+        await server_on(port).send(MAIL)
     # then
     assert [s.host_name for s in inbox.sessions] == ["monitor.example"]
 
@@ -117,89 +105,66 @@ def test_we_introduce_ourselves_by_the_domain_of_the_sender():
 # Encryption and login
 
 
-def test_starttls_encrypts_before_anything_is_said(server_tls, trusting):
+async def test_starttls_encrypts_before_anything_is_said(server_tls, trusting):
     # given
     inbox = Inbox()
-
-    async def main():
-        async with serving(inbox, starttls=server_tls, require_starttls=True) as port:
-            await server_on(port, tls="starttls", tls_context=trusting).send(MAIL)
-
     # when
-    asyncio.run(main())
+    async with serving(inbox, starttls=server_tls, require_starttls=True) as port:
+        await server_on(port, tls="starttls", tls_context=trusting).send(MAIL)
     # then
     assert len(inbox.mails) == 1
     assert all(session.ssl for session in inbox.sessions)
 
 
-def test_tls_from_the_first_byte(server_tls, trusting):
+async def test_tls_from_the_first_byte(server_tls, trusting):
     # given
     inbox = Inbox()
-
-    async def main():
-        async with serving(inbox, tls_from_start=server_tls) as port:
-            await server_on(port, tls="tls", tls_context=trusting).send(MAIL)
-
     # when
-    asyncio.run(main())
+    async with serving(inbox, tls_from_start=server_tls) as port:
+        await server_on(port, tls="tls", tls_context=trusting).send(MAIL)
     # then
     assert len(inbox.mails) == 1
 
 
-def test_without_starttls_on_offer_nothing_is_sent_plainly():
+async def test_without_starttls_on_offer_nothing_is_sent_plainly():
     # given
     inbox = Inbox()
 
-    async def main():
-        async with serving(inbox) as port:
-            await server_on(port, tls="starttls").send(MAIL)
-
     # when
-    error = refused(main())
+    async with serving(inbox) as port:
+        error = await refused(server_on(port, tls="starttls").send(MAIL))
     # then
     assert not error.permanent
     assert "STARTTLS" in str(error)
     assert inbox.senders_named == 0
 
 
-def test_without_encryption_asked_for_none_is_tried(server_tls):
+async def test_without_encryption_asked_for_none_is_tried(server_tls):
     # given: a server that offers it, with a certificate nobody trusts
     inbox = Inbox()
-
-    async def main():
-        async with serving(inbox, starttls=server_tls) as port:
-            await server_on(port, tls="none").send(MAIL)
-
     # when
-    asyncio.run(main())
+    async with serving(inbox, starttls=server_tls) as port:
+        await server_on(port, tls="none").send(MAIL)
     # then
     assert [session.ssl for session in inbox.sessions] == [None]
 
 
-def test_a_server_that_takes_starttls_back_gets_nothing():
-    async def main():
-        script = {"ehlo": "250-mail.test\r\n250 STARTTLS", "starttls": "454 not now"}
-        async with scripted(**script) as (port, commands):
-            try:
-                await server_on(port, tls="starttls", user="u", password="p").send(MAIL)
-            finally:
-                assert not {"auth", "mail"} & set(commands)
-
-    assert not refused(main()).permanent
+async def test_a_server_that_takes_starttls_back_gets_nothing():
+    script = {"ehlo": "250-mail.test\r\n250 STARTTLS", "starttls": "454 not now"}
+    async with scripted(**script) as (port, commands):
+        error = await refused(server_on(port, tls="starttls", user="u", password="p").send(MAIL))
+    assert not {"auth", "mail"} & set(commands)
+    assert not error.permanent
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
-def test_a_certificate_that_is_not_trusted_gets_nothing(tls, server_tls):
+async def test_a_certificate_that_is_not_trusted_gets_nothing(tls, server_tls):
     # given
     inbox = Inbox()
     offered = {"starttls": server_tls} if tls == "starttls" else {"tls_from_start": server_tls}
-
-    async def main():
-        async with serving(inbox, **offered) as port:
-            await server_on(port, tls=tls).send(MAIL)
-
     # when
-    error = refused(main())
+    async with serving(inbox, **offered) as port:
+        error = await refused(server_on(port, tls=tls).send(MAIL))
     # then
     assert not error.permanent
     assert "certificate" in str(error).lower()
@@ -214,27 +179,24 @@ def _knows(user, password):
     return authenticate
 
 
-def _login(inbox, server_tls, trusting, password):
-    async def main():
-        options = {"authenticator": _knows(b"alerts", b"correct"), "auth_required": True}
-        async with serving(inbox, starttls=server_tls, **options) as port:
-            how = {"user": "alerts", "password": password, "tls_context": trusting}
-            await server_on(port, tls="starttls", **how).send(MAIL)
-
-    return main()
+async def _login(inbox, server_tls, trusting, password):
+    options = {"authenticator": _knows(b"alerts", b"correct"), "auth_required": True}
+    async with serving(inbox, starttls=server_tls, **options) as port:
+        how = {"user": "alerts", "password": password, "tls_context": trusting}
+        await server_on(port, tls="starttls", **how).send(MAIL)
 
 
-def test_a_login_lets_the_mail_through(server_tls, trusting):
+async def test_a_login_lets_the_mail_through(server_tls, trusting):
     inbox = Inbox()
-    asyncio.run(_login(inbox, server_tls, trusting, "correct"))
+    await _login(inbox, server_tls, trusting, "correct")
     assert len(inbox.mails) == 1
 
 
-def test_a_wrong_password_is_the_operators_to_put_right(server_tls, trusting):
+async def test_a_wrong_password_is_the_operators_to_put_right(server_tls, trusting):
     # given
     inbox = Inbox()
     # when
-    error = refused(_login(inbox, server_tls, trusting, "wrong-password"))
+    error = await refused(_login(inbox, server_tls, trusting, "wrong-password"))
     # then
     assert not error.permanent
     assert "SMTP_USER" in str(error)
@@ -259,60 +221,48 @@ def test_a_wrong_password_is_the_operators_to_put_right(server_tls, trusting):
         ("data", "452 4.3.1 disk full", False),
     ],
 )
-def test_replies_say_whether_trying_again_may_help(command, reply, permanent):
+async def test_replies_say_whether_trying_again_may_help(command, reply, permanent):
     # given
     inbox = Inbox(**{command: reply})
-
-    async def main():
-        async with serving(inbox) as port:
-            await server_on(port).send(MAIL)
-
     # when
-    error = refused(main())
+    async with serving(inbox) as port:
+        error = await refused(server_on(port).send(MAIL))
     # then
     assert error.permanent is permanent
     assert reply in str(error)
 
 
 @pytest.mark.parametrize("greeting", ["554 no service for you", "421 too busy"])
-def test_a_server_that_turns_us_away_says_nothing_about_the_mail(greeting):
-    async def main():
-        async with scripted(greeting=greeting) as (port, _):
-            await server_on(port).send(MAIL)
-
-    error = refused(main())
+async def test_a_server_that_turns_us_away_says_nothing_about_the_mail(greeting):
+    async with scripted(greeting=greeting) as (port, _):
+        error = await refused(server_on(port).send(MAIL))
     assert not error.permanent
     assert greeting in str(error)
 
 
-def test_a_server_that_is_not_there_may_come_back():
-    error = refused(server_on(free_port()).send(MAIL))
+async def test_a_server_that_is_not_there_may_come_back():
+    error = await refused(server_on(free_port()).send(MAIL))
     assert not error.permanent
 
 
 @pytest.mark.parametrize("silent_at", ["ehlo", "mail", "rcpt", "data"])
-def test_a_silent_server_is_given_up_in_time(silent_at):
-    async def main():
-        async with scripted(**{silent_at: None}) as (port, _):
-            await server_on(port, timeout_s=0.3).send(MAIL)
-
-    # when
+async def test_a_silent_server_is_given_up_in_time(silent_at):
     began = time.monotonic()
-    error = refused(main())
+    # when
+    async with scripted(**{silent_at: None}) as (port, _):
+        error = await refused(server_on(port, timeout_s=0.3).send(MAIL))
     # then
     assert not error.permanent
     assert "within 0.3 s" in str(error)
     assert time.monotonic() - began < 5
 
 
-def test_a_slow_server_has_one_timeout_for_all_it_does():
+async def test_a_slow_server_has_one_timeout_for_all_it_does():
     # given: a server that is slow at each command but never slower than the timeout
-    async def main():
-        inbox = SlowInbox()
-        async with serving(inbox) as port:
-            await server_on(port, timeout_s=0.5).send(MAIL)
-
-    assert "within 0.5 s" in str(refused(main()))
+    async with serving(SlowInbox()) as port:
+        error = await refused(server_on(port, timeout_s=0.5).send(MAIL))
+    # then
+    assert "within 0.5 s" in str(error)
 
 
 class SlowInbox(Inbox):
@@ -325,25 +275,19 @@ class SlowInbox(Inbox):
         return await super().handle_RCPT(*args)
 
 
-def test_a_connection_cut_before_the_servers_word_is_tried_again():
-    async def main():
-        async with scripted(after_data="cut") as (port, _):
-            await server_on(port).send(MAIL)
-
-    assert not refused(main()).permanent
+async def test_a_connection_cut_before_the_servers_word_is_tried_again():
+    async with scripted(after_data="cut") as (port, _):
+        error = await refused(server_on(port).send(MAIL))
+    assert not error.permanent
 
 
 @pytest.mark.parametrize("goodbye", ["421 leaving", "500 what?", None])
-def test_a_bad_goodbye_does_not_undo_a_delivery(goodbye):
+async def test_a_bad_goodbye_does_not_undo_a_delivery(goodbye):
     # given: a mail that the server took, which must not be sent a second time
-    async def main():
-        async with scripted(quit=goodbye) as (port, commands):
-            await server_on(port).send(MAIL)
-            return commands
-
-    # when
     began = time.monotonic()
-    commands = asyncio.run(main())
+    # when
+    async with scripted(quit=goodbye) as (port, commands):
+        await server_on(port).send(MAIL)
     # then
     assert commands[-2:] == ["data", "quit"]
     assert time.monotonic() - began < 10
@@ -356,26 +300,23 @@ def test_a_bad_goodbye_does_not_undo_a_delivery(goodbye):
     "recipient",
     ["", "nobody", "a b@example.org", "a@example.org\r\nBcc: b@example.org", "a@x.org,b@x.org"],
 )
-def test_a_bad_address_is_refused_for_good_before_any_connection(recipient):
+async def test_a_bad_address_is_refused_for_good_before_any_connection(recipient):
     # given
     mail = Mail(**{f: getattr(MAIL, f) for f in Mail.__struct_fields__} | {"recipient": recipient})
-
-    async def main():
-        async with scripted() as (port, commands):
-            try:
-                await server_on(port).send(mail)
-            finally:
-                assert commands == []
-
+    # when
+    async with scripted() as (port, commands):
+        error = await refused(server_on(port).send(mail))
     # then
-    assert refused(main()).permanent
+    assert error.permanent
+    assert commands == []
 
 
 @pytest.mark.parametrize("field", ["subject", "message_id", "in_reply_to"])
-def test_no_header_can_bring_another_one(field):
+async def test_no_header_can_bring_another_one(field):
     changed = {field: f"{getattr(MAIL, field)}\r\nBcc: victim@example.org"}
     mail = Mail(**{f: getattr(MAIL, f) for f in Mail.__struct_fields__} | changed)
-    assert refused(server_on(free_port()).send(mail)).permanent
+    error = await refused(server_on(free_port()).send(mail))
+    assert error.permanent
 
 
 @pytest.mark.parametrize("sender", ["", "nobody", "a b@c", "@b"])

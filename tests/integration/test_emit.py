@@ -12,7 +12,6 @@ import redis as redis_client
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import (
     CheckBatch,
-    CheckWebsites,
     check_batch,
     check_websites,
     decode,
@@ -25,7 +24,7 @@ from monitor.services.scheduling.missed_slots import slots_of
 from monitor.storage.redis import keys
 from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.regions import Regions
-from support.world import run
+from support.factories import batch_message, numbered_urls, recheck_message
 
 MINUTE_S = 1_790_000_040
 
@@ -35,44 +34,32 @@ def _queued(redis_url, queue):
         return client.hlen(f"dramatiq:{queue}.msgs")
 
 
-def _emit(database_url, redis_url, *minutes, websites=1200, every=180, batch_size=500):
-    async def scenario(world):
-        await world.add_region("europe")
-        async with world.pool.connection() as c:
-            await c.execute(
-                """
-                INSERT INTO websites (id, url, name, all_regions, check_frequency,
-                options, alert_emails)
-                SELECT gen_random_uuid(), 'http://e.com/' || n, 'n', true, %s,
-                       '{"kind": "http"}', '{}'
-                  FROM generate_series(1, %s) n
-                """,
-                [every, websites],
-            )
-        await world.sync()
-        found = {}
-        for minute in minutes:
-            for _, batches in await batches_of_minute(world.projection, minute, batch_size):
-                for batch in batches:
-                    p = decode(batch.kwargs()["payload"], CheckBatch)
-                    ring = Ring(p.region, p.interval_s)
-                    for entry in await world.projection.read_arc(ring, p.lo, p.hi):
-                        found.setdefault(entry.website_id, []).append(p.slot_ms)
-        return found
-
-    return run(scenario, database_url, redis_url)
+async def _emit(world, *minutes, websites=1200, every=180, batch_size=500):
+    """When each website is checked: its slots by its id."""
+    await world.add_region("europe")
+    await world.insert_websites(numbered_urls(websites), check_frequency=every)
+    await world.sync()
+    slots = {}
+    for minute in minutes:
+        for _, batches in await batches_of_minute(world.projection, minute, batch_size):
+            for batch in batches:
+                p = decode(batch.kwargs()["payload"], CheckBatch)
+                ring = Ring(p.region, p.interval_s)
+                for entry in await world.projection.read_arc(ring, p.lo, p.hi):
+                    slots.setdefault(entry.website_id, []).append(p.slot_ms)
+    return slots
 
 
-def test_three_minutes_check_every_website_once(database_url, redis_url):
+async def test_three_minutes_check_every_website_once(world):
     # when the minutes of one interval are emitted
-    found = _emit(database_url, redis_url, MINUTE_S, MINUTE_S + 60, MINUTE_S + 120)
+    found = await _emit(world, MINUTE_S, MINUTE_S + 60, MINUTE_S + 120)
     # then
     assert len(found) == 1200
     assert {len(slots) for slots in found.values()} == {1}
 
 
-def test_the_load_is_spread_over_the_interval(database_url, redis_url):
-    found = _emit(database_url, redis_url, *(MINUTE_S + 60 * n for n in range(3)), batch_size=50)
+async def test_the_load_is_spread_over_the_interval(world):
+    found = await _emit(world, *(MINUTE_S + 60 * n for n in range(3)), batch_size=50)
     slots = sorted(slot for slots in found.values() for slot in slots)
     # then each tenth of the interval holds about a tenth of the checks
     tenths = [0] * 10
@@ -81,16 +68,14 @@ def test_the_load_is_spread_over_the_interval(database_url, redis_url):
     assert all(60 <= n <= 180 for n in tenths)
 
 
-def test_thirty_second_websites_come_twice_a_minute(database_url, redis_url):
-    found = _emit(database_url, redis_url, MINUTE_S, websites=100, every=30)
+async def test_thirty_second_websites_come_twice_a_minute(world):
+    found = await _emit(world, MINUTE_S, websites=100, every=30)
     assert {len(slots) for slots in found.values()} == {2}
     assert all(b - a == 30_000 for a, b in found.values())
 
 
 def _batch(n):
-    return check_batch(
-        CheckBatch(region="europe", interval_s=180, lo=n, hi=n + 1, slot_ms=MINUTE_S * 1000)
-    )
+    return check_batch(batch_message(lo=n, hi=n + 1, slot_ms=MINUTE_S * 1000))
 
 
 def test_of_many_schedulers_one_queues_a_minute(broker, redis_url):
@@ -123,21 +108,16 @@ def test_a_minute_that_was_queued_is_not_queued_again(broker, redis_url):
 
 
 @pytest.fixture
-def emitting(broker, database_url, redis_url):
-    """Run ``scenario(world, emitter)``: 60 websites of every three minutes in two regions."""
-
-    async def given(world, scenario):
-        for region in ("asia", "europe"):
-            await world.add_region(region)
-        for _ in range(60):
-            await world.add_website()
-        await world.sync()
-        emitter = BatchEmitter(
-            world.projection, Regions(world.redis), DispatchedMinutes(world.redis), broker, 10
-        )
-        return await scenario(world, emitter)
-
-    return lambda scenario: run(lambda world: given(world, scenario), database_url, redis_url)
+async def emitter(world, broker):
+    """Over 60 websites of every three minutes in two regions."""
+    for region in ("asia", "europe"):
+        await world.add_region(region)
+    for _ in range(60):
+        await world.add_website()
+    await world.sync()
+    return BatchEmitter(
+        world.projection, Regions(world.redis), DispatchedMinutes(world.redis), broker, 10
+    )
 
 
 async def _due(emitter, minute_s):
@@ -151,141 +131,113 @@ async def _due(emitter, minute_s):
     return counted
 
 
-def test_a_region_without_workers_gets_no_more_batches(broker, emitting, redis_url):
+async def test_a_region_without_workers_gets_no_more_batches(broker, emitter, redis_url):
     # given a region whose queue holds more than its workers can be about to do
-    async def scenario(_, emitter):
-        broker.send([_batch(n) for n in range(2001)])
-        # when two schedulers say so
-        await emitter.emit_minute(MINUTE_S)
-        await emitter.emit_minute(MINUTE_S)
-        return await emitter.regions.counters(), await _due(emitter, MINUTE_S)
-
-    counters, due = emitting(scenario)
+    broker.send([_batch(n) for n in range(2001)])
+    # when two schedulers say so
+    await emitter.emit_minute(MINUTE_S)
+    await emitter.emit_minute(MINUTE_S)
+    counters, due = await emitter.regions.counters(), await _due(emitter, MINUTE_S)
     # then it gets nothing more, which is counted once, and the other region gets its batches
     assert _queued(redis_url, "checks.europe") == 2001
     assert counters == {name: count for name, count in due.items() if name.endswith("europe")}
     assert broker.backlog("checks.asia") == due["dropped_batches:asia"]
 
 
-def test_batches_queued_before_the_overload_are_not_counted_as_missed(broker, emitting):
-    async def scenario(_, emitter):
-        await emitter.emit_minute(MINUTE_S)
-        broker.send([_batch(n) for n in range(2001)])
-        await emitter.emit_minute(MINUTE_S)
-        assert await emitter.regions.counters() == {}
-
-    emitting(scenario)
+async def test_batches_queued_before_the_overload_are_not_counted_as_missed(broker, emitter):
+    await emitter.emit_minute(MINUTE_S)
+    broker.send([_batch(n) for n in range(2001)])
+    await emitter.emit_minute(MINUTE_S)
+    assert await emitter.regions.counters() == {}
 
 
-def test_missed_minutes_are_counted_once_and_not_dispatched_later(emitting):
-    async def scenario(world, emitter):
-        # given
-        await emitter.emit_minute(MINUTE_S)
-        assert await emitter.regions.counters() == {}
-        # when the next two pass, and then two schedulers mean the one after them
-        emitted = await asyncio.gather(*(emitter.emit_minute(MINUTE_S + 180) for _ in range(2)))
-        # then
-        minutes = [await _due(emitter, MINUTE_S + n * 60) for n in (1, 2, 3)]
-        left_out = {name: minutes[0][name] + minutes[1][name] for name in minutes[0]}
-        assert left_out["not_measured:europe"] > 0
-        # cut for both minutes together they may be a batch fewer
-        counters = await emitter.regions.counters()
-        assert counters.keys() == left_out.keys()
-        for name, count in counters.items():
-            assert count == pytest.approx(left_out[name], abs=name.startswith("dropped"))
-        due = minutes[2]["dropped_batches:asia"] + minutes[2]["dropped_batches:europe"]
-        assert sum(emitted) == due
-        # and nothing more is counted later
-        await emitter.emit_minute(MINUTE_S + 240)
-        assert await emitter.regions.counters() == counters
-
-    emitting(scenario)
-
-
-def test_a_crash_while_recording_a_minute_is_made_good_by_the_next_worker(emitting):
-    async def scenario(world, emitter):
-        await emitter.emit_minute(MINUTE_S)
-
-        async def dies(*_):
-            raise Unavailable("redis", "is gone")
-
-        # given one that gave a minute out after another was missed, and did not get to note it
-        minutes = replace(emitter, minutes=DispatchedMinutes(world.redis))
-        minutes.minutes.record = dies
-        with pytest.raises(Unavailable):
-            await minutes.emit_minute(MINUTE_S + 120)
-        assert await emitter.regions.counters() == {}
-        # when its message comes to somebody else
-        assert await emitter.emit_minute(MINUTE_S + 120) == 0
-        # then
-        assert await emitter.regions.counters() == await _due(emitter, MINUTE_S + 60)
-
-    emitting(scenario)
-
-
-def test_of_two_workers_that_record_a_minute_one_counts(emitting):
-    async def scenario(world, emitter):
-        minutes = DispatchedMinutes(world.redis)
-        assert await minutes.record(None, MINUTE_S, {})
-        # when both have seen that a minute was missed
-        noted = [
-            await minutes.record(MINUTE_S, MINUTE_S + 120, {"not_measured:europe": 7})
-            for _ in range(2)
-        ]
-        # then
-        assert noted == [True, False]
-        assert await minutes.last() == MINUTE_S + 120
-        assert await emitter.regions.counters() == {"not_measured:europe": 7}
-
-    emitting(scenario)
-
-
-def test_a_minute_dispatched_late_is_not_missed(emitting):
-    async def scenario(_, emitter):
-        # when a message of a minute comes after that of the next one
-        for minute_s in (MINUTE_S, MINUTE_S + 60, MINUTE_S, MINUTE_S + 120):
-            await emitter.emit_minute(minute_s)
-        # then
-        assert await emitter.regions.counters() == {}
-
-    emitting(scenario)
-
-
-def test_a_clock_that_was_ahead_counts_no_dispatched_minute_as_missed(emitting):
-    async def scenario(_, emitter):
-        await emitter.emit_minute(MINUTE_S + 3600)
-        # when it is right again
-        await emitter.emit_minute(MINUTE_S)
-        await emitter.emit_minute(MINUTE_S + 60)
-        assert await emitter.regions.counters() == {}
-        # then what is missed is seen as ever
-        await emitter.emit_minute(MINUTE_S + 180)
-        assert await emitter.regions.counters() == await _due(emitter, MINUTE_S + 120)
-
-    emitting(scenario)
-
-
-def test_hundreds_of_single_websites_do_not_count_as_overload(broker, database_url, redis_url):
-    # given the checks that 300 websites of a small region get until a minute's batches know them
-    async def scenario(world):
-        await world.add_region("europe")
-        for _ in range(60):
-            await world.add_website(every=30)
-        await world.sync()
-        later_ms = int(time.time() * 1000) + 60_000
-        single = [
-            CheckWebsites(region="europe", website_ids=[uuid4()], slot_ms=later_ms)
-            for _ in range(3 * 300)
-        ]
-        broker.send([check_websites(message) for message in single])
-        emitter = BatchEmitter(
-            world.projection, Regions(world.redis), DispatchedMinutes(world.redis), broker, 500
-        )
-        # when
-        return await emitter.emit_minute(MINUTE_S)
-
+async def test_missed_minutes_are_counted_once_and_not_dispatched_later(world, emitter):
+    # given
+    await emitter.emit_minute(MINUTE_S)
+    assert await emitter.regions.counters() == {}
+    # when the next two pass, and then two schedulers mean the one after them
+    emitted = await asyncio.gather(*(emitter.emit_minute(MINUTE_S + 180) for _ in range(2)))
     # then
-    assert run(scenario, database_url, redis_url) > 0
+    minutes = [await _due(emitter, MINUTE_S + n * 60) for n in (1, 2, 3)]
+    left_out = {name: minutes[0][name] + minutes[1][name] for name in minutes[0]}
+    assert left_out["not_measured:europe"] > 0
+    # cut for both minutes together they may be a batch fewer
+    counters = await emitter.regions.counters()
+    assert counters.keys() == left_out.keys()
+    for name, count in counters.items():
+        assert count == pytest.approx(left_out[name], abs=name.startswith("dropped"))
+    due = minutes[2]["dropped_batches:asia"] + minutes[2]["dropped_batches:europe"]
+    assert sum(emitted) == due
+    # and nothing more is counted later
+    await emitter.emit_minute(MINUTE_S + 240)
+    assert await emitter.regions.counters() == counters
+
+
+async def test_a_crash_while_recording_a_minute_is_made_good_by_the_next_worker(world, emitter):
+    await emitter.emit_minute(MINUTE_S)
+
+    async def dies(*_):
+        raise Unavailable("redis", "is gone")
+
+    # given one that gave a minute out after another was missed, and did not get to note it
+    minutes = replace(emitter, minutes=DispatchedMinutes(world.redis))
+    minutes.minutes.record = dies
+    with pytest.raises(Unavailable):
+        await minutes.emit_minute(MINUTE_S + 120)
+    assert await emitter.regions.counters() == {}
+    # when its message comes to somebody else
+    assert await emitter.emit_minute(MINUTE_S + 120) == 0
+    # then
+    assert await emitter.regions.counters() == await _due(emitter, MINUTE_S + 60)
+
+
+async def test_of_two_workers_that_record_a_minute_one_counts(world, emitter):
+    minutes = DispatchedMinutes(world.redis)
+    assert await minutes.record(None, MINUTE_S, {})
+    # when both have seen that a minute was missed
+    noted = [
+        await minutes.record(MINUTE_S, MINUTE_S + 120, {"not_measured:europe": 7}) for _ in range(2)
+    ]
+    # then
+    assert noted == [True, False]
+    assert await minutes.last() == MINUTE_S + 120
+    assert await emitter.regions.counters() == {"not_measured:europe": 7}
+
+
+async def test_a_minute_dispatched_late_is_not_missed(emitter):
+    # when a message of a minute comes after that of the next one
+    for minute_s in (MINUTE_S, MINUTE_S + 60, MINUTE_S, MINUTE_S + 120):
+        await emitter.emit_minute(minute_s)
+    # then
+    assert await emitter.regions.counters() == {}
+
+
+async def test_a_clock_that_was_ahead_counts_no_dispatched_minute_as_missed(emitter):
+    await emitter.emit_minute(MINUTE_S + 3600)
+    # when it is right again
+    await emitter.emit_minute(MINUTE_S)
+    await emitter.emit_minute(MINUTE_S + 60)
+    assert await emitter.regions.counters() == {}
+    # then what is missed is seen as ever
+    await emitter.emit_minute(MINUTE_S + 180)
+    assert await emitter.regions.counters() == await _due(emitter, MINUTE_S + 120)
+
+
+async def test_hundreds_of_single_websites_do_not_count_as_overload(broker, world):
+    # when
+    # given the checks that 300 websites of a small region get until a minute's batches know them
+    await world.add_region("europe")
+    for _ in range(60):
+        await world.add_website(every=30)
+    await world.sync()
+    later_ms = int(time.time() * 1000) + 60_000
+    single = [recheck_message([uuid4()], slot_ms=later_ms) for _ in range(3 * 300)]
+    broker.send([check_websites(message) for message in single])
+    emitter = BatchEmitter(
+        world.projection, Regions(world.redis), DispatchedMinutes(world.redis), broker, 500
+    )
+    # then
+    assert await emitter.emit_minute(MINUTE_S) > 0
 
 
 def test_a_delayed_message_waits_in_the_delay_queue(broker, redis_url):

@@ -12,9 +12,10 @@ from structlog.testing import capture_logs
 from monitor.domain.errors import SettingsError, Unavailable
 from monitor.domain.series import Bucket
 from support.answers import SILENCE, answering
+from support.factories import BLOG, SHOP
 from support.influx import InfluxServer, need_influxd
 from support.tick_store import opened
-from support.ticks import BLOG, HOUR, SHOP, assorted, refused, up
+from support.ticks import HOUR, assorted, refused, up
 
 VERSION_1 = {"X-Influxdb-Version": "1.8.10"}
 VERSION_2 = {"X-Influxdb-Version": "v2.7.12"}
@@ -36,18 +37,14 @@ def ask(url, question, database=""):
 # A real server
 
 
-def test_prepare_sets_the_retention_of_both_databases(influx_database):
+async def test_prepare_sets_the_retention_of_both_databases(influx_database):
     # given
     url, bucket = influx_database
-
-    async def main():
-        for raw_days in (30, 7):  # the settings were changed in between
-            async with opened(url, bucket, raw_days=raw_days) as store:
-                await store.prepare()
-                await store.prepare()
-
     # when
-    asyncio.run(main())
+    for raw_days in (30, 7):  # the settings were changed in between
+        async with opened(url, bucket, raw_days=raw_days) as store:
+            await store.prepare()
+            await store.prepare()
     # then: one policy each, the default one
     policies = [ask(url, f'SHOW RETENTION POLICIES ON "{b}"') for b in (bucket, f"{bucket}_hourly")]
     found = [
@@ -60,41 +57,31 @@ def test_prepare_sets_the_retention_of_both_databases(influx_database):
     ]
 
 
-def test_a_missing_database_is_created(influx_database):
+async def test_a_missing_database_is_created(influx_database):
     # given
     url, bucket = influx_database
-
-    async def main():
-        async with opened(url, bucket) as store:
-            nothing = await store.ticks(SHOP, HOUR, HOUR + 60)
-            ask(url, f'DROP DATABASE "{bucket}"')
-            await store.write([up(HOUR)])
-            return nothing, await store.ticks(SHOP, HOUR, HOUR + 60)
-
-    # when
-    nothing, found = asyncio.run(main())
+    async with opened(url, bucket) as store:
+        nothing = await store.ticks(SHOP, HOUR, HOUR + 60)
+        ask(url, f'DROP DATABASE "{bucket}"')
+        await store.write([up(HOUR)])
+        found = await store.ticks(SHOP, HOUR, HOUR + 60)
     # then
     assert nothing == []
     assert [t.slot_s for t in found] == [HOUR]
 
 
-def test_a_field_conflict_costs_only_the_points_in_conflict(influx_database):
+async def test_a_field_conflict_costs_only_the_points_in_conflict(influx_database):
     # given: a database in which somebody made `reason` a number
     url, bucket = influx_database
-
-    async def main():
-        async with opened(url, bucket) as store:
-            await store.prepare()
-            line = f"website_ticks,region=x,website_id=x reason=1i {HOUR}"
-            body = line.encode()
-            request = f"{url}/write?db={bucket}&precision=s"
-            await asyncio.to_thread(urllib.request.urlopen, request, body, 10)
-            with capture_logs() as logs:
-                await store.write([up(HOUR), refused(HOUR + 60), up(HOUR + 120)])
-            return logs
-
-    # when
-    [log] = asyncio.run(main())
+    async with opened(url, bucket) as store:
+        await store.prepare()
+        line = f"website_ticks,region=x,website_id=x reason=1i {HOUR}"
+        body = line.encode()
+        request = f"{url}/write?db={bucket}&precision=s"
+        await asyncio.to_thread(urllib.request.urlopen, request, body, 10)
+        with capture_logs() as logs:
+            await store.write([up(HOUR), refused(HOUR + 60), up(HOUR + 120)])
+        [log] = logs
     # then: read without our code, which cannot read such a reason
     assert (log["event"], log["log_level"]) == ("ticks.dropped", "warning")
     assert (log["lines"], log["dropped"]) == (3, 1)
@@ -103,19 +90,14 @@ def test_a_field_conflict_costs_only_the_points_in_conflict(influx_database):
     assert [row["time"] for row in stored] == [HOUR, HOUR + 120]
 
 
-def test_points_beyond_retention_are_dropped_with_a_warning(influx_database):
+async def test_points_beyond_retention_are_dropped_with_a_warning(influx_database):
     # given
     url, bucket = influx_database
-
-    async def main():
-        async with opened(url, bucket) as store:
-            await store.prepare()
-            with capture_logs() as logs:
-                await store.write([up(HOUR - 31 * 86_400), up(HOUR)])
-            return logs, await store.ticks(SHOP, 0, HOUR + 1)
-
-    # when
-    logs, found = asyncio.run(main())
+    async with opened(url, bucket) as store:
+        await store.prepare()
+        with capture_logs() as logs:
+            await store.write([up(HOUR - 31 * 86_400), up(HOUR)])
+        found = await store.ticks(SHOP, 0, HOUR + 1)
     # then
     assert [(log["event"], log["dropped"]) for log in logs] == [("ticks.dropped", 1)]
     assert [t.slot_s for t in found] == [HOUR]
@@ -131,17 +113,14 @@ def small_influx(tmp_path, monkeypatch):
     server.stop()
 
 
-def test_requests_too_large_for_the_server_are_halved(small_influx):
+async def test_requests_too_large_for_the_server_are_halved(small_influx):
     # given: more than that, even compressed
     ticks = assorted(1, range(HOUR, HOUR + 2000))
-
-    async def main():
-        async with opened(small_influx) as store:
-            await store.write(ticks)
-            return await store.ticks(SHOP, HOUR, HOUR + 3600)
-
+    async with opened(small_influx) as store:
+        await store.write(ticks)
+        result = await store.ticks(SHOP, HOUR, HOUR + 3600)
     # then
-    assert len(asyncio.run(main())) == 2000
+    assert len(result) == 2000
 
 
 # What a real server here cannot be made to say
@@ -164,53 +143,48 @@ async def _write_to(answers, **how):
         (403, '{"error":"\\"u\\" user is not authorized to write to database \\"d\\""}'),
     ],
 )
-def test_a_temporary_error_is_unavailable(status, body):
+async def test_a_temporary_error_is_unavailable(status, body):
     with pytest.raises(Unavailable, match=f"influxdb: {status}"):
-        asyncio.run(_write_to({"write": [(status, body)]}))
+        await _write_to({"write": [(status, body)]})
 
 
-def test_a_refused_token_names_the_setting():
+async def test_a_refused_token_names_the_setting():
     answer = (401, '{"code":"unauthorized","message":"unauthorized access"}')
     with pytest.raises(Unavailable, match="INFLUXDB_TOKEN"):
-        asyncio.run(_write_to({"write": [answer]}))
+        await _write_to({"write": [answer]})
 
 
-def test_a_silent_server_times_out_as_unavailable():
+async def test_a_silent_server_times_out_as_unavailable():
     began = time.monotonic()
     with pytest.raises(Unavailable, match=r"no answer within 0\.2 s"):
-        asyncio.run(_write_to({"write": [SILENCE]}, timeout_s=0.2))
+        await _write_to({"write": [SILENCE]}, timeout_s=0.2)
     assert time.monotonic() - began < 2
 
 
-def test_a_response_without_json_is_unavailable():
-    async def main():
+async def test_a_response_without_json_is_unavailable():
+    with pytest.raises(Unavailable, match="influxdb: invalid response"):
         async with answering(query=[(200, "<html>hello")]) as server, opened(server.url) as store:
             await store.ticks(SHOP, HOUR, HOUR + 1)
 
-    with pytest.raises(Unavailable, match="influxdb: invalid response"):
-        asyncio.run(main())
 
-
-def test_a_permanently_rejected_body_is_dropped_with_an_error():
+async def test_a_permanently_rejected_body_is_dropped_with_an_error():
     # given: 2.x refuses a whole batch for one bad line
     body = '{"code":"invalid","message":"unable to parse \'x\': missing fields"}'
     # when
-    requests, logs = asyncio.run(_write_to({"write": [(400, body)]}))
+    requests, logs = await _write_to({"write": [(400, body)]})
     # then
     assert len(requests) == 1
     assert [(log["event"], log["log_level"]) for log in logs] == [("ticks.refused", "error")]
     assert "missing fields" in logs[0]["error"]
 
 
-def test_a_single_line_that_is_too_large_is_dropped_with_an_error():
-    requests, logs = asyncio.run(
-        _write_to({"write": [(413, '{"error":"Request Entity Too Large"}')]})
-    )
+async def test_a_single_line_that_is_too_large_is_dropped_with_an_error():
+    requests, logs = await _write_to({"write": [(413, '{"error":"Request Entity Too Large"}')]})
     assert len(requests) == 1
     assert [log["event"] for log in logs] == ["ticks.refused"]
 
 
-def test_a_partial_write_of_version_2_is_a_warning():
+async def test_a_partial_write_of_version_2_is_a_warning():
     body = json.dumps(
         {
             "code": "unprocessable entity",
@@ -218,59 +192,53 @@ def test_a_partial_write_of_version_2_is_a_warning():
             "points beyond retention policy dropped=1",
         }
     )
-    _, logs = asyncio.run(_write_to({"write": [(422, body)]}))
+    _, logs = await _write_to({"write": [(422, body)]})
     assert [(log["event"], log["dropped"]) for log in logs] == [("ticks.dropped", 1)]
 
 
-def test_a_partial_write_of_version_3_is_a_warning():
+async def test_a_partial_write_of_version_3_is_a_warning():
     body = '{"error":"partial write of line protocol occurred","data":[{"line_number":1}]}'
-    _, logs = asyncio.run(_write_to({"write": [(400, body)]}))
+    _, logs = await _write_to({"write": [(400, body)]})
     assert [(log["event"], log["dropped"]) for log in logs] == [("ticks.dropped", None)]
 
 
-def test_a_missing_bucket_of_version_2_is_a_settings_error_with_its_name():
+async def test_a_missing_bucket_of_version_2_is_a_settings_error_with_its_name():
     # given
     missing = '{"results":[{"statement_id":0,"error":"database not found: shop"}]}'
     answers = {"ping": [(204, "", VERSION_2)], "query": [(200, missing)]}
 
-    async def main():
+    # then
+    with pytest.raises(SettingsError, match=r"no bucket .*'shop'.* retention of 30 days"):
         async with answering(**answers) as server, opened(server.url, "shop") as store:
             await store.prepare()
 
-    # then
-    with pytest.raises(SettingsError, match=r"no bucket .*'shop'.* retention of 30 days"):
-        asyncio.run(main())
 
-
-def test_ticks_for_a_missing_bucket_of_version_2_wait():
+async def test_ticks_for_a_missing_bucket_of_version_2_wait():
     # given
     unmapped = (404, '{"code":"not found","message":"no dbrp mapping found"}')
     missing = (200, '{"results":[{"statement_id":0,"error":"retention policy not found: "}]}')
     answers = {"ping": [(204, "", VERSION_2)], "write": [unmapped], "query": [missing]}
     # then
     with pytest.raises(Unavailable, match="no bucket"):
-        asyncio.run(_write_to(answers))
+        await _write_to(answers)
 
 
-def test_a_database_that_stays_missing_is_tried_twice():
+async def test_a_database_that_stays_missing_is_tried_twice():
     # given
     answers = {
         "ping": [(204, "", VERSION_1)],
         "query": [(200, '{"results":[{"statement_id":0}]}')],
         "write": [(404, '{"error":"database not found: \\"website_ticks\\""}')],
     }
-
-    async def main():
-        async with answering(**answers) as server, opened(server.url) as store:
-            with pytest.raises(Unavailable, match="database not found"):
-                await store.write([up(HOUR)])
-            return [request.path for request in server.requests]
-
+    async with answering(**answers) as server, opened(server.url) as store:
+        with pytest.raises(Unavailable, match="database not found"):
+            await store.write([up(HOUR)])
+        result = [request.path for request in server.requests]
     # then
-    assert asyncio.run(main()).count("/write") == 2
+    assert result.count("/write") == 2
 
 
-def test_an_error_in_the_middle_of_a_stream_ends_the_roll_up():
+async def test_an_error_in_the_middle_of_a_stream_ends_the_roll_up():
     # given
     series = {
         "name": "website_ticks",
@@ -284,16 +252,13 @@ def test_an_error_in_the_middle_of_a_stream_ends_the_roll_up():
     )
     stream = "".join(json.dumps({"results": [result]}) + "\n" for result in results)
 
-    async def main():
+    # then
+    with pytest.raises(Unavailable, match="timeout"):
         async with answering(query=[(200, stream)]) as server, opened(server.url) as store:
             await store.roll_up(HOUR)
 
-    # then
-    with pytest.raises(Unavailable, match="timeout"):
-        asyncio.run(main())
 
-
-def test_version_3_names_groups_in_columns_and_may_cut_them_anywhere():
+async def test_version_3_names_groups_in_columns_and_may_cut_them_anywhere():
     # given: as 3 Core answers, in chunks that end within a website's rows
     columns = ["time", "website_id", "region", "up", "response_ms"]
     shop, blog = str(SHOP), str(BLOG)
@@ -305,14 +270,9 @@ def test_version_3_names_groups_in_columns_and_may_cut_them_anywhere():
     first = chunk([HOUR, shop, "x", 1, 1.0], [HOUR + 60, shop, "x", 0, None])
     second = chunk([HOUR + 120, shop, "x", 1, 3.0], [HOUR, blog, "x", 1, 5.0])
     answers = {"query": [(200, first + second), (200, '{"results":[]}')], "write": [(204, "")]}
-
-    async def main():
-        async with answering(**answers) as server, opened(server.url) as store:
-            stored = await store.roll_up(HOUR)
-            return stored, [r.body for r in server.requests if r.path == "/write"]
-
-    # when
-    stored, [lines] = asyncio.run(main())
+    async with answering(**answers) as server, opened(server.url) as store:
+        stored = await store.roll_up(HOUR)
+        [lines] = [r.body for r in server.requests if r.path == "/write"]
     # then
     assert stored == 2
     of_shop, of_blog = lines.decode().splitlines()
@@ -320,16 +280,13 @@ def test_version_3_names_groups_in_columns_and_may_cut_them_anywhere():
     assert "checks=1i,up=1i,measured=1i,mean_ms=5.000" in of_blog
 
 
-def test_empty_buckets_are_absent():
+async def test_empty_buckets_are_absent():
     # given
     columns = ["time", "checks", "up", "measured", "mean_ms", "p95_ms", "max_ms"]
     values = [[HOUR, 0, None, 0, None, None, None], [HOUR + 60, 1, 0, None, None, None, None]]
     series = {"name": "website_ticks", "tags": {"region": "x"}, "columns": columns}
     answer = json.dumps({"results": [{"series": [{**series, "values": values}]}]})
-
-    async def main():
-        async with answering(query=[(200, answer)]) as server, opened(server.url) as store:
-            return await store.raw_buckets(SHOP, None, HOUR, HOUR + 120, 60)
-
+    async with answering(query=[(200, answer)]) as server, opened(server.url) as store:
+        result = await store.raw_buckets(SHOP, None, HOUR, HOUR + 120, 60)
     # then
-    assert asyncio.run(main()) == [Bucket("x", HOUR + 60, 1, 0, 0, None, None, None)]
+    assert result == [Bucket("x", HOUR + 60, 1, 0, 0, None, None, None)]

@@ -8,8 +8,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.domain.errors import Unavailable
-from monitor.domain.messages import CheckBatch
-from monitor.domain.ring import POSITIONS
 from monitor.services.checks.check import check_batch
 from monitor.services.checks.ticks import TickUpkeep
 from monitor.storage.redis.client import client
@@ -20,9 +18,9 @@ from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.influxdb import InfluxTicks
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from support.breakable import start_influx
+from support.factories import batch_message
 from support.influx import need_influxd
 from support.ticks import HOUR
-from support.world import run
 
 INTERVAL_S = 30
 TEN_MINUTES = range(HOUR + 60, HOUR + 660, INTERVAL_S)
@@ -68,9 +66,7 @@ async def _worker(world, influx, redis_url, buffer_bytes=2**20):
 async def _check(world, worker, slots):
     for slot_s in slots:
         world.now_s = slot_s + 1
-        batch = CheckBatch(
-            region="europe", interval_s=INTERVAL_S, lo=0, hi=POSITIONS, slot_ms=slot_s * 1000
-        )
+        batch = batch_message(interval_s=INTERVAL_S, slot_ms=slot_s * 1000)
         await check_batch(worker, batch)
 
 
@@ -81,57 +77,51 @@ async def _given(world):
     return websites
 
 
-def test_ten_minutes_without_influxdb_leave_no_gap(database_url, redis_url, influx):
-    async def scenario(world):
-        # given
-        websites = await _given(world)
-        async with _worker(world, influx, redis_url) as worker:
-            await _check(world, worker, BEFORE)
-            assert worker.meter.ticks_written == WEBSITES * len(BEFORE)
-            # when it is down, and the worker is another one in the middle of it
-            await asyncio.to_thread(influx.kill)
-            await _check(world, worker, TEN_MINUTES[:10])
-        async with _worker(world, influx, redis_url) as worker, _store(influx) as store:
-            await _check(world, worker, TEN_MINUTES[10:])
-            upkeep = TickUpkeep(store, world.buffer, world.now)
-            with pytest.raises(Unavailable, match="influxdb"):
-                await upkeep.write_buffered()
-            # and back
-            await asyncio.to_thread(influx.start)
-            await _check(world, worker, AFTER)
-            assert await upkeep.write_buffered() >= WEBSITES * len(TEN_MINUTES)
-            # then
-            slots = [*BEFORE, *TEN_MINUTES, *AFTER]
-            for website in websites:
-                found = await store.ticks(website, HOUR, HOUR + 3600)
-                assert [t.slot_s for t in found] == slots
-            assert await world.buffer.oldest() is None
-
-    run(scenario, database_url, redis_url)
-
-
-def test_beyond_the_bound_the_oldest_ticks_are_dropped_and_counted(database_url, redis_url, influx):
-    async def scenario(world):
-        # given room for about a third of them
-        websites = await _given(world)
+async def test_ten_minutes_without_influxdb_leave_no_gap(world, redis_url, influx):
+    # given
+    websites = await _given(world)
+    async with _worker(world, influx, redis_url) as worker:
+        await _check(world, worker, BEFORE)
+        assert worker.meter.ticks_written == WEBSITES * len(BEFORE)
+        # when it is down, and the worker is another one in the middle of it
         await asyncio.to_thread(influx.kill)
-        room = 20_000
-        with capture_logs() as lines:
-            async with _worker(world, influx, redis_url, room) as worker:
-                # when
-                await _check(world, worker, TEN_MINUTES)
-                assert int(await world.redis.get("monitor:ticks:bytes")) <= room
-                counted = worker.meter.chunks_dropped
+        await _check(world, worker, TEN_MINUTES[:10])
+    async with _worker(world, influx, redis_url) as worker, _store(influx) as store:
+        await _check(world, worker, TEN_MINUTES[10:])
+        upkeep = TickUpkeep(store, world.buffer, world.now)
+        with pytest.raises(Unavailable, match="influxdb"):
+            await upkeep.write_buffered()
+        # and back
         await asyncio.to_thread(influx.start)
-        async with _store(influx) as store:
-            await TickUpkeep(store, world.buffer, world.now).write_buffered()
-            found = [t.slot_s for t in await store.ticks(websites[0], HOUR, HOUR + 3600)]
-        # then the latest are there, and each chunk that went was counted and logged
-        assert 0 < counted < len(TEN_MINUTES)
-        assert found == list(TEN_MINUTES)[counted:]
-        told = [x for x in lines if x["event"] == "ticks.kept_for_later"]
-        assert sum(x["dropped_chunks"] for x in told) == counted
-        assert {x["log_level"] for x in told} == {"warning"}
-        assert (await Regions(world.redis).counters())["dropped_ticks:europe"] == counted
+        await _check(world, worker, AFTER)
+        assert await upkeep.write_buffered() >= WEBSITES * len(TEN_MINUTES)
+        # then
+        slots = [*BEFORE, *TEN_MINUTES, *AFTER]
+        for website in websites:
+            found = await store.ticks(website, HOUR, HOUR + 3600)
+            assert [t.slot_s for t in found] == slots
+        assert await world.buffer.oldest() is None
 
-    run(scenario, database_url, redis_url)
+
+async def test_beyond_the_bound_the_oldest_ticks_are_dropped_and_counted(world, redis_url, influx):
+    # given room for about a third of them
+    websites = await _given(world)
+    await asyncio.to_thread(influx.kill)
+    room = 20_000
+    with capture_logs() as lines:
+        async with _worker(world, influx, redis_url, room) as worker:
+            # when
+            await _check(world, worker, TEN_MINUTES)
+            assert int(await world.redis.get("monitor:ticks:bytes")) <= room
+            counted = worker.meter.chunks_dropped
+    await asyncio.to_thread(influx.start)
+    async with _store(influx) as store:
+        await TickUpkeep(store, world.buffer, world.now).write_buffered()
+        found = [t.slot_s for t in await store.ticks(websites[0], HOUR, HOUR + 3600)]
+    # then the latest are there, and each chunk that went was counted and logged
+    assert 0 < counted < len(TEN_MINUTES)
+    assert found == list(TEN_MINUTES)[counted:]
+    told = [x for x in lines if x["event"] == "ticks.kept_for_later"]
+    assert sum(x["dropped_chunks"] for x in told) == counted
+    assert {x["log_level"] for x in told} == {"warning"}
+    assert (await Regions(world.redis).counters())["dropped_ticks:europe"] == counted

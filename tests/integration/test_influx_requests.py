@@ -1,7 +1,5 @@
 """How requests to InfluxDB look: compressed or not, logged in, and how its version is read."""
 
-import asyncio
-
 import pytest
 
 from support.answers import answering
@@ -12,15 +10,11 @@ VERSION_1 = {"X-Influxdb-Version": "1.8.10"}
 VERSION_2 = {"X-Influxdb-Version": "v2.7.12"}
 
 
-def test_large_bodies_are_compressed_and_small_ones_are_not():
-    async def main():
-        async with answering(write=[(204, "")]) as server, opened(server.url) as store:
-            await store.write([up(HOUR)])
-            await store.write([up(HOUR + n) for n in range(500)])
-            return server.requests
-
-    # when
-    small, large = asyncio.run(main())
+async def test_large_bodies_are_compressed_and_small_ones_are_not():
+    async with answering(write=[(204, "")]) as server, opened(server.url) as store:
+        await store.write([up(HOUR)])
+        await store.write([up(HOUR + n) for n in range(500)])
+        small, large = server.requests
     # then
     assert "Content-Encoding" not in small.headers
     assert small.body.startswith(b"website_ticks,")
@@ -29,16 +23,12 @@ def test_large_bodies_are_compressed_and_small_ones_are_not():
     assert len(large.body.splitlines()) == 500
 
 
-def test_bodies_for_a_local_server_are_not_compressed():
-    async def main():
-        async with answering(write=[(204, "")]) as server:
-            store = tick_store(influx=(server.url, "website_ticks"))
-            await store.write([up(HOUR + n) for n in range(500)])
-            await store.close()
-            return server.requests
-
-    # when
-    [large] = asyncio.run(main())
+async def test_bodies_for_a_local_server_are_not_compressed():
+    async with answering(write=[(204, "")]) as server:
+        store = tick_store(influx=(server.url, "website_ticks"))
+        await store.write([up(HOUR + n) for n in range(500)])
+        await store.close()
+        [large] = server.requests
     # then
     assert "Content-Encoding" not in large.headers
     assert len(large.body.splitlines()) == 500
@@ -48,14 +38,12 @@ def test_bodies_for_a_local_server_are_not_compressed():
     ("token", "header"),
     [("user:secret", "Basic dXNlcjpzZWNyZXQ="), ("a-token==", "Token a-token=="), (None, None)],
 )
-def test_the_token_decides_the_authentication(token, header):
-    async def main():
-        async with answering(write=[(204, "")]) as server, opened(server.url, token=token) as store:
-            await store.write([up(HOUR)])
-            return server.requests
-
+async def test_the_token_decides_the_authentication(token, header):
+    async with answering(write=[(204, "")]) as server, opened(server.url, token=token) as store:
+        await store.write([up(HOUR)])
+        result = server.requests
     # then
-    assert [r.headers.get("Authorization") for r in asyncio.run(main())] == [header]
+    assert [r.headers.get("Authorization") for r in result] == [header]
 
 
 @pytest.mark.parametrize(
@@ -66,9 +54,7 @@ def test_the_token_decides_the_authentication(token, header):
         ((200, '{"version":"3.0.1","revision":"d7c071e0c4","process_id":"x"}'), "InfluxDB 3.0.1"),
     ],
 )
-def test_every_version_is_named(answer, name):
-    async def main():
-        async with answering(ping=[answer]) as server, opened(server.url) as store:
-            return await store.ping()
-
-    assert asyncio.run(main()) == name
+async def test_every_version_is_named(answer, name):
+    async with answering(ping=[answer]) as server, opened(server.url) as store:
+        result = await store.ping()
+    assert result == name

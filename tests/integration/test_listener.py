@@ -10,10 +10,10 @@ import pytest
 from dramatiq.brokers.redis import _RedisConsumer
 
 from monitor.domain import messages
-from monitor.domain.messages import CheckWebsites
 from monitor.queue import broker as broker_module
 from monitor.queue import consumer as redis_consumer
 from monitor.queue.broker import Broker
+from support.factories import recheck_message
 from support.products import until
 
 QUEUE = "checks.europe"
@@ -36,9 +36,7 @@ def listening(broker):
 
 
 def _message(in_s=-1.0):
-    return messages.check_websites(
-        CheckWebsites(region="europe", website_ids=[], slot_ms=int((time.time() + in_s) * 1000))
-    )
+    return messages.check_websites(recheck_message([], slot_ms=int((time.time() + in_s) * 1000)))
 
 
 def _plain(message_id):

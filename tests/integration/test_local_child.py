@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -56,35 +57,30 @@ def alive(pid):
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
-def run(kept, scenario):
-    async def body():
-        task = asyncio.create_task(kept.child.supervise(kept.stopping))
-        try:
-            await scenario(kept)
-        finally:
-            kept.stopping.set()
-            kept.child.kill()
-            await task
-
-    asyncio.run(body())
+@asynccontextmanager
+async def running(kept):
+    task = asyncio.create_task(kept.child.supervise(kept.stopping))
+    try:
+        yield
+    finally:
+        kept.stopping.set()
+        kept.child.kill()
+        await task
 
 
-def test_a_child_that_ends_is_restarted(tmp_path):
+async def test_a_child_that_ends_is_restarted(tmp_path):
     # given
     kept = Kept(tmp_path, "print('famous last words'); raise SystemExit(3)")
-
     # when
-    async def scenario(kept):
+    async with running(kept):
         await kept.until(lambda: len(kept.started) == 3)
-
-    run(kept, scenario)
     # then
     first = kept.out.getvalue().splitlines()[0]
     assert "ended (exit code 3), starts again in 0 s" in first
     assert first.endswith(f"{kept.log}: famous last words")
 
 
-def test_pauses_double_up_to_the_limit(tmp_path, monkeypatch):
+async def test_pauses_double_up_to_the_limit(tmp_path, monkeypatch):
     # given
     monkeypatch.setattr(under_test, "_LONGEST_PAUSE_S", 0.04)
     pauses = []
@@ -95,45 +91,36 @@ def test_pauses_double_up_to_the_limit(tmp_path, monkeypatch):
 
     monkeypatch.setattr(under_test, "is_set_within", noted)
     kept = Kept(tmp_path, "")
-
     # when
-    async def scenario(kept):
+    async with running(kept):
         await kept.until(lambda: len(pauses) == 5)
-
-    run(kept, scenario)
     # then
     assert pauses[:5] == [0.01, 0.02, 0.04, 0.04, 0.04]
 
 
-def test_the_signal_is_named(tmp_path):
+async def test_the_signal_is_named(tmp_path):
     # given
     kept = Kept(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-
     # when
-    async def scenario(kept):
+    async with running(kept):
         await kept.until(lambda: "SIGSEGV" in kept.out.getvalue())
 
-    run(kept, scenario)
 
-
-def test_its_children_are_killed_with_it(tmp_path):
+async def test_its_children_are_killed_with_it(tmp_path):
     # given: a child that leaves a grandchild with its output open
     kept = Kept(
         tmp_path,
         "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', "
         "'import time; time.sleep(600)']); print(p.pid, flush=True)",
     )
-
     # when
-    async def scenario(kept):
+    async with running(kept):
         await kept.until(lambda: len(kept.started) == 2)
-
-    run(kept, scenario)
     # then
     assert not any(alive(int(pid)) for pid in kept.printed().split())
 
 
-def test_a_child_that_does_not_end_is_killed_with_its_children(tmp_path):
+async def test_a_child_that_does_not_end_is_killed_with_its_children(tmp_path):
     # given
     kept = Kept(
         tmp_path,
@@ -141,38 +128,32 @@ def test_a_child_that_does_not_end_is_killed_with_its_children(tmp_path):
         "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
         "print(p.pid, flush=True); signal.pause()",
     )
-
     # when
-    async def scenario(kept):
+    async with running(kept):
         await kept.until(kept.printed)
         kept.stopping.set()
         kept.child.request_stop()
         await asyncio.sleep(0.1)
         assert alive(kept.started[0].pid)
         kept.child.kill()
-
-    run(kept, scenario)
     # then
     assert kept.started[0].returncode == -signal.SIGKILL
     assert not alive(int(kept.printed()))
 
 
-def test_a_long_log_is_rotated(tmp_path, monkeypatch):
+async def test_a_long_log_is_rotated(tmp_path, monkeypatch):
     # given
     monkeypatch.setattr(under_test, "_LOG_LIMIT_BYTES", 1000)
     kept = Kept(tmp_path, "import sys, time; sys.stdout.write('x' * 5000 + '\\n')")
-
     # when
-    async def scenario(kept):
+    async with running(kept):
         await kept.until(lambda: len(kept.started) == 3)
-
-    run(kept, scenario)
     # then
     assert (tmp_path / "it.log.1").stat().st_size == 5001
     assert kept.log.stat().st_size <= 5001
 
 
-def test_endless_output_is_logged_but_not_as_one_line(tmp_path, monkeypatch):
+async def test_endless_output_is_logged_but_not_as_one_line(tmp_path, monkeypatch):
     # given
     code = (
         "import sys, signal; sys.stdout.write('x' * 10**6 + '\\n'); sys.stdout.flush(); "
@@ -180,12 +161,9 @@ def test_endless_output_is_logged_but_not_as_one_line(tmp_path, monkeypatch):
     )
     kept, heard = Kept(tmp_path, code), []
     monkeypatch.setattr(Console, "show_log", lambda _self, _who, line: heard.append(len(line)))
-
     # when
-    async def scenario(kept):
+    async with running(kept):
         await kept.until(lambda: heard)
-
-    run(kept, scenario)
     # then
     assert len(kept.printed()) == 10**6 + 1
     assert heard[0] <= 2 * 65_536

@@ -31,21 +31,16 @@ async def seen_until(url, wanted):
     return seen
 
 
-def test_the_site_fails_until_requested_twice_then_works_then_fails(tmp_path):
+async def test_the_site_fails_until_requested_twice_then_works_then_fails(tmp_path):
     # given
     out = io.StringIO()
-
-    async def run():
-        async with demo_site(Console(out), tmp_path / "port", QUICK) as (site, url):
-            living = asyncio.create_task(site.run())
-            first = await asyncio.to_thread(status_of, url)
-            await asyncio.sleep(3 * QUICK.fails_for_s)
-            rest = await seen_until(url, [503, 200, 503])
-            living.cancel()
-            return [first, *rest]
-
-    # when
-    seen = asyncio.run(run())
+    async with demo_site(Console(out), tmp_path / "port", QUICK) as (site, url):
+        living = asyncio.create_task(site.run())
+        first = await asyncio.to_thread(status_of, url)
+        await asyncio.sleep(3 * QUICK.fails_for_s)
+        rest = await seen_until(url, [503, 200, 503])
+        living.cancel()
+        seen = [first, *rest]
     # then
     assert seen == [503, 503, 200, 503]
     assert [line.split(maxsplit=2)[2] for line in out.getvalue().splitlines()][:2] == [
@@ -54,15 +49,15 @@ def test_the_site_fails_until_requested_twice_then_works_then_fails(tmp_path):
     ]
 
 
-def test_the_site_restarts_on_its_port(tmp_path):
+async def test_the_site_restarts_on_its_port(tmp_path):
     async def url():
         async with demo_site(Console(io.StringIO()), tmp_path / "port", QUICK) as (_, url):
             return url
 
-    assert asyncio.run(url()) == asyncio.run(url())
+    assert await url() == await url()
 
 
-def test_a_port_in_use_is_replaced(tmp_path):
+async def test_a_port_in_use_is_replaced(tmp_path):
     # given
     with socket.create_server(("127.0.0.1", 0)) as owner:
         (tmp_path / "port").write_text(str(owner.getsockname()[1]))
@@ -72,20 +67,18 @@ def test_a_port_in_use_is_replaced(tmp_path):
                 return url
 
         # then
-        assert asyncio.run(url()) != f"http://127.0.0.1:{owner.getsockname()[1]}/"
+        assert await url() != f"http://127.0.0.1:{owner.getsockname()[1]}/"
 
 
-def test_a_caller_that_breaks_off_is_ignored(tmp_path):
+async def test_a_caller_that_breaks_off_is_ignored(tmp_path):
     # given
-    async def run():
-        async with demo_site(Console(io.StringIO()), tmp_path / "port", QUICK) as (_, url):
-            port = int(url.rsplit(":", 1)[1].strip("/"))
-            for sent in (b"", b"GET", b"x" * 200_000):
-                with socket.create_connection(("127.0.0.1", port)) as caller:
-                    caller.setblocking(False)
-                    caller.send(sent)
-                await asyncio.sleep(0)
-            return await asyncio.to_thread(status_of, url)
-
+    async with demo_site(Console(io.StringIO()), tmp_path / "port", QUICK) as (_, url):
+        port = int(url.rsplit(":", 1)[1].strip("/"))
+        for sent in (b"", b"GET", b"x" * 200_000):
+            with socket.create_connection(("127.0.0.1", port)) as caller:
+                caller.setblocking(False)
+                caller.send(sent)
+            await asyncio.sleep(0)
+        result = await asyncio.to_thread(status_of, url)
     # then
-    assert asyncio.run(run()) == 503
+    assert result == 503

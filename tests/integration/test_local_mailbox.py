@@ -35,17 +35,14 @@ async def opened(folder, out):
         yield port
 
 
-def deliver(folder, out, *messages):
-    async def run():
-        async with opened(folder, out) as port:
-            await asyncio.to_thread(send, port, *messages)
-
-    asyncio.run(run())
+async def deliver(folder, out, *messages):
+    async with opened(folder, out) as port:
+        await asyncio.to_thread(send, port, *messages)
 
 
-def test_each_mail_is_a_file_of_its_own_in_order(tmp_path):
+async def test_each_mail_is_a_file_of_its_own_in_order(tmp_path):
     # when
-    deliver(tmp_path, io.StringIO(), *[mail(f"number {n}") for n in range(12)])
+    await deliver(tmp_path, io.StringIO(), *[mail(f"number {n}") for n in range(12)])
     # then
     files = sorted(tmp_path.iterdir())
     read = [email.message_from_bytes(f.read_bytes(), policy=email.policy.default) for f in files]
@@ -55,21 +52,21 @@ def test_each_mail_is_a_file_of_its_own_in_order(tmp_path):
     assert files[0].read_bytes().endswith(b"\r\n\r\nIt is down.\r\n.\r\nReally.\r\n")
 
 
-def test_each_mail_is_one_line_in_the_foreground(tmp_path):
+async def test_each_mail_is_one_line_in_the_foreground(tmp_path):
     # given
     out = io.StringIO()
     # when
-    deliver(tmp_path, out, mail("Größe ↓ \x1b[31mred"))
+    await deliver(tmp_path, out, mail("Größe ↓ \x1b[31mred"))
     # then
     (line,) = out.getvalue().splitlines()
     assert line.endswith("mail      Größe ↓ [31mred → you@localhost")
 
 
-def test_a_mail_that_cannot_be_stored_gets_a_temporary_error(tmp_path):
+async def test_a_mail_that_cannot_be_stored_gets_a_temporary_error(tmp_path):
     # given
     out = io.StringIO()
     # then
     with pytest.raises(smtplib.SMTPDataError) as caught:
-        deliver(tmp_path / "missing", out, mail("lost"))
+        await deliver(tmp_path / "missing", out, mail("lost"))
     assert caught.value.smtp_code == 451
     assert "could not be stored" in out.getvalue()

@@ -1,6 +1,5 @@
 """What the processes of a local stack are told: the user's settings, and its own servers."""
 
-import asyncio
 import stat
 from pathlib import Path
 
@@ -116,32 +115,31 @@ def key_file(tmp_path):
     return tmp_path / "api_key"
 
 
-def in_pool(database_url, use):
-    async def run():
-        async with make_pool(database_url, max_size=1) as pool:
-            return await use(pool)
-
-    return asyncio.run(run())
+async def in_pool(database_url, use):
+    async with make_pool(database_url, max_size=1) as pool:
+        return await use(pool)
 
 
-def test_a_valid_key_is_kept(database_url, key_file):
+async def test_a_valid_key_is_kept(database_url, key_file):
     # when
-    first = asyncio.run(_region_and_key(database_url, key_file))
-    second = asyncio.run(_region_and_key(database_url, key_file))
+    first = await _region_and_key(database_url, key_file)
+    second = await _region_and_key(database_url, key_file)
     # then
     assert first == second == key_file.read_text().strip()
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
-    assert in_pool(database_url, lambda pool: KeyRing(pool).identify(first)).role is Role.ADMIN
+    access = await in_pool(database_url, lambda pool: KeyRing(pool).identify(first))
+    assert access.role is Role.ADMIN
 
 
-def test_a_revoked_key_is_replaced(database_url, key_file):
+async def test_a_revoked_key_is_replaced(database_url, key_file):
     # given
-    first = asyncio.run(_region_and_key(database_url, key_file))
-    (info,) = in_pool(database_url, list_keys)
-    in_pool(database_url, lambda pool: revoke_key(pool, info.id))
+    first = await _region_and_key(database_url, key_file)
+    (info,) = await in_pool(database_url, list_keys)
+    await in_pool(database_url, lambda pool: revoke_key(pool, info.id))
     # when
-    second = asyncio.run(_region_and_key(database_url, key_file))
+    second = await _region_and_key(database_url, key_file)
     # then
     assert info.name == KEY_NAME
     assert second != first
-    assert in_pool(database_url, lambda pool: KeyRing(pool).identify(second)).role is Role.ADMIN
+    access = await in_pool(database_url, lambda pool: KeyRing(pool).identify(second))
+    assert access.role is Role.ADMIN

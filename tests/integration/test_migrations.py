@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 from monitor.domain.errors import MigrationError
-from monitor.resources.check_options import CheckOptions
 from monitor.storage.postgres.migrations import directory, migrate, read
 from monitor.storage.postgres.website_rows import CHECK_JSON, decode_check
+from support.factories import check_options
 
 
 def _tables(url):
@@ -112,17 +112,24 @@ def test_options_of_the_schema_before_are_carried_over(empty_database_url, tmp_p
             f"SELECT {CHECK_JSON}, encrypted, has_secrets FROM websites w ORDER BY url"
         ).fetchall()
     plain, every, secret = [(decode_check(text), *rest) for text, *rest in rows]
-    assert plain == (CheckOptions("http://a/", 60), None, False)
+    assert plain == (check_options("http://a/", check_frequency=60), None, False)
     assert every == (
-        CheckOptions(
-            "http://b/", 60, 20, "POST", {"X": "y"}, "ping", ((200, 204), (301, 301)),
-            follow_redirects=False, verify_ssl=False,
+        check_options(
+            "http://b/",
+            check_frequency=60,
+            request_timeout=20,
+            http_method="POST",
+            request_headers={"X": "y"},
+            request_body="ping",
+            expected_status_codes=((200, 204), (301, 301)),
+            follow_redirects=False,
+            verify_ssl=False,
         ),
         None,
         True,
-    )  # fmt: skip
+    )
     assert secret == (
-        CheckOptions("http://c/", 60, request_headers={"A": "********"}),
+        check_options("http://c/", check_frequency=60, request_headers={"A": "********"}),
         {"request_headers": "token"},
         True,
     )

@@ -4,8 +4,6 @@ import asyncio
 
 import psycopg
 
-from support.api import with_api
-
 
 def _as_operator(server, sql):
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
@@ -18,38 +16,32 @@ def _kill_connections(server):
     )
 
 
-def test_killed_connections_cost_no_request(postgres_server, redis_url):
-    async def scenario(api):
-        # given as many connections as there may be
-        await api.add_regions("europe")
-        await asyncio.gather(*(api.get("/regions") for _ in range(8)))
-        # when
+async def test_killed_connections_cost_no_request(api, postgres_server):
+    # given as many connections as there may be
+    await api.add_regions("europe")
+    await asyncio.gather(*(api.get("/regions") for _ in range(8)))
+    # when
+    await asyncio.to_thread(_kill_connections, postgres_server)
+    # then
+    answers = await asyncio.gather(*(api.request("GET", "/regions") for _ in range(8)))
+    assert [a.status_code for a in answers] == [200] * 8
+    await api.add_website()
+
+
+async def test_a_server_that_only_reads_is_asked_again_later(api, postgres_server):
+    # given a server that has become a replica
+    await api.add_regions("europe")
+    only = "ALTER DATABASE api SET default_transaction_read_only ="
+    try:
+        await asyncio.to_thread(_as_operator, postgres_server, f"{only} on")
         await asyncio.to_thread(_kill_connections, postgres_server)
         # then
-        answers = await asyncio.gather(*(api.request("GET", "/regions") for _ in range(8)))
-        assert [a.status_code for a in answers] == [200] * 8
-        await api.add_website()
-
-    with_api(postgres_server, redis_url, scenario)
-
-
-def test_a_server_that_only_reads_is_asked_again_later(postgres_server, redis_url):
-    async def scenario(api):
-        # given a server that has become a replica
-        await api.add_regions("europe")
-        only = "ALTER DATABASE api SET default_transaction_read_only ="
-        try:
-            await asyncio.to_thread(_as_operator, postgres_server, f"{only} on")
-            await asyncio.to_thread(_kill_connections, postgres_server)
-            # then
-            await api.get("/websites")
-            body = {"url": "https://example.com/"}
-            answer = await api.request("POST", "/websites", json=body, expect=503)
-            assert answer.json()["code"] == "unavailable"
-        finally:
-            await asyncio.to_thread(_as_operator, postgres_server, f"{only} off")
-        # and when it is the primary again
-        await asyncio.to_thread(_kill_connections, postgres_server)
-        await api.add_website()
-
-    with_api(postgres_server, redis_url, scenario)
+        await api.get("/websites")
+        body = {"url": "https://example.com/"}
+        answer = await api.request("POST", "/websites", json=body, expect=503)
+        assert answer.json()["code"] == "unavailable"
+    finally:
+        await asyncio.to_thread(_as_operator, postgres_server, f"{only} off")
+    # and when it is the primary again
+    await asyncio.to_thread(_kill_connections, postgres_server)
+    await api.add_website()

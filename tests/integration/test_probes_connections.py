@@ -11,8 +11,8 @@ import pytest
 
 from monitor.domain.outcome import Reason, Result
 from monitor.probes.net.address_policy import AddressPolicy
-from monitor.resources.check_options import CheckOptions
 from support.dns import DnsServer
+from support.factories import check_options
 from support.targets import TargetServer, refusing_port, unanswering_port
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops
@@ -93,7 +93,7 @@ async def test_an_ipv6_address_without_a_route_never_decides():
     ):
         made._connector._loop = Mock(wraps=loop, create_connection=without_ipv6)
         down, up, six = [
-            await made.check(CheckOptions(url=target.url_of(host=name))) for name in names
+            await made.check(check_options(target.url_of(host=name))) for name in names
         ]
 
     # then
@@ -105,7 +105,7 @@ async def test_an_ipv6_address_without_a_route_never_decides():
 @on_both_loops
 async def test_a_private_address_is_refused_without_a_connection():
     async with TargetServer() as target, prober(policy=AddressPolicy()) as made:
-        outcome = await made.check(CheckOptions(url=target.url))
+        outcome = await made.check(check_options(target.url))
 
     assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.BLOCKED_TARGET)
     assert target.accepted == 0
@@ -120,8 +120,8 @@ async def test_only_allowed_addresses_of_a_name_are_tried():
         DnsServer(names) as dns,
         prober(policy=policy, dns_servers=[dns.address]) as made,
     ):
-        mixed = await made.check(CheckOptions(url=target.url_of(host="mixed.test")))
-        inner = await made.check(CheckOptions(url=target.url_of(host="inner.test")))
+        mixed = await made.check(check_options(target.url_of(host="mixed.test")))
+        inner = await made.check(check_options(target.url_of(host="inner.test")))
 
     assert mixed.result is Result.UP
     assert inner.reason is Reason.BLOCKED_TARGET

@@ -9,8 +9,8 @@ import pytest
 
 from monitor.domain.outcome import Reason, Result
 from monitor.probes.net.resolver import MAX_AGE_S, Resolver
-from monitor.resources.check_options import CheckOptions
 from support.dns import NXDOMAIN, REFUSED, SERVFAIL, SILENT, DnsServer
+from support.factories import check_options
 from support.targets import TargetServer
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops
@@ -90,7 +90,7 @@ async def test_ipv6_is_queried_only_if_ipv4_does_not_answer():
     ):
         # when
         urls = [six.url_of(host=name) for name in names]
-        outcomes = [await made.check(CheckOptions(url=url)) for url in urls]
+        outcomes = [await made.check(check_options(url)) for url in urls]
 
     # then
     assert [o.result for o in outcomes] == [Result.UP] * 4
@@ -136,7 +136,7 @@ async def test_a_changed_record_is_seen_by_the_next_check():
         DnsServer({"moving.test": ["127.0.0.1"]}) as dns,
         prober(dns_servers=[dns.address]) as made,
     ):
-        options = CheckOptions(url=target.url_of(host="moving.test"))
+        options = check_options(target.url_of(host="moving.test"))
         before = await made.check(options)
 
         # when it is gone, and the store of answers, c-ares' own, has been emptied
@@ -178,7 +178,7 @@ async def test_a_closed_resolver_flushes_no_cache(monkeypatch):
 async def test_closing_during_a_lookup_leaves_nothing_behind():
     async with DnsServer({"shop.test": SILENT}) as dns:
         async with prober(dns_servers=[dns.address]) as made:
-            task = asyncio.create_task(made.check(CheckOptions(url="http://shop.test/")))
+            task = asyncio.create_task(made.check(check_options("http://shop.test/")))
             await asyncio.wait_for(dns.asked.wait(), 5)
         outcome = await task
 

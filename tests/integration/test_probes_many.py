@@ -12,8 +12,8 @@ import pytest
 
 from monitor.domain.outcome import Reason, Result
 from monitor.probes.http.prober import HttpProber
-from monitor.resources.check_options import CheckOptions
 from support import targets_tls
+from support.factories import check_options
 from support.targets import (
     TargetServer,
     answers,
@@ -33,8 +33,7 @@ async def test_hanging_websites_cost_only_their_own_timeout():
     # given 500 websites of which every tenth never answers
     async with TargetServer() as good, TargetServer(silent) as hanging, prober() as made:
         checks = [
-            CheckOptions(url=(good if n % 10 else hanging).url, request_timeout=4)
-            for n in range(500)
+            check_options((good if n % 10 else hanging).url, request_timeout=4) for n in range(500)
         ]
         ended_s = {}
 
@@ -66,7 +65,7 @@ async def test_waiting_for_a_slot_counts_neither_in_deadline_nor_timings():
         await gone
 
     async with TargetServer(slow) as target, prober(concurrency=1) as made:
-        options = CheckOptions(url=target.url, request_timeout=2)
+        options = check_options(target.url, request_timeout=2)
         outcomes = await asyncio.gather(made.check(options), made.check(options))
 
     assert [o.result for o in outcomes] == [Result.UP, Result.UP]
@@ -84,7 +83,7 @@ async def test_a_check_without_a_slot_in_time_is_not_made():
 
     # given room for one check at a time, and one that must begin before that has ended
     async with TargetServer(slow) as target, prober(concurrency=1) as made:
-        options = CheckOptions(url=target.url)
+        options = check_options(target.url)
         soon_s = asyncio.get_running_loop().time() + 0.1
         outcomes = await asyncio.gather(
             made.check(options), made.check(options, soon_s), made.check(options)
@@ -111,7 +110,7 @@ async def test_the_phases_add_up_to_what_a_clock_outside_sees():
     context = targets_tls.certified("127.0.0.1")
     async with TargetServer(slow, context) as target, prober() as made:
         began_s = time.perf_counter()
-        outcome = await made.check(CheckOptions(url=target.url))
+        outcome = await made.check(check_options(target.url))
         took_ms = (time.perf_counter() - began_s) * 1000
 
     timings = outcome.timings
@@ -153,14 +152,11 @@ async def test_no_failure_leaks_a_socket_or_a_task():
         prober() as made,
     ):
         options = [
-            CheckOptions(url=target.url, request_timeout=1),
-            CheckOptions(url=secure.url, request_timeout=1),
-            CheckOptions(url=target.url.replace("http", "https"), request_timeout=1),
-            CheckOptions(
-                url=target.url,
-                http_method="POST",
-                request_body="x" * 900_000,
-                request_timeout=1,
+            check_options(target.url, request_timeout=1),
+            check_options(secure.url, request_timeout=1),
+            check_options(target.url.replace("http", "https"), request_timeout=1),
+            check_options(
+                target.url, http_method="POST", request_body="x" * 900_000, request_timeout=1
             ),
         ]
         await made.check(options[0])
@@ -186,7 +182,7 @@ async def test_no_failure_leaks_a_socket_or_a_task():
 @on_both_loops
 async def test_cancelling_a_check_cancels_it():
     async with TargetServer(silent) as target, prober() as made:
-        task = asyncio.create_task(made.check(CheckOptions(url=target.url)))
+        task = asyncio.create_task(made.check(check_options(target.url)))
         await asyncio.wait([task], timeout=0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -198,7 +194,7 @@ async def test_cancelling_a_check_cancels_it():
 async def test_shutdown_reports_no_website_as_down():
     async with TargetServer(silent) as target:
         async with prober() as made:
-            task = asyncio.create_task(made.check(CheckOptions(url=target.url)))
+            task = asyncio.create_task(made.check(check_options(target.url)))
             await asyncio.wait([task], timeout=0.1)
         outcome = await task
         await target.idle()

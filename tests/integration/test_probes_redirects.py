@@ -8,7 +8,7 @@ import pytest
 
 from monitor.domain.outcome import Reason, Result
 from monitor.probes.net.address_policy import AddressPolicy
-from monitor.resources.check_options import CheckOptions
+from support.factories import check_options
 from support.targets import TargetServer, answers, by_path, redirects, repeats
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops
@@ -122,7 +122,7 @@ async def test_the_policy_applies_to_every_hop():
         TargetServer(redirects(inner.url)) as target,
         prober(policy=policy) as made,
     ):
-        outcome = await made.check(CheckOptions(url=target.url))
+        outcome = await made.check(check_options(target.url))
 
     assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.BLOCKED_TARGET)
     assert outcome.evidence.startswith("127.0.0.2 ")

@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
-from monitor.resources.check_options import CheckOptions
 from support.dns import DnsServer
+from support.factories import check_options
 from support.targets import TargetServer, answers
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops
@@ -86,7 +86,7 @@ async def test_cookies_are_not_sent_back():
         prober(dns_servers=[dns.address]) as made,
     ):
         for _ in range(2):
-            await made.check(CheckOptions(url=target.url_of(host="shop.test")))
+            await made.check(check_options(target.url_of(host="shop.test")))
 
     assert len(target.requests) == 2
     assert all("cookie" not in request.headers for request in target.requests)

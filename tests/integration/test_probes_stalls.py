@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from monitor.domain.outcome import Reason, Result
-from monitor.resources.check_options import CheckOptions
+from support.factories import check_options
 from support.targets import Exchange, TargetServer, answers, hangs_up, silent
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops
@@ -29,15 +31,18 @@ def _stand_still(seconds: float) -> None:
     loop.ahead_s += seconds
 
 
-def _checked(behaviour, **options):
+LOOP_FACTORIES = {"jumping": _Jumping}
+
+
+def on_a_jumping_loop(test):
+    """Its clock jumps by an hour at most."""
+    return pytest.mark.asyncio(loop_factories=["jumping"])(pytest.mark.limit_s(7200)(test))
+
+
+async def _checked(behaviour, **options):
     """One check with a second's time of a website that does this."""
-
-    async def main():
-        async with TargetServer(behaviour) as target:
-            return await check(target.url, request_timeout=1, **options)
-
-    with asyncio.Runner(loop_factory=_Jumping) as runner:
-        return runner.run(main())
+    async with TargetServer(behaviour) as target:
+        return await check(target.url, request_timeout=1, **options)
 
 
 def _still(seconds, then):
@@ -63,63 +68,66 @@ async def test_data_that_arrived_during_a_stall_is_read():
     assert (outcome.result, outcome.reason) == (Result.UP, None)
 
 
-def test_a_stall_extends_the_deadline():
+@on_a_jumping_loop
+async def test_a_stall_extends_the_deadline():
     async def answer_later(exchange: Exchange) -> None:
         await asyncio.sleep(0.3)
         await answers()(exchange)
 
-    assert _checked(_still(2, answer_later)).result is Result.UP
+    assert (await _checked(_still(2, answer_later))).result is Result.UP
 
 
-def test_a_website_that_stays_silent_after_the_extension_is_down():
-    outcome = _checked(_still(2, silent))
+@on_a_jumping_loop
+async def test_a_website_that_stays_silent_after_the_extension_is_down():
+    outcome = await _checked(_still(2, silent))
 
     assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.RESPONSE_TIMEOUT)
 
 
-def test_after_a_second_stall_nothing_was_measured():
+@on_a_jumping_loop
+async def test_after_a_second_stall_nothing_was_measured():
     async def again(exchange: Exchange) -> None:
         await asyncio.sleep(0.3)  # the lost time has been given back
         _stand_still(2)
         await silent(exchange)
 
-    assert _in(_checked(_still(2, again))) == _BUSY
+    assert _in(await _checked(_still(2, again))) == _BUSY
 
 
-def test_a_stall_longer_than_the_extension_is_not_measured():
-    assert _in(_checked(_still(3600, silent))) == _BUSY
+@on_a_jumping_loop
+async def test_a_stall_longer_than_the_extension_is_not_measured():
+    assert _in(await _checked(_still(3600, silent))) == _BUSY
 
 
-def test_a_connection_that_ended_during_a_stall_is_not_measured():
-    assert _in(_checked(_still(3600, hangs_up))) == _BUSY
+@on_a_jumping_loop
+async def test_a_connection_that_ended_during_a_stall_is_not_measured():
+    assert _in(await _checked(_still(3600, hangs_up))) == _BUSY
 
 
-def test_a_response_counts_however_late():
-    outcome = _checked(_still(3600, answers(503)))
+@on_a_jumping_loop
+async def test_a_response_counts_however_late():
+    outcome = await _checked(_still(3600, answers(503)))
 
     assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.HTTP_STATUS)
 
 
-def test_an_extension_does_not_delay_other_checks():
+@on_a_jumping_loop
+async def test_an_extension_does_not_delay_other_checks():
     stood_still = asyncio.Event()
 
     async def then(exchange: Exchange) -> None:
         stood_still.set()
         await silent(exchange)
 
-    async def main():
-        async with TargetServer(_still(2, then)) as slow, TargetServer() as quick, prober() as made:
-            behind = asyncio.create_task(made.check(CheckOptions(url=slow.url, request_timeout=1)))
-            await stood_still.wait()
-            before = await made.check(CheckOptions(url=quick.url, request_timeout=1))
-            assert not behind.done()
-            return before, await behind
-
-    with asyncio.Runner(loop_factory=_Jumping) as runner:
-        before, behind = runner.run(main())
+    async with TargetServer(_still(2, then)) as slow, TargetServer() as quick, prober() as made:
+        behind = asyncio.create_task(made.check(check_options(slow.url, request_timeout=1)))
+        await stood_still.wait()
+        before = await made.check(check_options(quick.url, request_timeout=1))
+        assert not behind.done()
+        after = await behind
 
     assert before.result is Result.UP
-    assert behind.reason is Reason.RESPONSE_TIMEOUT
+    assert after.reason is Reason.RESPONSE_TIMEOUT
 
 
 def _in(outcome):

@@ -14,9 +14,9 @@ import trustme
 
 from monitor.domain.outcome import Reason, Result
 from monitor.probes.net import tls
-from monitor.resources.check_options import CheckOptions
 from support import targets_tls
 from support.dns import DnsServer
+from support.factories import check_options
 from support.targets import TargetServer, resets, silent
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops
@@ -46,7 +46,7 @@ async def test_a_certificate_without_key_identifiers_is_trusted_on_every_python(
     # Python 3.13's own default refuses it (RFC 5280, section 4.2.1.1)
     context, authority = targets_tls.without_key_identifiers("127.0.0.1")
     async with TargetServer(tls=context) as target, prober(trust=tls.verified(authority)) as made:
-        outcome = await made.check(CheckOptions(url=target.url))
+        outcome = await made.check(check_options(target.url))
 
     assert outcome.result is Result.UP, outcome.evidence
 
@@ -215,7 +215,7 @@ async def test_a_peer_that_never_closes_tls_is_left_at_once():
         serving = asyncio.create_task(asyncio.to_thread(serve, listener))
         async with prober() as made:
             url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
-            outcome = await made.check(CheckOptions(url=url))
+            outcome = await made.check(check_options(url))
 
             # then the connection ends though the prober lives on
             await asyncio.wait_for(serving, 3)
@@ -236,9 +236,7 @@ async def test_a_check_cancelled_as_its_handshake_ends_leaves_no_connection():
     async with prober() as made, TargetServer(silent) as target:
         connector = made._connector
         connector._loop = Mock(wraps=connector._loop, create_connection=cancelled_late)
-        task = asyncio.create_task(
-            made.check(CheckOptions(url=target.url.replace("http", "https")))
-        )
+        task = asyncio.create_task(made.check(check_options(target.url.replace("http", "https"))))
         with pytest.raises(asyncio.CancelledError):
             await task
         connector._loop = asyncio.get_running_loop()

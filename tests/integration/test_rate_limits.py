@@ -16,19 +16,17 @@ from monitor.services.access.rate_limits import Buckets, KeyLimit, RateLimits, W
 from monitor.storage.redis import keys
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.rates import Rates
-from support.api import NOWHERE, with_api
+from support.api import NOWHERE, open_api
 from support.bulk import sites
 from support.served_api import served
 
 
 @pytest.fixture
-def scene(postgres_server, redis_url):
-    def play(scenario, **limits):
-        return with_api(
-            postgres_server, redis_url, scenario, limits=RateLimits(**limits, redis_timeout_s=30)
-        )
-
-    return play
+def api_with(postgres_server, redis_url):
+    """Opens an API with these limits."""
+    return lambda **limits: open_api(
+        postgres_server, redis_url, limits=RateLimits(**limits, redis_timeout_s=30)
+    )
 
 
 async def _metric(api, name, **labels):
@@ -39,9 +37,9 @@ async def _metric(api, name, **labels):
     return float(line.split()[-1])
 
 
-def test_a_key_that_asks_too_often_is_told_when_to_come_back(scene):
-    async def scenario(api):
-        # when
+async def test_a_key_that_asks_too_often_is_told_when_to_come_back(api_with):
+    # when
+    async with api_with(requests=3) as api:
         read = api.client(Role.READ)
         answers = [await read.get("/regions") for _ in range(3)]
         # then
@@ -61,105 +59,87 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back(scene):
         assert (await api.client(None).get("/healthz")).status_code == 200
         assert await _metric(api, "monitor_http_rate_limited_total", limit="requests") == 2
 
-    scene(scenario, requests=3)
+
+async def test_it_is_let_in_again_when_the_wait_is_over(redis_url):
+    redis = make_client(redis_url)
+    limit = KeyLimit(redis, RateLimits(600, redis_timeout_s=30))
+    name = uuid4().hex
+    while (found := await limit.acquire(name)).allowed:
+        pass
+    await asyncio.sleep(found.next_in_s + 0.001)
+    assert (await limit.acquire(name)).allowed
+    # and the key in Redis goes by itself
+    assert 0 < await redis.pttl(f"monitor:rate:{name}") <= 60_000
+    await redis.aclose()
 
 
-def test_it_is_let_in_again_when_the_wait_is_over(redis_url):
-    async def run():
-        redis = make_client(redis_url)
-        limit = KeyLimit(redis, RateLimits(600, redis_timeout_s=30))
-        name = uuid4().hex
-        while (found := await limit.acquire(name)).allowed:
-            pass
-        await asyncio.sleep(found.next_in_s + 0.001)
-        assert (await limit.acquire(name)).allowed
-        # and the key in Redis goes by itself
-        assert 0 < await redis.pttl(f"monitor:rate:{name}") <= 60_000
+async def test_all_processes_count_together(redis_url):
+    clients = [make_client(redis_url) for _ in range(3)]
+    limits = [KeyLimit(redis, RateLimits(30, redis_timeout_s=30)) for redis in clients]
+    name = uuid4().hex
+    found = await asyncio.gather(*(limits[n % 3].acquire(name) for n in range(90)))
+    # a little may flow in meanwhile, but each for itself would have allowed all
+    assert 30 <= sum(s.allowed for s in found) < 90
+    for redis in clients:
         await redis.aclose()
-
-    asyncio.run(run())
-
-
-def test_all_processes_count_together(redis_url):
-    async def run():
-        clients = [make_client(redis_url) for _ in range(3)]
-        limits = [KeyLimit(redis, RateLimits(30, redis_timeout_s=30)) for redis in clients]
-        name = uuid4().hex
-        found = await asyncio.gather(*(limits[n % 3].acquire(name) for n in range(90)))
-        # a little may flow in meanwhile, but each for itself would have allowed all
-        assert 30 <= sum(s.allowed for s in found) < 90
-        for redis in clients:
-            await redis.aclose()
-
-    asyncio.run(run())
 
 
 @pytest.mark.parametrize("limit", [1, 7])
-def test_redis_counts_as_the_domain_does(redis_url, limit):
-    async def run():
-        redis = make_client(redis_url)
-        rates, name, full = Rates(redis), uuid4().hex, 0.0
-        for _ in range(limit + 2):
-            theirs = await rates.acquire(name, limit)
-            ours, full = acquire(limit, full, 0.0)
-            # So little flows in meanwhile that no whole request does.
-            assert (theirs.allowed, theirs.remaining) == (ours.allowed, ours.remaining)
-            assert theirs.full_in_s == pytest.approx(ours.full_in_s, abs=8)
-        await redis.aclose()
-
-    asyncio.run(run())
+async def test_redis_counts_as_the_domain_does(redis_url, limit):
+    redis = make_client(redis_url)
+    rates, name, full = Rates(redis), uuid4().hex, 0.0
+    for _ in range(limit + 2):
+        theirs = await rates.acquire(name, limit)
+        ours, full = acquire(limit, full, 0.0)
+        # So little flows in meanwhile that no whole request does.
+        assert (theirs.allowed, theirs.remaining) == (ours.allowed, ours.remaining)
+        assert theirs.full_in_s == pytest.approx(ours.full_in_s, abs=8)
+    await redis.aclose()
 
 
-def test_without_redis_every_process_counts_for_itself(postgres_server):
-    async def scenario(api):
-        # given no Redis; /keys needs none
+async def test_without_redis_every_process_counts_for_itself(postgres_server):
+    # given no Redis; /keys needs none
+    async with open_api(postgres_server, NOWHERE, limits=RateLimits(requests=4)) as api:
         answers = [await api.client().get("/keys") for _ in range(5)]
         # then
         assert [a.status_code for a in answers] == [200, 200, 200, 200, 429]
 
-    with_api(postgres_server, NOWHERE, scenario, limits=RateLimits(requests=4))
+
+async def test_a_redis_that_hangs_is_asked_once_in_five_seconds(redis_url):
+    # given a server that takes connections and says nothing
+    asked = []
+
+    async def silent(reader, writer):
+        asked.append(writer)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    redis, now = make_client(f"redis://127.0.0.1:{port}/0"), [100.0]
+    limit = KeyLimit(redis, RateLimits(1000), lambda: now[0])
+    # when
+    found = [await limit.acquire("a") for _ in range(50)]
+    # then
+    assert all(s.allowed for s in found)
+    assert len(asked) == 1
+    now[0] += 5.0
+    await limit.acquire("a")
+    assert len(asked) == 2
+    server.close()
+    await redis.aclose()
 
 
-def test_a_redis_that_hangs_is_asked_once_in_five_seconds(redis_url):
-    async def run():
-        # given a server that takes connections and says nothing
-        asked = []
-
-        async def silent(reader, writer):
-            asked.append(writer)
-            await reader.read()
-            writer.close()
-
-        server = await asyncio.start_server(silent, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        redis, now = make_client(f"redis://127.0.0.1:{port}/0"), [100.0]
-        limit = KeyLimit(redis, RateLimits(1000), lambda: now[0])
-        # when
-        found = [await limit.acquire("a") for _ in range(50)]
-        # then
-        assert all(s.allowed for s in found)
-        assert len(asked) == 1
-        now[0] += 5.0
-        await limit.acquire("a")
-        assert len(asked) == 2
-        server.close()
-        await redis.aclose()
-
-    asyncio.run(run())
-
-
-def test_nothing_is_counted_where_there_is_no_limit(scene):
-    async def scenario(api):
+async def test_nothing_is_counted_where_there_is_no_limit(api_with):
+    async with api_with(requests=0) as api:
         answers = [await api.client().get("/regions") for _ in range(20)]
         assert {a.status_code for a in answers} == {200}
         assert "ratelimit" not in answers[0].headers
         assert await api.redis.keys("monitor:rate:*") == []
 
-    scene(scenario, requests=0)
 
-
-def test_whoever_guesses_keys_is_not_listened_to_and_costs_no_look_up(scene, monkeypatch):
-    async def scenario(api):
+async def test_whoever_guesses_keys_is_not_listened_to_and_costs_no_look_up(api_with, monkeypatch):
+    async with api_with(wrong_keys=5) as api:
         looked_up = []
         real = KeyRing._look_up
 
@@ -190,23 +170,18 @@ def test_whoever_guesses_keys_is_not_listened_to_and_costs_no_look_up(scene, mon
         api.app.state.access._wrong_keys._buckets._tat_s.clear()
         assert await _metric(api, "monitor_http_rate_limited_total", limit="wrong_keys") == 25
 
-    scene(scenario, wrong_keys=5)
 
-
-def test_those_who_were_not_let_in_are_counted_by_why(scene):
-    async def scenario(api):
-        ended = await api.post("/keys", {"name": "n", "role": "read"})
-        await api.rows("UPDATE api_keys SET expires_at = now() WHERE id = %s", ended["id"])
-        revoked = await api.post("/keys", {"name": "n", "role": "read"})
-        await api.delete(f"/keys/{revoked['id']}")
-        for key in (None, "x", ended["key"], revoked["key"]):
-            headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-            await api.client(None).get("/regions", headers=headers)
-        for reason in ("missing", "unknown", "expired", "revoked"):
-            name = "monitor_http_unauthenticated_total"
-            assert await _metric(api, name, reason=reason) == 1
-
-    scene(scenario)
+async def test_those_who_were_not_let_in_are_counted_by_why(api):
+    ended = await api.post("/keys", {"name": "n", "role": "read"})
+    await api.rows("UPDATE api_keys SET expires_at = now() WHERE id = %s", ended["id"])
+    revoked = await api.post("/keys", {"name": "n", "role": "read"})
+    await api.delete(f"/keys/{revoked['id']}")
+    for key in (None, "x", ended["key"], revoked["key"]):
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        await api.client(None).get("/regions", headers=headers)
+    for reason in ("missing", "unknown", "expired", "revoked"):
+        name = "monitor_http_unauthenticated_total"
+        assert await _metric(api, name, reason=reason) == 1
 
 
 def test_an_address_is_a_whole_network_of_ipv6_and_never_the_neighbour():
@@ -240,7 +215,7 @@ def limited(database_url, redis_url, tmp_path):
             yield api, lambda: redis.set(name, time.time() + 60), lambda: redis.delete(name)
 
 
-def test_an_import_waits_as_long_as_it_is_told(limited):
+async def test_an_import_waits_as_long_as_it_is_told(limited):
     api, use_up, forgive = limited
     waited = []
 
@@ -248,31 +223,26 @@ def test_an_import_waits_as_long_as_it_is_told(limited):
         waited.append(seconds)
         forgive()
 
-    async def run():
-        upload = Upload(
-            io.BytesIO(sites(10)), "the-key", dry_run=False,
-            on_progress=lambda _: None, on_wait=lambda *_: None,
-        )  # fmt: skip
-        async with client(Access(api.url, api.keys[Role.WRITE])) as found:
-            use_up()
-            return await found.import_lines(upload, pause)
-
+    upload = Upload(
+        io.BytesIO(sites(10)), "the-key", dry_run=False,
+        on_progress=lambda _: None, on_wait=lambda *_: None,
+    )  # fmt: skip
+    async with client(Access(api.url, api.keys[Role.WRITE])) as found:
+        use_up()
+        result = await found.import_lines(upload, pause)
     # then: at least as long, and as after any failure
-    assert asyncio.run(run())["created"] == 10
+    assert result["created"] == 10
     assert waited == [5]
 
 
-def test_what_only_reads_waits_by_itself(limited):
+async def test_what_only_reads_waits_by_itself(limited):
     api, use_up, _ = limited
-
-    async def run():
-        async with client(Access(api.url, api.keys[Role.WRITE])) as found:
-            use_up()
-            began = time.monotonic()
-            assert await found.find_import("none") is None
-            return time.monotonic() - began
-
-    assert asyncio.run(run()) >= 1
+    async with client(Access(api.url, api.keys[Role.WRITE])) as found:
+        use_up()
+        began = time.monotonic()
+        assert await found.find_import("none") is None
+        result = time.monotonic() - began
+    assert result >= 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import psycopg
 import pytest
 
 from monitor.domain.access import Role
-from support.api import with_api
 
 _MORE_THAN_ANY_POOL = 24
 
@@ -23,26 +22,21 @@ def _standing_still(server):
 @pytest.mark.parametrize(
     "path", ["/monitor?limit=10", "/monitor/{id}?days=7", "/websites/{id}", "/regions", "/readyz"]
 )
-def test_who_reads_does_not_wait_for_those_who_change(postgres_server, redis_url, path):
-    async def scenario(api):
-        # given
-        await api.add_regions("europe")
-        website = await api.add_website()
-        changes = {"check_frequency": 300}
-        with _standing_still(postgres_server) as blocked:
-            waiting = [
-                asyncio.create_task(
-                    api.request("PATCH", f"/websites/{website['id']}", json=changes)
-                )
-                for _ in range(_MORE_THAN_ANY_POOL)
-            ]
-            while not blocked():  # noqa: ASYNC110 - Postgres tells only when asked
-                await asyncio.sleep(0.01)
-            # when somebody reads, with a key that is looked up anew
-            read = await api.request("GET", path.format(**website), role=Role.READ)
-            # then
-            assert read.status_code == 200
-            assert not any(task.done() for task in waiting)
-        await asyncio.gather(*waiting)
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_who_reads_does_not_wait_for_those_who_change(api, postgres_server, path):
+    # given
+    await api.add_regions("europe")
+    website = await api.add_website()
+    changes = {"check_frequency": 300}
+    with _standing_still(postgres_server) as blocked:
+        waiting = [
+            asyncio.create_task(api.request("PATCH", f"/websites/{website['id']}", json=changes))
+            for _ in range(_MORE_THAN_ANY_POOL)
+        ]
+        while not blocked():  # noqa: ASYNC110 - Postgres tells only when asked
+            await asyncio.sleep(0.01)
+        # when somebody reads, with a key that is looked up anew
+        read = await api.request("GET", path.format(**website), role=Role.READ)
+        # then
+        assert read.status_code == 200
+        assert not any(task.done() for task in waiting)
+    await asyncio.gather(*waiting)

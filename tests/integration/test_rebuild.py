@@ -1,23 +1,17 @@
 """A whole new projection: nothing of it is left out, and it lies in memory as it is read."""
 
-import asyncio
-
 import pytest
 
 from monitor.domain.ids import ring_position, uuid7
 from monitor.domain.ring import POSITIONS, Ring
-from monitor.resources.check_options import CheckOptions
-from monitor.resources.website import Definition
 from monitor.storage.redis import rebuild as rebuild_module
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.rebuild import Rebuild
+from support.factories import definition
 
 RING = Ring("europe", 180)
-WEBSITES = [
-    (uuid7(1, bytes([n]) * 10), Definition(CheckOptions(url=f"http://example.com/{n}")))
-    for n in range(7)
-]
+WEBSITES = [(uuid7(1, bytes([n]) * 10), definition(f"http://example.com/{n}")) for n in range(7)]
 
 
 @pytest.fixture
@@ -48,16 +42,16 @@ async def _rebuilt(redis_url):
     return found
 
 
-def test_pending_websites_are_written_by_the_swap(redis_url, written):
+async def test_pending_websites_are_written_by_the_swap(redis_url, written):
     # when
-    found = asyncio.run(_rebuilt(redis_url))
+    found = await _rebuilt(redis_url)
     # then
     assert {e.website_id: e.options for e in found} == {i: d.check for i, d in WEBSITES}
 
 
-def test_websites_are_written_in_ring_order(redis_url, written):
+async def test_websites_are_written_in_ring_order(redis_url, written):
     # when
-    asyncio.run(_rebuilt(redis_url))
+    await _rebuilt(redis_url)
     # then as soon as there were four: that is, of the first six, and of the rest
     ids = [i for i, _ in WEBSITES]
     assert written == sorted(ids[:6], key=ring_position) + ids[6:]

@@ -5,32 +5,16 @@ import time
 
 import pytest
 
-from monitor.domain.outcome import Reason
-from monitor.domain.verdict import Flip, RegionState, Verdict
+from monitor.domain.verdict import Verdict
 from monitor.services.incidents.sweep import Sweep
-from monitor.storage.redis.states import StateChange
-from support.world import START_S, run
-
-
-@pytest.fixture
-def play(database_url, redis_url):
-    return lambda scenario: run(scenario, database_url, redis_url)
-
-
-def _down(website, region="europe", at_s=START_S):
-    return Flip(website, region, Verdict.DOWN, at_s, at_s + 15, Reason.HTTP_STATUS, 503, "HTTP 503")
-
-
-def _up(website, region="europe", at_s=START_S + 60):
-    return Flip(website, region, Verdict.UP, at_s, at_s)
+from support.factories import START_S, flip_down, flip_up, state_change
 
 
 async def _holds(world, website, region, verdict, slot_s):
     """Let a region hold a live verdict."""
     held = await world.states.read({region: [website]})
     before = held[region, website].slot_s if held else 0
-    state = RegionState(slot_s=slot_s, verdict=verdict, since_s=slot_s)
-    change = StateChange(website, before, state, None)
+    change = state_change(website, verdict, slot_s=slot_s, before_s=before, since_s=slot_s)
     assert await world.states.write(region, [change]) == [change]
 
 
@@ -42,321 +26,265 @@ async def _given(world, *regions, **options):
     return website
 
 
-def test_down_and_up_are_one_incident_and_two_notifications(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        # when
-        opened = await world.recorder().record([_down(website)])
-        resolved = await world.recorder().record([_up(website)])
-        # then
-        assert await world.incidents(website) == [
-            (START_S, START_S + 60, "http_status", ["europe"])
-        ]
-        assert [(e, r) for e, r, _ in await world.outbox()] == [
-            ("opened", "ops@example.com"),
-            ("resolved", "ops@example.com"),
-        ]
-        assert [m.actor for m in opened + resolved] == ["deliver", "deliver"]
-
-    play(scenario)
+async def test_down_and_up_are_one_incident_and_two_notifications(world):
+    website = await _given(world, "europe")
+    # when
+    opened = await world.recorder().record([flip_down(website)])
+    resolved = await world.recorder().record([flip_up(website)])
+    # then
+    assert await world.incidents(website) == [(START_S, START_S + 60, "http_status", ["europe"])]
+    assert [(e, r) for e, r, _ in await world.outbox()] == [
+        ("opened", "ops@example.com"),
+        ("resolved", "ops@example.com"),
+    ]
+    assert [m.actor for m in opened + resolved] == ["deliver", "deliver"]
 
 
-def test_recording_twice_changes_nothing(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        for flip in (_down(website), _up(website)):
-            await world.recorder().record([flip])
-            assert await world.recorder().record([flip]) == []
-        # and a down that arrives again after the recovery opens nothing
-        assert await world.recorder().record([_down(website)]) == []
-        assert len(await world.incidents(website)) == 1
-        assert len(await world.outbox()) == 2
-
-    play(scenario)
+async def test_recording_twice_changes_nothing(world):
+    website = await _given(world, "europe")
+    for flip in (flip_down(website), flip_up(website)):
+        await world.recorder().record([flip])
+        assert await world.recorder().record([flip]) == []
+    # and a down that arrives again after the recovery opens nothing
+    assert await world.recorder().record([flip_down(website)]) == []
+    assert len(await world.incidents(website)) == 1
+    assert len(await world.outbox()) == 2
 
 
-def test_concurrent_workers_open_one_incident(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        # when
-        sent = await asyncio.gather(*(world.recorder().record([_down(website)]) for _ in range(8)))
-        # then
-        assert len(await world.incidents(website)) == 1
-        assert sum(len(s) for s in sent) == 1
-
-    play(scenario)
+async def test_concurrent_workers_open_one_incident(world):
+    website = await _given(world, "europe")
+    # when
+    sent = await asyncio.gather(*(world.recorder().record([flip_down(website)]) for _ in range(8)))
+    # then
+    assert len(await world.incidents(website)) == 1
+    assert sum(len(s) for s in sent) == 1
 
 
-def test_more_than_half_of_the_fresh_regions_open_an_incident(play):
-    async def scenario(world):
-        website = await _given(world, "africa", "asia", "europe")
-        await _holds(world, website, "africa", Verdict.UP, START_S)
-        await _holds(world, website, "asia", Verdict.UP, START_S)
-        await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
-        # when one of three
-        await world.recorder().record([_down(website, "europe", START_S)])
-        assert await world.incidents(website) == []
-        # when two of three
-        await world.recorder().record([_down(website, "asia", START_S + 30)])
-        # then
-        ((started, resolved, _, regions),) = await world.incidents(website)
-        assert (started, resolved, regions) == (START_S + 30, None, ["asia", "europe"])
-
-    play(scenario)
+async def test_more_than_half_of_the_fresh_regions_open_an_incident(world):
+    website = await _given(world, "africa", "asia", "europe")
+    await _holds(world, website, "africa", Verdict.UP, START_S)
+    await _holds(world, website, "asia", Verdict.UP, START_S)
+    await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
+    # when one of three
+    await world.recorder().record([flip_down(website, START_S)])
+    assert await world.incidents(website) == []
+    # when two of three
+    await world.recorder().record([flip_down(website, START_S + 30, region="asia")])
+    # then
+    ((started, resolved, _, regions),) = await world.incidents(website)
+    assert (started, resolved, regions) == (START_S + 30, None, ["asia", "europe"])
 
 
-def test_a_stale_region_loses_its_vote_without_a_flip(play):
-    async def scenario(world):
-        website = await _given(world, "asia", "europe")
-        await _holds(world, website, "asia", Verdict.UP, START_S)
-        await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
-        await world.recorder().record([_down(website)])
-        await Sweep(world.recorder()).run()
-        assert await world.incidents(website) == []
-        # when asia stops and europe goes on
-        world.now_s += 1000
-        await _holds(world, website, "europe", Verdict.DOWN, int(world.now_s))
-        await Sweep(world.recorder()).run()
-        # then
-        ((started, resolved, *_),) = await world.incidents(website)
-        assert (started, resolved) == (START_S, None)
-
-    play(scenario)
+async def test_a_stale_region_loses_its_vote_without_a_flip(world):
+    website = await _given(world, "asia", "europe")
+    await _holds(world, website, "asia", Verdict.UP, START_S)
+    await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
+    await world.recorder().record([flip_down(website)])
+    await Sweep(world.recorder()).run()
+    assert await world.incidents(website) == []
+    # when asia stops and europe goes on
+    world.now_s += 1000
+    await _holds(world, website, "europe", Verdict.DOWN, int(world.now_s))
+    await Sweep(world.recorder()).run()
+    # then
+    ((started, resolved, *_),) = await world.incidents(website)
+    assert (started, resolved) == (START_S, None)
 
 
-def test_not_measured_does_not_change_an_incident(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
-        await world.recorder().record([_down(website)])
-        # when the region stops, for days
-        world.now_s += 200_000
-        await Sweep(world.recorder()).run()
-        # then
-        ((_, resolved, *_),) = await world.incidents(website)
-        assert resolved is None
-
-    play(scenario)
+async def test_not_measured_does_not_change_an_incident(world):
+    website = await _given(world, "europe")
+    await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
+    await world.recorder().record([flip_down(website)])
+    # when the region stops, for days
+    world.now_s += 200_000
+    await Sweep(world.recorder()).run()
+    # then
+    ((_, resolved, *_),) = await world.incidents(website)
+    assert resolved is None
 
 
-def test_a_websites_own_recipients_replace_the_defaults(play):
-    async def scenario(world):
-        website = await _given(world, "europe", emails=["a@example.com", "b@example.com"])
-        await world.recorder().record([_down(website)])
-        assert [r for _, r, _ in await world.outbox()] == ["a@example.com", "b@example.com"]
-
-    play(scenario)
+async def test_a_websites_own_recipients_replace_the_defaults(world):
+    website = await _given(world, "europe", emails=["a@example.com", "b@example.com"])
+    await world.recorder().record([flip_down(website)])
+    assert [r for _, r, _ in await world.outbox()] == ["a@example.com", "b@example.com"]
 
 
 @pytest.mark.parametrize("gone", ["DELETE FROM websites", "UPDATE websites SET paused_at = now()"])
-def test_flips_of_deleted_or_paused_websites_are_ignored(play, gone):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        other = await world.add_website("http://other/")
-        await world.sync()
-        await world.execute(gone + " WHERE id = %s", website)
-        # when
-        await world.recorder().record([_down(website), _down(other)])
-        # then
-        assert await world.incidents(website) == []
-        assert len(await world.incidents(other)) == 1
-        assert await world.rows("SELECT website_id FROM verdicts") == [(other,)]
-
-    play(scenario)
+async def test_flips_of_deleted_or_paused_websites_are_ignored(world, gone):
+    website = await _given(world, "europe")
+    other = await world.add_website("http://other/")
+    await world.sync()
+    await world.execute(gone + " WHERE id = %s", website)
+    # when
+    await world.recorder().record([flip_down(website), flip_down(other)])
+    # then
+    assert await world.incidents(website) == []
+    assert len(await world.incidents(other)) == 1
+    assert await world.rows("SELECT website_id FROM verdicts") == [(other,)]
 
 
-def test_a_flip_whose_message_was_lost_is_recorded_by_the_sweep(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        flip = _down(website)
-        state = RegionState(slot_s=flip.slot_s, verdict=Verdict.DOWN, since_s=flip.at_s)
-        await world.states.write("europe", [StateChange(website, 0, state, flip)])
-        world.now_s += 60
-        # when
-        follow = await Sweep(world.recorder()).run()
-        # then
-        assert len(await world.incidents(website)) == 1
-        assert [m.actor for m in follow] == ["deliver"]
-        assert await world.states.unrecorded("europe") == []
-
-    play(scenario)
+async def test_a_flip_whose_message_was_lost_is_recorded_by_the_sweep(world):
+    website = await _given(world, "europe")
+    flip = flip_down(website)
+    change = state_change(website, Verdict.DOWN, slot_s=flip.slot_s, since_s=flip.at_s, flip=flip)
+    await world.states.write("europe", [change])
+    world.now_s += 60
+    # when
+    follow = await Sweep(world.recorder()).run()
+    # then
+    assert len(await world.incidents(website)) == 1
+    assert [m.actor for m in follow] == ["deliver"]
+    assert await world.states.unrecorded("europe") == []
 
 
-def test_an_unreported_recovery_is_found_by_the_sweep(play):
-    async def scenario(world):
-        # given an incident whose region lost all it held, and then found the website up
-        website = await _given(world, "europe")
-        await world.recorder().record([_down(website)])
-        await world.redis.flushall()
-        await world.sync()
-        await _holds(world, website, "europe", Verdict.UP, START_S + 90)
-        world.now_s = START_S + 120
-        # when
-        await Sweep(world.recorder()).run()
-        # then
-        assert await world.incidents(website) == [
-            (START_S, START_S + 90, "http_status", ["europe"])
+async def test_an_unreported_recovery_is_found_by_the_sweep(world):
+    # given an incident whose region lost all it held, and then found the website up
+    website = await _given(world, "europe")
+    await world.recorder().record([flip_down(website)])
+    await world.redis.flushall()
+    await world.sync()
+    await _holds(world, website, "europe", Verdict.UP, START_S + 90)
+    world.now_s = START_S + 120
+    # when
+    await Sweep(world.recorder()).run()
+    # then
+    assert await world.incidents(website) == [(START_S, START_S + 90, "http_status", ["europe"])]
+
+
+async def test_lost_region_states_are_restored_by_the_sweep(world):
+    website = await _given(world, "europe")
+    await world.recorder().record([flip_down(website)])
+    await world.redis.flushall()
+    await world.sync()
+    # when
+    await Sweep(world.recorder()).run()
+    # then it still holds the website down, and reports its recovery as a flip
+    states = await world.states.read({"europe": [website]})
+    assert states["europe", website].verdict is Verdict.DOWN
+    assert states["europe", website].slot_s == 0
+
+
+async def test_pending_outbox_rows_are_delivered_by_the_sweep(world):
+    website = await _given(world, "europe")
+    sent = await world.recorder().record([flip_down(website)])
+    # when the message to deliver was lost
+    follow = await Sweep(world.recorder()).run()
+    # then
+    assert [m.payload for m in follow] == [m.payload for m in sent]
+
+
+async def test_after_an_incident_the_next_one_is_new(world):
+    website = await _given(world, "europe")
+    for n in range(3):
+        at_s = START_S + n * 600
+        await world.recorder().record([flip_down(website, at_s=at_s)])
+        await world.recorder().record([flip_up(website, at_s=at_s + 60)])
+    found = await world.incidents(website)
+    assert [(s, r) for s, r, *_ in found] == [
+        (START_S + n * 600, START_S + n * 600 + 60) for n in range(3)
+    ]
+    assert len(await world.outbox()) == 6
+
+
+async def test_of_several_flips_in_one_message_the_latest_check_counts(world):
+    # given a website and a region more, so that rows could be mixed up
+    website = await _given(world, "asia", "europe")
+    other = await world.add_website("http://other/")
+    await world.sync()
+    # when they come in any order
+    flips = [
+        flip_up(website),
+        flip_down(website),
+        flip_down(other),
+        flip_down(website, region="asia"),
+    ]
+    await world.recorder().record(flips)
+    # then each stands for its own website and region
+    found = await world.rows(
+        "SELECT website_id, region, verdict, status_code FROM verdicts ORDER BY 1, 2"
+    )
+    assert sorted(found) == sorted(
+        [
+            (website, "asia", "down", 503),
+            (website, "europe", "up", 0),
+            (other, "europe", "down", 503),
         ]
-
-    play(scenario)
-
-
-def test_lost_region_states_are_restored_by_the_sweep(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        await world.recorder().record([_down(website)])
-        await world.redis.flushall()
-        await world.sync()
-        # when
-        await Sweep(world.recorder()).run()
-        # then it still holds the website down, and reports its recovery as a flip
-        states = await world.states.read({"europe": [website]})
-        assert states["europe", website].verdict is Verdict.DOWN
-        assert states["europe", website].slot_s == 0
-
-    play(scenario)
+    )
 
 
-def test_pending_outbox_rows_are_delivered_by_the_sweep(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        sent = await world.recorder().record([_down(website)])
-        # when the message to deliver was lost
-        follow = await Sweep(world.recorder()).run()
-        # then
-        assert [m.payload for m in follow] == [m.payload for m in sent]
-
-    play(scenario)
-
-
-def test_after_an_incident_the_next_one_is_new(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        for n in range(3):
-            at_s = START_S + n * 600
-            await world.recorder().record([_down(website, at_s=at_s)])
-            await world.recorder().record([_up(website, at_s=at_s + 60)])
-        found = await world.incidents(website)
-        assert [(s, r) for s, r, *_ in found] == [
-            (START_S + n * 600, START_S + n * 600 + 60) for n in range(3)
-        ]
-        assert len(await world.outbox()) == 6
-
-    play(scenario)
+async def test_a_message_of_many_flips_opens_and_resolves_each_independently(world):
+    # given
+    await world.add_region("asia")
+    await world.add_region("europe")
+    websites = [await world.add_website(emails=[f"{n}@example.com"]) for n in range(50)]
+    await world.sync()
+    reports = [(w, r, START_S + n) for n, w in enumerate(websites) for r in ("asia", "europe")]
+    # when
+    await world.recorder().record([flip_down(w, at, region=r) for w, r, at in reports])
+    opened = {w: await world.incidents(w) for w in websites}
+    await world.recorder().record([flip_up(w, at + 90, region=r) for w, r, at in reports])
+    # then each incident has its own times and regions, each recipient its own two events
+    for n, w in enumerate(websites):
+        start, end = START_S + n, START_S + n + 90
+        assert opened[w] == [(start, None, "http_status", ["asia", "europe"])]
+        assert await world.incidents(w) == [(start, end, "http_status", ["asia", "europe"])]
+    told = {(event, to) for event, to, _ in await world.outbox()}
+    assert len(await world.outbox()) == 100
+    assert told == {(e, f"{n}@example.com") for e in ("opened", "resolved") for n in range(50)}
 
 
-def test_of_several_flips_in_one_message_the_latest_check_counts(play):
-    async def scenario(world):
-        # given a website and a region more, so that rows could be mixed up
-        website = await _given(world, "asia", "europe")
-        other = await world.add_website("http://other/")
-        await world.sync()
-        # when they come in any order
-        flips = [_up(website), _down(website), _down(other), _down(website, "asia")]
-        await world.recorder().record(flips)
-        # then each stands for its own website and region
-        found = await world.rows(
-            "SELECT website_id, region, verdict, status_code FROM verdicts ORDER BY 1, 2"
-        )
-        assert sorted(found) == sorted(
-            [
-                (website, "asia", "down", 503),
-                (website, "europe", "up", 0),
-                (other, "europe", "down", 503),
-            ]
-        )
-
-    play(scenario)
+async def test_an_incident_that_ended_in_its_first_second_is_not_reopened(world):
+    # given three regions whose reports come in another order than they were made
+    website = await _given(world, "africa", "asia", "europe")
+    for region in ("africa", "asia", "europe"):
+        await _holds(world, website, region, Verdict.UP, START_S - 60)
+    early, late = START_S, START_S + 30
+    await world.recorder().record([flip_down(website, early, region="asia")])
+    await world.recorder().record([flip_down(website, late)])
+    await world.recorder().record([flip_up(website, late - 5, region="asia")])
+    assert await world.incidents(website) == [(late, late, "http_status", ["asia", "europe"])]
+    # when the quorum is there again, and began before that
+    await world.recorder().record([flip_down(website, late - 10, region="africa")])
+    # then that is an incident of its own, and told
+    assert len(await world.incidents(website)) == 2
+    assert [event for event, _, _ in await world.outbox()] == ["opened", "opened", "resolved"]
 
 
-def test_a_message_of_many_flips_opens_and_resolves_each_independently(play):
-    async def scenario(world):
-        # given
-        await world.add_region("asia")
-        await world.add_region("europe")
-        websites = [await world.add_website(emails=[f"{n}@example.com"]) for n in range(50)]
-        await world.sync()
-        reports = [(w, r, START_S + n) for n, w in enumerate(websites) for r in ("asia", "europe")]
-        # when
-        await world.recorder().record([_down(*report) for report in reports])
-        opened = {w: await world.incidents(w) for w in websites}
-        await world.recorder().record([_up(w, r, at + 90) for w, r, at in reports])
-        # then each incident has its own times and regions, each recipient its own two events
-        for n, w in enumerate(websites):
-            start, end = START_S + n, START_S + n + 90
-            assert opened[w] == [(start, None, "http_status", ["asia", "europe"])]
-            assert await world.incidents(w) == [(start, end, "http_status", ["asia", "europe"])]
-        told = {(event, to) for event, to, _ in await world.outbox()}
-        assert len(await world.outbox()) == 100
-        assert told == {(e, f"{n}@example.com") for e in ("opened", "resolved") for n in range(50)}
-
-    play(scenario)
+async def test_a_very_late_report_gives_its_region_no_vote(world):
+    # given a website that is down from the one region that checks
+    website = await _given(world, "asia", "europe")
+    await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
+    await world.recorder().record([flip_down(website)])
+    assert len(await world.incidents(website)) == 1
+    # when what another one found hours ago arrives
+    await world.recorder().record([flip_up(website, START_S - 7200, region="asia")])
+    # then the incident stays open
+    ((_, resolved, *_),) = await world.incidents(website)
+    assert resolved is None
 
 
-def test_an_incident_that_ended_in_its_first_second_is_not_reopened(play):
-    async def scenario(world):
-        # given three regions whose reports come in another order than they were made
-        website = await _given(world, "africa", "asia", "europe")
-        for region in ("africa", "asia", "europe"):
-            await _holds(world, website, region, Verdict.UP, START_S - 60)
-        early, late = START_S, START_S + 30
-        await world.recorder().record([_down(website, "asia", early)])
-        await world.recorder().record([_down(website, "europe", late)])
-        await world.recorder().record([_up(website, "asia", late - 5)])
-        assert await world.incidents(website) == [(late, late, "http_status", ["asia", "europe"])]
-        # when the quorum is there again, and began before that
-        await world.recorder().record([_down(website, "africa", late - 10)])
-        # then that is an incident of its own, and told
-        assert len(await world.incidents(website)) == 2
-        assert [event for event, _, _ in await world.outbox()] == ["opened", "opened", "resolved"]
-
-    play(scenario)
+async def test_a_verdict_from_a_clock_ahead_ends_normally(world):
+    website = await _given(world, "europe")
+    ahead_s = int(time.time()) + 3600
+    world.now_s = ahead_s
+    await world.recorder().record([flip_down(website, at_s=ahead_s)])
+    # when the clock is right again and the website is up
+    world.now_s = time.time()
+    await world.recorder().record([flip_up(website, at_s=int(world.now_s))])
+    # then
+    ((_, resolved_s, _, _),) = await world.incidents(website)
+    assert resolved_s is not None
 
 
-def test_a_very_late_report_gives_its_region_no_vote(play):
-    async def scenario(world):
-        # given a website that is down from the one region that checks
-        website = await _given(world, "asia", "europe")
-        await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
-        await world.recorder().record([_down(website, "europe")])
-        assert len(await world.incidents(website)) == 1
-        # when what another one found hours ago arrives
-        await world.recorder().record([_up(website, "asia", START_S - 7200)])
-        # then the incident stays open
-        ((_, resolved, *_),) = await world.incidents(website)
-        assert resolved is None
-
-    play(scenario)
-
-
-def test_a_verdict_from_a_clock_ahead_ends_normally(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        ahead_s = int(time.time()) + 3600
-        world.now_s = ahead_s
-        await world.recorder().record([_down(website, at_s=ahead_s)])
-        # when the clock is right again and the website is up
-        world.now_s = time.time()
-        await world.recorder().record([_up(website, at_s=int(world.now_s))])
-        # then
-        ((_, resolved_s, _, _),) = await world.incidents(website)
-        assert resolved_s is not None
-
-    play(scenario)
-
-
-def test_a_recovery_from_a_verdict_dated_ahead_is_found_by_the_sweep(play):
-    async def scenario(world):
-        website = await _given(world, "europe")
-        ahead_s = int(time.time()) + 3600
-        world.now_s = ahead_s
-        await world.recorder().record([_down(website, at_s=ahead_s)])
-        # when the report that it is up again is lost
-        world.now_s = time.time()
-        await _holds(world, website, "europe", Verdict.UP, int(world.now_s) - 60)
-        await Sweep(world.recorder()).run()
-        # then
-        ((_, resolved_s, _, _),) = await world.incidents(website)
-        assert resolved_s is not None
-
-    play(scenario)
+async def test_a_recovery_from_a_verdict_dated_ahead_is_found_by_the_sweep(world):
+    website = await _given(world, "europe")
+    ahead_s = int(time.time()) + 3600
+    world.now_s = ahead_s
+    await world.recorder().record([flip_down(website, at_s=ahead_s)])
+    # when the report that it is up again is lost
+    world.now_s = time.time()
+    await _holds(world, website, "europe", Verdict.UP, int(world.now_s) - 60)
+    await Sweep(world.recorder()).run()
+    # then
+    ((_, resolved_s, _, _),) = await world.incidents(website)
+    assert resolved_s is not None

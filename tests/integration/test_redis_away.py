@@ -8,9 +8,9 @@ import dramatiq
 import pytest
 
 from monitor.domain import messages
-from monitor.domain.messages import CheckWebsites
 from monitor.queue.broker import Broker
 from support.breakable import start_redis
+from support.factories import recheck_message
 from support.products import running, until, worker
 
 QUEUE = "checks.europe"
@@ -33,11 +33,7 @@ def broker(redis):
 def _checks(*in_s):
     """Messages that check nothing, at so many seconds from now."""
     return [
-        messages.check_websites(
-            CheckWebsites(
-                region="europe", website_ids=[], slot_ms=int((time.time() + later_s) * 1000)
-            )
-        )
+        messages.check_websites(recheck_message([], slot_ms=int((time.time() + later_s) * 1000)))
         for later_s in in_s
     ]
 

@@ -5,178 +5,143 @@ import pytest
 from monitor.domain.errors import Unavailable
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.services.checks.ticks import LATE_S, SETTLED_S
-from support.upkeep import THIS_HOUR, back, given_rolled_up, rolled_up, tick, upkeep_of
-from support.world import run
+from support.factories import tick
+from support.upkeep import THIS_HOUR, back, given_rolled_up, rolled_up, upkeep_of
 
 
-@pytest.fixture
-def play(database_url, redis_url):
-    return lambda scenario: run(scenario, database_url, redis_url)
+async def test_hours_missed_in_an_outage_are_rolled_up_oldest_first(world):
+    # given
+    await given_rolled_up(world, *back(10))
+    await world.ticks.write([tick(hour) for hour in back(*range(9, -1, -1))])
+    upkeep = upkeep_of(world)
+    # when
+    assert await upkeep.roll_up() == 10
+    # then: all that are over, and not the one that is not
+    assert upkeep.ticks.hours == back(*range(10, 0, -1))
+    assert [*await rolled_up(world)] == back(*range(10, 0, -1))
 
 
-def test_hours_missed_in_an_outage_are_rolled_up_oldest_first(play):
-    async def scenario(world):
-        # given
-        await given_rolled_up(world, *back(10))
-        await world.ticks.write([tick(hour) for hour in back(*range(9, -1, -1))])
-        upkeep = upkeep_of(world)
-        # when
-        assert await upkeep.roll_up() == 10
-        # then: all that are over, and not the one that is not
-        assert upkeep.ticks.hours == back(*range(10, 0, -1))
-        assert [*await rolled_up(world)] == back(*range(10, 0, -1))
-
-    play(scenario)
+async def test_without_an_outage_each_hour_is_rolled_up_once(world):
+    # given
+    await given_rolled_up(world, *back(2))
+    await upkeep_of(world).roll_up()
+    upkeep = upkeep_of(world)
+    # when
+    await upkeep.roll_up()
+    world.now_s += HOUR_S
+    await upkeep.roll_up()
+    # then
+    assert upkeep.ticks.hours == [THIS_HOUR]
 
 
-def test_without_an_outage_each_hour_is_rolled_up_once(play):
-    async def scenario(world):
-        # given
-        await given_rolled_up(world, *back(2))
-        await upkeep_of(world).roll_up()
-        upkeep = upkeep_of(world)
-        # when
+async def test_if_redis_lost_the_last_roll_up_that_hour_is_repeated(world):
+    # given: perhaps it was left in the middle
+    await given_rolled_up(world, *back(2))
+    await upkeep_of(world).roll_up()
+    await world.redis.flushall()
+    upkeep = upkeep_of(world)
+    # when
+    await upkeep.roll_up()
+    # then
+    assert upkeep.ticks.hours == back(2, 1)
+
+
+async def test_the_first_time_a_day_is_rolled_up(world):
+    upkeep = upkeep_of(world)
+    await upkeep.roll_up()
+    assert upkeep.ticks.hours == back(*range(24, 0, -1))
+
+
+async def test_it_goes_back_30_days_and_no_further(world):
+    # given
+    await given_rolled_up(world, THIS_HOUR - 45 * DAY_S)
+    upkeep = upkeep_of(world)
+    # when
+    await upkeep.roll_up()
+    # then
+    assert (upkeep.ticks.hours[0], len(upkeep.ticks.hours)) == (THIS_HOUR - 30 * DAY_S, 720)
+
+
+async def test_an_interrupted_roll_up_continues_where_it_stopped(world):
+    # given
+    await given_rolled_up(world, *back(10))
+    await world.ticks.write([tick(hour) for hour in back(*range(9, 0, -1))])
+    upkeep = upkeep_of(world)
+    (upkeep.ticks.fails_at,) = back(6)
+    with pytest.raises(Unavailable):
         await upkeep.roll_up()
-        world.now_s += HOUR_S
-        await upkeep.roll_up()
-        # then
-        assert upkeep.ticks.hours == [THIS_HOUR]
-
-    play(scenario)
-
-
-def test_if_redis_lost_the_last_roll_up_that_hour_is_repeated(play):
-    async def scenario(world):
-        # given: perhaps it was left in the middle
-        await given_rolled_up(world, *back(2))
-        await upkeep_of(world).roll_up()
-        await world.redis.flushall()
-        upkeep = upkeep_of(world)
-        # when
-        await upkeep.roll_up()
-        # then
-        assert upkeep.ticks.hours == back(2, 1)
-
-    play(scenario)
+    # when
+    again = upkeep_of(world)
+    await again.roll_up()
+    # then
+    assert again.ticks.hours == back(*range(6, 0, -1))
+    assert [*await rolled_up(world)] == back(*range(10, 0, -1))
 
 
-def test_the_first_time_a_day_is_rolled_up(play):
-    async def scenario(world):
-        upkeep = upkeep_of(world)
-        await upkeep.roll_up()
-        assert upkeep.ticks.hours == back(*range(24, 0, -1))
-
-    play(scenario)
-
-
-def test_it_goes_back_30_days_and_no_further(play):
-    async def scenario(world):
-        # given
-        await given_rolled_up(world, THIS_HOUR - 45 * DAY_S)
-        upkeep = upkeep_of(world)
-        # when
-        await upkeep.roll_up()
-        # then
-        assert (upkeep.ticks.hours[0], len(upkeep.ticks.hours)) == (THIS_HOUR - 30 * DAY_S, 720)
-
-    play(scenario)
+async def test_hours_noted_by_a_clock_ahead_are_rolled_up_when_over(world):
+    # given
+    await given_rolled_up(world, *back(1))
+    world.now_s += 3 * HOUR_S
+    await upkeep_of(world).roll_up()
+    world.now_s -= 3 * HOUR_S
+    await upkeep_of(world).roll_up()
+    # when
+    world.now_s += HOUR_S
+    upkeep = upkeep_of(world)
+    await upkeep.roll_up()
+    # then
+    assert upkeep.ticks.hours == [THIS_HOUR]
 
 
-def test_an_interrupted_roll_up_continues_where_it_stopped(play):
-    async def scenario(world):
-        # given
-        await given_rolled_up(world, *back(10))
-        await world.ticks.write([tick(hour) for hour in back(*range(9, 0, -1))])
-        upkeep = upkeep_of(world)
-        (upkeep.ticks.fails_at,) = back(6)
-        with pytest.raises(Unavailable):
-            await upkeep.roll_up()
-        # when
-        again = upkeep_of(world)
-        await again.roll_up()
-        # then
-        assert again.ticks.hours == back(*range(6, 0, -1))
-        assert [*await rolled_up(world)] == back(*range(10, 0, -1))
+async def test_an_hour_that_ends_during_a_run_is_rolled_up_by_it(world):
+    # given
+    await given_rolled_up(world, *back(3))
+    await world.ticks.write([tick(hour) for hour in back(2, 1, 0)])
+    upkeep = upkeep_of(world)
 
-    play(scenario)
+    async def an_hour_ends(hour_s):
+        if hour_s == THIS_HOUR - HOUR_S:
+            world.now_s += HOUR_S
+            # when the next turn comes
+            assert await upkeep.roll_up() == 0
 
-
-def test_hours_noted_by_a_clock_ahead_are_rolled_up_when_over(play):
-    async def scenario(world):
-        # given
-        await given_rolled_up(world, *back(1))
-        world.now_s += 3 * HOUR_S
-        await upkeep_of(world).roll_up()
-        world.now_s -= 3 * HOUR_S
-        await upkeep_of(world).roll_up()
-        # when
-        world.now_s += HOUR_S
-        upkeep = upkeep_of(world)
-        await upkeep.roll_up()
-        # then
-        assert upkeep.ticks.hours == [THIS_HOUR]
-
-    play(scenario)
+    upkeep.ticks.meanwhile = an_hour_ends
+    await upkeep.roll_up()
+    # then
+    assert upkeep.ticks.hours == back(3, 2, 1, 0)
 
 
-def test_an_hour_that_ends_during_a_run_is_rolled_up_by_it(play):
-    async def scenario(world):
-        # given
-        await given_rolled_up(world, *back(3))
-        await world.ticks.write([tick(hour) for hour in back(2, 1, 0)])
-        upkeep = upkeep_of(world)
+async def test_an_hour_that_ends_while_late_ones_are_repeated_is_rolled_up_by_that_run(world):
+    # given
+    old, older, last = back(20, 30, 1)
+    await given_rolled_up(world, last)
+    await upkeep_of(world).roll_up()
+    await world.buffer.note_late({old, older})
+    upkeep = upkeep_of(world)
 
-        async def an_hour_ends(hour_s):
-            if hour_s == THIS_HOUR - HOUR_S:
-                world.now_s += HOUR_S
-                # when the next turn comes
-                assert await upkeep.roll_up() == 0
+    async def an_hour_ends(hour_s):
+        if hour_s in (old, older):
+            world.now_s += HOUR_S
 
-        upkeep.ticks.meanwhile = an_hour_ends
-        await upkeep.roll_up()
-        # then
-        assert upkeep.ticks.hours == back(3, 2, 1, 0)
-
-    play(scenario)
-
-
-def test_an_hour_that_ends_while_late_ones_are_repeated_is_rolled_up_by_that_run(play):
-    async def scenario(world):
-        # given
-        old, older, last = back(20, 30, 1)
-        await given_rolled_up(world, last)
-        await upkeep_of(world).roll_up()
-        await world.buffer.note_late({old, older})
-        upkeep = upkeep_of(world)
-
-        async def an_hour_ends(hour_s):
-            if hour_s in (old, older):
-                world.now_s += HOUR_S
-
-        upkeep.ticks.meanwhile = an_hour_ends
-        # when
-        await upkeep.roll_up()
-        # then
-        assert set(upkeep.ticks.hours) == {old, older, THIS_HOUR, THIS_HOUR + HOUR_S}
-
-    play(scenario)
+    upkeep.ticks.meanwhile = an_hour_ends
+    # when
+    await upkeep.roll_up()
+    # then
+    assert set(upkeep.ticks.hours) == {old, older, THIS_HOUR, THIS_HOUR + HOUR_S}
 
 
 @pytest.mark.parametrize("after_s", [0, LATE_S - 1, LATE_S + 1, SETTLED_S, 600])
-def test_no_tick_is_missed_however_soon_the_roll_up_runs(play, after_s):
-    async def scenario(world):
-        # given
-        (last,) = back(1)
-        await given_rolled_up(world, *back(2))
-        await upkeep_of(world).roll_up()
-        world.now_s = THIS_HOUR + after_s
-        await upkeep_of(world).roll_up()
-        # when a tick of the last hour is written then
-        await world.buffer.push([tick(last + 3590)])
-        await upkeep_of(world).write_buffered()
-        world.now_s = THIS_HOUR + HOUR_S // 2
-        await upkeep_of(world).roll_up()
-        # then
-        assert (await rolled_up(world))[last] == 1
-
-    play(scenario)
+async def test_no_tick_is_missed_however_soon_the_roll_up_runs(world, after_s):
+    # given
+    (last,) = back(1)
+    await given_rolled_up(world, *back(2))
+    await upkeep_of(world).roll_up()
+    world.now_s = THIS_HOUR + after_s
+    await upkeep_of(world).roll_up()
+    # when a tick of the last hour is written then
+    await world.buffer.push([tick(last + 3590)])
+    await upkeep_of(world).write_buffered()
+    world.now_s = THIS_HOUR + HOUR_S // 2
+    await upkeep_of(world).roll_up()
+    # then
+    assert (await rolled_up(world))[last] == 1

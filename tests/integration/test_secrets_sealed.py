@@ -7,9 +7,7 @@ import psycopg
 import pytest
 
 from monitor.domain.errors import SecretsUnreadable, SettingsError
-from monitor.domain.messages import CheckBatch
-from monitor.domain.outcome import Outcome, Reason, Result
-from monitor.domain.ring import POSITIONS
+from monitor.domain.outcome import Reason, Result
 from monitor.local.stack import _encryption_keys
 from monitor.runtime.settings import load
 from monitor.services.checks.check import check_batch
@@ -17,12 +15,12 @@ from monitor.services.secrets import rotate as rotation
 from monitor.services.secrets.vault import Vault, new_key
 from monitor.services.websites import manage as websites
 from monitor.services.workers import regions
-from support.api import VAULT, with_api
+from support.api import VAULT
 from support.bulk import ndjson, send
+from support.factories import START_S, batch_message, outcome_up
 from support.secretive import BODY, HEADERS, SECRETS, WORD, in_postgres, in_redis, stored
 from support.served_api import served
 from support.stack import wait_until
-from support.world import START_S, run
 
 KEY = "A" * 43 + "="
 
@@ -42,16 +40,11 @@ class RecordingProber:
 
     async def check(self, options, _begin_by_s=None):
         self.asked.append(options)
-        return Outcome(Result.UP, status_code=200, response_ms=1.0)
-
-
-@pytest.fixture
-def play(database_url, redis_url):
-    return lambda scenario: run(scenario, database_url, redis_url)
+        return outcome_up(response_ms=1.0)
 
 
 def _batch():
-    return CheckBatch(region="europe", interval_s=180, lo=0, hi=POSITIONS, slot_ms=START_S * 1000)
+    return batch_message()
 
 
 async def _given(world, vault):
@@ -64,156 +57,127 @@ async def _given(world, vault):
     return made.website.id
 
 
-def test_no_table_and_no_key_of_redis_holds_a_secret(postgres_server, redis_url):
-    async def scenario(api):
-        # given secrets that came in every way
-        await api.add_regions("europe")
-        one = await api.add_website(**SECRETS)
-        await send(api, ndjson({"url": "https://b.example", **SECRETS}))
-        path = "/websites?all=true&confirm=2"
-        await api.request("PATCH", path, json={"request_headers": {"X": f"{WORD}-4"}}, expect=200)
-        await api.patch(f"/websites/{one['id']}", {"request_headers": {"Y": f"{WORD}-5"}})
-        # then
-        text = await in_postgres(api)
-        assert "********" in text
-        assert WORD not in text
-        assert await stored(api.pool, VAULT, one["id"]) == ({"Y": f"{WORD}-5"}, BODY)
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_no_table_and_no_key_of_redis_holds_a_secret(api):
+    # given secrets that came in every way
+    await api.add_regions("europe")
+    one = await api.add_website(**SECRETS)
+    await send(api, ndjson({"url": "https://b.example", **SECRETS}))
+    path = "/websites?all=true&confirm=2"
+    await api.request("PATCH", path, json={"request_headers": {"X": f"{WORD}-4"}}, expect=200)
+    await api.patch(f"/websites/{one['id']}", {"request_headers": {"Y": f"{WORD}-5"}})
+    # then
+    text = await in_postgres(api)
+    assert "********" in text
+    assert WORD not in text
+    assert await stored(api.pool, VAULT, one["id"]) == ({"Y": f"{WORD}-5"}, BODY)
 
 
-def test_the_worker_of_a_region_sends_what_redis_holds_sealed(play):
-    async def scenario(world):
-        world.vault, world.prober = VAULT, RecordingProber()
-        await _given(world, VAULT)
-        assert WORD.encode() not in await in_redis(world.redis)
-        # when
-        await check_batch(world.worker(), _batch())
-        # then
-        asked = {o.url: (o.request_headers, o.request_body) for o in world.prober.asked}
-        assert asked == {
-            "http://shop.test/": (HEADERS, BODY),
-            "http://plain.test/": ({"Accept": "*/*"}, ""),
-        }
-
-    play(scenario)
+async def test_the_worker_of_a_region_sends_what_redis_holds_sealed(world):
+    world.vault, world.prober = VAULT, RecordingProber()
+    await _given(world, VAULT)
+    assert WORD.encode() not in await in_redis(world.redis)
+    # when
+    await check_batch(world.worker(), _batch())
+    # then
+    asked = {o.url: (o.request_headers, o.request_body) for o in world.prober.asked}
+    assert asked == {
+        "http://shop.test/": (HEADERS, BODY),
+        "http://plain.test/": ({"Accept": "*/*"}, ""),
+    }
 
 
 @pytest.mark.parametrize("vault", [Vault(), Vault([new_key()])], ids=["no key", "another key"])
-def test_a_worker_that_lacks_the_key_measures_nothing_and_says_why(play, vault, capsys):
-    async def scenario(world):
-        world.vault, world.prober = vault, RecordingProber()
-        website = await _given(world, VAULT)
-        worker = world.worker()
-        # when it fails as often as a website that is down would
-        for n in range(3):
-            await check_batch(worker, CheckBatch(
-                region="europe", interval_s=180, lo=0, hi=POSITIONS,
-                slot_ms=(START_S + n * 180) * 1000,
-            ))  # fmt: skip
-            world.now_s += 180
-        # then nothing was sent, nothing was stored, and others were checked
-        assert {o.url for o in world.prober.asked} == {"http://plain.test/"}
-        assert await world.ticks.ticks(website, START_S - 3600, START_S + 3600) == []
-        assert await world.states.read({"europe": [website]}) == {}
-        assert worker.meter.outcomes[Result.NOT_MEASURED, Reason.SECRETS_UNREADABLE] == 3
-
-    play(scenario)
+async def test_a_worker_that_lacks_the_key_measures_nothing_and_says_why(world, vault, capsys):
+    world.vault, world.prober = vault, RecordingProber()
+    website = await _given(world, VAULT)
+    worker = world.worker()
+    # when it fails as often as a website that is down would
+    for n in range(3):
+        await check_batch(worker, batch_message(slot_ms=(START_S + n * 180) * 1000))
+        world.now_s += 180
+    # then nothing was sent, nothing was stored, and others were checked
+    assert {o.url for o in world.prober.asked} == {"http://plain.test/"}
+    assert await world.ticks.ticks(website, START_S - 3600, START_S + 3600) == []
+    assert await world.states.read({"europe": [website]}) == {}
+    assert worker.meter.outcomes[Result.NOT_MEASURED, Reason.SECRETS_UNREADABLE] == 3
     shown = capsys.readouterr()
     assert "batch.secrets_unreadable" in shown.out + shown.err
 
 
-def test_without_the_key_secrets_can_be_replaced_by_nobody_and_the_rest_by_all(
-    postgres_server, redis_url
-):
-    async def scenario(api):
-        await api.add_regions("europe")
-        lost = Vault([new_key()])
-        made = await websites.create(api.pool, lost, FIELDS, api.now_s)
-        path = f"/websites/{made.website.id}"
-        # then it can be read, paused and removed
-        assert (await api.get(path))["request_body"] == "********"
-        assert (await api.patch(path, {"paused": True}))["paused"] is True
-        assert await stored(api.pool, lost, made.website.id) == (HEADERS, BODY)
-        # but not compared
-        refused = await api.request("PATCH", path, json={"request_body": "b"}, expect=503)
-        assert refused.json()["code"] == "secrets_unreadable"
-        # unless it is said of many, which replaces what cannot be read
-        everything = {"request_headers": {}, "request_body": f"{WORD}-b"}
-        await api.request("PATCH", "/websites?all=true&confirm=1", json=everything, expect=200)
-        assert await stored(api.pool, VAULT, made.website.id) == ({}, f"{WORD}-b")
-        await api.delete(path)
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_without_the_key_secrets_can_be_replaced_by_nobody_and_the_rest_by_all(api):
+    await api.add_regions("europe")
+    lost = Vault([new_key()])
+    made = await websites.create(api.pool, lost, FIELDS, api.now_s)
+    path = f"/websites/{made.website.id}"
+    # then it can be read, paused and removed
+    assert (await api.get(path))["request_body"] == "********"
+    assert (await api.patch(path, {"paused": True}))["paused"] is True
+    assert await stored(api.pool, lost, made.website.id) == (HEADERS, BODY)
+    # but not compared
+    refused = await api.request("PATCH", path, json={"request_body": "b"}, expect=503)
+    assert refused.json()["code"] == "secrets_unreadable"
+    # unless it is said of many, which replaces what cannot be read
+    everything = {"request_headers": {}, "request_body": f"{WORD}-b"}
+    await api.request("PATCH", "/websites?all=true&confirm=1", json=everything, expect=200)
+    assert await stored(api.pool, VAULT, made.website.id) == ({}, f"{WORD}-b")
+    await api.delete(path)
 
 
-def test_what_is_so_already_is_not_sealed_again(postgres_server, redis_url):
-    async def scenario(api):
-        await api.add_regions("europe")
-        await api.add_website(**SECRETS)
-        await api.add_website(**SECRETS | {"request_body": f"{WORD}-other"})
-        path = "/websites?all=true&confirm=2"
-        done = await api.request("PATCH", path, json={"request_body": BODY}, expect=200)
-        assert done.json() == {"matched": 2, "changed": 1}
-
-    with_api(postgres_server, redis_url, scenario)
+async def test_what_is_so_already_is_not_sealed_again(api):
+    await api.add_regions("europe")
+    await api.add_website(**SECRETS)
+    await api.add_website(**SECRETS | {"request_body": f"{WORD}-other"})
+    path = "/websites?all=true&confirm=2"
+    done = await api.request("PATCH", path, json={"request_body": BODY}, expect=200)
+    assert done.json() == {"matched": 2, "changed": 1}
 
 
-def test_a_new_key_takes_over_what_older_ones_and_none_have_left(play):
-    async def scenario(world):
-        old, new = new_key(), new_key()
-        both = Vault([new, old])
-        # given one sealed with the old key, one in the clear, one that has no secret
-        sealed = await _given(world, Vault([old]))
-        clear = (await websites.create(world.pool, Vault(), FIELDS, world.now_s)).website.id
-        told = []
-        # when
-        changed = await rotation.rotate(world.pool, both, lambda *at: told.append(at))
-        # then
-        assert (changed, told[-1]) == (2, (3, 3))
-        for website in (sealed, clear):
-            assert await stored(world.pool, Vault([new]), website) == (HEADERS, BODY)
-        with pytest.raises(SecretsUnreadable):
-            await stored(world.pool, Vault([old]), sealed)
-        assert await rotation.rotate(world.pool, both) == 0
-
-    play(scenario)
+async def test_a_new_key_takes_over_what_older_ones_and_none_have_left(world):
+    old, new = new_key(), new_key()
+    both = Vault([new, old])
+    # given one sealed with the old key, one in the clear, one that has no secret
+    sealed = await _given(world, Vault([old]))
+    clear = (await websites.create(world.pool, Vault(), FIELDS, world.now_s)).website.id
+    told = []
+    # when
+    changed = await rotation.rotate(world.pool, both, lambda *at: told.append(at))
+    # then
+    assert (changed, told[-1]) == (2, (3, 3))
+    for website in (sealed, clear):
+        assert await stored(world.pool, Vault([new]), website) == (HEADERS, BODY)
+    with pytest.raises(SecretsUnreadable):
+        await stored(world.pool, Vault([old]), sealed)
+    assert await rotation.rotate(world.pool, both) == 0
 
 
-def test_what_was_broken_off_goes_on_where_it_was(play, monkeypatch):
-    async def scenario(world):
-        old, new = new_key(), new_key()
-        await regions.create(world.pool, {"name": "europe"})
-        ids = []
-        for n in range(5):
-            made = await websites.create(world.pool, Vault([old]), FIELDS, world.now_s + n)
-            ids.append(made.website.id)
-        monkeypatch.setattr(rotation, "_PAGE", 2)
+async def test_what_was_broken_off_goes_on_where_it_was(world, monkeypatch):
+    old, new = new_key(), new_key()
+    await regions.create(world.pool, {"name": "europe"})
+    ids = []
+    for n in range(5):
+        made = await websites.create(world.pool, Vault([old]), FIELDS, world.now_s + n)
+        ids.append(made.website.id)
+    monkeypatch.setattr(rotation, "_PAGE", 2)
 
-        def break_off(done, _):
-            if done == 4:
-                raise KeyboardInterrupt
+    def break_off(done, _):
+        if done == 4:
+            raise KeyboardInterrupt
 
-        with pytest.raises(KeyboardInterrupt):
-            await rotation.rotate(world.pool, Vault([new, old]), break_off)
-        assert await rotation.rotate(world.pool, Vault([new, old])) == 1
-        for website in ids:
-            assert await stored(world.pool, Vault([new]), website) == (HEADERS, BODY)
-
-    play(scenario)
+    with pytest.raises(KeyboardInterrupt):
+        await rotation.rotate(world.pool, Vault([new, old]), break_off)
+    assert await rotation.rotate(world.pool, Vault([new, old])) == 1
+    for website in ids:
+        assert await stored(world.pool, Vault([new]), website) == (HEADERS, BODY)
 
 
-def test_a_key_that_is_missing_is_told_and_loses_nothing(play):
-    async def scenario(world):
-        old = new_key()
-        website = await _given(world, Vault([old]))
-        with pytest.raises(SecretsUnreadable, match=str(website)):
-            await rotation.rotate(world.pool, Vault([new_key()]))
-        with pytest.raises(SettingsError, match="MONITOR_ENCRYPTION_KEYS is not set"):
-            await rotation.rotate(world.pool, Vault())
-        assert await stored(world.pool, Vault([old]), website) == (HEADERS, BODY)
-
-    play(scenario)
+async def test_a_key_that_is_missing_is_told_and_loses_nothing(world):
+    old = new_key()
+    website = await _given(world, Vault([old]))
+    with pytest.raises(SecretsUnreadable, match=str(website)):
+        await rotation.rotate(world.pool, Vault([new_key()]))
+    with pytest.raises(SettingsError, match="MONITOR_ENCRYPTION_KEYS is not set"):
+        await rotation.rotate(world.pool, Vault())
+    assert await stored(world.pool, Vault([old]), website) == (HEADERS, BODY)
 
 
 def test_the_command_line_makes_keys_and_rotates_them(database_url, redis_url, tmp_path):

@@ -1,6 +1,5 @@
 """The time of an installation is that of its Redis, whatever a host's own clock says."""
 
-import asyncio
 import time
 
 import pytest
@@ -24,23 +23,20 @@ class Host:
         return time.time() + self.ahead_s
 
 
-def _sync(clock, redis_url):
-    async def scenario():
-        async with client(redis_url) as redis:
-            await clock.sync(redis)
-
-    asyncio.run(scenario())
+async def _sync(clock, redis_url):
+    async with client(redis_url) as redis:
+        await clock.sync(redis)
 
 
 @pytest.mark.parametrize("ahead_s", [HOUR_S, -HOUR_S, 0.0])
-def test_a_host_an_hour_off_uses_the_time_of_redis(redis_url, ahead_s):
+async def test_a_host_an_hour_off_uses_the_time_of_redis(redis_url, ahead_s):
     host = Host(ahead_s)
     clock = SharedClock(host=host.time)
     assert clock.now() == pytest.approx(host.time(), abs=1)
     # when
     with capture_logs() as lines:
-        _sync(clock, redis_url)
-        _sync(clock, redis_url)
+        await _sync(clock, redis_url)
+        await _sync(clock, redis_url)
     # then
     assert clock.now() == pytest.approx(time.time(), abs=1)
     assert clock.now_ms() == pytest.approx(time.time() * 1000, abs=1000)
@@ -49,24 +45,24 @@ def test_a_host_an_hour_off_uses_the_time_of_redis(redis_url, ahead_s):
     assert told == ([pytest.approx(ahead_s, abs=1)] if ahead_s else [])
 
 
-def test_a_stepped_host_clock_does_not_change_the_shared_time(redis_url):
+async def test_a_stepped_host_clock_does_not_change_the_shared_time(redis_url):
     host = Host()
     clock = SharedClock(host=host.time)
-    _sync(clock, redis_url)
+    await _sync(clock, redis_url)
     # when
     host.ahead_s = HOUR_S
     # then
     assert clock.now() == pytest.approx(time.time(), abs=1)
     # and it is told when its clock is wrong, and when it is right again
     with capture_logs() as lines:
-        _sync(clock, redis_url)
+        await _sync(clock, redis_url)
         host.ahead_s = 0.0
-        _sync(clock, redis_url)
+        await _sync(clock, redis_url)
     assert [round(line["off_s"]) for line in lines] == [HOUR_S, 0]
 
 
-def test_without_redis_the_clock_continues():
+async def test_without_redis_the_clock_continues():
     clock = SharedClock(host=Host(HOUR_S).time)
     with pytest.raises(Unavailable):
-        _sync(clock, f"redis://127.0.0.1:{free_port()}/0")
+        await _sync(clock, f"redis://127.0.0.1:{free_port()}/0")
     assert clock.now() == pytest.approx(time.time() + HOUR_S, abs=1)

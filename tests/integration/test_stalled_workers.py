@@ -7,18 +7,16 @@ import dramatiq
 import pytest
 
 from monitor.domain import messages
-from monitor.domain.messages import CheckBatch
 from monitor.queue.broker import Broker
 from monitor.queue.liveness import STALLED_AFTER_S, StalledWorkers
+from support.factories import batch_message
 
 QUEUE = "checks.europe"
 HOUR_MS = 3_600_000
 
 
 def _batch(not_before_ms):
-    return messages.check_batch(
-        CheckBatch(region="europe", interval_s=60, lo=0, hi=1, slot_ms=not_before_ms)
-    )
+    return messages.check_batch(batch_message(interval_s=60, hi=1, slot_ms=not_before_ms))
 
 
 def _fetched(broker, queue):

@@ -8,16 +8,14 @@ from uuid import UUID
 import pytest
 
 from monitor.domain.errors import Unavailable
-from monitor.domain.outcome import Tick, Timings
 from monitor.storage.timeseries.grouped import MAX_TICKS, GroupedWrites
+from support.factories import tick
+
+pytestmark = pytest.mark.limit_s(10)
 
 
 def ticks(count, slot_s=0):
-    return [
-        Tick(UUID(int=n), "europe", slot_s, up=True, reason=None, status_code=200,
-             response_ms=1.0, timings=Timings())
-        for n in range(count)
-    ]  # fmt: skip
+    return [tick(slot_s, website=UUID(int=n)) for n in range(count)]
 
 
 class Store:
@@ -38,94 +36,72 @@ class Store:
             raise self.error
 
 
-def run(scenario):
-    asyncio.run(asyncio.wait_for(scenario(), 10))
+async def test_batches_that_end_together_are_one_write():
+    # given
+    store = Store()
+    groups = GroupedWrites(store.write, linger_s=0.01)
+    # when
+    await asyncio.gather(*(groups.write(ticks(3, slot)) for slot in (1, 2, 3)))
+    # then
+    assert [len(w) for w in store.writes] == [9]
+    assert store.writes[0] == [*ticks(3, 1), *ticks(3, 2), *ticks(3, 3)]
 
 
-def test_batches_that_end_together_are_one_write():
-    async def scenario():
-        # given
-        store = Store()
-        groups = GroupedWrites(store.write, linger_s=0.01)
-        # when
-        await asyncio.gather(*(groups.write(ticks(3, slot)) for slot in (1, 2, 3)))
-        # then
-        assert [len(w) for w in store.writes] == [9]
-        assert store.writes[0] == [*ticks(3, 1), *ticks(3, 2), *ticks(3, 3)]
-
-    run(scenario)
-
-
-def test_callers_wait_until_their_ticks_are_stored():
-    async def scenario():
-        store = Store()
-        store.open.clear()
-        groups = GroupedWrites(store.write, linger_s=0)
-        first = asyncio.create_task(groups.write(ticks(1)))
-        await store.begun.acquire()
-        # when a second group is stored while the first is still under way
-        second = asyncio.create_task(groups.write(ticks(2)))
-        await store.begun.acquire()
-        # then
-        assert not first.done()
-        assert not second.done()
-        store.open.set()
-        await asyncio.gather(first, second)
-
-    run(scenario)
+async def test_callers_wait_until_their_ticks_are_stored():
+    store = Store()
+    store.open.clear()
+    groups = GroupedWrites(store.write, linger_s=0)
+    first = asyncio.create_task(groups.write(ticks(1)))
+    await store.begun.acquire()
+    # when a second group is stored while the first is still under way
+    second = asyncio.create_task(groups.write(ticks(2)))
+    await store.begun.acquire()
+    # then
+    assert not first.done()
+    assert not second.done()
+    store.open.set()
+    await asyncio.gather(first, second)
 
 
-def test_a_full_group_does_not_linger():
-    async def scenario():
-        store = Store()
-        groups = GroupedWrites(store.write, linger_s=3600)
-        await asyncio.gather(groups.write(ticks(MAX_TICKS - 1)), groups.write(ticks(1)))
-        assert [len(w) for w in store.writes] == [MAX_TICKS]
-
-    run(scenario)
+async def test_a_full_group_does_not_linger():
+    store = Store()
+    groups = GroupedWrites(store.write, linger_s=3600)
+    await asyncio.gather(groups.write(ticks(MAX_TICKS - 1)), groups.write(ticks(1)))
+    assert [len(w) for w in store.writes] == [MAX_TICKS]
 
 
-def test_a_failed_write_fails_its_group_only():
-    async def scenario():
-        store = Store()
-        store.error = Unavailable("influxdb", "down")
-        groups = GroupedWrites(store.write, linger_s=0.01)
-        found = await asyncio.gather(
-            groups.write(ticks(1)), groups.write(ticks(1)), return_exceptions=True
-        )
-        assert found == [store.error] * 2
-        store.error = None
-        await groups.write(ticks(1))
-
-    run(scenario)
+async def test_a_failed_write_fails_its_group_only():
+    store = Store()
+    store.error = Unavailable("influxdb", "down")
+    groups = GroupedWrites(store.write, linger_s=0.01)
+    found = await asyncio.gather(
+        groups.write(ticks(1)), groups.write(ticks(1)), return_exceptions=True
+    )
+    assert found == [store.error] * 2
+    store.error = None
+    await groups.write(ticks(1))
 
 
-def test_a_cancelled_caller_does_not_affect_its_group():
-    async def scenario():
-        store = Store()
-        groups = GroupedWrites(store.write, linger_s=0.05)
-        gone = asyncio.create_task(groups.write(ticks(1, 1)))
-        stays = asyncio.create_task(groups.write(ticks(1, 2)))
-        await asyncio.sleep(0)
-        # when
-        gone.cancel()
-        # then
-        await stays
-        with pytest.raises(asyncio.CancelledError):
-            await gone
-        assert store.writes == [[*ticks(1, 1), *ticks(1, 2)]]
-
-    run(scenario)
+async def test_a_cancelled_caller_does_not_affect_its_group():
+    store = Store()
+    groups = GroupedWrites(store.write, linger_s=0.05)
+    gone = asyncio.create_task(groups.write(ticks(1, 1)))
+    stays = asyncio.create_task(groups.write(ticks(1, 2)))
+    await asyncio.sleep(0)
+    # when
+    gone.cancel()
+    # then
+    await stays
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert store.writes == [[*ticks(1, 1), *ticks(1, 2)]]
 
 
-def test_closing_writes_pending_ticks():
-    async def scenario():
-        store = Store()
-        groups = GroupedWrites(store.write, linger_s=3600)
-        waiting = asyncio.create_task(groups.write(ticks(1)))
-        await asyncio.sleep(0)
-        await groups.close()
-        assert waiting.done() or await waiting is None
-        assert store.writes == [ticks(1)]
-
-    run(scenario)
+async def test_closing_writes_pending_ticks():
+    store = Store()
+    groups = GroupedWrites(store.write, linger_s=3600)
+    waiting = asyncio.create_task(groups.write(ticks(1)))
+    await asyncio.sleep(0)
+    await groups.close()
+    assert waiting.done() or await waiting is None
+    assert store.writes == [ticks(1)]

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import time
+from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
@@ -11,17 +12,16 @@ from monitor.domain.errors import Unavailable
 from monitor.storage.postgres.pool import make_pool
 from monitor.storage.timeseries.partitions import day_of_ticks, month_of_rollups, needed_on
 from monitor.storage.timeseries.postgres import PostgresTicks
-from support.ticks import HOUR, SHOP, up
+from support.factories import SHOP
+from support.ticks import HOUR, up
 
 DAY = 86_400
 
 
-def with_store(url, act, *, raw_days=30, rollup_days=400):
-    async def main():
-        async with make_pool(url) as pool:
-            return await act(PostgresTicks(pool, raw_days=raw_days, rollup_days=rollup_days))
-
-    return asyncio.run(main())
+@asynccontextmanager
+async def open_store(url):
+    async with make_pool(url) as pool:
+        yield PostgresTicks(pool, raw_days=30, rollup_days=400)
 
 
 def partitions(url):
@@ -57,67 +57,55 @@ def test_months_follow_each_other_without_a_gap(month):
     assert partition.start.day == 1
 
 
-def test_preparing_concurrently_creates_each_partition_once(database_url):
+async def test_preparing_concurrently_creates_each_partition_once(database_url):
     # given
     assert partitions(database_url) == set()
-
-    async def act(store):
-        await asyncio.gather(*[store.prepare() for _ in range(5)])
-
     # when
-    with_store(database_url, act)
+    async with open_store(database_url) as store:
+        await asyncio.gather(*[store.prepare() for _ in range(5)])
     # then
     today = dt.datetime.now(dt.UTC).date()
     assert {p.name for p in needed_on(today)} <= partitions(database_url)
 
 
-def test_concurrent_writers_create_a_new_days_partition_once(database_url):
+async def test_concurrent_writers_create_a_new_days_partition_once(database_url):
     # given
     days = [HOUR - 3 * DAY, HOUR - 5 * DAY]
-
-    async def act(store):
+    async with open_store(database_url) as store:
         writes = [[up(day + n) for day in days] for n in range(8)]
         await asyncio.gather(*[store.write(w) for w in writes])
-        return await store.ticks(SHOP, days[1], HOUR)
-
-    # then
-    assert len(with_store(database_url, act)) == 16
+        # then
+        assert len(await store.ticks(SHOP, days[1], HOUR)) == 16
     assert len(partitions(database_url)) == 2
 
 
-def test_writers_of_the_same_ticks_do_not_deadlock(database_url):
+async def test_writers_of_the_same_ticks_do_not_deadlock(database_url):
     # given
     ticks = [up(HOUR + n) for n in range(2000)]
-
-    async def act(store):
+    async with open_store(database_url) as store:
         await store.prepare()
         await asyncio.gather(*[store.write(ticks[:: 1 - 2 * (n % 2)]) for n in range(6)])
-        return await store.ticks(SHOP, HOUR, HOUR + 3600)
-
-    # then
-    assert len(with_store(database_url, act)) == 2000
+        # then
+        assert len(await store.ticks(SHOP, HOUR, HOUR + 3600)) == 2000
 
 
-def test_rolling_up_creates_the_months_partition(database_url):
+async def test_rolling_up_creates_the_months_partition(database_url):
     # given
     hour = HOUR - 60 * DAY
-
-    async def act(store):
+    async with open_store(database_url) as store:
         await store.write([up(hour)])
         await store.roll_up(hour)
-        return await store.hourly_buckets(SHOP, None, hour, hour + 1)
-
-    # then
-    assert [b.checks for b in with_store(database_url, act)] == [1]
+        # then
+        assert [b.checks for b in await store.hourly_buckets(SHOP, None, hour, hour + 1)] == [1]
 
 
-def test_only_partitions_beyond_retention_are_dropped(database_url):
+async def test_only_partitions_beyond_retention_are_dropped(database_url):
     # given
     now = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
     now_s = int(now.timestamp())
     noons = {days: now_s - days * DAY for days in (29, 30, 31, 32)}
-
-    async def act(store):
+    # when
+    async with open_store(database_url) as store:
         await store.write([up(slot) for slot in noons.values()])
         for hour in (now_s - 450 * DAY, now_s - 399 * DAY):
             await store.write([up(hour)])
@@ -125,10 +113,7 @@ def test_only_partitions_beyond_retention_are_dropped(database_url):
         await store.expire(now)
         await store.expire(now)
         ticks = await store.ticks(SHOP, 0, now_s)
-        return ticks, await store.hourly_buckets(SHOP, None, 0, now_s)
-
-    # when
-    ticks, hourly = with_store(database_url, act)
+        hourly = await store.hourly_buckets(SHOP, None, 0, now_s)
     # then: a day goes when the whole of it is past
     assert [t.slot_s for t in ticks] == [noons[30], noons[29]]
     assert [b.start_s for b in hourly] == [now_s - 399 * DAY]
@@ -136,43 +121,37 @@ def test_only_partitions_beyond_retention_are_dropped(database_url):
     assert {p for p in partitions(database_url) if p.startswith("ticks_")} == kept
 
 
-def test_a_partition_in_use_is_dropped_later(database_url):
+async def test_a_partition_in_use_is_dropped_later(database_url):
     # given
     now = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
     old = int(now.timestamp()) - 40 * DAY
 
-    async def act(store):
-        await store.write([up(old)])
-        began = time.monotonic()
-        with pytest.raises(Unavailable, match="postgres"):
-            await store.expire(now)
-        assert time.monotonic() - began < 8  # readers queue up behind whoever waits
-        return await store.ticks(SHOP, 0, old + 1)
-
     # when
     with psycopg.connect(database_url) as reader:
         reader.execute("LOCK TABLE ticks IN ACCESS SHARE MODE")
-        found = with_store(database_url, act)
+        async with open_store(database_url) as store:
+            await store.write([up(old)])
+            began = time.monotonic()
+            with pytest.raises(Unavailable, match="postgres"):
+                await store.expire(now)
+            assert time.monotonic() - began < 8  # readers queue up behind whoever waits
+            found = await store.ticks(SHOP, 0, old + 1)
     # then
     assert len(found) == 1
 
 
-def test_a_reader_does_not_block_the_creation_of_a_partition(database_url):
-    async def act(store):
-        await store.write([up(HOUR)])
-        return await store.ticks(SHOP, HOUR, HOUR + 1)
-
+async def test_a_reader_does_not_block_the_creation_of_a_partition(database_url):
     with psycopg.connect(database_url) as reader:
         reader.execute("LOCK TABLE ticks IN ACCESS SHARE MODE")
-        assert len(with_store(database_url, act)) == 1
+        async with open_store(database_url) as store:
+            await store.write([up(HOUR)])
+            assert len(await store.ticks(SHOP, HOUR, HOUR + 1)) == 1
 
 
-def test_partitions_have_the_indexes_of_their_table(database_url):
+async def test_partitions_have_the_indexes_of_their_table(database_url):
     # given
-    async def act(store):
+    async with open_store(database_url) as store:
         await store.prepare()
-
-    with_store(database_url, act)
     name = day_of_ticks(dt.datetime.now(dt.UTC).date()).name
     # when
     with psycopg.connect(database_url) as connection:

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.domain import messages
-from monitor.domain.messages import CheckWebsites
+from support.factories import recheck_message
 
 QUEUE = "checks.europe"
 
@@ -62,7 +62,7 @@ def test_it_goes_to_the_dead_letters_and_its_neighbours_are_delivered(client, br
 
 def test_our_own_messages_are_messages(client, broker):
     # given
-    check = CheckWebsites(region="europe", website_ids=[], slot_ms=int(time.time() * 1000))
+    check = recheck_message([], slot_ms=int(time.time() * 1000))
     broker.send([messages.check_websites(check)])
     # when
     found = next(broker.consume(QUEUE, prefetch=10))

@@ -9,19 +9,19 @@ from uuid import uuid4
 import dramatiq
 
 from monitor.domain import messages
-from monitor.domain.messages import CheckBatch, CheckWebsites
 from monitor.runtime.settings import TABLE
+from support.factories import batch_message, recheck_message
 
 QUEUE = "checks.europe"
 
 
 def _batch(slot_ms=1):
-    batch = CheckBatch(region="europe", interval_s=60, lo=0, hi=1, slot_ms=slot_ms)
+    batch = batch_message(interval_s=60, hi=1, slot_ms=slot_ms)
     return messages.check_batch(batch)
 
 
 def _suspects(slot_ms=1):
-    suspects = CheckWebsites(region="europe", website_ids=[uuid4()], slot_ms=slot_ms)
+    suspects = recheck_message([uuid4()], slot_ms=slot_ms)
     return messages.check_websites(suspects)
 
 

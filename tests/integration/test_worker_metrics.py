@@ -15,15 +15,14 @@ import pytest
 import redis as redis_client
 
 from monitor.domain import messages
-from monitor.domain.messages import CheckWebsites
 from monitor.local import process
 from monitor.queue.broker import Broker
 from monitor.runtime.settings import TABLE
+from support.factories import recheck_message
 from support.metrics import read, value
 from support.ports import free_ports
 from support.stack import listening_ports, processes_of, wait_until
 from support.targets import targets_in_thread
-from support.world import run
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
 _TAKEN_FOR_A_TEST = 8
@@ -135,23 +134,18 @@ def test_no_process_and_no_port_outlives_the_main_process(tmp_path, redis_url, r
                 assert client.hlen("monitor:workers") == 0
 
 
-def test_a_worker_counts_what_it_checked(tmp_path, database_url, redis_url, region):
+async def test_a_worker_counts_what_it_checked(tmp_path, world, redis_url, region):
     port, settings = region
     with targets_in_thread() as target:
-
-        async def given(world):
-            await world.add_region("europe")
-            up = await world.add_website(target.url)
-            # nobody listens on port 1
-            down = await world.add_website("http://127.0.0.1:1/")
-            await world.sync()
-            return [up, down]
-
-        websites = run(given, database_url, redis_url)
+        await world.add_region("europe")
+        # nobody listens on port 1
+        urls = (target.url, "http://127.0.0.1:1/")
+        websites = [await world.add_website(url) for url in urls]
+        await world.sync()
         with running(tmp_path, worker(1), **settings):
             sender = Broker(redis_url)
             now_ms = int(time.time() * 1000)
-            check = CheckWebsites(region="europe", website_ids=websites, slot_ms=now_ms)
+            check = recheck_message(websites, slot_ms=now_ms)
             sender.send([messages.check_websites(check)])
             sender.client.close()
 
@@ -182,8 +176,7 @@ def test_a_message_that_fails_counts_as_failed(tmp_path, redis_url, region):
     port, settings = region
     with running(tmp_path, worker(1), **settings):
         sender = Broker(redis_url)
-        sender.send([messages.check_websites(CheckWebsites(
-            region="europe", website_ids=["none"], slot_ms=1))])  # fmt: skip
+        sender.send([messages.check_websites(recheck_message(["none"], slot_ms=1))])
         sender.client.close()
         failed = frozenset({("actor", "check_websites"), ("outcome", "failed")})
         wait_until(lambda: (scrape(port) or {}).get("monitor_messages_total", {}).get(failed) == 1)

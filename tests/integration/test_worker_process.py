@@ -14,13 +14,13 @@ import pytest
 import redis as redis_client
 
 from monitor.domain import messages
-from monitor.domain.messages import SYNC_QUEUE, UPKEEP_QUEUE, CheckWebsites
+from monitor.domain.messages import SYNC_QUEUE, UPKEEP_QUEUE
 from monitor.domain.series import HOUR_S
 from monitor.queue.broker import Broker
 from monitor.storage.redis import keys
+from support.factories import recheck_message
 from support.products import command, environment, running, until, worker
 from support.targets import answers, silent, targets_in_thread
-from support.world import run
 
 _WORKER = worker()
 
@@ -77,7 +77,7 @@ def test_a_region_worker_needs_no_postgres_and_serves_its_own_queue_only(tmp_pat
     with redis_client.Redis.from_url(redis_url) as client:
         sender = Broker(redis_url)
         for region in ("europe", "asia"):
-            check = CheckWebsites(region=region, website_ids=[], slot_ms=int(time.time() * 1000))
+            check = recheck_message(region=region, website_ids=[], slot_ms=int(time.time() * 1000))
             sender.send([messages.check_websites(check)])
         settings = {"INFLUXDB_URL": "http://127.0.0.1:1", "MONITOR_REGION": "europe"}
         # when
@@ -136,19 +136,16 @@ def test_a_minutes_work_without_postgres_is_skipped_and_leaves_no_dead_letter(tm
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_worker_in_the_middle_of_a_batch_ends_when_told(tmp_path, database_url, redis_url, times):
+async def test_a_worker_in_the_middle_of_a_batch_ends_when_told(
+    tmp_path, world, database_url, redis_url, times
+):
     # given a check that would take a minute
     with targets_in_thread(silent) as target:
-
-        async def given(world):
-            await world.add_region("europe")
-            website = await world.add_website(target.url)
-            slow = '{"request_timeout": 60}'
-            await world.execute("UPDATE websites SET options = options || %s::jsonb", slow)
-            await world.sync()
-            return website
-
-        website = run(given, database_url, redis_url)
+        await world.add_region("europe")
+        website = await world.add_website(target.url)
+        slow = '{"request_timeout": 60}'
+        await world.execute("UPDATE websites SET options = options || %s::jsonb", slow)
+        await world.sync()
         settings = {
             "REDIS_URL": redis_url, "DATABASE_URL": database_url, "MONITOR_REGION": "europe",
             "MONITOR_ALLOW_NETWORKS": "127.0.0.0/8",
@@ -157,7 +154,7 @@ def test_a_worker_in_the_middle_of_a_batch_ends_when_told(tmp_path, database_url
         with running(_WORKER, log, **settings) as child:
             sender = Broker(redis_url)
             now_ms = int(time.time() * 1000)
-            check = CheckWebsites(region="europe", website_ids=[website], slot_ms=now_ms)
+            check = recheck_message([website], slot_ms=now_ms)
             sender.send([messages.check_websites(check)])
             until(lambda: target.open == 1)
             # when the whole group is told, as Ctrl-C and systemd do it
@@ -210,10 +207,10 @@ def test_a_central_worker_in_the_middle_of_a_roll_up_ends_when_told_and_leaves_i
         sender.client.close()
 
 
-def test_a_central_worker_in_the_middle_of_a_full_sync_ends_when_told_and_leaves_it_to_others(
-    tmp_path, database_url, redis_url
+async def test_a_central_worker_in_the_middle_of_a_full_sync_ends_when_told_and_leaves_it_to_others(
+    tmp_path, world, database_url, redis_url
 ):
-    run(lambda world: world.sync(), database_url, redis_url)  # else the worker does that first
+    await world.sync()  # else the worker does that first
     settings = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "SMTP_HOST": "127.0.0.1"}
     log = tmp_path / "log"
     with (

@@ -20,6 +20,7 @@ from monitor.storage.redis import keys
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.states import pack
 from monitor.storage.timeseries.open import make_tick_store
+from support.factories import website_body
 
 VAULT = Vault([new_key()])
 """Secrets are sealed, as they are wherever this is run in earnest."""
@@ -85,7 +86,7 @@ class Api:
 
     async def add_website(self, **fields):
         self.now_s += 0.001  # ids are ordered by the millisecond
-        return await self.post("/websites", {"url": "https://example.com/"} | fields)
+        return await self.post("/websites", website_body(**fields))
 
     async def rows(self, sql, *args):
         async with self.pool.connection() as connection:
@@ -179,11 +180,6 @@ async def running(database_url, redis_url, **more):
             await redis.aclose()
 
 
-def with_api(postgres_server, redis_url, scenario, **more):
-    """Run ``scenario(api)`` to its end, over an empty database that such tests share."""
-
-    async def run():
-        async with running(_empty_database(postgres_server), redis_url, **more) as api:
-            return await scenario(api)
-
-    return asyncio.run(run())
+def open_api(postgres_server, redis_url, **more):
+    """The API over an empty database that such tests share. ``more``: of its Dependencies."""
+    return running(_empty_database(postgres_server), redis_url, **more)

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from monitor.domain.outcome import Result
 from monitor.probes.net.address_policy import AddressPolicy
-from monitor.resources.check_options import CheckOptions
+from support.factories import check_options
 from support.targets import TargetServer
 from support.targets_checks import prober
 
@@ -52,6 +52,6 @@ async def nobody_came(*servers: TargetServer) -> None:
     """Connect to each: they accept in order, so that whoever came before was counted before."""
     async with prober() as made:
         for server in servers:
-            outcome = await made.check(CheckOptions(url=server.url))
+            outcome = await made.check(check_options(server.url))
             assert outcome.result is Result.UP
     assert [server.accepted for server in servers] == [1] * len(servers)

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 from monitor.domain.access import Role
+from support.factories import website_bodies
 
 NDJSON = "application/x-ndjson"
 
@@ -15,10 +16,7 @@ def ndjson(*objects):
 
 def sites(count, first=0, **fields):
     """So many lines, each with an external_id of its own."""
-    return ndjson(
-        *({"url": f"https://a.example/{n}", "external_id": str(n)} | fields
-          for n in range(first, first + count))
-    )  # fmt: skip
+    return ndjson(*website_bodies(count, first, **fields))
 
 
 async def send(api, body, *, key=None, expect=200, **query):

@@ -1,5 +1,6 @@
 """Central workers as real processes, with flips to record: no websites, no region workers."""
 
+import asyncio
 import json
 import os
 import select
@@ -14,19 +15,18 @@ from itertools import pairwise
 from pathlib import Path
 
 from monitor.domain import messages
-from monitor.domain.messages import CheckWebsites
-from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.local import process
 from monitor.queue.broker import Broker
 from monitor.runtime.settings import TABLE
 from monitor.services.checks.check import check_websites
 from support.breakable import start_postgres, start_redis
+from support.factories import outcome_503, recheck_message
 from support.mailbox import Mailbox
-from support.world import run
+from support.world import open_world
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
 _HOOK = Path(__file__).parent / "hooks" / "kill_points"
-_DOWN = Outcome(Result.DOWN, Reason.HTTP_STATUS, status_code=503, evidence="HTTP 503")
+_DOWN = outcome_503()
 
 
 @dataclass
@@ -42,11 +42,12 @@ class CentralRig:
     def world(self, scenario):
         """Run ``scenario(world)`` (``support.world``) on these servers, at the time it is."""
 
-        async def now(world):
-            world.now_s = time.time()
-            return await scenario(world)
+        async def now():
+            async with open_world(self.postgres.url, self.redis.url) as world:
+                world.now_s = time.time()
+                return await scenario(world)
 
-        return run(now, self.postgres.url, self.redis.url)
+        return asyncio.run(now())
 
     def add_websites(self, count):
         async def scenario(world):
@@ -68,7 +69,7 @@ class CentralRig:
             for ago_s in (24, 4) if down else (0,):
                 world.now_s = is_s - ago_s
                 slot_ms = int(world.now_s) * 1000
-                check = CheckWebsites(region="europe", website_ids=websites, slot_ms=slot_ms)
+                check = recheck_message(websites, slot_ms=slot_ms)
                 follow += await check_websites(world.worker(), check)
             flips = (m.payload.flips for m in follow if m.actor == "record_flips")
             return {flip.website_id: messages.record_flips([flip]) for f in flips for flip in f}

@@ -13,6 +13,7 @@ from monitor.probes.http.prober import HttpProber
 from monitor.probes.net import tls
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.resources.check_options import CheckOptions
+from support.factories import check_options
 from support.hostile_case import Case
 from support.hostile_farm import Farm
 
@@ -44,10 +45,8 @@ def hostile_prober(farms: Farms) -> HttpProber:
 
 
 def options_of(case: Case, farms: Farms) -> CheckOptions:
-    return CheckOptions(
-        url=farms.hostile.urls[case.name],
-        request_timeout=case.timeout_s,
-        verify_ssl=case.verify_ssl,
+    return check_options(
+        farms.hostile.urls[case.name], request_timeout=case.timeout_s, verify_ssl=case.verify_ssl
     )
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from monitor.domain.outcome import Outcome
 from monitor.probes.http.prober import HttpProber
-from monitor.resources.check_options import CheckOptions
+from support.factories import check_options
 from support.hostile_case import Case
 from support.hostile_checks import Farms, find
 
@@ -24,7 +24,7 @@ async def run(
 ) -> list[Outcome]:
     """The outcomes of the neighbours, checked beside these."""
     urls = [farms.neighbours.urls[kind] for kind in ("address", "name")]
-    good = [CheckOptions(url=urls[n % 2], request_timeout=timeout_s) for n in range(NEIGHBOURS)]
+    good = [check_options(urls[n % 2], request_timeout=timeout_s) for n in range(NEIGHBOURS)]
     loop = asyncio.get_running_loop()
     began_s = loop.time()
 

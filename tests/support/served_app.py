@@ -5,12 +5,11 @@ import socket
 from contextlib import asynccontextmanager, suppress
 
 import uvicorn
-import uvloop
 
 from monitor.api.app import create_app
 from monitor.api.connections import ConnectionLimits
 from monitor.api.server import config
-from support.api import _empty_database, running
+from support.api import open_api
 
 PATIENCE_S = 30
 """How long a test waits for what must happen; nothing is judged by how long it took."""
@@ -91,18 +90,15 @@ async def _serving(api, limits, listener):
         await serving
 
 
-def with_served_app(postgres_server, redis_url, scenario, limits=SHORT):
-    """Run ``scenario(served)`` on the event loop that the API has in production."""
-
-    async def run():
-        async with running(_empty_database(postgres_server), redis_url) as api:
-            listener = socket.create_server(("127.0.0.1", 0))
-            # what the kernel would hold of an answer is not what a test wants to fill
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-            async with _serving(api, limits, listener) as served:
-                await scenario(served)
-
-    uvloop.run(run())
+@asynccontextmanager
+async def open_app(postgres_server, redis_url, limits=SHORT):
+    """The API on a port, over an empty database."""
+    async with open_api(postgres_server, redis_url) as api:
+        listener = socket.create_server(("127.0.0.1", 0))
+        # what the kernel would hold of an answer is not what a test wants to fill
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        async with _serving(api, limits, listener) as served:
+            yield served
 
 
 def head(method, path, key=None, **headers):

@@ -10,8 +10,8 @@ from typing import Any
 from monitor.domain.outcome import Outcome
 from monitor.probes.http.prober import HttpProber
 from monitor.probes.net.address_policy import AddressPolicy
-from monitor.resources.check_options import CheckOptions
 from support import targets_tls
+from support.factories import check_options
 
 
 class _LoopbackOnly(AddressPolicy):
@@ -40,4 +40,4 @@ async def prober(**arguments: Any) -> AsyncIterator[HttpProber]:
 async def check(url: str, *, dns_servers: Sequence[str] = NO_DNS, **options: Any) -> Outcome:
     """One check with a prober of its own; ``options`` are those of CheckOptions."""
     async with prober(dns_servers=dns_servers) as made:
-        return await made.check(CheckOptions(url=url, **options))
+        return await made.check(check_options(url, **options))

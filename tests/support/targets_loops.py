@@ -1,41 +1,65 @@
-"""Run a coroutine test on asyncio's own loop and on uvloop."""
+"""The loops that coroutine tests run on: asyncio's own, and where a loop matters uvloop as well."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable, Coroutine
+import functools
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import pytest
 import uvloop
 
-LIMIT_S = 30.0
+LIMIT_S = 300.0
+"""How long a coroutine test may take, unless its mark ``limit_s`` says otherwise."""
+
+COMPLAINTS: list[list[dict[str, Any]]] = []
+"""What each loop of the test was told about and nobody handled. What is found of a loop later, when
+its last objects are collected, is no fault of the test that runs then."""
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+Test = Callable[..., Coroutine[Any, Any, None]]
 
 
-def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Make a coroutine function a test that runs once on each kind of loop.
+def _complaining(factory: LoopFactory) -> LoopFactory:
+    def new_loop() -> asyncio.AbstractEventLoop:
+        loop = factory()
+        heard: list[dict[str, Any]] = []
+        COMPLAINTS.append(heard)
+        loop.set_exception_handler(lambda _, context: heard.append(context))
+        return loop
+
+    return new_loop
+
+
+_FACTORIES = {
+    "asyncio": _complaining(asyncio.new_event_loop),
+    "uvloop": _complaining(uvloop.new_event_loop),
+}
+
+
+def loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:
+    """The loops to choose from where a mark does, those of the test's module among them."""
+    mark = item.get_closest_marker("asyncio")
+    if mark is None or "loop_factories" not in mark.kwargs:
+        return {"asyncio": asyncio.new_event_loop}
+    return _FACTORIES | getattr(item.module, "LOOP_FACTORIES", {})  # type: ignore[attr-defined]
+
+
+def on_both_loops(test: Test) -> Test:
+    """Run a test once on each kind of loop, within 30 s.
 
     What a loop is told about and nobody handled fails the test.
     """
+    return pytest.mark.asyncio(loop_factories=list(_FACTORIES))(pytest.mark.limit_s(30)(test))
 
-    def run(loop_factory: Callable[[], asyncio.AbstractEventLoop], **arguments: Any) -> None:
-        complaints: list[dict[str, Any]] = []
 
-        async def bounded() -> None:
-            loop = asyncio.get_running_loop()
-            loop.set_exception_handler(lambda _, context: complaints.append(context))
-            await asyncio.wait_for(test(**arguments), LIMIT_S)
+def limited(test: Test, limit_s: float) -> Test:
+    """A test that is given up when its time is over."""
 
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(bounded())
-        assert not complaints, complaints
+    @functools.wraps(test)
+    async def run(*args: Any, **kwargs: Any) -> None:
+        async with asyncio.timeout(limit_s):
+            await test(*args, **kwargs)
 
-    own = inspect.signature(test).parameters.values()
-    factory = inspect.Parameter("loop_factory", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    run.__signature__ = inspect.Signature([factory, *own])  # type: ignore[attr-defined]
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    run.__module__ = test.__module__
-    run.pytestmark = getattr(test, "pytestmark", [])  # type: ignore[attr-defined]
-    factories = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-    return pytest.mark.parametrize("loop_factory", factories.values(), ids=factories)(run)
+    return run

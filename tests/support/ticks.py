@@ -3,35 +3,32 @@
 import random
 import time
 from fractions import Fraction
-from uuid import UUID
 
 import pytest
 
-from monitor.domain.outcome import Reason, Tick, Timings
+from monitor.domain.outcome import Reason, Timings
 from monitor.domain.series import Bucket
+from support.factories import SHOP, tick
 
 HOUR = int(time.time()) // 3600 * 3600 - 2 * 3600
 """An hour that is over, and within any retention."""
-
-SHOP = UUID("0197a000-0000-7000-8000-00000000000a")
-BLOG = UUID("0197a000-0000-7000-8000-00000000000b")
 
 
 def up(slot_s, response_ms=12.5, *, website=SHOP, region="europe"):
     parts = (0.05, 0.1, 0.2, 0.6, 0.05)
     phases = Timings(*(part * response_ms for part in parts))
-    return Tick(website, region, slot_s, True, None, 200, response_ms, phases)
+    return tick(slot_s, response_ms, website=website, region=region, timings=phases)
 
 
 def refused(slot_s, *, website=SHOP, region="europe"):
     """Down, and nothing answered."""
-    reason = Reason.CONNECTION_REFUSED
-    return Tick(website, region, slot_s, False, reason, 0, None, Timings(dns_ms=0.5))
+    refusal = {"reason": Reason.CONNECTION_REFUSED, "timings": Timings(dns_ms=0.5)}
+    return tick(slot_s, None, website=website, region=region, **refusal)
 
 
 def answered_503(slot_s, response_ms, *, website=SHOP, region="europe"):
-    phases = Timings(wait_ms=response_ms)
-    return Tick(website, region, slot_s, False, Reason.HTTP_STATUS, 503, response_ms, phases)
+    answer = {"reason": Reason.HTTP_STATUS, "timings": Timings(wait_ms=response_ms)}
+    return tick(slot_s, response_ms, website=website, region=region, **answer)
 
 
 def assorted(seed, slots, *, website=SHOP, region="europe"):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from monitor.domain.errors import Unavailable
-from monitor.domain.outcome import Tick, Timings
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.services.checks.ticks import TickUpkeep
-from support.ticks import SHOP
-from support.world import START_S
+from support.factories import SHOP, START_S, tick
 
 THIS_HOUR = START_S // HOUR_S * HOUR_S
 
@@ -43,10 +41,6 @@ def upkeep_of(world):
 def back(*hours):
     """The starts of the hours that began so many hours before this one."""
     return [THIS_HOUR - HOUR_S * n for n in hours]
-
-
-def tick(slot_s):
-    return Tick(SHOP, "europe", slot_s, True, None, 200, 1.0, Timings())
 
 
 async def rolled_up(world):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from monitor.domain.ids import uuid7
-from monitor.domain.outcome import Outcome, Result
 from monitor.services.checks.region_worker import RegionWorker
 from monitor.services.checks.slow_checks import SlowChecks
 from monitor.services.incidents.record import IncidentRecorder
@@ -21,8 +20,7 @@ from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.open import make_tick_store
-
-START_S = 1_790_000_000
+from support.factories import START_S, insert_websites, outcome_up
 
 
 class ScriptedProber:
@@ -43,7 +41,7 @@ class ScriptedProber:
         if isinstance(found, asyncio.Event):
             await found.wait()
             found = None
-        return found or Outcome(Result.UP, status_code=200, response_ms=10.0)
+        return found or outcome_up()
 
 
 class ScriptedConnectivity:
@@ -124,17 +122,17 @@ class World:
         await self.execute("INSERT INTO regions (name) VALUES (%s)", name)
         await self.execute("INSERT INTO changes (website_id) VALUES (NULL)")
 
+    async def insert_websites(self, urls, **fields):
+        async with self.pool.connection() as connection:
+            await insert_websites(connection, urls, **fields)
+
     async def add_website(self, url="http://example.com/", *, regions=None, every=180, emails=()):
         website = uuid7(int(self.now_s * 1000), os.urandom(10))
         async with self.pool.connection() as c:
-            await c.execute(
-                """
-                INSERT INTO websites (id, url, name, all_regions, check_frequency,
-                options, alert_emails)
-                VALUES (%s, %s, %s, %s, %s, '{"kind": "http"}', %s)
-                """,
-                [website, url, url, regions is None, every, list(emails)],
-            )
+            await insert_websites(
+                c, {website: url}, check_frequency=every, all_regions=regions is None,
+                alert_emails=emails,
+            )  # fmt: skip
             for region in regions or ():
                 await c.execute("INSERT INTO website_regions VALUES (%s, %s)", [website, region])
             await c.execute(
@@ -158,7 +156,8 @@ class World:
 
 
 @asynccontextmanager
-async def _world(database_url, redis_url):
+async def open_world(database_url, redis_url):
+    """A World on these servers."""
     pool = make_pool(database_url)
     await pool.open()
     redis = make_client(redis_url)
@@ -177,13 +176,3 @@ async def _world(database_url, redis_url):
         await ticks.close()
         await redis.aclose()
         await pool.close()
-
-
-def run(scenario, database_url, redis_url):
-    """Run ``scenario(world)`` to its end."""
-
-    async def main():
-        async with _world(database_url, redis_url) as world:
-            return await scenario(world)
-
-    return asyncio.run(main())

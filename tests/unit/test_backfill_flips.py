@@ -1,33 +1,26 @@
 """Outages that came and went unrecorded are told by what is reported of their end."""
 
-from uuid import UUID
-
 import pytest
 
 from monitor.domain.backfill import Recorded, missing_down_flips, replay_rounds
-from monitor.domain.outcome import Outcome, Reason, Result
-from monitor.domain.verdict import Flip, Outage, RegionState, Verdict, decide, flip_of
+from monitor.domain.outcome import Reason
+from monitor.domain.verdict import Outage, RegionState, Verdict, decide, flip_of
+from support.factories import BLOG, SHOP, flip_down, flip_up, outcome_503, outcome_up
 
-SHOP, BLOG = UUID(int=1), UUID(int=2)
 
-
-def _up(at_s, since_s, website=SHOP, region="europe"):
+def _up(at_s, since_s, region="europe"):
     ended = Outage(since_s, Reason.HTTP_STATUS, 503)
-    return Flip(website, region, Verdict.UP, at_s, at_s, ended=ended)
-
-
-def _down(at_s, website=SHOP, region="europe"):
-    return Flip(website, region, Verdict.DOWN, at_s, at_s + 15, Reason.HTTP_STATUS, 503, "HTTP 503")
+    return flip_up(at_s=at_s, region=region, ended=ended)
 
 
 def test_a_recovery_reports_the_outage_that_it_ends():
     # given
-    fails = Outcome(Result.DOWN, Reason.HTTP_STATUS, 503, evidence="HTTP 503")
+    fails = outcome_503()
     state = RegionState()
     for slot_s in (100, 115):
         state = decide(state, fails, slot_s).state
     # when
-    up = Outcome(Result.UP, status_code=200)
+    up = outcome_up()
     decision = decide(state, up, 190)
     # then
     assert flip_of(SHOP, "europe", decision, up).ended == Outage(100, Reason.HTTP_STATUS, 503)
@@ -59,7 +52,7 @@ def test_an_unrecorded_outage_is_backfilled(held, resolved_s, backfilled):
 
 def test_each_websites_flips_are_replayed_in_order():
     # given two regions that saw the outage of one website, and one flip of another
-    flips = [_up(190, 100), _up(200, 110, region="asia"), _down(150, BLOG)]
+    flips = [_up(190, 100), _up(200, 110, region="asia"), flip_down(BLOG, 150)]
     backfilled = missing_down_flips(flips, {}, {})
     # when
     rounds = replay_rounds(flips, backfilled)
@@ -68,10 +61,10 @@ def test_each_websites_flips_are_replayed_in_order():
     assert shop == [
         [(Verdict.DOWN, 100)], [(Verdict.DOWN, 110)], [(Verdict.UP, 190)], [(Verdict.UP, 200)],
     ]  # fmt: skip
-    assert [f for each in rounds for f in each if f.website_id == BLOG] == [_down(150, BLOG)]
+    assert [f for each in rounds for f in each if f.website_id == BLOG] == [flip_down(BLOG, 150)]
 
 
 def test_a_reported_flip_replaces_the_backfilled_one():
-    flips = [_up(190, 100), _down(100)]
+    flips = [_up(190, 100), flip_down(at_s=100)]
     rounds = replay_rounds(flips, missing_down_flips(flips, {}, {}))
-    assert rounds == [[_down(100)], [_up(190, 100)]]
+    assert rounds == [[flip_down(at_s=100)], [_up(190, 100)]]

@@ -130,40 +130,40 @@ class TestApiLoad:
 
         return await api_load.load({"page": request}, per_s=100, seconds=0.1)
 
-    def test_requests_are_sent_and_timed_though_none_is_answered(self):
+    async def test_requests_are_sent_and_timed_though_none_is_answered(self):
         # A client that waited for answers would never send the tenth.
-        told = asyncio.run(asyncio.wait_for(self._standing_still(), 10))
+        told = await asyncio.wait_for(self._standing_still(), 10)
         assert told["page"]["n"] == 10
         assert told["page"]["max_ms"] >= 90  # the first waited for all that came after it
 
-    def test_a_client_that_is_late_itself_counts_that_too(self):
+    async def test_a_client_that_is_late_itself_counts_that_too(self):
         async def blocking():
             time.sleep(0.2)  # noqa: ASYNC251 - nothing else may run meanwhile: that is the point
 
         async def quick():
             pass
 
-        told = asyncio.run(api_load.load({"a": blocking, "b": quick}, per_s=100, seconds=0.02))
+        told = await api_load.load({"a": blocking, "b": quick}, per_s=100, seconds=0.02)
         assert told["b"]["max_ms"] >= 150  # due 10 ms after the first, sent 190 ms late
         assert told["worst_delay_ms"] >= 150
 
-    def test_failures_are_counted_with_their_reason(self):
+    async def test_failures_are_counted_with_their_reason(self):
         async def fine():
             pass
 
         async def refused():
             raise ValueError("GET /x answered 503")
 
-        told = asyncio.run(api_load.load({"a": fine, "b": refused}, per_s=1000, seconds=0.01))
+        told = await api_load.load({"a": fine, "b": refused}, per_s=1000, seconds=0.01)
         assert (told["a"]["n"], told["a"]["bad"]) == (5, 0)
         assert (told["b"]["n"], told["b"]["bad"]) == (5, 5)
         assert told["b"]["last_error"] == "ValueError: GET /x answered 503"
 
-    def test_the_slowest_are_told_with_the_time_at_which_they_were_due(self):
+    async def test_the_slowest_are_told_with_the_time_at_which_they_were_due(self):
         # given
         began_s = time.time()
         # when the first waits for all others
-        told = asyncio.run(asyncio.wait_for(self._standing_still(), 10))
+        told = await asyncio.wait_for(self._standing_still(), 10)
         # then
         due_s, ms = told["page"]["slowest"][0]
         assert ms == pytest.approx(told["page"]["max_ms"], abs=0.1)
@@ -217,20 +217,16 @@ def mail(body):
     return message
 
 
-def test_the_mail_server_takes_mails_one_after_the_other():
-    async def send():
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(mail_sink.Session, "127.0.0.1", 0)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            client = aiosmtplib.SMTP(hostname="127.0.0.1", port=port, use_tls=False, timeout=5)
-            async with client:
-                # A line with a dot alone, which must not be taken for the end; then a long one.
-                answers = [
-                    await client.send_message(mail(b)) for b in ("a\n.\nb\n", "x\n" * 50_000)
-                ]
-        return answers
+async def test_the_mail_server_takes_mails_one_after_the_other():
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(mail_sink.Session, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        client = aiosmtplib.SMTP(hostname="127.0.0.1", port=port, use_tls=False, timeout=5)
+        async with client:
+            # A line with a dot alone, which must not be taken for the end; then a long one.
+            answers = [await client.send_message(mail(b)) for b in ("a\n.\nb\n", "x\n" * 50_000)]
 
-    for refused, answer in asyncio.run(send()):
+    for refused, answer in answers:
         assert refused == {}
         assert "Taken" in answer

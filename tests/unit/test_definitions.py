@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
-from monitor.resources.check_options import CheckOptions, UnknownOptions
+from monitor.resources.check_options import UnknownOptions
 from monitor.resources.website import Definition
 from monitor.storage.redis.definitions import decode, encode
+from support.factories import check_options
 
 ENCODED_BEFORE = msgspec.msgpack.encode(
     {
@@ -42,8 +43,11 @@ class DefinitionBefore(msgspec.Struct, frozen=True):
 
 
 DEFINITION = Definition(
-    CheckOptions(
-        "https://shop.example/", 60, verify_ssl=False, expected_status_codes=((200, 204),)
+    check_options(
+        "https://shop.example/",
+        check_frequency=60,
+        verify_ssl=False,
+        expected_status_codes=((200, 204),),
     ),
     ("europe",),
     {"request_headers": "token-1", "request_body": "token-2"},

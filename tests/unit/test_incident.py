@@ -2,12 +2,8 @@
 
 import pytest
 
-from monitor.domain.incident import DownVerdict, opening, quorum_down
-from monitor.domain.outcome import Reason
-
-
-def _down(region, at_s=100):
-    return DownVerdict(region, at_s, Reason.HTTP_STATUS, 503)
+from monitor.domain.incident import opening, quorum_down
+from support.factories import down_verdict
 
 
 @pytest.mark.parametrize(
@@ -31,7 +27,7 @@ def test_quorum(fresh, down, expected):
 
 def test_an_incident_starts_when_its_quorum_is_complete():
     # given three regions that failed one after the other
-    verdicts = [_down("a", 100), _down("b", 200), _down("c", 300)]
+    verdicts = [down_verdict("a", 100), down_verdict("b", 200), down_verdict("c", 300)]
     # when
     made = opening({"a", "b", "c"}, verdicts)
     # then two of three were the quorum
@@ -41,15 +37,15 @@ def test_an_incident_starts_when_its_quorum_is_complete():
 
 
 def test_a_single_region_starts_it_at_its_first_failure():
-    assert opening({"a"}, [_down("a", 100)]).started_at_s == 100
+    assert opening({"a"}, [down_verdict("a", 100)]).started_at_s == 100
 
 
 def test_without_quorum_there_is_no_incident():
-    assert opening({"a", "b"}, [_down("a")]) is None
-    assert opening(set(), [_down("a")]) is None
+    assert opening({"a", "b"}, [down_verdict("a")]) is None
+    assert opening(set(), [down_verdict("a")]) is None
 
 
 def test_stale_regions_neither_count_nor_are_named():
-    made = opening({"a"}, [_down("a", 100), _down("b", 50)])
+    made = opening({"a"}, [down_verdict("a", 100), down_verdict("b", 50)])
     assert made.regions == ("a",)
     assert made.started_at_s == 100

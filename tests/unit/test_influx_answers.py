@@ -1,6 +1,5 @@
 """A chunked answer is one document a line, however the network cuts it."""
 
-import asyncio
 import itertools
 
 from hypothesis import given
@@ -17,19 +16,16 @@ async def _pieces(body, cuts):
         yield body[start:end]
 
 
-def _read(body, cuts):
-    async def main():
-        return [found async for found in documents(_pieces(body, cuts))]
-
-    return [found.strip() for found in asyncio.run(main())]
+async def _read(body, cuts):
+    return [found.strip() async for found in documents(_pieces(body, cuts))]
 
 
 @given(st.lists(st.integers(0, 90)), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
-def test_documents_are_complete(cuts, line_end, last_line_ends):
+async def test_documents_are_complete(cuts, line_end, last_line_ends):
     body = line_end.join(DOCUMENTS) + (line_end if last_line_ends else b"")
-    assert _read(body, [c for c in cuts if c <= len(body)]) == DOCUMENTS
+    assert await _read(body, [c for c in cuts if c <= len(body)]) == DOCUMENTS
 
 
-def test_an_empty_response_has_no_documents():
-    assert _read(b"", []) == []
-    assert _read(b"\r\n", [1]) == []
+async def test_an_empty_response_has_no_documents():
+    assert await _read(b"", []) == []
+    assert await _read(b"\r\n", [1]) == []

@@ -20,8 +20,9 @@ from monitor.domain.messages import (
 )
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Flip, Verdict
+from support.factories import batch_message
 
-BATCH = CheckBatch(region="europe", interval_s=180, lo=0, hi=2**32, slot_ms=1_750_000_000_000)
+BATCH = batch_message(slot_ms=1_750_000_000_000)
 
 
 def _through_json(outgoing):

@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.domain.outcome import Outcome, Reason, Result, Timings
+from monitor.domain.outcome import Reason, Result, Timings
 from monitor.metrics.prometheus import histogram
 from monitor.metrics.worker_stats import Meter, Tally
+from support.factories import outcome_down, outcome_up
 
 EDGES = (0.01, 0.1, 1.0)
 
@@ -33,8 +34,8 @@ def test_a_bucket_holds_its_edge_and_all_below():
 
 def test_outcomes_are_counted_by_result_and_reason_and_failures_take_time_too():
     meter = Meter()
-    refused = Outcome(Result.DOWN, Reason.CONNECT_TIMEOUT, timings=Timings(connect_ms=3000.0))
-    up = Outcome(Result.UP, status_code=200, response_ms=20.0)
+    refused = outcome_down(Reason.CONNECT_TIMEOUT, timings=Timings(connect_ms=3000.0))
+    up = outcome_up(response_ms=20.0)
     # when
     meter.settled([up, up, refused], 1, 2.5)
     # then

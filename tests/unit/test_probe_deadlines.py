@@ -24,59 +24,46 @@ async def _watched(deadlines, after_s, found):
         group.tasks.discard(task)
 
 
-def test_a_task_is_cancelled_at_its_deadline_and_not_before():
-    async def main():
-        deadlines, late = Deadlines(asyncio.get_running_loop()), []
-        await asyncio.gather(*(_watched(deadlines, n / 100, late) for n in range(20)))
-        return late
-
-    late = asyncio.run(main())
+async def test_a_task_is_cancelled_at_its_deadline_and_not_before():
+    deadlines, late = Deadlines(asyncio.get_running_loop()), []
+    await asyncio.gather(*(_watched(deadlines, n / 100, late) for n in range(20)))
     assert len(late) == 20
     # the loop's clock may be read a little early; that it is not late is for no busy machine
     assert min(late) >= -0.001
 
 
-def test_a_task_that_ended_in_time_is_not_cancelled():
-    async def main():
-        loop, found = asyncio.get_running_loop(), []
-        deadlines, task = Deadlines(loop), asyncio.current_task()
-        group = deadlines.watch(loop.time() + 0.01, task)
-        group.tasks.discard(task)
-        # when the deadlines around it strike
-        await _watched(deadlines, 0.02 + 2 * GRAIN_S, found)
-        return found, task.cancelling()
-
-    found, cancelling = asyncio.run(main())
+async def test_a_task_that_ended_in_time_is_not_cancelled():
+    loop, found = asyncio.get_running_loop(), []
+    deadlines, task = Deadlines(loop), asyncio.current_task()
+    group = deadlines.watch(loop.time() + 0.01, task)
+    group.tasks.discard(task)
+    # when the deadlines around it strike
+    await _watched(deadlines, 0.02 + 2 * GRAIN_S, found)
+    cancelling = task.cancelling()
     assert len(found) == 1
     assert cancelling == 0
 
 
-def test_another_cancellation_is_not_a_timeout():
-    async def main():
-        found = []
-        task = asyncio.create_task(_watched(Deadlines(asyncio.get_running_loop()), 60, found))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        return found
-
-    assert asyncio.run(main()) == []
+async def test_another_cancellation_is_not_a_timeout():
+    found = []
+    task = asyncio.create_task(_watched(Deadlines(asyncio.get_running_loop()), 60, found))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert found == []
 
 
-def test_a_cancellation_beside_the_deadline_wins():
-    async def main():
-        loop, found = asyncio.get_running_loop(), []
-        deadlines = Deadlines(loop)
-        task = asyncio.create_task(_watched(deadlines, 0.01, found))
-        await asyncio.sleep(0)
-        # given that both come in the same turn of the loop
-        (group,) = deadlines._groups.values()
-        group.expired = True
-        task.cancel()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        return found
-
-    assert asyncio.run(main()) == []
+async def test_a_cancellation_beside_the_deadline_wins():
+    loop, found = asyncio.get_running_loop(), []
+    deadlines = Deadlines(loop)
+    task = asyncio.create_task(_watched(deadlines, 0.01, found))
+    await asyncio.sleep(0)
+    # given that both come in the same turn of the loop
+    (group,) = deadlines._groups.values()
+    group.expired = True
+    task.cancel()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert found == []

@@ -15,7 +15,7 @@ from monitor.probes.http.redirects import REDIRECT_STATUSES, Request, first_requ
 from monitor.probes.http.target import of_url, parse
 from monitor.probes.net.reasons import CheckFailed
 from monitor.resources import formats
-from monitor.resources.check_options import CheckOptions
+from support.factories import check_options
 
 BASE = "https://shop.example/a/b?c=d"
 HEADERS = {"Authorization": "s", "Content-Type": "text/plain", "accept": "x", "User-Agent": "u"}
@@ -111,8 +111,8 @@ def test_unusable_locations_are_refused(location):
 
 
 def test_the_owners_header_replaces_credentials_in_the_url():
-    options = CheckOptions(
-        url="https://me:pw@shop.example/", request_headers={"authorization": "Bearer t"}
+    options = check_options(
+        "https://me:pw@shop.example/", request_headers={"authorization": "Bearer t"}
     )
     first = first_request(options)
 
@@ -169,12 +169,12 @@ def test_an_accepted_url_is_one_request(url):
     # then
     if taken is not None:
         assert urlsplit(taken).hostname
-        _is_one_request(first_request(CheckOptions(taken, 60, 10)))
+        _is_one_request(first_request(check_options(taken, check_frequency=60, request_timeout=10)))
 
 
 def test_a_host_that_cannot_be_encoded_is_down():
     with pytest.raises(CheckFailed) as failed:
-        first_request(CheckOptions("http://\u00b8", 60, 10))
+        first_request(check_options("http://\u00b8", check_frequency=60, request_timeout=10))
 
     assert failed.value.finding.reason is Reason.DNS_ERROR
 

@@ -36,22 +36,19 @@ def soon(monkeypatch):
     monkeypatch.setattr(tasks, "_CANCEL_AGAIN_AFTER_S", 0.01)
 
 
-def test_it_is_cancelled_until_it_ends():
-    async def scenario():
-        # given
-        loops = [Stubborn(0), Stubborn(1), Stubborn(3)]
-        running = [asyncio.create_task(each.run()) for each in loops]
-        await asyncio.sleep(0)
-        # when
-        await asyncio.wait_for(tasks.end(*running), 10)
-        # then
-        assert [each.cancelled for each in loops] == [1, 2, 4]
-        assert all(task.cancelled() for task in running)
-
-    asyncio.run(scenario())
+async def test_it_is_cancelled_until_it_ends():
+    # given
+    loops = [Stubborn(0), Stubborn(1), Stubborn(3)]
+    running = [asyncio.create_task(each.run()) for each in loops]
+    await asyncio.sleep(0)
+    # when
+    await asyncio.wait_for(tasks.end(*running), 10)
+    # then
+    assert [each.cancelled for each in loops] == [1, 2, 4]
+    assert all(task.cancelled() for task in running)
 
 
-def test_what_ended_before_and_what_fails_at_its_end_is_no_trouble():
+async def test_what_ended_before_and_what_fails_at_its_end_is_no_trouble():
     async def fails():
         raise ValueError("of no interest any more")
 
@@ -61,34 +58,28 @@ def test_what_ended_before_and_what_fails_at_its_end_is_no_trouble():
         finally:
             raise ValueError("of no interest any more")
 
-    async def scenario():
-        complaints = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
-        running = [asyncio.create_task(fails()), asyncio.create_task(fails_late())]
-        await asyncio.sleep(0)
-        await tasks.end(*running)
-        await tasks.end()
-        del running
-        assert complaints == []
-
-    asyncio.run(scenario())
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+    running = [asyncio.create_task(fails()), asyncio.create_task(fails_late())]
+    await asyncio.sleep(0)
+    await tasks.end(*running)
+    await tasks.end()
+    del running
+    assert complaints == []
 
 
-def test_the_watch_over_the_projection_ends_though_a_cancellation_is_swallowed(monkeypatch):
-    async def scenario():
-        # given
-        stubborn = Stubborn()
-        watch = ProjectionWatch(None, None, None)
-        monkeypatch.setattr(watch, "check", stubborn.step)
-        monkeypatch.setattr("monitor.services.scheduling.projection_watch.CHECK_EVERY_S", 0.0)
-        watch.start()
-        await asyncio.sleep(0)
-        # when
-        await asyncio.wait_for(watch.close(), 10)
-        # then
-        assert stubborn.cancelled == 2
-
-    asyncio.run(scenario())
+async def test_the_watch_over_the_projection_ends_though_a_cancellation_is_swallowed(monkeypatch):
+    # given
+    stubborn = Stubborn()
+    watch = ProjectionWatch(None, None, None)
+    monkeypatch.setattr(watch, "check", stubborn.step)
+    monkeypatch.setattr("monitor.services.scheduling.projection_watch.CHECK_EVERY_S", 0.0)
+    watch.start()
+    await asyncio.sleep(0)
+    # when
+    await asyncio.wait_for(watch.close(), 10)
+    # then
+    assert stubborn.cancelled == 2
 
 
 def _error_log(**options):
@@ -96,7 +87,7 @@ def _error_log(**options):
     return tasks.ErrorLog(log, failed="loop.failed", unavailable="loop.unavailable", **options)
 
 
-def _logged_by(errors, **options):
+async def _logged_by(errors, **options):
     """The events of a loop whose steps raise these (None: they succeed)."""
     left = list(errors)
 
@@ -104,51 +95,45 @@ def _logged_by(errors, **options):
         if error := left.pop(0):
             raise error
 
-    async def scenario():
-        await tasks.run_forever(step, _error_log(**options), until=lambda: not left)
-
     with capture_logs() as lines:
-        asyncio.run(scenario())
+        await tasks.run_forever(step, _error_log(**options), until=lambda: not left)
     return [(line["event"], line["log_level"]) for line in lines]
 
 
-def test_a_loop_goes_on_after_any_error():
+async def test_a_loop_goes_on_after_any_error():
     errors = [ValueError("bug"), Unavailable("redis", "gone"), None, Unavailable("redis", "gone")]
-    assert _logged_by(errors) == [
+    assert await _logged_by(errors) == [
         ("loop.failed", "error"),
         ("loop.unavailable", "warning"),
         ("loop.unavailable", "warning"),
     ]
 
 
-def test_a_store_that_stays_away_can_be_logged_once():
+async def test_a_store_that_stays_away_can_be_logged_once():
     gone = Unavailable("redis", "gone")
-    assert _logged_by([gone, gone, None, gone, gone], once=True) == [
+    assert await _logged_by([gone, gone, None, gone, gone], once=True) == [
         ("loop.unavailable", "warning"),
         ("loop.unavailable", "warning"),
     ]
 
 
-def test_a_store_that_is_away_is_logged_at_the_given_level():
+async def test_a_store_that_is_away_is_logged_at_the_given_level():
     gone = Unavailable("redis", "gone")
-    assert _logged_by([gone], level=logging.INFO) == [("loop.unavailable", "info")]
+    assert await _logged_by([gone], level=logging.INFO) == [("loop.unavailable", "info")]
 
 
-def test_a_loop_pauses_between_its_steps_and_ends_when_cancelled():
-    async def scenario():
-        steps = 0
+async def test_a_loop_pauses_between_its_steps_and_ends_when_cancelled():
+    steps = 0
 
-        async def step():
-            nonlocal steps
-            steps += 1
+    async def step():
+        nonlocal steps
+        steps += 1
 
-        loop = asyncio.create_task(tasks.run_forever(step, _error_log(), pause_s=600))
-        for _ in range(10):
-            await asyncio.sleep(0)
-        await tasks.end(loop)
-        assert (steps, loop.cancelled()) == (1, True)
-
-    asyncio.run(scenario())
+    loop = asyncio.create_task(tasks.run_forever(step, _error_log(), pause_s=600))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await tasks.end(loop)
+    assert (steps, loop.cancelled()) == (1, True)
 
 
 def test_details_of_the_work_are_logged():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from uuid import UUID
 
 import pytest
@@ -23,29 +22,26 @@ class _Work:
         self.rests_s.append(seconds)
         self.now_s += seconds
 
-    def parts(self, *seconds):
-        async def work():
-            throttle = Throttle(self.rest, lambda: self.now_s)
-            for each in seconds:
-                self.now_s += each
-                await throttle.pause()
-
-        asyncio.run(work())
+    async def parts(self, *seconds):
+        throttle = Throttle(self.rest, lambda: self.now_s)
+        for each in seconds:
+            self.now_s += each
+            await throttle.pause()
         return self.rests_s
 
 
-def test_each_pause_is_a_multiple_of_the_work_before_it():
-    assert _Work().parts(1.0, 0.5, 3.0) == [
+async def test_each_pause_is_a_multiple_of_the_work_before_it():
+    assert await _Work().parts(1.0, 0.5, 3.0) == [
         PAUSE_FACTOR * 1.0,
         PAUSE_FACTOR * 0.5,
         PAUSE_FACTOR * 3.0,
     ]
 
 
-def test_late_work_is_not_throttled():
-    assert _Work().parts(THROTTLED_FOR_S, 1.0) == []
+async def test_late_work_is_not_throttled():
+    assert await _Work().parts(THROTTLED_FOR_S, 1.0) == []
     # given rests that make it late
-    assert _Work().parts(THROTTLED_FOR_S / 2, 1.0) == [PAUSE_FACTOR * THROTTLED_FOR_S / 2]
+    assert await _Work().parts(THROTTLED_FOR_S / 2, 1.0) == [PAUSE_FACTOR * THROTTLED_FOR_S / 2]
 
 
 class _Http:
@@ -67,7 +63,7 @@ class _Http:
 @pytest.mark.parametrize(
     ("websites", "rests"), [(LINES_PER_WRITE - 1, 0), (2 * LINES_PER_WRITE + 1, 2)]
 )
-def test_a_roll_up_pauses_after_each_full_write(websites, rests):
+async def test_a_roll_up_pauses_after_each_full_write(websites, rests):
     # given
     http, work = _Http(websites), _Work()
     store = InfluxTicks(
@@ -78,7 +74,7 @@ def test_a_roll_up_pauses_after_each_full_write(websites, rests):
         throttle=lambda: Throttle(work.rest, lambda: work.now_s),
     )
     # when
-    stored = asyncio.run(store.roll_up(0))
+    stored = await store.roll_up(0)
     # then
     assert (stored, sum(http.written)) == (websites, websites)
     assert len(work.rests_s) == rests

@@ -17,9 +17,10 @@ from monitor.domain.verdict import (
     is_fresh,
     seen_at,
 )
+from support.factories import outcome_down, outcome_up
 
-UP = Outcome(Result.UP, status_code=200, response_ms=12.5)
-DOWN = Outcome(Result.DOWN, Reason.CONNECTION_REFUSED, evidence="connection refused")
+UP = outcome_up(response_ms=12.5)
+DOWN = outcome_down(evidence="connection refused")
 NOTHING = Outcome(Result.NOT_MEASURED, Reason.REGION_OFFLINE)
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from monitor.domain.outcome import Reason, Result
 from monitor.probes.net.resolver import MAX_AGE_S
-from monitor.resources.check_options import CheckOptions
 from support import targets_tls
 from support.blocked import INSIDE, NotedPolicy, listeners, nobody_came
 from support.dns import DnsServer
+from support.factories import check_options
 from support.special_addresses import BESIDE, REGISTRY
 from support.targets import TargetServer, answers, by_path, redirects
 from support.targets_checks import prober
@@ -52,7 +52,7 @@ async def test_a_redirect_of_any_kind_is_held_against_the_policy(status, secure)
         prober(policy=policy) as made,
     ):
         for method in ("GET", "POST"):
-            outcome = await made.check(CheckOptions(url=first.url, http_method=method))
+            outcome = await made.check(check_options(first.url, http_method=method))
             assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.BLOCKED_TARGET)
         await nobody_came(*servers)
 
@@ -69,7 +69,7 @@ async def test_a_redirect_in_any_words_is_held_against_the_policy(location):
         DnsServer({}, otherwise=INSIDE) as dns,
         prober(policy=policy, dns_servers=[dns.address]) as made,
     ):
-        outcome = await made.check(CheckOptions(url=first.url))
+        outcome = await made.check(check_options(first.url))
         await nobody_came(*servers)
 
     assert outcome.result is Result.DOWN
@@ -104,7 +104,7 @@ async def test_what_only_browsers_follow_is_not_followed(kind):
             TargetServer(answers(status, page.encode(), headers), host=OUTSIDE) as first,
             prober(policy=policy) as made,
         ):
-            outcome = await made.check(CheckOptions(url=first.url))
+            outcome = await made.check(check_options(first.url))
             await nobody_came(*servers)
 
     assert outcome.status_code == status
@@ -118,7 +118,7 @@ async def test_a_name_may_answer_with_any_special_address_and_none_is_connected_
     policy = NotedPolicy()
     async with DnsServer(names) as dns, prober(policy=policy, dns_servers=[dns.address]) as made:
         outcomes = await asyncio.gather(
-            *(made.check(CheckOptions(url=f"http://{name}/", request_timeout=20)) for name in names)
+            *(made.check(check_options(f"http://{name}/", request_timeout=20)) for name in names)
         )
 
     found = {line: o.reason for line, o in zip(lines, outcomes, strict=True)}
@@ -145,7 +145,7 @@ async def test_what_was_looked_up_is_what_is_connected_to():
         RebindingDns({}) as dns,
         prober(policy=policy, dns_servers=[dns.address]) as made,
     ):
-        options = CheckOptions(url=outside.url_of(host="rebind.test"))
+        options = check_options(outside.url_of(host="rebind.test"))
         first = await made.check(options)
         asked = list(dns.queries)
 
@@ -180,7 +180,7 @@ async def test_a_name_that_turns_inside_between_two_hops_is_judged_anew():
         RebindingDns({}) as dns,
         prober(policy=policy, dns_servers=[dns.address]) as made,
     ):
-        outcome = await made.check(CheckOptions(url=outside.url_of(host="rebind.test")))
+        outcome = await made.check(check_options(outside.url_of(host="rebind.test")))
         await nobody_came(*servers)
         assert outside.accepted == 1
 
@@ -202,7 +202,7 @@ async def test_of_a_name_with_two_faces_only_the_outer_is_tried(addresses):
         DnsServer({"both.test": addresses}) as dns,
         prober(policy=policy, dns_servers=[dns.address]) as made,
     ):
-        options = CheckOptions(url=servers[0].url_of(host="both.test"))
+        options = check_options(servers[0].url_of(host="both.test"))
         alone = await made.check(options)
         async with TargetServer(host=OUTSIDE, port=servers[0].port) as outside:
             together = await made.check(options)

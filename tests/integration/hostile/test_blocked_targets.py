@@ -11,9 +11,9 @@ import pytest
 from monitor.domain.errors import InvalidInput
 from monitor.domain.outcome import Reason, Result
 from monitor.resources import website
-from monitor.resources.check_options import CheckOptions
 from support.blocked import INSIDE, NotedPolicy, listeners, nobody_came
 from support.dns import DnsServer
+from support.factories import check_options
 from support.targets import TargetServer
 from support.targets_checks import prober
 from support.targets_loops import on_both_loops
@@ -120,7 +120,7 @@ async def _checked(host, policy):
         prober(policy=policy, dns_servers=[dns.address]) as made,
     ):
         url = f"http://{host}:{servers[0].port}/"
-        outcome = await made.check(CheckOptions(url=url, request_timeout=2))
+        outcome = await made.check(check_options(url, request_timeout=2))
         await nobody_came(*servers)
     return outcome
 
@@ -174,7 +174,7 @@ async def test_the_same_ways_lead_there_where_that_is_allowed(host):
         DnsServer({}, otherwise=INSIDE) as dns,
         prober(policy=policy, dns_servers=[dns.address]) as made,
     ):
-        outcome = await made.check(CheckOptions(url=f"http://{host}:{target.port}/"))
+        outcome = await made.check(check_options(f"http://{host}:{target.port}/"))
 
     assert outcome.result is Result.UP
     assert target.accepted == 1

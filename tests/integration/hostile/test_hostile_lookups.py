@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from monitor.domain.outcome import Reason, Result
-from monitor.resources.check_options import CheckOptions
 from support.dns import DnsServer
+from support.factories import check_options
 from support.hostile_dns import HOSTILE
 from support.targets import TargetServer
 from support.targets_checks import prober
@@ -36,12 +36,12 @@ async def test_an_answer_to_one_does_not_end_the_lookup_of_another(hostile):
         prober(dns_servers=[dns.address]) as made,
     ):
         dns.late_s["shop.test"] = 0.3
-        shop = CheckOptions(url=target.url_of(host="shop.test"))
+        shop = check_options(target.url_of(host="shop.test"))
         waiting = asyncio.create_task(made.check(shop))
         await asyncio.wait_for(dns.asked.wait(), 5)
 
         # when another name's answer comes first
-        other = await made.check(CheckOptions(url=f"http://{hostile}/", request_timeout=1))
+        other = await made.check(check_options(f"http://{hostile}/", request_timeout=1))
         outcome = await waiting
 
     # then
