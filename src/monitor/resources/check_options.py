@@ -1,4 +1,4 @@
-"""The kinds of checks there are, and what the fields of their options declare. Pure."""
+"""The registry of check kinds, and the declared fields of their options. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from monitor.resources.fields import Declared, declarations
 from monitor.resources.http_options import HttpOptions
 
 CheckOptions: TypeAlias = HttpOptions
-"""The options of any kind of check, for type checkers: a union once there are several."""
+"""Options of any kind, for type checkers; to become a union with the second kind."""
 
 KINDS: dict[str, type[CheckOptions]] = {"http": HttpOptions}
-"""The struct of each kind. A new kind is a struct of its own and a line here."""
+"""The options struct of each kind. A new kind needs its struct and one line here."""
 
 DEFAULT_KIND = "http"
 
 
 class UnknownOptions(Struct, frozen=True, kw_only=True):
-    """Options of a kind that a newer version projects and this one does not know."""
+    """Options of a kind that a newer version projected and this one does not support."""
 
     kind: str
     check_frequency: int
@@ -27,14 +27,14 @@ class UnknownOptions(Struct, frozen=True, kw_only=True):
 
 
 def kind_of(options: Struct) -> str:
-    """The kind of check that these options are for."""
+    """The kind of these options."""
     if isinstance(options, UnknownOptions):
         return options.kind
     return str(options.__struct_config__.tag)
 
 
 def any_kind() -> Any:
-    """The type of the options of every kind, to be decoded by their ``kind``."""
+    """The union of the options of all kinds, for decoders."""
     return Union[tuple(KINDS.values())]  # noqa: UP007 - made from a registry
 
 
@@ -46,9 +46,9 @@ DECLARED: dict[str, dict[str, Declared]] = {
 OPTION_FIELDS: dict[str, Declared] = {
     name: one for fields in DECLARED.values() for name, one in fields.items()
 }
-"""The fields of all kinds. Kinds that share a name share its declaration."""
+"""The fields of all kinds. A name has the same declaration in all kinds."""
 
 SECRET_FIELDS: dict[str, Declared] = {
     name: one for name, one in OPTION_FIELDS.items() if one.field.secret is not None
 }
-"""Those that may hold a secret."""
+"""The fields that may hold a secret."""

@@ -1,13 +1,12 @@
 """Websites as rows of a CSV file (RFC 4180). Pure.
 
-A row and the object that POST /websites takes say the same: ``read_row(row(x)) == x``. The type of
-a field, as it is sent, says how its cells are written:
+A row is equivalent to the object that POST /websites accepts: ``read_row(row(x)) == x``. The wire
+type of a field determines the format of its cells:
 
 - Arrays are joined by ``;``, objects are JSON, booleans are ``true`` or ``false``.
-- An empty cell stands for null where the field says so: all regions, no external_id.
-- A cell that a spreadsheet would take for a formula, because it begins with = + - @, a tab or a
-  line break, has a ``'`` put before it; so has one that begins with ``'`` by itself. Reading takes
-  one ``'`` off again.
+- An empty cell means null if the field's declaration says so: all regions, no external_id.
+- A cell that a spreadsheet would read as a formula, because it begins with = + - @, a tab or a line
+  break, is prefixed with ``'``; so is one that begins with ``'``. Reading removes one ``'``.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _GUARDED = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
 def text(rows: Iterable[Sequence[str]]) -> str:
-    """Rows as the lines of a file."""
+    """Rows as the text of a CSV file."""
     out = io.StringIO(newline="")
     csv.writer(out).writerows(rows)
     return out.getvalue()
@@ -43,9 +42,9 @@ def row(website: Mapping[str, Any]) -> list[str]:
 
 
 def read_row(cells: Mapping[str, str]) -> dict[str, Any]:
-    """The object to send for a row, by the names in the file's header; the reverse of ``row``.
+    """The object for a row, given as {column: cell}; the inverse of ``row``.
 
-    Cells that are not what their column holds are left as they are, for the API to refuse.
+    Cells that do not have their column's type are left unchanged; the API refuses them.
     """
     return {
         name: _value(name, _unguarded(cell))
@@ -78,7 +77,7 @@ def _value(name: str, cell: str) -> Any:
 
 
 def _shape(wire: Any) -> str:
-    """``list``, ``dict``, ``bool``, ``int`` or ``str``: what a type is, null left out."""
+    """The name of a type, ignoring null: ``list``, ``dict``, ``bool``, ``int`` or ``str``."""
     parts = [part for part in get_args(wire) if part is not type(None)]
     if parts and get_origin(wire) not in (list, dict):
         return _shape(parts[0])

@@ -1,6 +1,6 @@
-"""What to write for the websites somebody sent, on top of what is stored. Pure.
+"""Plans what to write for the websites in a request, given what is stored. Pure.
 
-Each takes effect after the one before it; a single call is a plan of one.
+Lines take effect in order; a single call is a plan of one line.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from monitor.resources.check_options import SECRET_FIELDS
 from monitor.resources.website import Draft, draft
 
 Line = Candidate | ProcessedLine
-"""A website that somebody sent, or why it was refused before anything was looked up."""
+"""A website as sent, or why its line was refused while parsing."""
 
 
 class Existing(Struct, frozen=True):
-    """A website as it is stored. ``version`` changes with every write of its row.
+    """A stored website. ``version`` changes with every write of its row.
 
-    ``dry_run_only``: it is there in this dry run only.
+    ``dry_run_only``: it exists only within this dry run.
     """
 
     id: UUID
@@ -32,9 +32,9 @@ class Existing(Struct, frozen=True):
 
 
 class NewWebsite(Struct, frozen=True):
-    """A website to store. ``id_given``: the caller named its id, which may have been used before.
+    """A website to create. ``id_given``: the caller chose its id, which may have been used before.
 
-    ``stored``: the draft with its secrets encrypted, once they are.
+    ``stored``: the draft with its secrets encrypted; None until then.
     """
 
     id: UUID
@@ -46,7 +46,7 @@ class NewWebsite(Struct, frozen=True):
 class ChangedWebsite(Struct, frozen=True):
     """A website to change from one draft to another.
 
-    ``stored``: the new draft with its secrets encrypted, once they are.
+    ``stored``: the new draft with its secrets encrypted; None until then.
     """
 
     id: UUID
@@ -70,18 +70,18 @@ class ChangedWebsite(Struct, frozen=True):
 
     @property
     def check_changed(self) -> bool:
-        """Whether a check of it would now be another one, or is made again at all."""
+        """Whether its check differs, or it is checked again after a pause."""
         differs = self.new.check != self.old.check or self.regions_changed or self.old.paused
         return differs and not self.new.paused
 
     @property
     def forget(self) -> bool:
-        """Whether verdicts about it go: it is paused, or a region may no longer check it."""
+        """Whether to delete verdicts: it is paused, or loses a region."""
         return self.pausing or _loses_region(self.old, self.new)
 
 
 class Plan(Struct, frozen=True):
-    """What to write, and what became of each line."""
+    """What to write, and the outcome of each line."""
 
     lines: list[ProcessedLine]
     new: list[NewWebsite]
@@ -89,7 +89,7 @@ class Plan(Struct, frozen=True):
 
 
 class _Place(Struct):
-    """A website of this plan: as it is stored, and as the lines so far make it."""
+    """A website in this plan: as stored, and after the lines so far."""
 
     id: UUID
     now: Draft
@@ -121,12 +121,12 @@ def _candidates(lines: Iterable[Line]) -> list[Candidate]:
 
 
 class Planner:
-    """Adds lines in turn; a later line sees what an earlier one did.
+    """Adds lines in order; each line sees the effects of earlier ones.
 
     ``existing``: the stored websites whose id or external_id any line names. ``regions``: those of
-    the named regions that exist; ``any_region``: whether one exists at all. ``new_ids``: ids for
-    websites to come. ``upsert``: whether a line that names the external_id of a website changes
-    it; else that external_id is taken.
+    the named regions that exist; ``any_region``: whether any region exists. ``new_ids``: ids for
+    new websites. ``upsert``: whether a line with an existing external_id changes that website; if
+    not, the external_id counts as taken.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class Planner:
         self._upsert = upsert
 
     def add(self, line: Line) -> ProcessedLine:
-        """What becomes of the next line."""
+        """Add the next line and return its outcome."""
         if isinstance(line, ProcessedLine):
             return line
         try:
@@ -158,7 +158,7 @@ class Planner:
             return refused(line.line, error)
 
     def plan(self, lines: list[ProcessedLine]) -> Plan:
-        """What there is to write after all lines."""
+        """What to write after all lines."""
         new: list[NewWebsite] = []
         changed: list[ChangedWebsite] = []
         for place in self._places.values():
@@ -172,7 +172,7 @@ class Planner:
         return Plan(lines, new, changed)
 
     def _place(self, line: Candidate) -> _Place | None:
-        """The website a line is about: by its id, else by its external_id."""
+        """The website that a line names by its id, or else by its external_id."""
         if line.id is not None and line.id in self._places:
             return self._places[line.id]
         external_id = line.fields.get("external_id")
@@ -180,7 +180,9 @@ class Planner:
 
     def _create(self, line: Candidate) -> ProcessedLine:
         if not self._any_region:
-            raise InvalidInput.of("regions", "there is no region yet; make one with POST /regions")
+            raise InvalidInput.of(
+                "regions", "there is no region yet; create one with POST /regions"
+            )
         new = draft(line.fields)
         if new.external_id in self._owners:
             return _taken(line)
@@ -217,14 +219,14 @@ def _taken(line: Candidate) -> ProcessedLine:
 
 
 def refuse_missing_regions(names: Sequence[str], existing: Collection[str]) -> None:
-    """Raises InvalidInput naming the first of these regions that does not exist."""
+    """Raise InvalidInput if one of these regions does not exist."""
     missing = sorted(set(names) - set(existing))
     if missing:
         raise InvalidInput.of("regions", f"must name regions that exist, not {missing[0]}")
 
 
 def raise_failure(line: ProcessedLine) -> None:
-    """Raise what a single call raises where its line failed: InvalidInput or Conflict."""
+    """Raise the error of a failed line as a single call does: InvalidInput or Conflict."""
     if line.result is not LineResult.FAILED:
         return
     if line.code == "external_id_taken":
@@ -236,7 +238,7 @@ def raise_failure(line: ProcessedLine) -> None:
 def without_dry_run_ids(
     lines: list[ProcessedLine], existing: Mapping[UUID, Existing]
 ) -> list[ProcessedLine]:
-    """The lines of a dry run: without the ids of websites that will never be."""
+    """The lines of a dry run, without the ids of websites that only exist in it."""
     return [
         line
         if line.id is None or _is_stored(existing.get(line.id))
@@ -250,7 +252,7 @@ def _is_stored(existing: Existing | None) -> bool:
 
 
 def _loses_region(old: Draft, new: Draft) -> bool:
-    """Whether some region may no longer check it; None stands for all regions."""
+    """Whether the website loses a region; None stands for all regions."""
     if new.regions is None:
         return False
     return old.regions is None or not set(old.regions) <= set(new.regions)
