@@ -275,7 +275,7 @@ async def apply(connection: Connection, sent: Values, encrypted: dict[str, str])
     """Apply the fields to the listed websites, and add their change rows."""
     await _update(connection, sent, encrypted)
     if "regions" in sent:
-        await _move(connection, sent["regions"])
+        await _replace_regions(connection, sent["regions"])
     if sent.get("paused"):
         await end_paused(
             connection, sql.SQL("SELECT id FROM bulk_change WHERE paused AND NOT was_paused")
@@ -315,7 +315,7 @@ async def _update(connection: Connection, sent: Values, encrypted: dict[str, str
     await connection.execute(query, _values(sent, encrypted))
 
 
-async def _move(connection: Connection, regions: Sequence[str] | None) -> None:
+async def _replace_regions(connection: Connection, regions: Sequence[str] | None) -> None:
     """Replace the regions of websites where they change; delete verdicts of lost regions."""
     moved = "website_id IN (SELECT id FROM bulk_change WHERE region_differs)"
     await connection.execute(f"DELETE FROM website_regions WHERE {moved}".encode())  # noqa: S608 - constants

@@ -28,7 +28,7 @@ async def open_incidents(
     if not openings:
         return {}
     rows = [_row(website_id, opening) for website_id, opening in openings]
-    opened = await _returned(connection, _OPEN, rows)
+    opened = await _execute_returning_ids(connection, _OPEN, rows)
     return {website: incident for incident, website, *_ in rows if incident in opened}
 
 
@@ -62,10 +62,10 @@ async def resolve_incidents(
     if not resolutions:
         return set()
     rows = [(at, how.value, incident) for incident, at in resolutions]
-    return await _returned(connection, _RESOLVE, rows)
+    return await _execute_returning_ids(connection, _RESOLVE, rows)
 
 
-async def _returned(
+async def _execute_returning_ids(
     connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]
 ) -> set[UUID]:
     """Run a statement with one list per column; returns the ids that it returns."""

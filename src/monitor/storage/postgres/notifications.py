@@ -114,10 +114,10 @@ async def claim(
 
     None if it is not due, not queued, or for a channel that is not among ``channels``.
     """
-    named = {
+    values = {
         "id": row_id, "lease": lease, "longest": _LONGEST_WAIT, "channels": list(channels)
     }  # fmt: skip
-    cursor = await connection.execute(_CLAIM, named)
+    cursor = await connection.execute(_CLAIM, values)
     row = await cursor.fetchone()
     if row is None:
         return None
@@ -174,8 +174,8 @@ async def due(
     ``channels``: only these; None: all.
     """
     names = None if channels is None else list(channels)
-    named = {"longest": _LONGEST_WAIT, "limit": limit, "channels": names}
-    cursor = await connection.execute(_DUE, named)
+    values = {"longest": _LONGEST_WAIT, "limit": limit, "channels": names}
+    cursor = await connection.execute(_DUE, values)
     return [row_id for (row_id,) in await cursor.fetchall()]
 
 

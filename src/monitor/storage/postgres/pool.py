@@ -23,7 +23,7 @@ _STATEMENT_TIMEOUT_MS = 30_000
 _LOCK_TIMEOUT_MS = 10_000
 _WAIT_FOR_CONNECTION_S = 5.0
 
-_DEAD_AFTER = {
+_DEAD_PEER_DETECTION = {
     "connect_timeout": 5,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -59,7 +59,11 @@ def make_pool(database_url: str, *, max_size: int = 10) -> Pool:
         open=False,
         configure=_configure,
         check=_check,
-        kwargs={"options": f"{options} -c timezone=UTC", "autocommit": True, **_DEAD_AFTER},
+        kwargs={
+            "options": f"{options} -c timezone=UTC",
+            "autocommit": True,
+            **_DEAD_PEER_DETECTION,
+        },
     )
 
 

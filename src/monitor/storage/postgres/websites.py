@@ -244,7 +244,7 @@ async def _update(connection: Connection, changed: Sequence[ChangedWebsite]) -> 
             "UPDATE websites SET external_id = NULL WHERE id = ANY(%s)", [renamed]
         )
     await connection.execute(_UPDATE, [to_json([_record(c) for c in changed])])
-    await _move(connection, [c for c in changed if c.regions_changed])
+    await _replace_regions(connection, [c for c in changed if c.regions_changed])
     pausing = [c.id for c in changed if c.pausing]
     if pausing:
         await end_paused(connection, sql.SQL("SELECT unnest(%(ids)s::uuid[])"), {"ids": pausing})
@@ -281,7 +281,7 @@ def _record(changed: ChangedWebsite) -> dict[str, Any]:
     }
 
 
-async def _move(connection: Connection, moved: Sequence[ChangedWebsite]) -> None:
+async def _replace_regions(connection: Connection, moved: Sequence[ChangedWebsite]) -> None:
     """Replace the regions of websites, and delete verdicts of lost regions."""
     if not moved:
         return
