@@ -19,7 +19,7 @@ CACHE_S = 5.0
 
 _MAX_CACHED = 10_000
 _SHAPE = re.compile(r"mon_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
-_NOBODY = KeyHash("", Role.READ, bytes(32))
+_NO_KEY = KeyHash("", Role.READ, bytes(32))
 
 
 class KeyRing:
@@ -56,7 +56,7 @@ class KeyRing:
         async with transaction(self._pool) as connection:
             stored = await keys.hash_of(connection, key_id)
             # An unknown id takes as long as a wrong secret.
-            same = hmac.compare_digest((stored or _NOBODY).hash, hash_of(secret))
+            same = hmac.compare_digest((stored or _NO_KEY).hash, hash_of(secret))
             if stored is None or not same:
                 return Refusal.UNKNOWN, 0.0
             if stored.state is not KeyState.ACTIVE:

@@ -47,12 +47,12 @@ async def create(pool: Pool, new: NewKey) -> CreatedKey:
     """Create a key."""
     async with transaction(pool) as connection:
         key = await _create(connection, new)
-        changes = created(_described(key.info))
+        changes = created(_audit_values(key.info))
         await audit.note(connection, Action.KEY_CREATED, key.info.id, changes)
         return key
 
 
-def _described(info: KeyInfo) -> dict[str, Any]:
+def _audit_values(info: KeyInfo) -> dict[str, Any]:
     return {"name": info.name, "role": info.role, "expires_at": info.expires_at}
 
 
@@ -168,7 +168,7 @@ async def revoke_key(pool: Pool, key_id: UUID) -> None:
     async with transaction(pool) as connection:
         before = await _active(connection, key_id)
         await keys.revoke(connection, key_id)
-        changes = removed(_described(before))
+        changes = removed(_audit_values(before))
         await audit.note(connection, Action.KEY_REVOKED, key_id, changes)
 
 

@@ -50,7 +50,7 @@ async def change(pool: Pool, vault: Vault, selection: Selection, sent: Values) -
     Each is changed as by ``manage.change``; websites that already have the values are not written.
     Raises BadQuery, NotConfirmed, and InvalidInput if the change is invalid for any of them.
     """
-    async with _selected(pool, selection, deleting=False) as (connection, matched):
+    async with _locked_selection(pool, selection, deleting=False) as (connection, matched):
         check_timings(sent, await bulk_change.timings(connection))
         names = sent.get("regions") or ()
         refuse_missing_regions(names, await stored_regions.existing(connection, names))
@@ -90,7 +90,7 @@ def _refuse_moving(sent: Values, one: Secrets) -> None:
         refuse_moving(kept_secrets(sent, one.check), one.check.url, sent["url"])
     except InvalidInput as error:
         problem = error.problems[0]
-        message = f"{problem.message}; this affects the website {one.id}"
+        message = f"{problem.message}; this is the case for the website {one.id}"
         raise InvalidInput.of(problem.field, message) from None
 
 
@@ -102,7 +102,7 @@ async def _set_names(connection: Connection, sent: Values) -> None:
 
 async def delete(pool: Pool, selection: Selection) -> BulkChange:
     """Remove all matching websites and their history. Raises BadQuery and NotConfirmed."""
-    async with _selected(pool, selection, deleting=True) as (connection, matched):
+    async with _locked_selection(pool, selection, deleting=True) as (connection, matched):
         if matched:
             await bulk_change.delete(connection)
             counts = {"matched": matched, "changed": matched}
@@ -122,7 +122,7 @@ async def _note(
 
 
 @asynccontextmanager
-async def _selected(
+async def _locked_selection(
     pool: Pool, selection: Selection, *, deleting: bool
 ) -> AsyncIterator[tuple[Connection, int]]:
     """A transaction that locks the matching websites, if as many match as was confirmed.

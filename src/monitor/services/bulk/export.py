@@ -44,10 +44,10 @@ async def begin(exporter: Exporter, filters: Filter) -> AsyncGenerator[Page]:
     if filters.q is not None and not filters.q.isprintable():
         raise BadQuery.of("q", "must not contain control characters")
     pages = _Pages(exporter, filters)
-    return _chained(await pages.next(), pages)
+    return _stream(await pages.next(), pages)
 
 
-async def _chained(page: Page | None, pages: _Pages) -> AsyncGenerator[Page]:
+async def _stream(page: Page | None, pages: _Pages) -> AsyncGenerator[Page]:
     try:
         while page is not None:
             yield page
@@ -95,13 +95,13 @@ class _Pages:
                         await regions.must_exist(connection, self._filters.region)
                     async with aclosing(export.pages(connection, self._filters)) as pages:
                         async for page in pages:
-                            await self._hand_over(page)
+                            await self._enqueue(page)
                 except BaseException:
                     # Closing the session drops the held cursor.
                     await connection.close()
                     raise
 
-    async def _hand_over(self, page: Page) -> None:
+    async def _enqueue(self, page: Page) -> None:
         try:
             async with asyncio.timeout(self._exporter.stall_s):
                 await self._read.put(page)

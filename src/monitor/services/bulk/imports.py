@@ -64,7 +64,7 @@ async def run(
             "Idempotency-Key", "must be 1 to 255 printable ASCII characters, no space at the ends"
         )
     with importer.concurrency.slot():
-        async with session(importer.pool) as connection, _released(connection):
+        async with session(importer.pool) as connection, _session_locks(connection):
             current = await _begin(connection, importer.now(), key, dry_run=dry_run)
             return await _import(importer, connection, current, blocks)
 
@@ -101,7 +101,7 @@ async def _begin_dry_run(connection: Connection, stored: BulkImport) -> BulkImpo
 
 
 @asynccontextmanager
-async def _released(connection: Connection) -> AsyncIterator[None]:
+async def _session_locks(connection: Connection) -> AsyncIterator[None]:
     """Release what the session locked, or else close it, so that others can continue."""
     try:
         yield
@@ -122,7 +122,7 @@ async def _import(
     work = _Work(importer, connection, current, stored)
     log.info("import.begun", import_id=str(current.id), chunks_stored=len(stored))
     try:
-        await work.process(_unless_stalled(blocks, importer.stall_s))
+        await work.process(_with_stall_timeout(blocks, importer.stall_s))
         finished = await work.finish()
     except BaseException as error:
         await work.stop()
@@ -135,7 +135,7 @@ async def _import(
     return finished
 
 
-async def _unless_stalled(blocks: AsyncIterator[bytes], stall_s: float) -> AsyncIterator[bytes]:
+async def _with_stall_timeout(blocks: AsyncIterator[bytes], stall_s: float) -> AsyncIterator[bytes]:
     while True:
         try:
             async with asyncio.timeout(stall_s):
