@@ -187,17 +187,17 @@ class BoundedConnection(H11Protocol):
     def overdue(self, now_s: float) -> CloseReason | None:
         """The limit that the client has exceeded, if any."""
         limits = self._all.limits
-        if self._stuck_for_s(now_s) > limits.response_s:
+        if self._unread_for_s(now_s) > limits.response_s:
             return CloseReason.ANSWER
         if self.transport.is_closing():
             return None
-        if now_s - self._waits_for_head_since_s(now_s) > limits.head_s:
+        if now_s - self._head_wait_began_s(now_s) > limits.head_s:
             return CloseReason.HEAD
-        if self._has_rest() and now_s - self._responded_s > limits.rest_s:
+        if self._body_unfinished() and now_s - self._responded_s > limits.rest_s:
             return CloseReason.REST
         return None
 
-    def _waits_for_head_since_s(self, now_s: float) -> float:
+    def _head_wait_began_s(self, now_s: float) -> float:
         """When the wait for a request head began; ``now_s`` if there is none.
 
         Between requests uvicorn's own timer fires earlier, unless the last bytes of an unread body
@@ -207,22 +207,22 @@ class BoundedConnection(H11Protocol):
             return self._head_since_s
         return self._responded_s if self.conn.their_state is h11.IDLE else now_s
 
-    def _stuck_for_s(self, now_s: float) -> float:
+    def _unread_for_s(self, now_s: float) -> float:
         """How long the client has read nothing of a response."""
         unsent = self.transport.get_write_buffer_size()
         if unsent != self._unsent[0] or unsent == 0:
             self._unsent = (unsent, now_s)
         return now_s - self._unsent[1]
 
-    def _has_rest(self) -> bool:
+    def _body_unfinished(self) -> bool:
         """Whether the client is still sending the body of an answered request."""
-        answered = self.cycle is not None and self.cycle.response_complete
-        return answered and self.conn.their_state is h11.SEND_BODY
+        responded = self.cycle is not None and self.cycle.response_complete
+        return responded and self.conn.their_state is h11.SEND_BODY
 
     def end(self, reason: CloseReason) -> None:
         """Close the connection, with a response if the client has begun a request."""
-        begun = bool(self.conn.trailing_data[0])
-        if reason is CloseReason.HEAD and begun and self.conn.our_state is h11.IDLE:
+        has_begun = bool(self.conn.trailing_data[0])
+        if reason is CloseReason.HEAD and has_begun and self.conn.our_state is h11.IDLE:
             self.refuse(408, "head_stalled", "The head of the request did not arrive in time.")
         elif reason is CloseReason.ANSWER:
             self.transport.abort()

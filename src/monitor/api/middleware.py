@@ -106,5 +106,5 @@ def _refusal(headers: Sequence[Header]) -> Problem | None:
     size = sum(len(name) + len(value) + 4 for name, value in headers)
     if len(headers) <= MAX_HEADERS and size <= MAX_HEAD_BYTES:
         return None
-    detail = f"At most {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes of them are read."
+    detail = f"A request may have up to {MAX_HEADERS} headers of {MAX_HEAD_BYTES} bytes in all."
     return problem_of(431, "headers_too_large", detail)

@@ -43,9 +43,7 @@ TextFilter = Annotated[
         description="A part of the URL or the name; case does not matter.",
     ),
 ]
-Days = Annotated[
-    int, QueryParameter(ge=1, le=90, description="Length of the time span, which ends now.")
-]
+Days = Annotated[int, QueryParameter(ge=1, le=90, description="How many days to go back from now.")]
 SeriesRegion = Annotated[str | None, QueryParameter(max_length=32, description="Only this region.")]
 Force = Annotated[
     bool, QueryParameter(description="Remove the region even if websites are checked from it.")

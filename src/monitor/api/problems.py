@@ -122,7 +122,7 @@ def unforeseen(error: Exception, route: str | None) -> Problem:
     """Log an unexpected error in full and return a problem that names only its id."""
     error_id = uuid4()
     log.error("api.internal_error", error_id=str(error_id), route=route, exc_info=error)
-    detail = f"Something went wrong here. It has been logged as {error_id}."
+    detail = f"An internal error occurred; it was logged as {error_id}."
     problem = problem_of(500, "internal_error", detail)
     return replace(problem, instance=f"urn:uuid:{error_id}")
 
@@ -150,7 +150,7 @@ def _from_table(error: MonitorError, status: int, code: str) -> Response[Problem
         errors = [FieldProblem(error.field, str(error))]
     elif isinstance(error, Unavailable):
         log.warning("api.unavailable", dependency=error.dependency, error=str(error))
-        detail = f"{error.dependency} does not answer at the moment; try again soon."
+        detail = f"{error.dependency} is unavailable; try again soon."
         headers["Retry-After"] = str(RETRY_AFTER_S)
     elif isinstance(error, SecretsUnreadable):
         log.error("api.secrets_unreadable")

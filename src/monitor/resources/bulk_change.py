@@ -19,7 +19,7 @@ class NotConfirmed(Conflict):
     def __init__(self, matched: int, confirm: int | None) -> None:
         count = f"{matched} website{' matches' if matched == 1 else 's match'}"
         claim = "" if confirm is None else f", not {confirm}"
-        message = f"{count}{claim}: nothing was changed. If that is meant, add confirm={matched}."
+        message = f"{count}{claim}: nothing was changed. To proceed, add confirm={matched}."
         super().__init__("count_not_confirmed", message)
         self.matched = matched
 
@@ -71,7 +71,7 @@ def check_timings(sent: Values, timings: Sequence[Timing]) -> None:
         first = refusals[0][1].problems[0]
         count, total = sum(t.websites for t, _ in refusals), sum(t.websites for t in timings)
         raise InvalidInput.of(
-            first.field, f"{first.message}; this affects {count} of these {total} websites"
+            first.field, f"{first.message}; this is the case for {count} of these {total} websites"
         )
 
 

@@ -155,7 +155,7 @@ def _check_of(name: str, checks: Mapping[str, Check], read_only: frozenset[str])
     return checks[name]
 
 
-def _described(one: Declared) -> Any:
+def _annotation(one: Declared) -> Any:
     """``Annotated[type, meta]`` for a type known only at run time."""
     return getitem(Annotated, (one.wire, one.field.meta))
 
@@ -166,7 +166,7 @@ def new_struct(name: str, fields: Sequence[Declared], doc: str) -> type[Struct]:
 
 
 def _with_default(one: Declared) -> tuple[str, Any, Any]:
-    annotation = _described(one)
+    annotation = _annotation(one)
     if one.required:
         return one.name, annotation, NODEFAULT
     value = one.field.write(one.initial())
@@ -179,7 +179,7 @@ def _with_default(one: Declared) -> tuple[str, Any, Any]:
 def change_struct(name: str, fields: Sequence[Declared], doc: str) -> type[Struct]:
     """The schema of a body that changes something: every field is optional."""
     optional = [
-        (one.name, Union[_described(one), UnsetType], UNSET)  # noqa: UP007
+        (one.name, Union[_annotation(one), UnsetType], UNSET)  # noqa: UP007
         for one in fields
     ]
     return _struct(name, optional, doc)

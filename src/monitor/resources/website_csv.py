@@ -26,7 +26,7 @@ _FIELDS: dict[str, Declared] = {n: one for kind in KINDS for n, one in fields_of
 
 COLUMNS = ("id", *_FIELDS, "kind")
 
-_GUARDED = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+_ESCAPED_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
 def text(rows: Iterable[Sequence[str]]) -> str:
@@ -38,7 +38,7 @@ def text(rows: Iterable[Sequence[str]]) -> str:
 
 def row(website: Mapping[str, Any]) -> list[str]:
     """The cells of a website, in the order of COLUMNS; empty for fields of other kinds."""
-    return [_guarded(_cell(website.get(name))) for name in COLUMNS]
+    return [_escape(_cell(website.get(name))) for name in COLUMNS]
 
 
 def read_row(cells: Mapping[str, str]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def read_row(cells: Mapping[str, str]) -> dict[str, Any]:
     Cells that do not have their column's type are left unchanged; the API refuses them.
     """
     return {
-        name: _value(name, _unguarded(cell))
+        name: _value(name, _unescape(cell))
         for name, cell in cells.items()
         if not (cell == "" and name == "kind")
     }
@@ -103,9 +103,9 @@ _READERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_GUARDED) else cell
+def _escape(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_ESCAPED_PREFIXES) else cell
 
 
-def _unguarded(cell: str) -> str:
+def _unescape(cell: str) -> str:
     return cell.removeprefix("'")

@@ -88,7 +88,7 @@ class Plan(Struct, frozen=True):
     changed: list[ChangedWebsite]
 
 
-class _Place(Struct):
+class _Target(Struct):
     """A website in this plan: as stored, and after the lines so far."""
 
     id: UUID
@@ -138,9 +138,9 @@ class Planner:
         any_region: bool,
         upsert: bool = True,
     ) -> None:
-        self._places = {e.id: _Place(e.id, e.draft, e) for e in existing}
+        self._targets = {e.id: _Target(e.id, e.draft, e) for e in existing}
         self._owners = {
-            p.now.external_id: p for p in self._places.values() if p.now.external_id is not None
+            p.now.external_id: p for p in self._targets.values() if p.now.external_id is not None
         }
         self._regions = regions
         self._any_region = any_region
@@ -152,8 +152,8 @@ class Planner:
         if isinstance(line, ProcessedLine):
             return line
         try:
-            place = self._place(line)
-            return self._create(line) if place is None else self._change(line, place)
+            target = self._target(line)
+            return self._create(line) if target is None else self._change(line, target)
         except InvalidInput as error:
             return refused(line.line, error)
 
@@ -161,20 +161,20 @@ class Planner:
         """What to write after all lines."""
         new: list[NewWebsite] = []
         changed: list[ChangedWebsite] = []
-        for place in self._places.values():
-            if place.existing is None:
-                new.append(NewWebsite(place.id, place.now, place.id_given))
-            elif place.now != place.existing.draft:
-                existing = place.existing
+        for target in self._targets.values():
+            if target.existing is None:
+                new.append(NewWebsite(target.id, target.now, target.id_given))
+            elif target.now != target.existing.draft:
+                existing = target.existing
                 changed.append(
-                    ChangedWebsite(place.id, existing.draft, place.now, existing.version)
+                    ChangedWebsite(target.id, existing.draft, target.now, existing.version)
                 )
         return Plan(lines, new, changed)
 
-    def _place(self, line: Candidate) -> _Place | None:
+    def _target(self, line: Candidate) -> _Target | None:
         """The website that a line names by its id, or else by its external_id."""
-        if line.id is not None and line.id in self._places:
-            return self._places[line.id]
+        if line.id is not None and line.id in self._targets:
+            return self._targets[line.id]
         external_id = line.fields.get("external_id")
         return self._owners.get(external_id) if self._upsert and external_id else None
 
@@ -185,35 +185,35 @@ class Planner:
             )
         new = draft(line.fields)
         if new.external_id in self._owners:
-            return _taken(line)
+            return _external_id_taken(line)
         refuse_missing_regions(new.regions or (), self._regions)
         website_id = next(self._new_ids) if line.id is None else line.id
-        place = _Place(website_id, new, None, line.id is not None)
-        self._places[website_id] = place
+        target = _Target(website_id, new, None, line.id is not None)
+        self._targets[website_id] = target
         if new.external_id is not None:
-            self._owners[new.external_id] = place
+            self._owners[new.external_id] = target
         return ProcessedLine(line.line, LineResult.CREATED, website_id)
 
-    def _change(self, line: Candidate, place: _Place) -> ProcessedLine:
-        old, new = place.now, draft(line.fields, place.now)
+    def _change(self, line: Candidate, target: _Target) -> ProcessedLine:
+        old, new = target.now, draft(line.fields, target.now)
         if new == old:
-            return ProcessedLine(line.line, LineResult.UNCHANGED, place.id)
+            return ProcessedLine(line.line, LineResult.UNCHANGED, target.id)
         if new.external_id != old.external_id and new.external_id in self._owners:
-            return _taken(line)
+            return _external_id_taken(line)
         if new.regions != old.regions:
             refuse_missing_regions(new.regions or (), self._regions)
-        self._rename(place, old.external_id, new.external_id)
-        place.now = new
-        return ProcessedLine(line.line, LineResult.UPDATED, place.id)
+        self._rename(target, old.external_id, new.external_id)
+        target.now = new
+        return ProcessedLine(line.line, LineResult.UPDATED, target.id)
 
-    def _rename(self, place: _Place, old: str | None, new: str | None) -> None:
+    def _rename(self, target: _Target, old: str | None, new: str | None) -> None:
         if old is not None:
             del self._owners[old]
         if new is not None:
-            self._owners[new] = place
+            self._owners[new] = target
 
 
-def _taken(line: Candidate) -> ProcessedLine:
+def _external_id_taken(line: Candidate) -> ProcessedLine:
     message = "Another website has this external_id."
     return failure(line.line, "external_id_taken", "external_id", message)
 

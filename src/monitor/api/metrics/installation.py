@@ -43,12 +43,12 @@ class InstallationMetrics(Collector):
 
 
 def _stores(snapshot: Installation) -> Metric:
-    answered = {"postgres": snapshot.postgres is not None, "redis": snapshot.redis is not None}
+    states = {"postgres": snapshot.postgres is not None, "redis": snapshot.redis is not None}
     return gauge(
         "monitor_store_up",
         "Whether this store responds; if not, the metrics read from it are absent.",
         ("store",),
-        [((name,), float(up)) for name, up in answered.items()],
+        [((name,), float(up)) for name, up in states.items()],
     )
 
 

@@ -111,9 +111,9 @@ _EXAMPLES: dict[int, Problem] = {
         429, "too_many_requests", "This API key may make 6000 requests a minute; wait a little."
     ),
     431: problem_of(
-        431, "headers_too_large", "At most 100 headers and 16384 bytes of them are read."
+        431, "headers_too_large", "A request may have up to 100 headers of 16384 bytes in all."
     ),
-    503: problem_of(503, "unavailable", "postgres does not answer at the moment; try again soon."),
+    503: problem_of(503, "unavailable", "postgres is unavailable; try again soon."),
 }
 
 

@@ -45,7 +45,7 @@ async def readyz(deps: Deps) -> schemas.Readiness:
     if all(ready.values()):
         return schemas.Readiness("ok", checks)
     missing = ", ".join(name for name, responds in ready.items() if not responds)
-    problem = problem_of(503, "not_ready", f"These do not answer: {missing}.")
+    problem = problem_of(503, "not_ready", f"These dependencies are unavailable: {missing}.")
     raise RequestError(replace(problem, checks=checks))
 
 
