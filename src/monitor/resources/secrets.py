@@ -33,7 +33,7 @@ _headers = msgspec.json.Decoder(dict[str, str])
 
 
 class Secret(Protocol):
-    """How the values of a field are hidden."""
+    """How the values of a field are masked."""
 
     def hides(self, value: Any) -> bool:
         """Whether any part of the value is secret."""

@@ -83,7 +83,7 @@ def _queues(depths: list[tuple[tuple[str, str], QueueDepth]]) -> Iterator[Metric
     )
     yield gauge(
         "monitor_queue_due_lag_seconds",
-        "How long the oldest waiting message has been due; 0 if none is.",
+        "How long the oldest untaken message has been due; 0 if none is.",
         ("region", "queue"),
         [(of, d.due_lag_s) for of, d in depths],
     )
@@ -110,7 +110,7 @@ def _regions(regions: list[RegionView]) -> Iterator[Metric]:
          lambda r: r.load.utilisation if r.load.processes else None),
         ("last_seen_timestamp_seconds", "When the region last finished a batch.",
          lambda r: r.report.seen_at_s if r.report else None),
-        ("network_up", "Whether the region had network access then.",
+        ("network_up", "Whether its last batch had network access.",
          lambda r: float(r.report.network == "ok") if r.report else None),
     )  # fmt: skip
     for name, help_text, read in described:
@@ -159,10 +159,14 @@ def _of_postgres(figures: Figures) -> Iterator[Metric]:
          (("failed",), figures.failed)],
     )  # fmt: skip
     plain = (
-        ("outbox_overdue_seconds", "How long the oldest one has been due.", figures.overdue_s),
+        ("outbox_overdue_seconds", "How overdue the oldest notification is.", figures.overdue_s),
         ("open_incidents", "Open incidents. Counted up to 100,000.", figures.open_incidents),
         ("unsynced_changes", "Changes not yet in Redis. Counted up to 100,000.", figures.unsynced),
-        ("unsynced_changes_age_seconds", "Age of the oldest one; 0 if none.", figures.unsynced_s),
+        (
+            "unsynced_changes_age_seconds",
+            "Age of the oldest change; 0 if none.",
+            figures.unsynced_s,
+        ),
     )
     for name, help_text, value in plain:
         yield gauge(f"monitor_{name}", help_text, (), [((), value)])
