@@ -157,7 +157,7 @@ async def test_entries_are_kept_for_their_days(api, monkeypatch):
     await api.rows(
         "UPDATE audit_log SET at = now() - interval '31 days' WHERE object_id IN ('a', 'b')"
     )
-    monkeypatch.setattr(audit, "_EXPIRED_AT_ONCE", 1)
+    monkeypatch.setattr(audit, "_EXPIRY_BATCH", 1)
     assert await audit.expire(api.pool, 30) == 2
     assert [e["object_id"] for e in await _entries(api)] == ["c"]
 

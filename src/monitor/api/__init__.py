@@ -1,1 +1,1 @@
-"""The REST API: thin routes over the services, and one table from errors to problem+json."""
+"""The REST API: thin routes over the services, and one table that maps errors to problems."""

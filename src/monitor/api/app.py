@@ -47,10 +47,10 @@ def create_app(
     cors_origins: Sequence[str] = (),
     limits: ConnectionLimits | None = None,
 ) -> Litestar:
-    """The API over these dependencies, which the caller opens and closes.
+    """Create the API over these dependencies, which the caller opens and closes.
 
-    ``lifespan``: context managers to hold open while the app is served. ``cors_origins``: those
-    whose pages may call it. ``limits``: of connections, if served over ``state.connections``.
+    ``lifespan``: context managers that stay open while the app is served. ``cors_origins``: origins
+    whose pages may call the API. ``limits``: connection limits, for ``state.connections``.
     """
     registry, page, cors = process_registry(), SchemaPage(), cors_config(cors_origins)
     connections = Connections(registry, limits)
@@ -77,7 +77,7 @@ def create_app(
         ),
         guards=[authorise],
         before_request=check_request,
-        before_send=[_add_rates],
+        before_send=[_add_rate_headers],
         exception_handlers={Exception: to_response},
         request_max_body_size=MAX_BODY_BYTES,
         cors_config=cors,
@@ -101,9 +101,9 @@ def _access_control(deps: Dependencies, registry: CollectorRegistry) -> AccessCo
     )
 
 
-async def _add_rates(message: Message, scope: Scope) -> None:
-    """Add how many requests are left to the response, if they are counted."""
+async def _add_rate_headers(message: Message, scope: Scope) -> None:
+    """Add the rate limit headers to the response of a counted request."""
     if message["type"] == "http.response.start":
-        counted = scope["state"].get(RATE_HEADERS, {})
-        rates = [(n.lower().encode(), v.encode()) for n, v in counted.items()]
-        message["headers"] = [*message.get("headers", ()), *rates]
+        rate_headers = scope["state"].get(RATE_HEADERS, {})
+        encoded = [(n.lower().encode(), v.encode()) for n, v in rate_headers.items()]
+        message["headers"] = [*message.get("headers", ()), *encoded]

@@ -1,4 +1,4 @@
-"""Who may call: bearer tokens (RFC 6750) against the API keys, and the role a route needs."""
+"""Authentication by bearer token (RFC 6750), authorisation by role, and rate limits."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ READ: dict[str, Any] = {"role": Role.READ}
 WRITE: dict[str, Any] = {"role": Role.WRITE}
 ADMIN: dict[str, Any] = {"role": Role.ADMIN}
 PUBLIC: dict[str, Any] = {"public": True}
-"""What a route is given as ``opt``. A route without any of them needs the highest role."""
+"""The ``opt`` of a route. A route without any of these needs the highest role."""
 
 RATE_HEADERS = "rate_headers"
-"""Where the state of a request keeps the headers for its response."""
+"""The key in a request's state that holds the rate limit headers of its response."""
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 def needed_role(handler: BaseRouteHandler) -> Role | None:
-    """The lowest role whose keys may use this route; None if it is public."""
+    """The lowest role that may use this route; None if it is public."""
     return None if handler.opt.get("public") else handler.opt.get("role", Role.ADMIN)
 
 
 async def authorise(connection: Connection, handler: BaseRouteHandler) -> None:
-    """The guard before every route. Raises RequestError 401, 403 or 429, or Unavailable."""
+    """The guard of every route. Raises RequestError 401, 403 or 429, or Unavailable."""
     needed = needed_role(handler)
     if needed is None:
         return
@@ -50,7 +50,7 @@ async def authorise(connection: Connection, handler: BaseRouteHandler) -> None:
 
 
 class AccessControl:
-    """Decides whose requests are answered: valid keys, within the rate limits."""
+    """Admits requests that have a valid key and are within the rate limits."""
 
     def __init__(
         self, ring: KeyRing, requests: KeyLimit, wrong_keys: WrongKeys, metrics: AccessMetrics
@@ -59,8 +59,8 @@ class AccessControl:
         self._wrong_keys, self._metrics = wrong_keys, metrics
 
     async def authenticate(self, token: str, address: str) -> Identity:
-        """Who calls with this token, empty if none was sent. Raises RequestError 401 or 429."""
-        # A key that was valid here is always looked up: guessing locks out no neighbour.
+        """The owner of this token; "" if none was sent. Raises RequestError 401 or 429."""
+        # A token that was valid here is always looked up: guessing never locks out a real client.
         if token and not self._ring.was_valid(token):
             self._refuse_guessing(address)
         result = await self._ring.identify(token) if token else Refusal.MISSING
@@ -79,9 +79,9 @@ class AccessControl:
             raise _too_many(detail, state)
 
     async def count_request(self, identity: Identity) -> dict[str, str]:
-        """Count a request; returns the headers that say how many are left.
+        """Count a request and return the headers that say how many are left.
 
-        Raises RequestError 429, with these headers.
+        Raises RequestError 429 with the same headers.
         """
         state = await self._requests.acquire(identity.key_id.hex)
         if state is None:
@@ -98,7 +98,7 @@ class AccessControl:
 def _too_many(
     detail: str, state: RateLimitState, headers: dict[str, str] | None = None
 ) -> RequestError:
-    """429 (RFC 6585, section 4)."""
+    """A 429 (RFC 6585, section 4) with Retry-After."""
     wait = {"Retry-After": str(max(math.ceil(state.next_in_s), 1))}
     return RequestError.of(429, "too_many_requests", detail, wait | (headers or {}))
 
@@ -108,7 +108,7 @@ def _address(connection: Connection) -> str | None:
 
 
 def _token(connection: Connection) -> str:
-    """The key as it was sent; empty if none was."""
+    """The bearer token as sent; "" if there is none."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
@@ -121,4 +121,4 @@ _DETAILS = {
     Refusal.EXPIRED: "This API key has expired.",
     Refusal.REVOKED: "This API key was revoked.",
 }
-"""Only whoever holds a key learns that it has expired or was revoked."""
+"""Only a caller who holds the key learns that it has expired or was revoked."""

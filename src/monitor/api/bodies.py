@@ -1,4 +1,4 @@
-"""Bodies: decoded, checked by the domain field by field, and described in the OpenAPI document."""
+"""Request bodies: decoding, validation of each field, and their OpenAPI schemas."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from monitor.resources import bulk_change, key, region, website
 
 
 class CheckedBody(AbstractDTO[Any]):
-    """A body that ``check`` turns into what the route is given, documented as ``documented_as``.
+    """A body that ``check`` validates and the OpenAPI document shows as ``documented_as``.
 
-    A route says ``dto=`` one of the subclasses; its parameter ``data`` is what ``check`` returns.
+    A route names a subclass as its ``dto``; its parameter ``data`` is what ``check`` returns.
     """
 
     check: ClassVar[staticmethod[[object], Any]]
     documented_as: ClassVar[Any]
 
     def decode_bytes(self, value: bytes) -> Any:
-        """What ``check`` makes of the body. Raises RequestError and InvalidInput."""
+        """Decode and validate the body. Raises RequestError and InvalidInput."""
         return type(self).check(decode_json(value))
 
     @classmethod
     def create_for_field_definition(cls, *_args: Any, **_kwargs: Any) -> None:
-        """Nothing to prepare: the framework's own transfer models are not used."""
+        """Do nothing: Litestar's transfer models are not used."""
 
     @classmethod
     def create_openapi_schema(
@@ -46,19 +46,19 @@ class CheckedBody(AbstractDTO[Any]):
 
     @classmethod
     def is_supported_model_type_field(cls, field_definition: FieldDefinition) -> bool:
-        """Answers are encoded as they are."""
+        """False: responses are encoded without a DTO."""
         del field_definition
         return False
 
     @classmethod
     def generate_field_definitions(cls, model_type: type[Any]) -> Iterator[DTOFieldDefinition]:  # type: ignore[override] # a generator is more than is needed
-        """No fields: see ``create_for_field_definition``."""
+        """No fields; see ``create_for_field_definition``."""
         del model_type
         return iter(())
 
     @classmethod
     def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
-        """No fields, so none is nested."""
+        """False: there are no fields."""
         del field_definition
         return False
 

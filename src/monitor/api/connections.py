@@ -1,9 +1,9 @@
-"""The connections of the API: limited in number, and in how long a client may stall.
+"""Limits on the API's connections: how many there are, and how long a client may stall.
 
-uvicorn limits neither a request head that arrives a byte at a time, nor a body that goes on after
-its response, nor a response that is never read: each holds its connection for good. So its h11
-protocol gets limits here, which only a stalling client reaches. Bodies that a route reads have
-theirs in ``requests.py`` and ``services/bulk/imports.py``.
+uvicorn sets no time limit on a request head that arrives a byte at a time, a body that continues
+after the response, or a response that is never read: each would hold its connection for ever. This
+module adds those limits to its h11 protocol; only a stalling client reaches them. Bodies that a
+route reads are limited in ``requests.py`` and ``services/bulk/imports.py``.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ MAX_HEAD_BYTES = 16 * 1024
 
 
 class ConnectionLimits(Struct, frozen=True):
-    """Seconds, and the number of connections.
+    """Time limits in seconds, and the maximum number of connections.
 
-    ``head_s``: from opening the connection, or the first byte of a request, to the end of its
-    head. ``rest_s``: for the rest of a body once its request is answered. ``response_s``: without
-    any progress in reading a response. ``keep_alive_s``: between two requests.
+    ``head_s``: from opening the connection, or the first byte of a later request, to the end of
+    the request's head. ``rest_s``: for the rest of a body after its response. ``response_s``: how
+    long a client may read nothing of a response. ``keep_alive_s``: idle time between two requests.
     """
 
     head_s: float = 10.0
@@ -59,10 +59,9 @@ class CloseReason(StrEnum):
 
 
 class Connections:
-    """All HTTP connections of this process; uvicorn makes them with ``make``.
+    """All HTTP connections of this process; uvicorn creates them with ``make``.
 
-    If there are too many, the one that has been idle the longest is closed, so that active clients
-    find a place.
+    At the limit, a new connection replaces the one that has been idle the longest.
     """
 
     def __init__(
@@ -75,11 +74,13 @@ class Connections:
         self.now_s = now_s
         self.waiting: dict[BoundedConnection, None] = {}
         self._open: set[BoundedConnection] = set()
-        gauge = Gauge("monitor_http_connections", "Connections to this process.", registry=registry)
+        gauge = Gauge(
+            "monitor_http_connections", "Open HTTP connections of this process.", registry=registry
+        )
         gauge.set_function(lambda: len(self._open))
         self._closed_by_reason = Counter(
             "monitor_http_connections_ended",
-            "Connections that were closed because their client stalled, by what it stalled.",
+            "Connections closed: their client stalled, or there were too many.",
             ("reason",),
             registry=registry,
         )
@@ -87,7 +88,7 @@ class Connections:
             self._closed_by_reason.labels(reason.value)
 
     def make(self, **uvicorn_arguments: Any) -> BoundedConnection:
-        """A connection, for uvicorn's ``http=``."""
+        """Create a connection; uvicorn's ``http=``."""
         return BoundedConnection(self, **uvicorn_arguments)
 
     def opened(self, connection: BoundedConnection) -> None:
@@ -109,7 +110,7 @@ class Connections:
 
     @asynccontextmanager
     async def watched(self, _app: Any) -> AsyncIterator[None]:
-        """Close overdue connections for the length of a block: a lifespan of the app."""
+        """Close overdue connections while the app runs: a lifespan of the app."""
         limits = self.limits
         pause_s = min(limits.head_s, limits.rest_s, limits.response_s, 4.0) / 4
         watching = asyncio.create_task(tasks.run_forever(self._watch, _ERRORS, pause_s=pause_s))
@@ -136,7 +137,7 @@ class Connections:
 
 
 class BoundedConnection(H11Protocol):
-    """One connection, and since when it has been waiting for its client."""
+    """One connection, which knows how long it has been waiting for its client."""
 
     def __init__(self, connections: Connections, **uvicorn_arguments: Any) -> None:
         super().__init__(**uvicorn_arguments)
@@ -145,7 +146,7 @@ class BoundedConnection(H11Protocol):
         self._responded_s = 0.0
         self._unsent = (0, 0.0)
 
-    # What uvicorn and the event loop call.
+    # Called by uvicorn and the event loop.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         self._head_since_s = self._all.now_s()
@@ -174,63 +175,66 @@ class BoundedConnection(H11Protocol):
         cycle = self.cycle
         self._responded_s = self._all.now_s()
         super().on_response_complete()
-        if self.cycle is cycle:  # and not that of the next request, which was already there
+        if self.cycle is cycle:  # not the cycle of a pipelined request
             self._all.waiting[self] = None
 
     def send_400_response(self, msg: str) -> None:
-        """What uvicorn calls for a malformed request (RFC 9112); h11 knows a better status."""
+        """Refuse a malformed request (RFC 9112) with the status that h11 suggests."""
         hint = getattr(sys.exception(), "error_status_hint", 400)
         if hint == 431:
             self.refuse(431, "headers_too_large", f"The head is over {MAX_HEAD_BYTES} bytes.")
         else:
             self.refuse(400, "bad_request", msg)
 
-    # The limits.
+    # Limits.
 
     def overdue(self, now_s: float) -> CloseReason | None:
         """The limit that the client has exceeded, if any."""
         limits = self._all.limits
-        if self._stuck_for_s(now_s) > limits.response_s:
+        if self._unread_for_s(now_s) > limits.response_s:
             return CloseReason.ANSWER
         if self.transport.is_closing():
             return None
-        if now_s - self._waits_for_head_since_s(now_s) > limits.head_s:
+        if now_s - self._head_wait_began_s(now_s) > limits.head_s:
             return CloseReason.HEAD
-        if self._has_rest() and now_s - self._responded_s > limits.rest_s:
+        if self._body_unfinished() and now_s - self._responded_s > limits.rest_s:
             return CloseReason.REST
         return None
 
-    def _waits_for_head_since_s(self, now_s: float) -> float:
-        """Now, if it is not waiting for one. Between requests uvicorn's own timer is quicker,
-        unless it was stopped by the last bytes of a body that nobody read."""
+    def _head_wait_began_s(self, now_s: float) -> float:
+        """When the wait for a request head began; ``now_s`` if there is none.
+
+        Between requests uvicorn's own timer fires earlier, unless the last bytes of an unread body
+        have stopped it.
+        """
         if self._head_since_s is not None:
             return self._head_since_s
         return self._responded_s if self.conn.their_state is h11.IDLE else now_s
 
-    def _stuck_for_s(self, now_s: float) -> float:
-        """For how long the client has read nothing of a response."""
+    def _unread_for_s(self, now_s: float) -> float:
+        """How long the client has read nothing of a response."""
         unsent = self.transport.get_write_buffer_size()
         if unsent != self._unsent[0] or unsent == 0:
             self._unsent = (unsent, now_s)
         return now_s - self._unsent[1]
 
-    def _has_rest(self) -> bool:
-        """Whether the body of an answered request goes on."""
-        answered = self.cycle is not None and self.cycle.response_complete
-        return answered and self.conn.their_state is h11.SEND_BODY
+    def _body_unfinished(self) -> bool:
+        """Whether the client is still sending the body of an answered request."""
+        responded = self.cycle is not None and self.cycle.response_complete
+        return responded and self.conn.their_state is h11.SEND_BODY
 
     def end(self, reason: CloseReason) -> None:
-        """Close it, with a response if the client has begun a request."""
-        begun = bool(self.conn.trailing_data[0])
-        if reason is CloseReason.HEAD and begun and self.conn.our_state is h11.IDLE:
-            self.refuse(408, "head_stalled", "The head of the request did not come in time.")
+        """Close the connection, with a response if the client has begun a request."""
+        has_begun = bool(self.conn.trailing_data[0])
+        if reason is CloseReason.HEAD and has_begun and self.conn.our_state is h11.IDLE:
+            self.refuse(408, "head_stalled", "The head of the request did not arrive in time.")
         elif reason is CloseReason.ANSWER:
             self.transport.abort()
         else:
             self.transport.close()
 
     def refuse(self, status: int, code: str, detail: str) -> None:
-        """Respond with a problem, whatever was or was not requested, and close."""
+        """Respond with a problem, even without a complete request, and close."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -245,7 +249,7 @@ class BoundedConnection(H11Protocol):
             (b"connection", b"close"),
         ]
         response = h11.Response(status_code=status, headers=headers)
-        with suppress(h11.LocalProtocolError):  # to HEAD no body can be sent
+        with suppress(h11.LocalProtocolError):  # a response to HEAD has no body
             for event in (response, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()

@@ -1,4 +1,4 @@
-"""What the API depends on, opened and closed by whoever creates the app."""
+"""The API's dependencies, opened and closed by the caller that creates the app."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from monitor.domain import messages
 from monitor.domain.messages import Outgoing
-from monitor.runtime.event_loop import Slots
+from monitor.runtime.event_loop import ConcurrencyLimit
 from monitor.runtime.logging import get_logger
 from monitor.services.access.rate_limits import RateLimits
 from monitor.services.bulk import export, imports
@@ -30,11 +30,10 @@ _SEND_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Open stores, ``send`` for queue messages, and ``clock``: Unix seconds.
+    """Open stores, ``send`` for queue messages, and ``clock``, which returns Unix seconds.
 
-    ``reading`` is for short queries, and for noting that a key was used, which waits for no lock.
-    ``pool`` is for changes and whatever holds a connection for long: when those are blocked,
-    readers must not wait behind them.
+    ``reading`` is for short queries, and for recording the use of a key, which waits for no lock.
+    ``pool`` is for changes and long-running work, so that readers never wait behind a blocked one.
     """
 
     pool: Pool
@@ -45,32 +44,36 @@ class Dependencies:
     clock: Callable[[], float]
     vault: Vault = field(default_factory=Vault)
     limits: RateLimits = field(default_factory=RateLimits)
-    imports: Slots = field(default_factory=lambda: Slots("imports", imports.AT_ONCE))
-    exports: Slots = field(default_factory=lambda: Slots("exports", export.AT_ONCE))
+    imports: ConcurrencyLimit = field(
+        default_factory=lambda: ConcurrencyLimit("imports", imports.MAX_CONCURRENT_IMPORTS)
+    )
+    exports: ConcurrencyLimit = field(
+        default_factory=lambda: ConcurrencyLimit("exports", export.MAX_CONCURRENT_EXPORTS)
+    )
 
     def sources(self) -> Sources:
-        """Where statuses are read from, as of now."""
+        """The stores that statuses are read from, as of now."""
         return Sources(self.reading, self.redis, self.clock())
 
     def importer(self) -> Importer:
-        """What a bulk import needs."""
+        """The dependencies of bulk imports."""
         return Importer(self.pool, self.clock, self.announce_changes, self.imports, self.vault)
 
     def exporter(self) -> Exporter:
-        """What an export needs."""
+        """The dependencies of exports."""
         return Exporter(self.pool, self.exports)
 
     async def announce_changes(self) -> None:
-        """Have Redis follow a committed change at once.
+        """Trigger an immediate sync of committed changes to Redis.
 
-        The change row is committed and the minute's sync finds it: a failure only costs time.
+        A failure only delays it: the sync that runs every minute picks up the change rows.
         """
         try:
             async with asyncio.timeout(_SEND_TIMEOUT_S):
                 await self.send([messages.sync_changes()])
-        except Exception as error:  # noqa: BLE001 - whatever the broker raises, the change stands
+        except Exception as error:  # noqa: BLE001 - the change is committed, come what may
             log.warning("api.announcing_failed", error=type(error).__name__)
 
 
 Deps = NamedDependency[SkipValidation[Dependencies]]
-"""How a route asks for them: a parameter ``deps: Deps``."""
+"""The type of a route's parameter ``deps``, through which it gets them."""

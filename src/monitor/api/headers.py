@@ -1,4 +1,4 @@
-"""Headers of every response, whoever makes it, and what pages of other origins may do."""
+"""Security headers of every response, and the CORS policy."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ API_HEADERS: tuple[Header, ...] = (
     *_EVERYWHERE,
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-"""Responses are not sniffed, cached, framed, or allowed to do anything as a page. HSTS is for the
-reverse proxy to send: the API does not know whether it is reached over TLS alone."""
+"""Browsers must not sniff, cache or frame responses, or run anything in them. HSTS is left to the
+reverse proxy: the API does not know whether clients reach it over TLS only."""
 
 
 def page_headers(policy: str) -> tuple[Header, ...]:
-    """The same, for a page that needs this Content-Security-Policy."""
+    """The same headers for a page with this Content-Security-Policy."""
     return (*_EVERYWHERE, (b"content-security-policy", policy.encode("ascii")))
 
 
 def cors_config(origins: Sequence[str]) -> CORSConfig | None:
-    """What pages of these origins may do (the Fetch standard, "CORS protocol"); None without any.
+    """The CORS policy for pages of these origins (Fetch standard, "CORS protocol"), if any.
 
-    API keys travel in a header that a page has to set, so credentials are never allowed. An origin
-    is compared as it is written: scheme, host, and port if it is not the scheme's own.
+    Pages send the API key in a header, so credentials (cookies) are never allowed. Origins are
+    compared literally: scheme, host, and the port unless it is the scheme's default.
     """
     if not origins:
         return None
@@ -49,6 +49,6 @@ def cors_config(origins: Sequence[str]) -> CORSConfig | None:
 
 
 def cors_headers(config: CORSConfig, origin: str) -> list[Header]:
-    """The headers that let an allowed origin read a response that is made without the framework."""
+    """The headers that let an allowed origin read a response made without Litestar."""
     headers = {**config.simple_headers, "Access-Control-Allow-Origin": origin, "Vary": "Origin"}
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

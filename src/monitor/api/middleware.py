@@ -1,4 +1,4 @@
-"""Around the whole application: what holds for every request and response, routed or not."""
+"""Limits and headers that apply to every request and response, routed or not."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MAX_HEADERS = 100
 
 
 class ResponseHeaders:
-    """Limits of the request's head, security headers, and a problem if all else failed.
+    """Limits request heads, adds security headers, and turns unhandled errors into problems.
 
-    The framework itself answers for CORS. It adds headers for any origin, though, so one that is
-    not allowed is hidden from it: the caller gets what it would get without an Origin.
+    Litestar handles CORS, but it adds headers for any origin. So an origin that is not allowed is
+    removed from the request, which is then answered as if it had none.
     """
 
     def __init__(self, cors: CORSConfig | None, page_policy: str) -> None:
@@ -28,7 +28,7 @@ class ResponseHeaders:
         self._page_headers = page_headers(page_policy)
 
     def wrap(self, app: ASGIApp) -> ASGIApp:
-        """The same application, guarded."""
+        """The application with these limits and headers."""
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != ScopeType.HTTP:
@@ -51,7 +51,7 @@ class ResponseHeaders:
         return origin if self._cors and self._cors.is_origin_allowed(origin) else None
 
     def secured(self, start: HTTPResponseStartEvent) -> list[Header]:
-        """The headers of a response, with ours instead of others of the same names."""
+        """The headers of a response; ours replace those of the same name."""
         headers = list(start.get("headers", ()))
         is_page = any(n == b"content-type" and v.startswith(b"text/html") for n, v in headers)
         ours = self._page_headers if is_page else API_HEADERS
@@ -62,12 +62,12 @@ class ResponseHeaders:
         return [*kept, *ours]
 
     def cors(self, origin: str | None) -> list[Header]:
-        """The CORS headers of a response that the framework did not make."""
+        """The CORS headers of a response that Litestar did not make."""
         return cors_headers(self._cors, origin) if self._cors and origin is not None else []
 
 
 class _Exchange:
-    """One request and its response, which gets its headers whoever begins it."""
+    """One request and its response, to which headers are added."""
 
     def __init__(
         self, headers: ResponseHeaders, scope: Scope, send: Send, origin: str | None
@@ -91,7 +91,7 @@ class _Exchange:
         await self._send(message)
 
     async def respond(self, problem: Problem) -> None:
-        """Send a problem in the application's place."""
+        """Send a problem instead of the application's response."""
         body = msgspec.json.encode(problem)
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
@@ -105,9 +105,9 @@ class _Exchange:
 
 
 def _refusal(headers: Sequence[Header]) -> Problem | None:
-    """The problem of a head that is too large. h11 bounds only one that comes in pieces."""
+    """The problem for a head that is too large; h11 limits only those that arrive in pieces."""
     size = sum(len(name) + len(value) + 4 for name, value in headers)
     if len(headers) <= MAX_HEADERS and size <= MAX_HEAD_BYTES:
         return None
-    detail = f"At most {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes of them are read."
+    detail = f"A request may have up to {MAX_HEADERS} headers of {MAX_HEAD_BYTES} bytes in all."
     return problem_of(431, "headers_too_large", detail)

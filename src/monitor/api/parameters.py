@@ -1,4 +1,4 @@
-"""The query parameters that several routes share."""
+"""Query parameters that several routes share."""
 
 from __future__ import annotations
 
@@ -11,58 +11,62 @@ from monitor.domain.status import Status
 from monitor.resources.bulk_import import MAX_KEY_LENGTH, LineResult
 from monitor.resources.cursors import MAX_CURSOR_LENGTH
 
-Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="Items on a page, at most.")]
+Limit = Annotated[
+    int, QueryParameter(ge=1, le=1000, description="Maximum number of items per page.")
+]
 Cursor = Annotated[
     str | None,
     QueryParameter(
         max_length=MAX_CURSOR_LENGTH,
-        description="The next_cursor of the page before, with the same filters.",
+        description="The `next_cursor` of the previous page; send the same filters.",
     ),
 ]
 RegionFilter = Annotated[
-    str | None, QueryParameter(max_length=32, description="Checked from this region.")
+    str | None, QueryParameter(max_length=32, description="Only websites checked from this region.")
 ]
 StatusFilter = Annotated[
     Status | None,
     QueryParameter(
-        description="Of this status. As a status is worked out and not stored, a page may then "
-        "hold fewer items than `limit`, even none, and still have a next_cursor: at most 10,000 "
-        "websites are looked at for one page."
+        description="Only websites with this status. Statuses are computed, not stored, so a page "
+        "may hold fewer items than `limit`, even none, and still have a `next_cursor`: at most "
+        "10,000 websites are examined per page."
     ),
 ]
-PausedFilter = Annotated[bool | None, QueryParameter(description="Paused, or not.")]
+PausedFilter = Annotated[
+    bool | None, QueryParameter(description="Only paused websites, or only active ones.")
+]
 TextFilter = Annotated[
     str | None,
     QueryParameter(
-        min_length=1, max_length=255, description="Part of the URL or the name, in any case."
+        min_length=1,
+        max_length=255,
+        description="A part of the URL or the name; case does not matter.",
     ),
 ]
-Days = Annotated[int, QueryParameter(ge=1, le=90, description="How far back, to now.")]
-SeriesRegion = Annotated[
-    str | None, QueryParameter(max_length=32, description="This region alone.")
-]
+Days = Annotated[int, QueryParameter(ge=1, le=90, description="How many days to go back from now.")]
+SeriesRegion = Annotated[str | None, QueryParameter(max_length=32, description="Only this region.")]
 Force = Annotated[
-    bool, QueryParameter(description="Remove it although websites are checked from it.")
+    bool, QueryParameter(description="Remove the region even if websites are checked from it.")
 ]
 
 
 class Format(StrEnum):
-    """The forms of an export."""
+    """The formats of an export."""
 
     NDJSON = "ndjson"
     CSV = "csv"
 
 
-ExportFormat = Annotated[Format, QueryParameter(description="A JSON object a line, or CSV.")]
+ExportFormat = Annotated[Format, QueryParameter(description="One JSON object per line, or CSV.")]
 DryRun = Annotated[
-    bool, QueryParameter(description="Say what would become of every line, and change nothing.")
+    bool, QueryParameter(description="Report the outcome of every line without changing anything.")
 ]
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
-        description="1 to 255 printable ASCII characters that no other import of the last 7 days "
-        "was sent with, by whatever API key.",
+        description="1 to 255 printable ASCII characters, unique among the imports of the last "
+        "7 days, whichever API key they were sent with.",
     ),
 ]
 ImportKey = Annotated[
@@ -70,7 +74,7 @@ ImportKey = Annotated[
     QueryParameter(
         min_length=1,
         max_length=MAX_KEY_LENGTH,
-        description="The import that was sent with this Idempotency-Key.",
+        description="Only the import that was sent with this Idempotency-Key.",
     ),
 ]
-Only = Annotated[LineResult | None, QueryParameter(description="Lines that came out so, alone.")]
+Only = Annotated[LineResult | None, QueryParameter(description="Only lines with this outcome.")]

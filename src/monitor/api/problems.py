@@ -1,4 +1,4 @@
-"""Errors as the client sees them: RFC 9457 problem details, from one table."""
+"""Errors as problem details (RFC 9457), mapped by one table."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ RETRY_AFTER_S = 5
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """What went wrong (RFC 9457, section 3.1). ``code`` is stable, ``detail`` is for a person.
+    """What went wrong (RFC 9457, section 3.1). ``code`` is stable; ``detail`` is for people.
 
-    ``type`` is always about:blank: ``title`` is the meaning of the status (section 4.2.1), and
-    ``code`` and ``errors`` are extension members (section 3.2). ``errors`` names the fields or
-    query parameters at fault. ``checks``, of /readyz alone, names the unavailable dependencies.
-    ``matched``, of ``count_not_confirmed`` alone, is how many websites a bulk change would affect.
-    ``instance``, of ``internal_error`` alone, is the id of the error in the log.
+    ``type`` is always about:blank, so ``title`` is the meaning of the status (section 4.2.1).
+    ``code`` and the following are extension members (section 3.2). ``errors``: the invalid fields
+    or query parameters. ``checks`` (/readyz only): the state of each dependency. ``matched``
+    (``count_not_confirmed`` only): how many websites the bulk change would affect. ``instance``
+    (``internal_error`` only): the id of the error in the log.
     """
 
     type: str = "about:blank"
@@ -56,7 +56,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class RequestError(MonitorError):
-    """A problem found before any service is called, or instead of a response."""
+    """An error that carries its problem; raised by the API layer itself."""
 
     def __init__(self, problem: Problem, headers: dict[str, str] | None = None) -> None:
         super().__init__(problem.detail)
@@ -67,7 +67,7 @@ class RequestError(MonitorError):
     def of(
         cls, status: int, code: str, detail: str, headers: dict[str, str] | None = None
     ) -> RequestError:
-        """One with a status, a stable code and a sentence for a person."""
+        """An error with a status, a stable code and a sentence for people."""
         return cls(problem_of(status, code, detail), headers)
 
 
@@ -82,7 +82,7 @@ TABLE: tuple[tuple[type[MonitorError], int, str], ...] = (
     (SecretsUnreadable, 503, "secrets_unreadable"),
     (Busy, 503, "busy"),
 )
-"""Our errors, first match: status and code. The code is empty if the error has its own."""
+"""Status and code of each error; the first match counts. "" if the error has its own code."""
 
 _CODES = {
     400: "bad_request",
@@ -90,7 +90,7 @@ _CODES = {
     405: "method_not_allowed",
     413: "body_too_large",
 }
-"""Codes for the statuses that the framework responds with by itself."""
+"""Codes for the errors that Litestar raises."""
 
 
 def response(problem: Problem, headers: dict[str, str] | None = None) -> Response[Problem]:
@@ -101,46 +101,46 @@ def response(problem: Problem, headers: dict[str, str] | None = None) -> Respons
 
 
 def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    """The response to any exception. Unforeseen ones are logged, and their details not shown."""
+    """The response to any exception. Unexpected ones are logged and their details are hidden."""
     if isinstance(error, RequestError):
         return response(error.problem, error.headers)
     if isinstance(error, ValidationException):
         return response(_bad_parameters(error))
     if _is_disconnect(error):
         log.info("api.client_disconnected", route=request.scope.get("path_template"))
-        return response(problem_of(400, "bad_request", "The body ended before it was whole."))
+        return response(problem_of(400, "bad_request", "The body ended before it was complete."))
     if isinstance(error, HTTPException) and error.status_code in _CODES:
         status = error.status_code
         return response(problem_of(status, _CODES[status], _meaning(status)), error.headers)
     for kind, status, code in TABLE:
         if isinstance(error, kind):
-            return _ours(error, status, code)
+            return _from_table(error, status, code)
     return response(unforeseen(error, request.scope.get("path_template")))
 
 
 def unforeseen(error: Exception, route: str | None) -> Problem:
-    """The problem of an unforeseen error: logged in full, and referred to by the id in the log."""
+    """Log an unexpected error in full and return a problem that names only its id."""
     error_id = uuid4()
     log.error("api.internal_error", error_id=str(error_id), route=route, exc_info=error)
-    detail = f"Something went wrong here. It has been logged as {error_id}."
+    detail = f"An internal error occurred; it was logged as {error_id}."
     problem = problem_of(500, "internal_error", detail)
     return replace(problem, instance=f"urn:uuid:{error_id}")
 
 
 def _is_disconnect(error: Exception) -> bool:
-    """Whether the client disconnected before its body was read; only the message tells."""
+    """Whether the client disconnected while its body was read; only the message says so."""
     return isinstance(error, InternalServerException) and "disconnected" in error.detail
 
 
 def problem_of(
     status: int, code: str, detail: str, errors: list[FieldProblem] | UnsetType = UNSET
 ) -> Problem:
-    """A problem whose title is the phrase of its status."""
+    """A problem with the standard title of its status."""
     title = HTTPStatus(status).phrase
     return Problem(title=title, status=status, detail=detail, code=code, errors=errors)
 
 
-def _ours(error: MonitorError, status: int, code: str) -> Response[Problem]:
+def _from_table(error: MonitorError, status: int, code: str) -> Response[Problem]:
     headers: dict[str, str] = {}
     errors: list[FieldProblem] | UnsetType = UNSET
     detail = str(error)
@@ -150,13 +150,13 @@ def _ours(error: MonitorError, status: int, code: str) -> Response[Problem]:
         errors = [FieldProblem(error.field, str(error))]
     elif isinstance(error, Unavailable):
         log.warning("api.unavailable", dependency=error.dependency, error=str(error))
-        detail = f"{error.dependency} does not answer at the moment; try again soon."
+        detail = f"{error.dependency} is unavailable; try again soon."
         headers["Retry-After"] = str(RETRY_AFTER_S)
     elif isinstance(error, SecretsUnreadable):
         log.error("api.secrets_unreadable")
     elif isinstance(error, Busy):
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    code = code or str(getattr(error, "code"))  # noqa: B009 - the table knows that it has one
+    code = code or str(getattr(error, "code"))  # noqa: B009 - as the table says
     problem = problem_of(status, code, detail, errors)
     if isinstance(error, NotConfirmed):
         problem = replace(problem, matched=error.matched)
@@ -164,7 +164,7 @@ def _ours(error: MonitorError, status: int, code: str) -> Response[Problem]:
 
 
 def _bad_parameters(error: ValidationException) -> Problem:
-    """Query parameters that the framework could not read."""
+    """The problem for query parameters that Litestar could not parse."""
     details = error.extra if isinstance(error.extra, list) else []
     errors = [
         FieldProblem(str(e.get("key", "query")), printable(str(e.get("message", ""))))

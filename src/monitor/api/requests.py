@@ -1,4 +1,4 @@
-"""Checks of every request before its route: size, parameter names, media type."""
+"""Checks made before every route: size, parameter names and media type."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from monitor.domain.outcome import printable
 MAX_BODY_BYTES = 1024 * 1024
 MAX_QUERY_BYTES = 4096
 BODY_S = 30.0
-"""How long reading a whole body may take. Streams have a limit of their own."""
+"""How long reading a whole body may take. Streamed bodies have another limit."""
 
 AnyRequest = Request[Any, Any, Any]
 
 
 async def check_request(request: AnyRequest) -> None:
-    """Refuse what no route can use. Raises RequestError and BadQuery."""
+    """Refuse requests that no route accepts. Raises RequestError and BadQuery."""
     _check_query(request)
     streamed = request.route_handler.opt.get("body")
     if streamed is not None:
@@ -39,7 +39,7 @@ async def _whole_body(request: AnyRequest) -> bytes:
         async with asyncio.timeout(BODY_S):
             return await request.body()
     except TimeoutError:
-        raise BodyStalled(f"The body did not come within {BODY_S:g} s.") from None
+        raise BodyStalled(f"The body did not arrive within {BODY_S:g} s.") from None
 
 
 def _check_query(request: AnyRequest) -> None:
@@ -52,7 +52,10 @@ def _check_query(request: AnyRequest) -> None:
     names = {n for n, p in parameters.items() if isinstance(p.kwarg_definition, QueryParameter)}
     counts = Counter(name for name, _ in request.query_params.multi_items())
     problems = [
-        FieldProblem(printable(name), "is given twice" if name in names else "is not known here")
+        FieldProblem(
+            printable(name),
+            "is given twice" if name in names else "is not a parameter of this route",
+        )
         for name, count in counts.items()
         if count > 1 or name not in names
     ]
@@ -70,7 +73,7 @@ def _check_media_type(request: AnyRequest, needed: str) -> None:
 
 
 def decode_json(body: bytes) -> object:
-    """A body as plain values (RFC 8259). Raises RequestError 400 if it is malformed."""
+    """Decode a JSON body (RFC 8259). Raises RequestError 400 if it is malformed."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The API process: opens everything, is served by uvicorn, and closes everything."""
+"""The API process: opens all dependencies, serves the app with uvicorn, closes them."""
 
 from __future__ import annotations
 
@@ -33,19 +33,21 @@ from monitor.storage.timeseries.open import make_tick_store
 log = get_logger(__name__)
 
 GRACE_S = 3
-"""How long requests in progress may take once the process is asked to shut down."""
+"""How long requests in progress may take after a shutdown signal."""
 
 
 def serve(settings: Settings) -> None:
-    """Serve the API until SIGTERM or SIGINT; then finish requests in progress, for at most 3 s.
+    """Serve the API until SIGTERM or SIGINT, then finish requests in progress within 3 s.
 
-    Raises SettingsError if a setting is missing. It starts without its stores, too: /readyz says
-    which are unavailable, and requests that need them get 503.
+    Starts even if stores are unavailable: /readyz names them, and requests that need them get 503.
+    Raises SettingsError if a setting is missing.
     """
     settings.need("DATABASE_URL")
     settings.need("REDIS_URL")
     configure("api", settings.monitor_log_level)
-    logging.getLogger("uvicorn.error").setLevel("ERROR")  # below it, callers could fill the log
+    logging.getLogger("uvicorn.error").setLevel(
+        "ERROR"
+    )  # clients could flood the log with warnings
     process.raise_open_files_limit()
     uvloop.run(_serve(settings))
 
@@ -74,7 +76,7 @@ async def _serve(settings: Settings) -> None:
 
 
 def config(app: Litestar, host: str, port: int) -> uvicorn.Config:
-    """How uvicorn serves the API: over bounded connections, without logs of its own."""
+    """The uvicorn configuration: our connections and logs instead of uvicorn's."""
     connections: Connections = app.state.connections
     return uvicorn.Config(
         app,
@@ -105,7 +107,7 @@ def _tick_store(settings: Settings, pool: Pool) -> TickStore:
 
 
 async def _warn_of_clear_secrets(deps: Dependencies) -> None:
-    """Warn once if secrets are stored without a key to encrypt them; not without Postgres."""
+    """Warn if secrets are stored unencrypted; do nothing while Postgres is unavailable."""
     if deps.vault.encrypts:
         return
     with suppress(Unavailable):
@@ -115,7 +117,7 @@ async def _warn_of_clear_secrets(deps: Dependencies) -> None:
 
 
 def _lifespan(deps: Dependencies, clock: SharedClock) -> Lifespan:
-    """Opens and closes within the app's lifespan: uvicorn ends the process right after it."""
+    """Open and close everything within the app's lifespan: uvicorn exits right after it."""
 
     @asynccontextmanager
     async def opened(_app: Litestar) -> AsyncIterator[None]:

@@ -1,1 +1,1 @@
-"""What a caller may send and read: one declaration a field."""
+"""The fields that callers may send and read, each declared once."""

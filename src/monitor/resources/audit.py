@@ -1,4 +1,4 @@
-"""What the audit log says of a change. Pure."""
+"""Entries of the audit log. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Action(StrEnum):
 
 
 class Actor(Struct, frozen=True):
-    """Who does it. ``key_id``: the API key's, None where it is not done over the API."""
+    """Who acts. ``key_id``: the API key's; None outside the API."""
 
     name: str
     key_id: UUID | None = None
@@ -43,18 +43,18 @@ class Actor(Struct, frozen=True):
 
 
 SYSTEM = Actor("system")
-"""Who does what nobody asked for."""
+"""The actor of automatic actions."""
 
 
 class Change(Struct, frozen=True, omit_defaults=True):
-    """A field as it was and as it is; absent: there was none, or is none."""
+    """A field's value before and after; absent if the field did not exist then."""
 
     old: Any = UNSET
     new: Any = UNSET
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """One thing done, as it is stored."""
+    """A stored entry."""
 
     id: int
     at: dt.datetime
@@ -86,17 +86,17 @@ def removed(values: Mapping[str, Any]) -> dict[str, Change]:
 
 
 def of_new(draft: Draft) -> dict[str, Change]:
-    """A website that is created."""
+    """The changes of creating a website."""
     return created(shown(draft))
 
 
 def of_removed(draft: Draft) -> dict[str, Change]:
-    """A website that is removed."""
+    """The changes of removing a website."""
     return removed(shown(draft))
 
 
 def of_changed(old: Draft, new: Draft) -> dict[str, Change]:
-    """A website that is changed; a hidden value that is another one now reads as the mask twice."""
+    """The changes between two drafts. A changed secret appears as the mask, before and after."""
     before, after = _plain(old), _plain(new)
     shown_before, shown_after = shown(old), shown(new)
     names = [name for name in shown_after if before.get(name) != after.get(name)]
@@ -104,7 +104,7 @@ def of_changed(old: Draft, new: Draft) -> dict[str, Change]:
 
 
 def of_fields(sent: Values) -> dict[str, Change]:
-    """Many websites that are changed: what was sent."""
+    """The changes of a bulk change: the fields that were sent."""
     return created(shown_values(sent))
 
 

@@ -1,4 +1,4 @@
-"""Changing every website that matches: what may be sent, and whether it suits all of them. Pure."""
+"""Changing all matching websites: validation of the change, alone and against them. Pure."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from monitor.resources.website import Draft, changed_website, draft
 
 
 class NotConfirmed(Conflict):
-    """The caller did not say how many websites match, or no longer rightly; ``matched`` do."""
+    """``confirm`` is missing, or is not the number of websites that match: ``matched``."""
 
     def __init__(self, matched: int, confirm: int | None) -> None:
         count = f"{matched} website{' matches' if matched == 1 else 's match'}"
         claim = "" if confirm is None else f", not {confirm}"
-        message = f"{count}{claim}: nothing was changed. If that is meant, add confirm={matched}."
+        message = f"{count}{claim}: nothing was changed. To proceed, add confirm={matched}."
         super().__init__("count_not_confirmed", message)
         self.matched = matched
 
 
 class Timing(Struct, frozen=True):
-    """A kind of check, the seconds that bound each other, and how many websites have them."""
+    """A combination of kind, interval and timeout (seconds), and how many websites have it."""
 
     kind: str
     check_frequency: int
@@ -34,10 +34,10 @@ class Timing(Struct, frozen=True):
 
 
 def changed_websites(body: object) -> Values:
-    """The fields sent to change many websites: external_id, which is unique, may not be among
-    them, nor a mask, as each website has its own hidden value.
+    """Validate the body that changes many websites.
 
-    Raises InvalidInput.
+    Raises InvalidInput, also for external_id, which is unique, and for masks, which stand for a
+    different value in each website.
     """
     if not isinstance(body, dict) or "external_id" not in body:
         return _without_masks(changed_website(body))
@@ -58,14 +58,16 @@ def _without_masks(sent: Values) -> Values:
 
 
 def check_timings(sent: Values, timings: Sequence[Timing]) -> None:
-    """Raises InvalidInput where the fields contradict what some of the websites have, and says
-    for how many of them."""
+    """Raise InvalidInput if the fields contradict the timing of some websites.
+
+    The message says how many websites are affected.
+    """
     refusals = [(t, error) for t in timings if (error := _refusal(sent, t)) is not None]
     if refusals:
         first = refusals[0][1].problems[0]
         count, total = sum(t.websites for t, _ in refusals), sum(t.websites for t in timings)
         raise InvalidInput.of(
-            first.field, f"{first.message}; this is so for {count} of these {total} websites"
+            first.field, f"{first.message}; this is the case for {count} of these {total} websites"
         )
 
 
@@ -78,12 +80,12 @@ def _refusal(sent: Values, timing: Timing) -> InvalidInput | None:
 
 
 def names_follow(sent: Values) -> bool:
-    """Whether the name that a website gets has to be worked out from its URL and name."""
+    """Whether each website's new name depends on its URL and current name."""
     return ("name" in sent and sent["name"] is None) or ("name" not in sent and "url" in sent)
 
 
 def new_name(sent: Values, url: str, name: str) -> str:
-    """The name that the fields give to a website of this URL and name; its timing is left out."""
+    """The new name of a website with this URL and name, whatever its timing."""
     own = {field: sent[field] for field in ("url", "name") if field in sent}
     return draft(own, _draft(url, name, Timing(DEFAULT_KIND, 180, 15, 1))).name
 

@@ -1,4 +1,4 @@
-"""The words of bulk imports: what a line says, what became of it, where an import stands. Pure."""
+"""Bulk imports: parsed lines, their outcomes, and the state of an import. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monitor.resources.website import new_website
 
 MAX_KEY_LENGTH = 255
 MAX_FAILURES = 100
-"""Failed lines that an import shows by itself; all of them are in its results."""
+"""How many failed lines an import lists; its results have all of them."""
 
 _KEY = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{MAX_KEY_LENGTH - 2}}}[\x21-\x7e])?")
 
@@ -27,7 +27,7 @@ _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")  # R
 
 
 class ImportState(StrEnum):
-    """Where an import stands. Interrupted: nobody works on it; sent again, it goes on."""
+    """The state of an import. Interrupted: no process works on it; resending continues it."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -35,7 +35,7 @@ class ImportState(StrEnum):
 
 
 class LineResult(StrEnum):
-    """What became of a line."""
+    """The outcome of a line."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -44,8 +44,8 @@ class LineResult(StrEnum):
 
 
 class ProcessedLine(Struct, frozen=True, array_like=True):
-    """What became of one line. ``id``: the website's; None where it failed, or where the website
-    was made in a dry run. ``errors`` and ``code`` say why it failed."""
+    """The outcome of one line. ``id``: the website's; None if the line failed or a dry run would
+    have created the website. ``errors`` and ``code`` say why a line failed."""
 
     line: int
     result: LineResult
@@ -55,7 +55,7 @@ class ProcessedLine(Struct, frozen=True, array_like=True):
 
 
 class Counts(Struct, frozen=True):
-    """Lines by what became of them; ``lines`` counts empty ones too."""
+    """Lines by outcome; ``lines`` includes empty ones."""
 
     lines: int = 0
     created: int = 0
@@ -68,7 +68,7 @@ class Counts(Struct, frozen=True):
         return self.created + self.updated
 
     def plus(self, lines: int, outcomes: list[ProcessedLine]) -> Counts:
-        """With these lines, of which the ones that are not empty came out like this."""
+        """The counts after ``lines`` more lines; ``outcomes`` are of those not empty."""
         results = [o.result for o in outcomes]
         return Counts(
             self.lines + lines,
@@ -80,7 +80,7 @@ class Counts(Struct, frozen=True):
 
 
 class BulkImport(Struct, frozen=True, kw_only=True):
-    """An import as it stands. ``chunks``: how many are stored."""
+    """The state of an import. ``chunks``: how many are stored."""
 
     id: UUID
     state: ImportState
@@ -98,7 +98,7 @@ class KeyReused(MonitorError):
 
 
 class Candidate(Struct, frozen=True):
-    """A line whose fields are fine by themselves. ``id``: the website it names, if it does."""
+    """A line whose fields are each valid. ``id``: the website it names, if any."""
 
     line: int
     id: UUID | None
@@ -106,12 +106,12 @@ class Candidate(Struct, frozen=True):
 
 
 def key_ok(key: str) -> bool:
-    """Whether it may be an Idempotency-Key: 1 to 255 characters of ASCII, no space at the ends."""
+    """Whether this is a valid Idempotency-Key: 1 to 255 ASCII characters, no space at the ends."""
     return _KEY.fullmatch(key) is not None
 
 
 def read_line(number: int, line: bytes | LongLine) -> Candidate | ProcessedLine | None:
-    """What a line says, or why it failed; None where it is empty."""
+    """Parse a line, or say why it failed; None if it is empty."""
     if isinstance(line, LongLine):
         return failure(number, "line_too_long", "line", f"is longer than {MAX_LINE_BYTES} bytes")
     if not line or line.isspace():
@@ -142,7 +142,7 @@ def _uuid(value: object) -> tuple[UUID | None, FieldProblem | None]:
 
 
 def _raise_with(problem: FieldProblem, body: Any) -> None:
-    """All that is wrong with the line at once, the id first."""
+    """Raise InvalidInput with this problem and all others of the line."""
     try:
         new_website(body)
     except InvalidInput as error:

@@ -1,4 +1,4 @@
-"""The kinds of checks there are, and what the fields of their options declare. Pure."""
+"""The registry of check kinds, and the declared fields of their options. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.resources.http_options import HttpOptions
 from monitor.resources.secrets import Secret
 
 KINDS: dict[str, Any] = {"http": HttpOptions}
-"""The struct of each kind. A new kind is a struct in a file of its own and a line here."""
+"""The options struct of each kind. A new kind needs its struct and one line here."""
 
 DEFAULT_KIND = "http"
 
@@ -24,9 +24,9 @@ else:
 
 
 class UnknownOptions(Struct, frozen=True, kw_only=True):
-    """Options of a kind that a newer version projects and this one does not know.
+    """Options of a kind that a newer version projected and this one does not support.
 
-    What is left out has a default there; nothing is checked by these ones.
+    Defaults stand in for fields left out; no check uses them.
     """
 
     kind: str
@@ -35,7 +35,7 @@ class UnknownOptions(Struct, frozen=True, kw_only=True):
 
 
 def kind_of(options: Struct) -> str:
-    """The kind of check that these options are for."""
+    """The kind of these options."""
     if isinstance(options, UnknownOptions):
         return options.kind
     return str(options.__struct_config__.tag)
@@ -49,16 +49,16 @@ DECLARED: dict[str, dict[str, Declared]] = {
 OPTION_FIELDS: dict[str, Declared] = {
     name: one for fields in DECLARED.values() for name, one in fields.items()
 }
-"""The fields of all kinds. Kinds that share a name share its declaration."""
+"""The fields of all kinds. A name has the same declaration in all kinds."""
 
 SECRETS: dict[str, Secret] = {
     name: one.field.secret for name, one in OPTION_FIELDS.items() if one.field.secret is not None
 }
-"""How the fields that may hold a secret are hidden, by name."""
+"""The fields that may hold a secret, and how each is hidden."""
 
 
 def without_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that are not defaults: what is stored."""
+    """Only the options that differ from their defaults: what is stored."""
     return {n: v for n, v in values.items() if v != OPTION_FIELDS[n].initial()}
 
 

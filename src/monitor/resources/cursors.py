@@ -1,4 +1,4 @@
-"""Cursors: where the next page of a list begins. Opaque to the caller, checked strictly. Pure."""
+"""Cursors: opaque tokens for where the next page of a list begins. Pure."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _ALPHABET = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def fingerprint(*parts: object) -> bytes:
-    """Eight bytes that say which list with which filters a cursor belongs to."""
+    """Eight bytes that identify a list and its filters."""
     return hashlib.blake2s(repr(parts).encode(), digest_size=_FINGERPRINT_BYTES).digest()
 
 
 def encode(position: bytes, of: bytes) -> str:
-    """The cursor of a position in the list with this fingerprint."""
+    """The cursor for a position in the list with this fingerprint."""
     return base64.urlsafe_b64encode(position + of).rstrip(b"=").decode("ascii")
 
 
 def decode(cursor: str, of: bytes) -> bytes:
-    """The position a cursor stands for.
+    """The position that a cursor stands for.
 
-    Raises BadQuery where it is not one that this list, with these filters, gave out.
+    Raises BadQuery unless the cursor was issued for this list with these filters.
     """
     position = _bytes(cursor)[:-_FINGERPRINT_BYTES]
     if encode(position, of) != cursor:
@@ -37,7 +37,7 @@ def decode(cursor: str, of: bytes) -> bytes:
 
 
 def not_a_cursor() -> BadQuery:
-    """The error to raise for a cursor that means nothing here."""
+    """The error to raise for an invalid cursor."""
     message = "is not a next_cursor of this list with these filters; begin again without it"
     return BadQuery([FieldProblem("cursor", message)])
 

@@ -1,11 +1,11 @@
-"""How a field is declared, once, and what is derived from the declaration. Pure.
+"""Declarations of fields, and what is derived from them. Pure.
 
-A field is one line in a struct::
+A field is declared once, as one line in a struct::
 
     follow_redirects: Annotated[bool, boolean("Follow redirects to the final page.")] = True
 
-From its type, its default and its ``Field`` come its validation, its place in the OpenAPI
-document, its CSV column, how it is shown, and, where it may hold a secret, how it is hidden.
+Its validation, OpenAPI schema, CSV column, wire format and masking are derived from its type, its
+default and its ``Field``.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from monitor.resources.formats import InvalidValue
 from monitor.resources.secrets import Secret
 
 Check = Callable[[object], Any]
-"""From a value as sent to the value to keep. Raises InvalidValue."""
+"""Converts a value as sent to the value to store. Raises InvalidValue."""
 
 Values = Mapping[str, Any]
-"""The fields somebody sent, by name, each checked by itself; absent: not sent."""
+"""The fields of a request by name, each validated on its own; absent: not sent."""
 
 _MAX_PROBLEMS = 50
 
 
-def as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
 class Field(Struct, frozen=True):
-    """What a type alone does not say of a field.
+    """What the type of a field does not express.
 
-    ``wire``: its type as sent, where that is not the stored one with arrays for tuples. ``write``:
-    from the value as stored to the value as sent. ``secret``: how its values are hidden.
-    ``null_if_empty``: an empty CSV cell stands for null.
+    ``wire``: the type as sent, unless it is the stored type with arrays for tuples. ``write``:
+    converts a stored value to the value as sent. ``secret``: how values are masked, if they may be
+    secret. ``null_if_empty``: an empty CSV cell means null.
     """
 
     check: Check
     meta: Meta
     wire: Any = UNSET
-    write: Callable[[Any], Any] = as_it_is
+    write: Callable[[Any], Any] = _unchanged
     secret: Secret | None = None
     null_if_empty: bool = False
 
@@ -72,7 +72,7 @@ class Declared(Struct, frozen=True):
 
 
 def field(check: Check, description: str | None = None, **rest: Any) -> Field:
-    """A field with a check of its own; ``rest``: what ``Field`` and ``msgspec.Meta`` take."""
+    """A field with this check; ``rest``: arguments of ``Field`` and ``msgspec.Meta``."""
     own = {name: rest.pop(name) for name in Field.__struct_fields__ if name in rest}
     return Field(check, Meta(description=description, **rest), **own)
 
@@ -89,12 +89,12 @@ def boolean(description: str) -> Field:
 
 
 def or_null(check: Check) -> Check:
-    """The same check, which null passes."""
+    """The same check, but null is valid, too."""
     return lambda value: None if value is None else check(value)
 
 
 def declarations(struct: type[Struct]) -> dict[str, Declared]:
-    """The declared fields of a struct by name, in order; those without a ``Field`` are left out."""
+    """The fields of a struct that have a ``Field``, by name and in order."""
     types = get_type_hints(struct, include_extras=True)
     declared: dict[str, Declared] = {}
     for info in msgspec.structs.fields(struct):
@@ -109,7 +109,7 @@ def declarations(struct: type[Struct]) -> dict[str, Declared]:
 
 
 def _wire_type(stored: Any) -> Any:
-    """The type as sent: a tuple of any length is an array."""
+    """The type as sent: tuples of any length become arrays."""
     arguments = get_args(stored)
     if get_origin(stored) is tuple and arguments[-1] is Ellipsis:
         return list[arguments[0]]  # type: ignore[valid-type]
@@ -128,9 +128,9 @@ def checked(
     read_only: frozenset[str] = frozenset(),
     required: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The values of a body's fields, each as its check returns it.
+    """Validate a body; returns the value that the check of each field returned.
 
-    Raises InvalidInput, which names every bad field.
+    Raises InvalidInput, which names every invalid field.
     """
     if not isinstance(body, dict):
         raise InvalidInput.of("body", "must be a JSON object")
@@ -155,18 +155,18 @@ def _check_of(name: str, checks: Mapping[str, Check], read_only: frozenset[str])
     return checks[name]
 
 
-def _described(one: Declared) -> Any:
-    """``Annotated[type, meta]``, for a type that is known at run time alone."""
+def _annotation(one: Declared) -> Any:
+    """``Annotated[type, meta]`` for a type known only at run time."""
     return getitem(Annotated, (one.wire, one.field.meta))
 
 
 def new_struct(name: str, fields: Sequence[Declared], doc: str) -> type[Struct]:
-    """The body that makes something, for the OpenAPI document."""
+    """The schema of a body that creates something."""
     return _struct(name, [_with_default(one) for one in fields], doc)
 
 
 def _with_default(one: Declared) -> tuple[str, Any, Any]:
-    annotation = _described(one)
+    annotation = _annotation(one)
     if one.required:
         return one.name, annotation, NODEFAULT
     value = one.field.write(one.initial())
@@ -177,16 +177,16 @@ def _with_default(one: Declared) -> tuple[str, Any, Any]:
 
 
 def change_struct(name: str, fields: Sequence[Declared], doc: str) -> type[Struct]:
-    """The body that changes something, for the OpenAPI document: what is not sent stays."""
+    """The schema of a body that changes something: every field is optional."""
     optional = [
-        (one.name, Union[_described(one), UnsetType], UNSET)  # noqa: UP007
+        (one.name, Union[_annotation(one), UnsetType], UNSET)  # noqa: UP007
         for one in fields
     ]
     return _struct(name, optional, doc)
 
 
 def shown_struct(name: str, fields: Mapping[str, Any], doc: str) -> type[Struct]:
-    """An object as it is answered: every field is there."""
+    """The schema of a response: every field is present."""
     return _struct(name, [(n, wire, NODEFAULT) for n, wire in fields.items()], doc)
 
 

@@ -1,7 +1,7 @@
-"""What single values must look like. Pure.
+"""Validation of single values. Pure.
 
-Each check returns the value to keep or raises InvalidValue.
-Messages complete a sentence that begins with the field's name.
+Each check returns the value to store or raises InvalidValue. Messages complete a sentence that
+begins with the field's name.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CONNECTION_HEADERS = frozenset(
     }
 )
 """Headers that frame a message or belong to one connection (RFC 9110, section 7.6.1; RFC 9112,
-section 6): the HTTP client sets them, or a check could not be told from the next."""
+section 6). Only the HTTP client may set them, or one request could be mistaken for two."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _FIELD_VALUE = re.compile(r"[\x20-\x7e\t]*")  # RFC 9110, section 5.5, without obs-text
@@ -58,11 +58,11 @@ _PORT = re.compile(r"[0-9]{1,5}")
 
 
 class InvalidValue(Exception):
-    """The value cannot be accepted; the message says what it must be."""
+    """The value is invalid; the message says what it must be."""
 
 
 def text(value: object, most: int, *, least: int = 1) -> str:
-    """One line of ``least`` to ``most`` characters, not only spaces, without control characters."""
+    """One line of ``least`` to ``most`` characters: no control characters, not only spaces."""
     if not isinstance(value, str) or not least <= len(value) <= most:
         raise InvalidValue(f"must be a string of {least} to {most} characters")
     if any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in value):
@@ -80,7 +80,7 @@ def integer(value: object, least: int, most: int) -> int:
 
 
 def instant(value: str) -> dt.datetime:
-    """A date and time with its offset (RFC 3339, section 5.6). A bare number is none."""
+    """A date and time with offset (RFC 3339, section 5.6), not a bare number."""
     if not _INSTANT.fullmatch(value):
         raise InvalidValue(_INSTANT_FORM)
     try:
@@ -90,14 +90,14 @@ def instant(value: str) -> dt.datetime:
 
 
 def boolean(value: object) -> bool:
-    """true or false, not a word or a number for it."""
+    """true or false, but not a string or number that means it."""
     if not isinstance(value, bool):
         raise InvalidValue("must be true or false")
     return value
 
 
 def url(value: object) -> str:
-    """An absolute http or https URL (RFC 3986) without user or password in it."""
+    """An absolute http or https URL (RFC 3986) without a user name or password."""
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_URL_LENGTH:
         raise InvalidValue(f"must be a string of 1 to {MAX_URL_LENGTH} characters")
     if "\\" in value or any(c.isspace() or not c.isprintable() for c in value):
@@ -130,13 +130,13 @@ def _check_ipv6(host: str) -> None:
     try:
         IPv6Address(host)
     except ValueError:
-        raise InvalidValue("has an invalid IPv6 address in it") from None
+        raise InvalidValue("contains an invalid IPv6 address") from None
     if "%" in host:
         raise InvalidValue("must not name the zone of an IPv6 address")
 
 
 def _check_host_name(host: str) -> None:
-    # As it is looked up: a cedilla of its own (U+00B8), for one, becomes a space and another.
+    # In the form that is looked up: U+00B8, for one, becomes a space and a combining cedilla.
     plain = hosts.plain(host)
     labels = plain.removesuffix(".").split(".")
     if not host or len(host) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
@@ -152,14 +152,14 @@ def _port_ok(port: str) -> bool:
 
 
 def http_method(value: object) -> str:
-    """One of HTTP_METHODS, in any case; kept in upper case."""
+    """One of HTTP_METHODS, in upper or lower case; stored in upper case."""
     if not isinstance(value, str) or value.upper() not in HTTP_METHODS:
         raise InvalidValue(f"must be one of {', '.join(HTTP_METHODS)}")
     return value.upper()
 
 
 def headers(value: object) -> dict[str, str]:
-    """An object of header names and values (RFC 9110, section 5), kept as sent."""
+    """An object of header names and values (RFC 9110, section 5), stored as sent."""
     if not isinstance(value, Mapping) or len(value) > MAX_HEADERS:
         raise InvalidValue(f"must be an object of at most {MAX_HEADERS} names and values")
     seen: set[str] = set()
@@ -173,7 +173,7 @@ def headers(value: object) -> dict[str, str]:
 
 def _check_header(name: str, content: object) -> None:
     if len(name) > MAX_HEADER_NAME or not _TOKEN.fullmatch(name):
-        raise InvalidValue("has a name in it that cannot name a header")
+        raise InvalidValue("contains an invalid header name")
     if name.lower() in CONNECTION_HEADERS:
         raise InvalidValue(f"must not set {name}: the HTTP client does")
     if not isinstance(content, str) or len(content) > MAX_HEADER_VALUE:
@@ -195,7 +195,7 @@ def request_body(value: object) -> str:
 
 
 def status_codes(value: object) -> StatusRanges:
-    """Codes and ranges as sent, ``[204, "300-399"]``, as sorted ranges that do not touch."""
+    """Merge codes and ranges like ``[204, "300-399"]`` into sorted, separate ranges."""
     if not _is_list(value) or not 1 <= len(value) <= MAX_STATUS_ITEMS:
         raise InvalidValue(f"must be an array of 1 to {MAX_STATUS_ITEMS} codes and ranges")
     merged: list[tuple[int, int]] = []
@@ -217,12 +217,12 @@ def _status_range(item: object) -> tuple[int, int]:
 
 
 def written_status_codes(ranges: StatusRanges) -> list[int | str]:
-    """Ranges as the API writes them: a number for one code, ``"lo-hi"`` for more."""
+    """Ranges as sent: a number for a single code, else ``"lo-hi"``."""
     return [lo if lo == hi else f"{lo}-{hi}" for lo, hi in ranges]
 
 
 def emails(value: object) -> tuple[str, ...]:
-    """Addresses to alert, without display names; none twice."""
+    """E-mail addresses without display names or duplicates."""
     if not _is_list(value) or len(value) > MAX_EMAILS:
         raise InvalidValue(f"must be an array of at most {MAX_EMAILS} addresses")
     for number, item in enumerate(value, 1):
@@ -239,14 +239,14 @@ def _email_ok(value: str) -> bool:
 
 
 def region_name(value: object) -> str:
-    """1 to 32 of a-z, 0-9 and -, starting with a letter: it becomes part of a queue's name."""
+    """1 to 32 of a-z, 0-9 and -, starting with a letter, for use in the name of a queue."""
     if not isinstance(value, str) or not _REGION.fullmatch(value):
         raise InvalidValue("must be 1 to 32 of a-z, 0-9 and -, starting with a letter")
     return value
 
 
 def region_names(value: object) -> tuple[str, ...]:
-    """At least one region; whether they exist is for the database to say."""
+    """At least one region name; whether the regions exist is checked later."""
     if not _is_list(value) or not 1 <= len(value) <= MAX_REGIONS:
         raise InvalidValue(
             f"must be an array of 1 to {MAX_REGIONS} names of regions, or null for all"
@@ -258,7 +258,7 @@ def region_names(value: object) -> tuple[str, ...]:
 
 
 def default_name(of_url: str) -> str:
-    """The name of a website that was given none: its URL's host and path."""
+    """The default name of a website: its URL's host and path."""
     parts = urlsplit(of_url)
     return f"{parts.hostname}{parts.path.rstrip('/')}"[:255]
 

@@ -1,7 +1,7 @@
-"""The options of checks over HTTP. Pure.
+"""The options of HTTP checks. Pure.
 
-A field is one line here; see ``resources.fields``. A default is part of the stored form, which
-leaves defaults out: to change one, write a migration that stores the old value first.
+Each field is declared once, here; see ``resources.fields``. Stored options omit default values, so
+changing a default needs a migration that first stores the old value.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class HttpOptions(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
         str,
         field(
             formats.url,
-            "An absolute http or https URL without user or password in it.",
+            "An absolute http or https URL without a user name or password.",
             min_length=1,
             max_length=formats.MAX_URL_LENGTH,
             examples=["https://example.com/health"],
@@ -36,20 +36,23 @@ class HttpOptions(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
         int, whole_number(30, MAX_CHECK_FREQUENCY_S, "Seconds between checks.")
     ] = 180
     request_timeout: Annotated[
-        int, whole_number(1, 60, "Seconds one check may take; less than check_frequency.")
+        int, whole_number(1, 60, "Timeout of one check in seconds; less than check_frequency.")
     ] = 15
     http_method: Annotated[
         str,
-        field(formats.http_method, "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS, in any case."),
+        field(
+            formats.http_method,
+            "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS, in upper or lower case.",
+        ),
     ] = "GET"
     request_headers: Annotated[
         dict[str, str],
         field(
             formats.headers,
-            "Header names and values, at most 50. Headers that frame a message, such as "
-            "Content-Length and Connection, are refused. Values are write-only: they read back as "
-            "`********`, except for harmless headers such as Accept and Content-Type. Sent back, "
-            "`********` leaves the value as it is.",
+            "Up to 50 headers by name. Headers that frame a message, such as Content-Length and "
+            "Connection, are refused. Values are write-only: they are returned as `********`, "
+            "except for harmless headers such as Accept and Content-Type. Sending `********` keeps "
+            "the stored value.",
             secret=SecretHeaders(),
         ),
     ] = msgspec.field(default_factory=dict)
@@ -57,7 +60,7 @@ class HttpOptions(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
         str,
         field(
             formats.request_body,
-            "Sent with every check; write-only, too.",
+            "Body sent with every check. Write-only, like header values.",
             max_length=formats.MAX_BODY_LENGTH,
             secret=SecretText(),
         ),
@@ -66,11 +69,11 @@ class HttpOptions(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
         StatusRanges,
         field(
             formats.status_codes,
-            'Codes that count as up: numbers and ranges like "200-399".',
+            'Status codes that count as up: numbers and ranges like "200-399".',
             wire=list[int | str],
             write=formats.written_status_codes,
             examples=[[204, "300-399"]],
         ),
     ] = DEFAULT_STATUS_RANGES
-    follow_redirects: Annotated[bool, boolean("Follow redirects to the page they end at.")] = True
+    follow_redirects: Annotated[bool, boolean("Follow redirects to the final page.")] = True
     verify_ssl: Annotated[bool, boolean("Treat an invalid certificate as down.")] = True

@@ -1,4 +1,4 @@
-"""What a caller may send about an API key. Pure."""
+"""API keys: the fields that callers may send. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _lifetime = or_null(partial(formats.integer, least=MIN_LIFETIME_S, most=MAX_LIFE
 
 
 class NewKey(Struct, frozen=True, kw_only=True):
-    """A key to be made. ``expires_in``: in so many seconds; null, the default: never by itself."""
+    """A key to create. ``expires_in``: lifetime in seconds; null, the default: unlimited."""
 
     name: Annotated[
         str,
@@ -48,11 +48,11 @@ class NewKey(Struct, frozen=True, kw_only=True):
 
 
 class Rotation(Struct, frozen=True, kw_only=True):
-    """How a key is replaced. ``expires_in``: seconds, null for ever; absent: the lifetime that the
-    key itself was made with."""
+    """How to replace a key. ``expires_in``: lifetime of the new key in seconds; null: unlimited;
+    absent: the lifetime of the old key."""
 
     overlap: Annotated[
-        int, whole_number(0, MAX_OVERLAP_S, "Seconds that the old key goes on working.")
+        int, whole_number(0, MAX_OVERLAP_S, "Seconds for which the old key remains valid.")
     ] = DEFAULT_OVERLAP_S
     expires_in: Annotated[
         int | UnsetType | None,
@@ -83,17 +83,17 @@ _READ_ONLY = frozenset(
 
 
 def new_key(body: object) -> NewKey:
-    """The key that a body describes. Raises InvalidInput."""
+    """Validate the body that creates a key. Raises InvalidInput."""
     return NewKey(**checked(body, _NEW, _READ_ONLY, required=("name", "role")))
 
 
 def rotation(body: object) -> Rotation:
-    """The rotation that a body describes. Raises InvalidInput."""
+    """Validate the body that rotates a key. Raises InvalidInput."""
     return Rotation(**checked(body, _ROTATION, _READ_ONLY | {"name", "role"}))
 
 
 def seconds(text: str) -> int:
-    """Seconds of a duration like ``90d``; the units are s, m, h, d and w. Raises InvalidValue."""
+    """Parse a duration like ``90d`` into seconds. Units: s, m, h, d, w. Raises InvalidValue."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise InvalidValue("must be a number and s, m, h, d or w, like 90d")

@@ -1,6 +1,6 @@
-"""A stream of bytes as numbered lines, and lines as chunks that are stored together. Pure.
+"""Splits a byte stream into numbered lines, and lines into chunks that are stored together. Pure.
 
-Where the stream was cut into blocks on its way makes no difference to any of it.
+The result does not depend on how the stream was split into blocks in transit.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 MAX_LINE_BYTES = 1024 * 1024
-"""Without the line feed: as much as POST /websites takes, so that whatever was made there and
-exported can be imported again."""
+"""Without the line feed. POST /websites has the same limit, so everything created there can be
+exported and imported again."""
 
 CHUNK_LINES = 1000
 CHUNK_BYTES = 4 * 1024 * 1024
-"""A chunk ends with the line that reaches either."""
+"""A chunk ends with the line that reaches either limit."""
 
 _DIGEST_BYTES = 32
 
 
 class LongLine(Struct, frozen=True):
-    """A line of more than MAX_LINE_BYTES, of which only this was kept."""
+    """A line of more than MAX_LINE_BYTES, of which only the digest is kept."""
 
     digest: bytes
 
@@ -31,9 +31,9 @@ Line = bytes | LongLine
 
 
 class Chunk(Struct, frozen=True):
-    """Lines in a row, without their line feeds; ``first_line`` counts from 1.
+    """Consecutive lines without their line feeds; ``first_line`` counts from 1.
 
-    ``digest``: 32 bytes, the same for the same lines only.
+    ``digest``: 32 bytes, equal only for equal lines.
     """
 
     first_line: int
@@ -46,7 +46,7 @@ class Chunk(Struct, frozen=True):
 
 
 class LineSplitter:
-    """Cuts blocks into lines at LF. Holds at most one line of MAX_LINE_BYTES and a block."""
+    """Splits blocks into lines at LF. Buffers at most one line of MAX_LINE_BYTES and a block."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -60,7 +60,7 @@ class LineSplitter:
         self._keep(rest)
 
     def end(self) -> Iterator[Line]:
-        """The last line, where it came without a line feed."""
+        """The last line, if it has no line feed."""
         if self._rest or self._dropped is not None:
             yield self._completed(b"")
 
@@ -84,7 +84,7 @@ class LineSplitter:
 
 
 class Chunker:
-    """Gathers lines into chunks of CHUNK_LINES lines or about CHUNK_BYTES bytes."""
+    """Groups lines into chunks of CHUNK_LINES lines or about CHUNK_BYTES bytes."""
 
     def __init__(self) -> None:
         self._splitter = LineSplitter()
@@ -97,19 +97,19 @@ class Chunker:
         yield from self._gather(self._splitter.feed(block))
 
     def end(self) -> Iterator[Chunk]:
-        """What is left when the stream has ended."""
+        """The remaining chunks at the end of the stream."""
         yield from self._gather(self._splitter.end())
         if self._lines:
-            yield self._taken()
+            yield self._next_chunk()
 
     def _gather(self, lines: Iterator[Line]) -> Iterator[Chunk]:
         for line in lines:
             self._lines.append(line)
             self._bytes += len(line) if isinstance(line, bytes) else 0
             if len(self._lines) >= CHUNK_LINES or self._bytes >= CHUNK_BYTES:
-                yield self._taken()
+                yield self._next_chunk()
 
-    def _taken(self) -> Chunk:
+    def _next_chunk(self) -> Chunk:
         chunk = Chunk(self._first_line, self._lines, _digest(self._lines))
         self._first_line += len(self._lines)
         self._lines, self._bytes = [], 0
@@ -117,7 +117,7 @@ class Chunker:
 
 
 def _digest(lines: list[Line]) -> bytes:
-    """Long lines stand for themselves by their place and digest, in a hash of its own kind."""
+    """Hash lines; long lines enter by position and digest, in a separate hash domain."""
     joined = b"\n".join([line if isinstance(line, bytes) else b"" for line in lines])
     short = hashlib.blake2b(joined, digest_size=_DIGEST_BYTES).digest()
     long = [(n, line.digest) for n, line in enumerate(lines) if isinstance(line, LongLine)]
@@ -128,9 +128,9 @@ def _digest(lines: list[Line]) -> bytes:
 
 
 class RowCount:
-    """How many rows there are in blocks of NDJSON, or of CSV below its header.
+    """Counts the rows in blocks of NDJSON, or of CSV without its header.
 
-    A line break between quotes ends no row of CSV (RFC 4180, section 2).
+    A line break between quotes does not end a CSV row (RFC 4180, section 2).
     """
 
     def __init__(self, *, csv: bool) -> None:

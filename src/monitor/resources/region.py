@@ -1,4 +1,4 @@
-"""A region: what may be sent about it, and what is stored. Pure."""
+"""Regions: the fields that callers may set, and the stored form. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Region(Struct, frozen=True):
 
 
 class RegionSettings(Struct, frozen=True, kw_only=True):
-    """What may be set of a region."""
+    """The fields of a region that callers may set."""
 
     name: Annotated[
         str,
@@ -46,11 +46,11 @@ _READ_ONLY = frozenset({"created_at", "updated_at", "last_seen_at", "network"})
 
 
 def new_region(body: object) -> Values:
-    """The fields sent to make a region. Raises InvalidInput."""
+    """Validate the body that creates a region. Raises InvalidInput."""
     return checked(body, _CHECKS, _READ_ONLY, required=("name",))
 
 
 def changed_region(body: object) -> Values:
-    """The fields sent to change a region; its name stays. Raises InvalidInput."""
+    """Validate the body that changes a region; the name cannot change. Raises InvalidInput."""
     checks = {"description": _CHECKS["description"]}
     return checked(body, checks, _READ_ONLY | {"name"})

@@ -1,7 +1,7 @@
-"""What of a website's options is never shown again, and what stands in its place. Pure.
+"""Which parts of a website's options are secret, and how they are masked. Pure.
 
-A field that may hold a secret says so in its declaration. Its hidden values read back as a mask;
-whoever sends the mask means: leave it as it is.
+The declaration of a field says whether it may hold a secret. Secret values are returned as a mask;
+sending the mask back keeps the stored value.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ _headers = msgspec.json.Decoder(dict[str, str])
 
 
 class Secret(Protocol):
-    """How the values of a field are hidden."""
+    """How the values of a field are masked."""
 
     def hides(self, value: Any) -> bool:
-        """Whether something in the value is not shown."""
+        """Whether any part of the value is secret."""
 
     def masked(self, value: Any) -> Any:
-        """The value as it is shown; masking twice is masking once."""
+        """The value with its secret parts masked; idempotent."""
 
     def has_mask(self, value: Any) -> bool:
-        """Whether something in the value is a mask."""
+        """Whether any part of the value is a mask."""
 
     def unmasked(self, name: str, sent: Any, before: Any) -> Any:
-        """The value that is meant, ``before`` being the stored one.
+        """The sent value with masks replaced by the parts of ``before``, the stored value.
 
-        Raises InvalidInput for the field ``name`` where a mask stands for nothing.
+        Raises InvalidInput for the field ``name`` if nothing is stored for a mask.
         """
 
     def to_text(self, value: Any) -> str:
-        """The value as text to be encrypted."""
+        """Serialise the value as text for encryption."""
 
     def from_text(self, text: str) -> Any:
-        """The reverse of ``to_text``."""
+        """The inverse of ``to_text``."""
 
 
 class SecretText:
-    """Text of which nothing is shown."""
+    """Text that is secret as a whole."""
 
     def hides(self, value: str) -> bool:
         return bool(value)
@@ -82,7 +82,7 @@ class SecretText:
 
 
 class SecretHeaders:
-    """Header values, of which only those known to be harmless are shown."""
+    """Headers whose values are secret, except for some known to be harmless."""
 
     def hides(self, value: Mapping[str, str]) -> bool:
         return any(_hides_header(*header) for header in value.items())
@@ -97,14 +97,14 @@ class SecretHeaders:
         self, name: str, sent: Mapping[str, str], before: Mapping[str, str]
     ) -> dict[str, str]:
         stored = {header.lower(): value for header, value in before.items()}
-        meant = {n: stored.get(n.lower(), "") if v == MASK else v for n, v in sent.items()}
+        values = {n: stored.get(n.lower(), "") if v == MASK else v for n, v in sent.items()}
         for header, value in sent.items():
-            if value == MASK and not meant[header]:
+            if value == MASK and not values[header]:
                 raise InvalidInput.of(
                     name,
                     f"hides the value of {header}, and none is stored: send the value itself",
                 )
-        return meant
+        return values
 
     def to_text(self, value: Mapping[str, str]) -> str:
         return msgspec.json.encode(value).decode()
@@ -118,11 +118,11 @@ def _hides_header(name: str, value: str) -> bool:
 
 
 def refuse_moving(kept: list[str], old_url: str, new_url: str) -> None:
-    """Keep secrets with the server they were meant for.
+    """Refuse to send stored secrets to another server.
 
-    ``kept``: the fields with hidden values that the caller did not send anew. Raises InvalidInput
-    where the URL leads to another origin (RFC 6454, section 4): whoever may change a website could
-    otherwise have its secrets sent to a server of their own.
+    ``kept``: the fields whose stored secrets would be kept. Raises InvalidInput if there are any
+    and the new URL has another origin (RFC 6454, section 4). Otherwise anyone with write access
+    could have a website's secrets sent to a server of their choice.
     """
     if kept and _origin(old_url) != _origin(new_url):
         raise InvalidInput.of(

@@ -1,4 +1,4 @@
-"""A website: what its owner may set, what is stored, and what region workers need of it. Pure."""
+"""Websites: the fields that owners may set, and the stored and projected forms. Pure."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from monitor.resources.secrets import Secret
 
 
 class WebsiteSettings(Struct, frozen=True, kw_only=True):
-    """What an owner may set of a website besides the options of its checks."""
+    """The fields of a website that are not options of its checks."""
 
     name: Annotated[
         str | None,
         field(
             or_null(partial(formats.text, most=255)),
-            "1 to 255 characters. null, the default: the URL's host and path.",
+            "1 to 255 characters; null, the default: the URL's host and path.",
         ),
     ] = None
     regions: Annotated[
@@ -55,12 +55,12 @@ class WebsiteSettings(Struct, frozen=True, kw_only=True):
             null_if_empty=True,
         ),
     ] = None
-    paused: Annotated[bool, boolean("Do not check. An open incident ends.")] = False
+    paused: Annotated[bool, boolean("Stop checking. This ends an open incident.")] = False
     alert_emails: Annotated[
         tuple[str, ...],
         field(
             formats.emails,
-            "Whom to alert; none: the installation's recipients.",
+            "E-mail addresses to alert; empty: the installation's recipients.",
             max_length=formats.MAX_EMAILS,
         ),
     ] = ()
@@ -68,7 +68,7 @@ class WebsiteSettings(Struct, frozen=True, kw_only=True):
         str | None,
         field(
             or_null(partial(formats.text, most=255)),
-            "1 to 255 characters of your own, unique; null: none.",
+            "An id of your own, 1 to 255 characters, unique; null: none.",
             null_if_empty=True,
         ),
     ] = None
@@ -86,7 +86,7 @@ READ_ONLY = frozenset({"id", "status", "created_at", "updated_at"})
 
 
 def fields_of(kind: str) -> dict[str, Declared]:
-    """Every field that may be sent about a website of this kind, in the order it is shown."""
+    """All fields of a website of this kind, in display order."""
     options = dict(DECLARED[kind])
     target = next(iter(options))
     first = {target: options.pop(target)}
@@ -103,9 +103,9 @@ _ANY_CHECKS: dict[str, Check] = {n: c for checks in _CHECKS.values() for n, c in
 
 
 class Definition(Struct, frozen=True, omit_defaults=True):
-    """What region workers know of a website: how to check it, from which regions (None: all).
+    """What region workers know about a website: how to check it, and from where (None: all).
 
-    ``encrypted``: tokens by option; these options are left out of ``check``.
+    ``encrypted``: tokens by option; ``check`` omits these options.
     """
 
     check: CheckOptions
@@ -114,16 +114,16 @@ class Definition(Struct, frozen=True, omit_defaults=True):
 
 
 class Projected(Struct, frozen=True):
-    """A website as it should stand in the projection; no definition: gone, or paused."""
+    """The projection of a website; without a definition if it is deleted or paused."""
 
     website_id: UUID
     definition: Definition | None
 
 
 class Website(Struct, frozen=True, kw_only=True):
-    """A website as stored. ``regions`` None means every region, including future ones.
+    """A stored website. ``regions`` None means every region, including future ones.
 
-    Of options that are ``encrypted``, ``check`` holds what may be shown.
+    In ``check``, options that are ``encrypted`` are masked.
     """
 
     id: UUID
@@ -139,9 +139,9 @@ class Website(Struct, frozen=True, kw_only=True):
 
 
 class Draft(Struct, frozen=True, kw_only=True):
-    """A whole website as its owner wants it: what is stored, less ids and times.
+    """The complete configuration of a website: what is stored, without id and times.
 
-    Of options that are ``encrypted``, ``check`` holds what may be shown.
+    In ``check``, options that are ``encrypted`` are masked.
     """
 
     name: str
@@ -154,7 +154,7 @@ class Draft(Struct, frozen=True, kw_only=True):
 
 
 def new_website(body: object) -> Values:
-    """The fields sent to make a website. Raises InvalidInput."""
+    """Validate the body that creates a website. Raises InvalidInput."""
     sent = body.get("kind") if isinstance(body, dict) else None
     kind = sent if isinstance(sent, str) and sent in KINDS else DEFAULT_KIND
     required = [name for name, one in DECLARED[kind].items() if one.required]
@@ -162,12 +162,12 @@ def new_website(body: object) -> Values:
 
 
 def changed_website(body: object) -> Values:
-    """The fields sent to change a website. Raises InvalidInput."""
+    """Validate the body that changes a website. Raises InvalidInput."""
     return checked(body, _ANY_CHECKS, READ_ONLY)
 
 
 def draft_of(website: Website) -> Draft:
-    """What of a stored website its owner can change."""
+    """The configuration of a stored website."""
     return Draft(
         name=website.name,
         check=website.check,
@@ -180,11 +180,11 @@ def draft_of(website: Website) -> Draft:
 
 
 def draft(sent: Values, before: Draft | None = None) -> Draft:
-    """The website that these fields make, alone or on top of what was.
+    """The website that results from these fields, new or on top of ``before``.
 
-    A name that its owner never chose follows the URL. Where secrets are sent, ``before`` must not
-    be encrypted: a mask stands for the stored value. Raises InvalidInput where fields contradict
-    each other, or would move secrets to another server.
+    A default name follows the URL. If secrets are sent, ``before`` must be decrypted, because a
+    mask stands for the stored value. Raises InvalidInput if fields contradict each other or would
+    send stored secrets to another server.
     """
     check = _options(sent, None if before is None else before.check)
     settings = {name: _setting(name, sent, before) for name in SETTINGS_FIELDS if name != "name"}
@@ -237,18 +237,18 @@ def _refuse_long_timeout(sent: Values, options: CheckOptions) -> None:
 
 
 def _unmasked(values: Values, before: CheckOptions | None) -> dict[str, Any]:
-    """The values with the stored ones in place of masks."""
-    meant = dict(values)
+    """The values with masks replaced by the stored values."""
+    unmasked = dict(values)
     for name, secret in SECRETS.items():
-        if name in meant and secret.has_mask(meant[name]):
+        if name in unmasked and secret.has_mask(unmasked[name]):
             default = OPTION_FIELDS[name].initial()
             stored = default if before is None else getattr(before, name)
-            meant[name] = secret.unmasked(name, meant[name], stored)
-    return meant
+            unmasked[name] = secret.unmasked(name, unmasked[name], stored)
+    return unmasked
 
 
 def kept_secrets(sent: Values, before: CheckOptions) -> list[str]:
-    """The fields of which a hidden value stays as it is."""
+    """The fields whose stored secrets would be kept."""
     return [
         name
         for name, secret in SECRETS.items()
@@ -271,7 +271,7 @@ def _name(sent: Values, url: str, before: Draft | None) -> str:
 
 
 def masked(check: CheckOptions) -> CheckOptions:
-    """The options as they are shown; masking twice is masking once."""
+    """The options with secrets masked; idempotent."""
     hidden = {
         name: secret.masked(value)
         for name, secret in SECRETS.items()
@@ -281,7 +281,7 @@ def masked(check: CheckOptions) -> CheckOptions:
 
 
 def shown(draft: Draft) -> dict[str, Any]:
-    """The website as it would be sent to make it, secrets masked, in the order it is shown."""
+    """The website in the format that POST accepts, with secrets masked, in display order."""
     kind, check = kind_of(draft.check), masked(draft.check)
     shown = {
         name: write(getattr(check if of_check else draft, name))
@@ -299,7 +299,7 @@ _SHOWN = {
 
 
 def shown_values(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields as they are shown: written as they are sent, secrets masked."""
+    """Fields in wire format, with secrets masked."""
     return {name: _shown_value(name, value) for name, value in sent.items()}
 
 

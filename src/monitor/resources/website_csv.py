@@ -1,13 +1,12 @@
 """Websites as rows of a CSV file (RFC 4180). Pure.
 
-A row and the object that POST /websites takes say the same: ``read_row(row(x)) == x``. The type of
-a field, as it is sent, says how its cells are written:
+A row is equivalent to the object that POST /websites accepts: ``read_row(row(x)) == x``. The wire
+type of a field determines the format of its cells:
 
 - Arrays are joined by ``;``, objects are JSON, booleans are ``true`` or ``false``.
-- An empty cell stands for null where the field says so: all regions, no external_id.
-- A cell that a spreadsheet would take for a formula, because it begins with = + - @, a tab or a
-  line break, has a ``'`` put before it; so has one that begins with ``'`` by itself. Reading takes
-  one ``'`` off again.
+- An empty cell means null if the field's declaration says so: all regions, no external_id.
+- A cell that a spreadsheet would read as a formula, because it begins with = + - @, a tab or a line
+  break, is prefixed with ``'``; so is one that begins with ``'``. Reading removes one ``'``.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ _FIELDS: dict[str, Declared] = {n: one for kind in KINDS for n, one in fields_of
 
 COLUMNS = ("id", *_FIELDS, "kind")
 
-_GUARDED = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+_ESCAPED_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
 def text(rows: Iterable[Sequence[str]]) -> str:
-    """Rows as the lines of a file."""
+    """Rows as the text of a CSV file."""
     out = io.StringIO(newline="")
     csv.writer(out).writerows(rows)
     return out.getvalue()
@@ -39,18 +38,18 @@ def text(rows: Iterable[Sequence[str]]) -> str:
 
 def row(website: Mapping[str, Any]) -> list[str]:
     """The cells of a website, in the order of COLUMNS; empty for fields of other kinds."""
-    return [_guarded(_cell(website.get(name))) for name in COLUMNS]
+    return [_escape(_cell(website.get(name))) for name in COLUMNS]
 
 
 def read_row(cells: Mapping[str, str]) -> dict[str, Any]:
-    """The object to send for a row, by the names in the file's header; the reverse of ``row``.
+    """The object for a row, given as {column: cell}; the inverse of ``row``.
 
-    Cells that are not what their column holds are left as they are, for the API to refuse.
+    Cells that do not have their column's type are left unchanged; the API refuses them.
     """
     kind = cells.get("kind") or DEFAULT_KIND
     own = {"id", *fields_of(kind)} if kind in KINDS else cells.keys()
     return {
-        name: _value(name, _unguarded(cell))
+        name: _value(name, _unescape(cell))
         for name, cell in cells.items()
         if cell or name in own  # an empty cell of another kind's column says nothing
     }
@@ -80,7 +79,7 @@ def _value(name: str, cell: str) -> Any:
 
 
 def _shape(wire: Any) -> str:
-    """``list``, ``dict``, ``bool``, ``int`` or ``str``: what a type is, null left out."""
+    """The name of a type, ignoring null: ``list``, ``dict``, ``bool``, ``int`` or ``str``."""
     parts = [part for part in get_args(wire) if part is not type(None)]
     if parts and get_origin(wire) not in (list, dict):
         return _shape(parts[0])
@@ -106,9 +105,9 @@ _READERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_GUARDED) else cell
+def _escape(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_ESCAPED_PREFIXES) else cell
 
 
-def _unguarded(cell: str) -> str:
+def _unescape(cell: str) -> str:
     return cell.removeprefix("'")

@@ -1,6 +1,6 @@
-"""What to write for the websites somebody sent, on top of what is stored. Pure.
+"""Plans what to write for the websites in a request, given what is stored. Pure.
 
-Each takes effect after the one before it; a single call is a plan of one.
+Lines take effect in order; a single call is a plan of one line.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from msgspec.structs import replace
 from monitor.domain.errors import Conflict, InvalidInput
 from monitor.resources.bulk_import import Candidate, LineResult, ProcessedLine, failure, refused
 from monitor.resources.check_options import SECRETS
-from monitor.resources.fields import as_it_is
 from monitor.resources.website import Draft, draft
 
 Line = Candidate | ProcessedLine
-"""A website that somebody sent, or why it was refused before anything was looked up."""
+"""A website as sent, or why its line was refused while parsing."""
 
 
 class Existing(Struct, frozen=True):
-    """A website as it is stored. ``version`` changes with every write of its row.
+    """A stored website. ``version`` changes with every write of its row.
 
-    ``dry_run_only``: it is there in this dry run only.
+    ``dry_run_only``: it exists only within this dry run.
     """
 
     id: UUID
@@ -34,9 +33,9 @@ class Existing(Struct, frozen=True):
 
 
 class NewWebsite(Struct, frozen=True):
-    """A website to store. ``id_given``: the caller named its id, which may have been used before.
+    """A website to create. ``id_given``: the caller chose its id, which may have been used before.
 
-    ``stored``: the draft with its secrets encrypted, once they are.
+    ``stored``: the draft with its secrets encrypted; None until then.
     """
 
     id: UUID
@@ -48,7 +47,7 @@ class NewWebsite(Struct, frozen=True):
 class ChangedWebsite(Struct, frozen=True):
     """A website to change from one draft to another.
 
-    ``stored``: the new draft with its secrets encrypted, once they are.
+    ``stored``: the new draft with its secrets encrypted; None until then.
     """
 
     id: UUID
@@ -72,26 +71,26 @@ class ChangedWebsite(Struct, frozen=True):
 
     @property
     def check_changed(self) -> bool:
-        """Whether a check of it would now be another one, or is made again at all."""
+        """Whether its check differs, or it is checked again after a pause."""
         differs = self.new.check != self.old.check or self.regions_changed or self.old.paused
         return differs and not self.new.paused
 
     @property
     def forget(self) -> bool:
-        """Whether verdicts about it go: it is paused, or a region may no longer check it."""
+        """Whether to delete verdicts: it is paused, or loses a region."""
         return self.pausing or _loses_region(self.old, self.new)
 
 
 class Plan(Struct, frozen=True):
-    """What to write, and what became of each line."""
+    """What to write, and the outcome of each line."""
 
     lines: list[ProcessedLine]
     new: list[NewWebsite]
     changed: list[ChangedWebsite]
 
 
-class _Place(Struct):
-    """A website of this plan: as it is stored, and as the lines so far make it."""
+class _Target(Struct):
+    """A website in this plan: as stored, and after the lines so far."""
 
     id: UUID
     now: Draft
@@ -118,12 +117,12 @@ def _candidates(lines: Iterable[Line]) -> list[Candidate]:
 
 
 class Planner:
-    """Adds lines in turn; a later line sees what an earlier one did.
+    """Adds lines in order; each line sees the effects of earlier ones.
 
     ``existing``: the stored websites whose id or external_id any line names. ``regions``: those of
-    the named regions that exist; ``any_region``: whether one exists at all. ``new_ids``: ids for
-    websites to come. ``upsert``: whether a line that names the external_id of a website changes
-    it; else that external_id is taken. ``decrypt``: of a website that is sent secrets.
+    the named regions that exist; ``any_region``: whether any region exists. ``new_ids``: ids for
+    new websites. ``upsert``: whether a line with an existing external_id changes that website; if
+    not, the external_id counts as taken. ``decrypt`` is called for websites that are sent secrets.
     """
 
     def __init__(
@@ -134,11 +133,11 @@ class Planner:
         *,
         any_region: bool,
         upsert: bool = True,
-        decrypt: Callable[[Draft], Draft] = as_it_is,
+        decrypt: Callable[[Draft], Draft] = lambda draft: draft,
     ) -> None:
-        self._places = {e.id: _Place(e.id, e.draft, e) for e in existing}
+        self._targets = {e.id: _Target(e.id, e.draft, e) for e in existing}
         self._owners = {
-            p.now.external_id: p for p in self._places.values() if p.now.external_id is not None
+            p.now.external_id: p for p in self._targets.values() if p.now.external_id is not None
         }
         self._regions = regions
         self._any_region = any_region
@@ -147,92 +146,94 @@ class Planner:
         self._decrypt = decrypt
 
     def add(self, line: Line) -> ProcessedLine:
-        """What becomes of the next line."""
+        """Add the next line and return its outcome."""
         if isinstance(line, ProcessedLine):
             return line
         try:
-            place = self._place(line)
-            return self._create(line) if place is None else self._change(line, place)
+            target = self._target(line)
+            return self._create(line) if target is None else self._change(line, target)
         except InvalidInput as error:
             return refused(line.line, error)
 
     def plan(self, lines: list[ProcessedLine]) -> Plan:
-        """What there is to write after all lines."""
+        """What to write after all lines."""
         new: list[NewWebsite] = []
         changed: list[ChangedWebsite] = []
-        for place in self._places.values():
-            if place.existing is None:
-                new.append(NewWebsite(place.id, place.now, place.id_given))
-            elif place.now != place.existing.draft:
-                existing = place.existing
+        for target in self._targets.values():
+            if target.existing is None:
+                new.append(NewWebsite(target.id, target.now, target.id_given))
+            elif target.now != target.existing.draft:
+                existing = target.existing
                 changed.append(
-                    ChangedWebsite(place.id, existing.draft, place.now, existing.version)
+                    ChangedWebsite(target.id, existing.draft, target.now, existing.version)
                 )
         return Plan(lines, new, changed)
 
-    def _place(self, line: Candidate) -> _Place | None:
-        """The website a line is about: by its id, else by its external_id."""
-        if line.id is not None and line.id in self._places:
-            return self._places[line.id]
+    def _target(self, line: Candidate) -> _Target | None:
+        """The website that a line names by its id, or else by its external_id."""
+        if line.id is not None and line.id in self._targets:
+            return self._targets[line.id]
         external_id = line.fields.get("external_id")
         return self._owners.get(external_id) if self._upsert and external_id else None
 
     def _create(self, line: Candidate) -> ProcessedLine:
         new = draft(line.fields)
         if not self._any_region:
-            raise InvalidInput.of("regions", "there is no region yet; make one with POST /regions")
+            raise InvalidInput.of(
+                "regions", "there is no region yet; create one with POST /regions"
+            )
         if new.external_id in self._owners:
-            return _taken(line)
+            return _external_id_taken(line)
         refuse_missing_regions(new.regions or (), self._regions)
         website_id = next(self._new_ids) if line.id is None else line.id
-        place = _Place(website_id, new, None, line.id is not None)
-        self._places[website_id] = place
+        target = _Target(website_id, new, None, line.id is not None)
+        self._targets[website_id] = target
         if new.external_id is not None:
-            self._owners[new.external_id] = place
+            self._owners[new.external_id] = target
         return ProcessedLine(line.line, LineResult.CREATED, website_id)
 
-    def _change(self, line: Candidate, place: _Place) -> ProcessedLine:
+    def _change(self, line: Candidate, target: _Target) -> ProcessedLine:
         if SECRETS.keys() & line.fields.keys():
-            self._decrypt_stored(place)
-        old, new = place.now, draft(line.fields, place.now)
+            self._decrypt_stored(target)
+        old, new = target.now, draft(line.fields, target.now)
         if new == old:
-            return ProcessedLine(line.line, LineResult.UNCHANGED, place.id)
+            return ProcessedLine(line.line, LineResult.UNCHANGED, target.id)
         if new.external_id != old.external_id and new.external_id in self._owners:
-            return _taken(line)
+            return _external_id_taken(line)
         if new.regions != old.regions:
             refuse_missing_regions(new.regions or (), self._regions)
-        self._rename(place, old.external_id, new.external_id)
-        place.now = new
-        return ProcessedLine(line.line, LineResult.UPDATED, place.id)
+        self._rename(target, old.external_id, new.external_id)
+        target.now = new
+        return ProcessedLine(line.line, LineResult.UPDATED, target.id)
 
-    def _decrypt_stored(self, place: _Place) -> None:
+    def _decrypt_stored(self, target: _Target) -> None:
         """Compare and unmask what is sent with what is stored, in the clear."""
-        if place.existing is not None and place.now.encrypted:
-            stored = place.existing
-            place.existing = replace(stored, draft=self._decrypt(stored.draft))
-            place.now = self._decrypt(place.now)
+        if target.existing is not None and target.now.encrypted:
+            stored = target.existing
+            target.existing = replace(stored, draft=self._decrypt(stored.draft))
+            target.now = self._decrypt(target.now)
 
-    def _rename(self, place: _Place, old: str | None, new: str | None) -> None:
+    def _rename(self, target: _Target, old: str | None, new: str | None) -> None:
         if old is not None:
             del self._owners[old]
         if new is not None:
-            self._owners[new] = place
+            self._owners[new] = target
 
 
-def _taken(line: Candidate) -> ProcessedLine:
+def _external_id_taken(line: Candidate) -> ProcessedLine:
     message = "Another website has this external_id."
     return failure(line.line, "external_id_taken", "external_id", message)
 
 
 def refuse_missing_regions(names: Sequence[str], existing: Collection[str]) -> None:
-    """Raises InvalidInput naming the first of these regions that does not exist."""
+    """Raise InvalidInput if one of these regions does not exist."""
     missing = sorted(set(names) - set(existing))
     if missing:
         raise InvalidInput.of("regions", f"must name regions that exist, not {missing[0]}")
 
 
 def raise_failure(line: ProcessedLine) -> None:
-    """Raise what a single call raises where its line failed: InvalidInput or Conflict."""
+    """Raise the error of a failed line as a single call does: InvalidInput or Conflict."""
     if line.result is not LineResult.FAILED:
         return
     if line.code == "external_id_taken":
@@ -244,7 +245,7 @@ def raise_failure(line: ProcessedLine) -> None:
 def without_dry_run_ids(
     lines: list[ProcessedLine], existing: Mapping[UUID, Existing]
 ) -> list[ProcessedLine]:
-    """The lines of a dry run: without the ids of websites that will never be."""
+    """The lines of a dry run, without the ids of websites that only exist in it."""
     return [
         line
         if line.id is None or _is_stored(existing.get(line.id))
@@ -258,7 +259,7 @@ def _is_stored(existing: Existing | None) -> bool:
 
 
 def _loses_region(old: Draft, new: Draft) -> bool:
-    """Whether some region may no longer check it; None stands for all regions."""
+    """Whether the website loses a region; None stands for all regions."""
     if new.regions is None:
         return False
     return old.regions is None or not set(old.regions) <= set(new.regions)

@@ -25,14 +25,14 @@ async def yield_to_loop(items: Iterator[T]) -> AsyncIterator[T]:
             began = time.perf_counter()
 
 
-class Slots:
+class ConcurrencyLimit:
     """Limits concurrent requests of a kind that holds a database connection."""
 
     def __init__(self, kind: str, limit: int) -> None:
         self._kind, self._limit, self._taken = kind, limit, 0
 
     @contextmanager
-    def one(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Take a slot for a block. Raises Busy if all are taken."""
         if self._taken >= self._limit:
             raise Busy(f"{self._limit} {self._kind} are already running here; try again later.")

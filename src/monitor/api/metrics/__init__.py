@@ -1,1 +1,1 @@
-"""The metrics of the API."""
+"""Metrics of the API."""

@@ -1,4 +1,4 @@
-"""Counts refused requests."""
+"""Metrics of requests refused for their key or a rate limit."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from monitor.domain.access import Refusal
 
 
 class AccessMetrics:
-    """Counters in a registry; each series exists from the start, at 0."""
+    """Counters of refused requests; every series starts at 0."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._unauthenticated = Counter(
-            "monitor_http_unauthenticated", "Requests without a key that works, by why.",
+            "monitor_http_unauthenticated", "Requests without a valid API key, by reason.",
             ("reason",), registry=registry,
         )  # fmt: skip
         self._limited = Counter(
-            "monitor_http_rate_limited", "Requests that were one too many, by of what.",
+            "monitor_http_rate_limited", "Requests over a rate limit, by limit.",
             ("limit",), registry=registry,
         )  # fmt: skip
         for reason in Refusal:
@@ -29,5 +29,5 @@ class AccessMetrics:
         self._unauthenticated.labels(reason.value).inc()
 
     def limited(self, limit: str) -> None:
-        """Count a request over the limit of ``requests`` or ``wrong_keys``."""
+        """Count a request over a limit: ``requests`` or ``wrong_keys``."""
         self._limited.labels(limit).inc()

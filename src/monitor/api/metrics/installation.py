@@ -1,4 +1,4 @@
-"""The installation as metrics: the same from every API process, labelled by region or queue."""
+"""Metrics of the installation, by region or queue; every API process reports the same ones."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from monitor.storage.redis.regions import (
 )
 
 RINGS_NAMED = 20
-"""A region's largest rings have a series each, the others share one: intervals are chosen by users
-and may be any of 86,000."""
+"""How many of a region's largest rings have their own series; the rest share one. Users choose the
+intervals, so there can be up to 86,000."""
 
 _REGION = ("region",)
 _RESULTS = {"up": CHECKED_UP, "down": CHECKED_DOWN, "not_measured": NOT_MEASURED}
 
 
 class InstallationMetrics(Collector):
-    """A snapshot of the installation, as a collector."""
+    """Collects the metrics of one snapshot of the installation."""
 
-    def __init__(self, seen: Installation) -> None:
-        self._seen = seen
+    def __init__(self, snapshot: Installation) -> None:
+        self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:
-        yield _stores(self._seen)
-        if self._seen.redis is not None:
-            yield from _of_redis(self._seen.redis)
-        if self._seen.postgres is not None:
-            yield from _of_postgres(self._seen.postgres)
+        yield _stores(self._snapshot)
+        if self._snapshot.redis is not None:
+            yield from _of_redis(self._snapshot.redis)
+        if self._snapshot.postgres is not None:
+            yield from _of_postgres(self._snapshot.postgres)
 
 
-def _stores(seen: Installation) -> Metric:
-    answered = {"postgres": seen.postgres is not None, "redis": seen.redis is not None}
+def _stores(snapshot: Installation) -> Metric:
+    states = {"postgres": snapshot.postgres is not None, "redis": snapshot.redis is not None}
     return gauge(
         "monitor_store_up",
-        "Whether this store answered; without it the metrics read from it are missing.",
+        "Whether this store responds; if not, the metrics read from it are absent.",
         ("store",),
-        [((name,), float(up)) for name, up in answered.items()],
+        [((name,), float(up)) for name, up in states.items()],
     )
 
 
@@ -60,11 +60,11 @@ def _of_redis(view: RedisView) -> Iterator[Metric]:
     yield from _regions(view.regions)
     yield from _checks(view.regions)
     yield gauge(
-        "monitor_kept_ticks_bytes", "Ticks in Redis that the tick store would not take.", (),
+        "monitor_kept_ticks_bytes", "Ticks kept in Redis until the tick store accepts them.", (),
         [((), view.buffered.size_bytes)],
     )  # fmt: skip
     yield gauge(
-        "monitor_kept_ticks_chunks", "The same, in chunks.", (), [((), view.buffered.chunks)]
+        "monitor_kept_ticks_chunks", "The same ticks, in chunks.", (), [((), view.buffered.chunks)]
     )
 
 
@@ -77,13 +77,13 @@ def _queues(depths: list[tuple[tuple[str, str], QueueDepth]]) -> Iterator[Metric
     }
     yield gauge(
         "monitor_queue_messages",
-        "Messages: waiting for a worker, delayed until they are due, taken by a worker, or dead.",
+        "Messages by state: waiting, delayed until due, taken by a worker, or dead.",
         ("region", "queue", "state"),
         [((*of, state), read(d)) for of, d in depths for state, read in states.items()],
     )
     yield gauge(
         "monitor_queue_due_lag_seconds",
-        "How long the oldest message is due that no worker has taken; 0 where none is due.",
+        "How long the oldest untaken message has been due; 0 if none is.",
         ("region", "queue"),
         [(of, d.due_lag_s) for of, d in depths],
     )
@@ -94,23 +94,23 @@ def _regions(regions: list[RegionView]) -> Iterator[Metric]:
         return [((r.name,), v) for r in regions if (v := read(r)) is not None]
 
     yield gauge(
-        "monitor_ring_websites", "Websites by how often they are checked from a region.",
+        "monitor_ring_websites", "Websites checked from a region, by interval.",
         ("region", "interval_seconds"), _rings(regions),
     )  # fmt: skip
     described: tuple[tuple[str, str, Callable[[RegionView], float | None]], ...] = (
         ("demand_checks_per_second", "Checks that are due.", lambda r: r.demand_per_s),
-        ("capacity_checks_per_second", "Checks its workers could make; absent until measured.",
+        ("capacity_checks_per_second", "Checks its workers can make; absent until measured.",
          lambda r: r.load.capacity_per_s),
         ("throughput_checks_per_second", "Checks its workers made in the last minute.",
          lambda r: r.load.checks_per_s),
         ("workers", "Worker processes seen in the last 45 s.", lambda r: r.load.processes),
-        ("worker_slots", "Checks that they may have under way at once.",
+        ("worker_slots", "Maximum concurrent checks of these workers.",
          lambda r: r.load.concurrency),
-        ("utilisation_ratio", "The busy share of what they have least of, in the last minute.",
+        ("utilisation_ratio", "Utilisation of the scarcest worker resource in the last minute.",
          lambda r: r.load.utilisation if r.load.processes else None),
-        ("last_seen_timestamp_seconds", "When a batch was last finished.",
+        ("last_seen_timestamp_seconds", "When the region last finished a batch.",
          lambda r: r.report.seen_at_s if r.report else None),
-        ("network_up", "Whether the region had a network then.",
+        ("network_up", "Whether its last batch had network access.",
          lambda r: float(r.report.network == "ok") if r.report else None),
     )  # fmt: skip
     for name, help_text, read in described:
@@ -130,14 +130,20 @@ def _rings(regions: Iterable[RegionView]) -> Iterator[Labelled]:
 def _checks(regions: list[RegionView]) -> Iterator[Metric]:
     yield counter(
         "monitor_region_checks",
-        "Checks that were due, by result; those of dropped batches are not measured.",
+        "Due checks by result; those of dropped batches count as not measured.",
         ("region", "result"),
         [((r.name, result), r.counters.get(name, 0))
          for r in regions for result, name in _RESULTS.items()],
     )  # fmt: skip
     dropped = {
-        "dropped_batches": (DROPPED_BATCHES, "Batches that no worker processed in time."),
-        "dropped_tick_chunks": (DROPPED_TICKS, "Chunks of kept ticks that went for newer ones."),
+        "dropped_batches": (
+            DROPPED_BATCHES,
+            "Batches dropped because no worker processed them in time.",
+        ),
+        "dropped_tick_chunks": (
+            DROPPED_TICKS,
+            "Chunks of kept ticks dropped to make room for newer ones.",
+        ),
     }
     for metric, (name, help_text) in dropped.items():
         values = [((r.name,), r.counters.get(name, 0)) for r in regions]
@@ -147,16 +153,20 @@ def _checks(regions: list[RegionView]) -> Iterator[Metric]:
 def _of_postgres(figures: Figures) -> Iterator[Metric]:
     yield gauge(
         "monitor_outbox_notifications",
-        "Notifications: queued, those of them that are overdue, and given up. At most 100,000.",
+        "Notifications: queued, overdue among those, and failed. Counted up to 100,000.",
         ("state",),
         [(("queued",), figures.queued), (("overdue",), figures.overdue),
          (("failed",), figures.failed)],
     )  # fmt: skip
     plain = (
-        ("outbox_overdue_seconds", "How long the oldest one is due; 0: none.", figures.overdue_s),
-        ("open_incidents", "Websites that are down. At most 100,000.", figures.open_incidents),
-        ("unsynced_changes", "Changes Redis has yet to show. At most 100,000.", figures.unsynced),
-        ("unsynced_changes_age_seconds", "The age of the oldest; 0: none.", figures.unsynced_s),
+        ("outbox_overdue_seconds", "How overdue the oldest notification is.", figures.overdue_s),
+        ("open_incidents", "Open incidents. Counted up to 100,000.", figures.open_incidents),
+        ("unsynced_changes", "Changes not yet in Redis. Counted up to 100,000.", figures.unsynced),
+        (
+            "unsynced_changes_age_seconds",
+            "Age of the oldest change; 0 if none.",
+            figures.unsynced_s,
+        ),
     )
     for name, help_text, value in plain:
         yield gauge(f"monitor_{name}", help_text, (), [((), value)])

@@ -1,4 +1,4 @@
-"""Counts the requests of this process, around the whole application: unrouted ones, too."""
+"""Metrics of all requests to this process, including those that match no route."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class RequestMetrics:
-    """A histogram of requests by route, method and class of status, in a registry."""
+    """A histogram of request durations by route, method and status class."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._seconds = Histogram(
             "monitor_http_request_duration_seconds",
-            "Requests by route, from the first byte of the head to the last of the response.",
+            "Time from receiving the head of a request to sending the last byte of its response.",
             ("route", "method", "status"),
             buckets=_BUCKETS_S,
             registry=registry,
         )
 
     def wrap(self, app: ASGIApp) -> ASGIApp:
-        """The same application, with its requests counted."""
+        """The application with its requests observed."""
 
-        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        async def observed(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != ScopeType.HTTP:
                 await app(scope, receive, send)
                 return
-            began, status = time.perf_counter(), "none"
+            start, status = time.perf_counter(), "none"
 
-            async def watched(message: Message) -> None:
+            async def send_observed(message: Message) -> None:
                 nonlocal status
                 if message["type"] == "http.response.start":
                     status = f"{message['status'] // 100}xx"
                 await send(message)
 
             try:
-                await app(scope, receive, watched)
+                await app(scope, receive, send_observed)
             finally:
-                self._observe(scope, status, time.perf_counter() - began)
+                self._observe(scope, status, time.perf_counter() - start)
 
-        return counted
+        return observed
 
     def _observe(self, scope: Scope, status: str, took_s: float) -> None:
         # An unrouted request has no template, and its path may be anything.

@@ -1,4 +1,4 @@
-"""How streams of lines stand in the OpenAPI document: the framework knows only whole bodies."""
+"""OpenAPI descriptions of streamed bodies, which Litestar cannot derive."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _LINES = '{"url": "https://example.com/", "external_id": "1"}\n{"url": "https://
 OUTCOMES = ResponseSpec(
     bulk.LineOutcome,
     generate_examples=False,
-    description="A JSON object a line.",
+    description="One JSON object per line.",
     media_type=NDJSON,
 )
 WEBSITES = ResponseSpec(
     ExportedWebsite,
     generate_examples=False,
-    description="A JSON object a line, or a header and a row each.",
+    description="One JSON object per line, or CSV with a header row.",
     media_type=NDJSON,
 )
 
 
 @dataclass
 class ImportOperation(Operation):
-    """POST /websites/bulk, whose body is read as it comes."""
+    """POST /websites/bulk, whose body is streamed."""
 
     def __post_init__(self) -> None:
         line = Reference(ref="#/components/schemas/NewWebsite")
@@ -50,18 +50,18 @@ class ImportOperation(Operation):
                     schema=line, examples={"lines": Example("Two websites", value=_LINES)}
                 )
             },
-            description="A JSON object a line, as for POST /websites; an `id` may be in it.",
+            description="One JSON object per line, as for POST /websites, optionally with an `id`.",
             required=True,
         )
 
 
 @dataclass
 class ExportOperation(Operation):
-    """GET /websites/export, which answers in one of two forms."""
+    """GET /websites/export, which responds in one of two formats."""
 
     def __post_init__(self) -> None:
         assert self.responses is not None
-        answer = self.responses["200"]
-        assert isinstance(answer, OpenAPIResponse)
-        assert answer.content is not None
-        answer.content[CSV] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+        success = self.responses["200"]
+        assert isinstance(success, OpenAPIResponse)
+        assert success.content is not None
+        success.content[CSV] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))

@@ -29,21 +29,23 @@ from monitor.domain.errors import FieldProblem
 from monitor.resources.website import draft, shown
 
 DESCRIPTION = """
-Watches websites from several regions, says what is down, and says what it did not measure.
+Checks websites from several regions and reports which are up, which are down, and what was not
+measured.
 
-**Keys.** Send `Authorization: Bearer mon_...`. A key of the role `read` may GET, `write` may also
-change websites, `admin` may also change regions and keys. Without a valid key the answer is 401,
-with one of too low a role 403.
+**Keys.** Send `Authorization: Bearer mon_...`. A key with the role `read` may GET; `write` may also
+change websites; `admin` may also change regions and keys. Without a valid key the response is 401;
+if the key's role does not suffice, it is 403.
 
 **Errors** are problem details (RFC 9457, `application/problem+json`) with a stable `code`. 400: the
-request cannot be read (broken JSON, a bad query parameter or cursor). 422: the JSON is fine, but
-fields of it are not; `errors` names each one. Nothing is changed by a request that fails.
+request cannot be read (malformed JSON, an invalid query parameter or cursor). 422: the JSON is
+well-formed, but some fields are invalid; `errors` lists all of them. A failed request changes
+nothing.
 
-**Limits.** Where the requests of a key are limited, every answer to it has `RateLimit-Policy` and
-`RateLimit` (requests left, seconds until all are back); beyond that, and after too many wrong keys
-from one address, the answer is 429 with `Retry-After`.
+**Rate limits.** If requests per key are limited, every response has the headers `RateLimit-Policy`
+and `RateLimit` (requests left, seconds until the full quota is available). Requests over the limit,
+and requests from an address that has sent too many wrong keys, get 429 with `Retry-After`.
 
-**Lists** come in pages: send `next_cursor` back as `cursor`, with the same filters, until it is
+**Lists** are paginated: send `next_cursor` back as `cursor`, with the same filters, until it is
 null.
 
 **Times** are RFC 3339 in UTC; durations are in seconds, response times in milliseconds.
@@ -51,12 +53,16 @@ null.
 
 SCHEME = "bearer"
 NO_KEY: list[SecurityRequirement] = [{}]
-"""The security of a route that needs no key."""
+"""The security requirement of a public route."""
 
 LOCATION = ResponseHeader(
-    name="Location", value="", description="Its path.", documentation_only=True, required=True
+    name="Location",
+    value="",
+    description="The path of the created object.",
+    documentation_only=True,
+    required=True,
 )
-"""The header of an answer to a POST."""
+"""A header of responses to POST."""
 
 _NEW_WEBSITE = {
     "smallest": Example(summary="A URL is enough", value={"url": "https://example.com/"}),
@@ -85,7 +91,7 @@ _EXAMPLES: dict[int, Problem] = {
     401: problem_of(401, "unauthenticated", "This API key is not valid."),
     403: problem_of(403, "forbidden", "This needs an API key of the role write; yours is read."),
     404: problem_of(404, "website_not_found", "There is no website with this id."),
-    408: problem_of(408, "body_stalled", "Nothing of the body came for 60 s."),
+    408: problem_of(408, "body_stalled", "No data of the body arrived for 60 s."),
     409: problem_of(
         409,
         "external_id_taken",
@@ -105,9 +111,9 @@ _EXAMPLES: dict[int, Problem] = {
         429, "too_many_requests", "This API key may make 6000 requests a minute; wait a little."
     ),
     431: problem_of(
-        431, "headers_too_large", "At most 100 headers and 16384 bytes of them are read."
+        431, "headers_too_large", "A request may have up to 100 headers of 16384 bytes in all."
     ),
-    503: problem_of(503, "unavailable", "postgres does not answer at the moment; try again soon."),
+    503: problem_of(503, "unavailable", "postgres is unavailable; try again soon."),
 }
 
 
@@ -121,16 +127,16 @@ class NewWebsiteOperation(Operation):
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """The problems a route may answer with, those of every route with a key among them.
+    """The problems of a route that needs a key: these, and those common to all such routes.
 
-    One that reads a whole body refuses what is too large, and what does not come in time.
+    A route that can respond with 413 reads a body, so it can time out with 408.
     """
-    every = {*statuses, 401, 403, 429, 503} | ({408} if 413 in statuses else set())
-    return every_ones(*every)
+    common = {*statuses, 401, 403, 429, 503} | ({408} if 413 in statuses else set())
+    return public_problems(*common)
 
 
-def every_ones(*statuses: int) -> dict[int, ResponseSpec]:
-    """These, and the problems that any request may meet."""
+def public_problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """The problems of a public route: these, and those common to all routes."""
     return {status: _problem(status) for status in sorted({*statuses, 414, 431})}
 
 
@@ -144,17 +150,17 @@ def _problem(status: int) -> ResponseSpec:
     )
 
 
-async def _no_pages_of_its_own(response: Response[Any]) -> Response[Any]:
-    """The framework answers unknown paths below /schema with a page; this API with a problem."""
+async def _replace_not_found_page(response: Response[Any]) -> Response[Any]:
+    """Respond to unknown paths below /schema with a problem instead of Litestar's page."""
     if response.status_code == HTTPStatus.NOT_FOUND:
         raise RequestError.of(404, "not_found", "Nothing matches the given URI.")
     return response
 
 
 def config(page: SchemaPage) -> OpenAPIConfig:
-    """The document as JSON and YAML, and a page at /schema that draws it.
+    """The document as JSON and YAML, and a page at /schema that shows it.
 
-    The page loads its script from a public server; the document itself needs nobody.
+    The page loads its script from a public CDN; the document itself is self-contained.
     """
     return OpenAPIConfig(
         title="monitor",
@@ -166,24 +172,24 @@ def config(page: SchemaPage) -> OpenAPIConfig:
                 SCHEME: SecurityScheme(
                     type="http",
                     scheme="bearer",
-                    description="An API key, `mon_...`, of the role that the route names or one "
-                    "above it: `read`, `write`, `admin`.",
+                    description="An API key, `mon_...`, with the role that the route requires or a "
+                    "higher one: `read`, `write`, `admin`.",
                 )
             }
         ),
         tags=[
-            Tag("websites", "What is watched, and how."),
-            Tag("regions", "Places that checks run from."),
-            Tag("keys", "Who may ask, and who changed what."),
-            Tag("monitor", "What was measured: latest statuses, series, downtimes."),
-            Tag("health", "Whether this process is there, and what it stands on."),
+            Tag("websites", "The monitored websites and how they are checked."),
+            Tag("regions", "The places that checks run from."),
+            Tag("keys", "API keys and the audit log."),
+            Tag("monitor", "Results: latest statuses, time series and downtimes."),
+            Tag("health", "Health of this process and its dependencies, and metrics."),
         ],
         openapi_router=Router(
             "/schema",
             route_handlers=[],
             include_in_schema=False,
             opt=PUBLIC,
-            after_request=_no_pages_of_its_own,
+            after_request=_replace_not_found_page,
         ),
         render_plugins=[
             page,
@@ -194,10 +200,11 @@ def config(page: SchemaPage) -> OpenAPIConfig:
 
 
 def name_roles(app: Litestar) -> None:
-    """Have the document say for every route which role its key needs.
+    """Add the required role of every route to the document.
 
-    As OpenAPI 3.1 has it ("Security Requirement Object"): the names beside a scheme that is not
-    OAuth2 are roles. They come from what the guard reads, so the two cannot differ.
+    For a scheme other than OAuth2, the names in a security requirement are roles (OpenAPI 3.1,
+    "Security Requirement Object"). They are read from where the guard reads them, so document and
+    guard cannot differ.
     """
     for route in app.routes:
         if isinstance(route, HTTPRoute):

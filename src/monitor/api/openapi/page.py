@@ -1,4 +1,4 @@
-"""The page at /schema that draws the OpenAPI document, and what a browser may do for it."""
+"""The page at /schema that shows the OpenAPI document, and its Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 _VERSION = "5.35.0"
 _SCRIPT_DIGEST = "sha384-gjRm0bEPMeTmMh5jT2cHccIwCUZSTd8YC+j0d0sXw0MdGEfScduGpSyF3ZSSLkX9"
 _STYLE_DIGEST = "sha384-WlYgdmXYOOBWL5apwjDEZwN+U3HmXSSu5R6V5aGxEcf7z+KuRNwBhoxKVN1i3D5I"
-"""Of swagger-ui-dist, made from the package itself: whoever serves the files cannot change them
-(Subresource Integrity). Visitors paste API keys into this page."""
+"""Digests of swagger-ui-dist, computed from the package: the CDN cannot serve other files
+(Subresource Integrity). This matters because visitors paste API keys into this page."""
 
 _START = """
 SwaggerUIBundle({
@@ -45,16 +45,18 @@ _PAGE = """<!DOCTYPE html>
 
 
 class SchemaPage(SwaggerRenderPlugin):
-    """Swagger UI. It reads the document from its own origin, and no other page of the API is
-    there for it: none of OAuth2."""
+    """Swagger UI, which reads the document from its own origin. There is no OAuth2 page."""
 
     def __init__(self) -> None:
         super().__init__(version=_VERSION, path="/", favicon="")
 
     @property
     def policy(self) -> str:
-        """The Content-Security-Policy of the page (CSP Level 3): this script, this style, and
-        requests to this API. Swagger UI sets styles of its own on what it draws."""
+        """The Content-Security-Policy of the page (CSP Level 3).
+
+        It allows this script, this style sheet, and requests to this API. Inline styles are
+        allowed because Swagger UI sets them.
+        """
         start = base64.b64encode(hashlib.sha256(_START.encode()).digest()).decode()
         return "; ".join(
             [
@@ -70,7 +72,7 @@ class SchemaPage(SwaggerRenderPlugin):
         )
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """The page."""
+        """The page as HTML."""
         del request
         return _PAGE.format(
             title=escape(openapi_schema["info"]["title"]),
@@ -82,4 +84,4 @@ class SchemaPage(SwaggerRenderPlugin):
         ).encode()
 
     def receive_router(self, router: Router) -> None:
-        """Nothing beside the page."""
+        """Do nothing: there are no other pages."""

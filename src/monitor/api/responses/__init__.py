@@ -1,1 +1,1 @@
-"""From what services return to what goes over the wire."""
+"""Conversions from what services return to response schemas."""

@@ -1,4 +1,4 @@
-"""From what bulk imports and exports return to what goes over the wire."""
+"""Responses of bulk imports and exports."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from monitor.resources import bulk_import as bulk
 from monitor.resources import website_csv
 from monitor.resources.write_plan import Existing
 
-_AT_ONCE = 20
+_WEBSITES_PER_PART = 20
 _json = msgspec.json.Encoder()
 
 
 def bulk_import(stored: bulk.BulkImport) -> schemas.BulkImport:
-    """An import as it stands."""
+    """The state of an import."""
     return schemas.BulkImport(
         id=stored.id,
         state=stored.state,
@@ -34,7 +34,7 @@ def bulk_import(stored: bulk.BulkImport) -> schemas.BulkImport:
 
 
 async def outcome_lines(pages: AsyncIterator[list[bulk.ProcessedLine]]) -> AsyncIterator[bytes]:
-    """Outcomes as NDJSON."""
+    """Line outcomes as NDJSON."""
     async for page in pages:
         yield _json.encode_lines(
             [schemas.LineOutcome(o.line, o.result, o.id, o.errors, o.code) for o in page]
@@ -55,9 +55,9 @@ async def website_rows(pages: AsyncGenerator[list[Existing]]) -> AsyncIterator[b
 
 
 async def _parts(pages: AsyncGenerator[list[Existing]]) -> AsyncIterator[list[Existing]]:
-    """A few websites at a time, and others' turn in between: each may have a body of 64 KiB."""
+    """Split pages and yield to other tasks in between: a website may have a body of 64 KiB."""
     async with aclosing(pages) as open_pages:
         async for page in open_pages:
-            for first in range(0, len(page), _AT_ONCE):
-                yield page[first : first + _AT_ONCE]
+            for first in range(0, len(page), _WEBSITES_PER_PART):
+                yield page[first : first + _WEBSITES_PER_PART]
                 await asyncio.sleep(0)

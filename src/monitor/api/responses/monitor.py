@@ -1,4 +1,4 @@
-"""What was measured, as it goes over the wire."""
+"""Responses with results: latest statuses, series and downtimes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.storage.postgres.history import Incident
 
 
 def latest(view: View) -> schemas.Latest:
-    """A website's status, region by region."""
+    """The status of a website, by region."""
     website = view.stored.website
     return schemas.Latest(
         id=website.id,
@@ -27,21 +27,21 @@ def latest(view: View) -> schemas.Latest:
     )
 
 
-def _region_latest(seen: RegionView) -> schemas.RegionLatest:
-    state = seen.state
+def _region_latest(view: RegionView) -> schemas.RegionLatest:
+    state = view.state
     return schemas.RegionLatest(
-        region=seen.region,
+        region=view.region,
         verdict=state.verdict,
         last_checked_at=from_unix(state.slot_s) if state.slot_s else None,
         response_ms=_rounded(state.response_ms),
         reason=state.reason,
         status_code=state.status_code or None,
-        fresh=seen.fresh,
+        fresh=view.fresh,
     )
 
 
 def series(chart: Series, days: int) -> schemas.WebsiteSeries:
-    """A chart."""
+    """The chart of a website."""
     return schemas.WebsiteSeries(
         website_id=chart.website.id,
         days=days,

@@ -1,4 +1,4 @@
-"""Regions as they go over the wire."""
+"""Responses about regions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from monitor.api.schemas import region as schemas
 from monitor.services.workers.regions import ReportedRegion
 
 
-def region(seen: ReportedRegion) -> schemas.Region:
-    """A region, and what it said of itself."""
+def region(reported: ReportedRegion) -> schemas.Region:
+    """A region and its latest report."""
     return schemas.Region(
-        **asdict(seen.region),
-        last_seen_at=from_unix(seen.report.seen_at_s) if seen.report else None,
-        network=seen.report.network if seen.report else None,
+        **asdict(reported.region),
+        last_seen_at=from_unix(reported.report.seen_at_s) if reported.report else None,
+        network=reported.report.network if reported.report else None,
     )

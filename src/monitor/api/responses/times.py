@@ -1,4 +1,4 @@
-"""Times as they go over the wire."""
+"""Times in responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Websites as they go over the wire."""
+"""Responses about websites."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def website(view: View) -> schemas.Website:
 
 
 def exported(existing: Existing) -> dict[str, Any]:
-    """A website as it would be sent to make it, and its id."""
+    """A website in the form that POST accepts, with its id."""
     return {"id": existing.id} | shown(existing.draft)

@@ -1,1 +1,1 @@
-"""The routes, a file for each thing they are about."""
+"""The routes, one file per resource."""

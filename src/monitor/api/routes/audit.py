@@ -1,4 +1,4 @@
-"""/audit."""
+"""/audit: the audit log."""
 
 from __future__ import annotations
 
@@ -20,19 +20,23 @@ from monitor.resources.audit import Action, AuditFilter, Entry
 from monitor.resources.formats import InvalidValue, instant
 from monitor.services.access import audit
 
-KeyFilter = Annotated[UUID | None, QueryParameter(description="Done with this API key.")]
-ActionFilter = Annotated[Action | None, QueryParameter(description="This was done.")]
+KeyFilter = Annotated[
+    UUID | None, QueryParameter(description="Only changes made with this API key.")
+]
+ActionFilter = Annotated[Action | None, QueryParameter(description="Only this action.")]
 ObjectFilter = Annotated[
     str | None,
     QueryParameter(
         min_length=1,
         max_length=64,
-        description="Done to this website, region, key or import: its id or name.",
+        description="Only changes to this website, region, key or import, by its id or name.",
     ),
 ]
 _TIME: dict[str, Any] = {"schema_extra": {"format": "date-time"}, "max_length": 40}
-Since = Annotated[str | None, QueryParameter(description="Then or later.", **_TIME)]
-Until = Annotated[str | None, QueryParameter(description="Before then.", **_TIME)]
+Since = Annotated[
+    str | None, QueryParameter(description="Only entries at or after this time.", **_TIME)
+]
+Until = Annotated[str | None, QueryParameter(description="Only entries before this time.", **_TIME)]
 
 
 @get("/", opt=ADMIN, responses=problems(400))
@@ -47,11 +51,11 @@ async def read_audit_log(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> schemas_audit.AuditPage:
-    """Who changed what, newest first. Secrets are masked.
+    """List who changed what, newest first. Secrets are masked.
 
-    Every change over the API and by `monitor keys` and `monitor secrets` is here, and none that did
-    not happen: an entry is stored together with its change. A change of many websites is one entry,
-    an import one for every thousand lines, with counts.
+    The log holds exactly the changes made through the API, `monitor keys` and `monitor secrets`: an
+    entry is stored in the same transaction as its change. A bulk change is one entry; an import has
+    one entry with counts for every thousand lines.
     """
     filters = AuditFilter(
         key=key,

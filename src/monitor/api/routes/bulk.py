@@ -1,4 +1,4 @@
-"""/websites/bulk: many websites in one request, and what became of them."""
+"""/websites/bulk: imports of many websites in one request, and their outcomes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from monitor.domain.errors import MonitorError
 from monitor.services.bulk import imports, views
 
 _DRAIN_S = 5.0
-"""How long the rest of a refused body is read for: many callers read no answer before they have
-sent everything."""
+"""How long the rest of a refused body is read: many clients read the response only after they have
+sent the whole body."""
 
 
 @post(
@@ -43,18 +43,19 @@ async def import_websites(
     dry_run: DryRun = False,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[schemas.BulkImport]:
-    """Make and change many websites: one JSON object a line, any number of lines.
+    """Create and change many websites: one JSON object per line, any number of lines.
 
-    A line that names an `id` or else an `external_id` that exists changes that website; fields it
-    does not send stay. Any other line makes one, with the `id` it names, if it does. Lines take
-    effect in their order. A line that fails stops no other; it changes nothing.
+    A line with an existing `id`, or else an existing `external_id`, changes that website and leaves
+    fields that are not sent unchanged. Any other line creates a website, with the given `id` if
+    there is one. Lines take effect in order. A line that fails changes nothing and does not stop
+    the others.
 
-    Lines are stored in chunks, each whole or not at all, of 1,000 lines, or as many as reach 4 MiB.
-    With an `Idempotency-Key` the same body can be sent again after any interruption: what is stored
-    is left out. A finished import is answered again for 7 days. Without the header, lines that name
-    neither `id` nor `external_id` are made again.
+    Lines are stored atomically in chunks of 1,000 lines or about 4 MiB, whichever comes first. With
+    an `Idempotency-Key` the same body can be sent again after any interruption: lines that are
+    already stored are skipped, and a finished import returns its result again for 7 days. Without
+    the header, lines with neither `id` nor `external_id` are created again.
 
-    Websites of an import are not checked at once but when their slot comes.
+    Imported websites are first checked at their next slot, not at once.
     """
     blocks = request.stream()
     try:
@@ -77,14 +78,14 @@ async def _drain(blocks: AsyncIterator[bytes]) -> None:
 async def list_imports(
     deps: Deps, *, idempotency_key: ImportKey = None, limit: Limit = 100, cursor: Cursor = None
 ) -> schemas.BulkImportPage:
-    """Imports of the last 7 days, newest first."""
+    """List the imports of the last 7 days, newest first."""
     rows, next_cursor = await views.page(deps.reading, idempotency_key, limit, cursor)
     return schemas.BulkImportPage([responses.bulk_import(i) for i in rows], next_cursor)
 
 
 @get("/{import_id:uuid}", opt=READ, responses=problems(400, 404))
 async def read_import(import_id: FromPath[UUID], deps: Deps) -> schemas.BulkImport:
-    """One import, as far as it has come: to be asked again while it runs."""
+    """Get one import and its progress; ask again while it runs."""
     return responses.bulk_import(await views.get(deps.reading, import_id))
 
 
@@ -94,7 +95,7 @@ async def read_import(import_id: FromPath[UUID], deps: Deps) -> schemas.BulkImpo
     responses={200: OUTCOMES} | problems(400, 404),
 )
 async def import_results(import_id: FromPath[UUID], deps: Deps, only: Only = None) -> Stream:
-    """What became of every line stored so far, in order, as NDJSON; empty lines are left out."""
+    """List the outcome of every line stored so far as NDJSON, in order, without empty lines."""
     await views.get(deps.reading, import_id)
     outcomes = views.outcomes(deps.pool, import_id, only)
     return Stream(responses.outcome_lines(outcomes), media_type=NDJSON)

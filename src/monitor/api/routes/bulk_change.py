@@ -1,4 +1,4 @@
-"""/websites: every website that matches changed or removed in one request."""
+"""/websites: changing or removing all matching websites in one request."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ from monitor.storage.postgres.websites import Filter
 
 Everything = Annotated[
     bool,
-    QueryParameter(description="Every website is meant. Needed where there is no filter."),
+    QueryParameter(description="Apply to every website. Required if there is no filter."),
 ]
 Confirm = Annotated[
     int | None,
     QueryParameter(
         ge=0,
         le=2**31,
-        description="How many websites you know to match. Without it nothing is changed, and the "
-        "answer says how many match.",
+        description="How many websites you expect to match. Without it nothing is changed, and the "
+        "response says how many match.",
     ),
 ]
 
 
 def _unconfirmed() -> ResponseSpec:
-    asked = NotConfirmed(1200, None)
-    example = replace(problem_of(409, asked.code, str(asked)), matched=asked.matched)
+    conflict = NotConfirmed(1200, None)
+    example = replace(problem_of(409, conflict.code, str(conflict)), matched=conflict.matched)
     return ResponseSpec(
         Problem,
         generate_examples=False,
-        description="Conflict: `matched` websites match, and that is not what `confirm` says.",
+        description="Conflict: `matched` websites match, which is not the number in `confirm`.",
         media_type=MEDIA_TYPE,
-        examples=[Example(summary=asked.code, value=example)],
+        examples=[Example(summary=conflict.code, value=example)],
     )
 
 
@@ -69,10 +69,10 @@ async def change_websites(
     all: Everything = False,  # noqa: A002 - the parameter's name in the query
     confirm: Confirm = None,
 ) -> schemas.Changed:
-    """Change what is sent of every website that matches, of all of them or of none.
+    """Change the given fields of every matching website: all of them, or none.
 
-    Each is changed as PATCH /websites/{website_id} would change it. Send it without `confirm`
-    first: nothing is changed then, and the answer, a 409, says how many websites match.
+    Each website is changed as by PATCH /websites/{website_id}. Send the request without `confirm`
+    first: nothing is changed, and the response, a 409, says how many websites match.
     """
     selection = Selection(Filter(region, paused, None, q), all, confirm)
     done = await bulk_change.change(deps.pool, deps.vault, selection, data)
@@ -90,10 +90,10 @@ async def delete_websites(
     all: Everything = False,  # noqa: A002 - the parameter's name in the query
     confirm: Confirm = None,
 ) -> schemas.Changed:
-    """Remove every website that matches with its downtime history, all of them or none.
+    """Remove every matching website and its downtime history: all of them, or none.
 
-    Send it without `confirm` first: nothing is removed then, and the answer, a 409, says how many
-    websites match.
+    Send the request without `confirm` first: nothing is removed, and the response, a 409, says how
+    many websites match.
     """
     selection = Selection(Filter(region, paused, None, q), all, confirm)
     done = await bulk_change.delete(deps.pool, selection)
@@ -102,4 +102,4 @@ async def delete_websites(
 
 
 handlers = (change_websites, delete_websites)
-"""For the router of /websites: the framework takes one router a path."""
+"""Handlers for the router of /websites: Litestar allows one router per path."""

@@ -1,4 +1,4 @@
-"""/websites/export: all websites in one answer."""
+"""/websites/export: all websites in one response."""
 
 from __future__ import annotations
 
@@ -35,14 +35,15 @@ async def export_websites(
     paused: PausedFilter = None,
     q: TextFilter = None,
 ) -> Stream:
-    """All websites that match, as of one instant, in order of creation.
+    """Export all matching websites as of one instant, in order of creation.
 
-    A line of `ndjson` is an object that POST /websites/bulk takes, there or on another
-    installation. `csv` has the same fields as columns: lists are joined by `;`, `request_headers`
-    is JSON, and a cell that begins with one of `= + - @ '`, a tab or a line break has a `'` put
-    before it, so that no spreadsheet takes it for a formula; take one `'` off to read it.
+    Each line of `ndjson` is an object that POST /websites/bulk accepts, here or on another
+    installation. `csv` has the same fields as columns: lists are joined by `;`, and
+    `request_headers` is JSON. A cell that begins with one of `= + - @ '`, a tab or a line break is
+    prefixed with `'`, so that spreadsheets do not read it as a formula; remove one `'` to get the
+    value.
 
-    An answer that breaks off before its end is not whole.
+    A response that is cut off is incomplete.
     """
     pages = await export.begin(deps.exporter(), Filter(region, paused, None, q))
     name = {"Content-Disposition": f'attachment; filename="websites.{format}"'}

@@ -1,4 +1,4 @@
-"""/healthz and /readyz: for load balancers and supervisors, without a key."""
+"""/healthz and /readyz: public, for load balancers and supervisors."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from msgspec.structs import replace
 
 from monitor.api.auth import PUBLIC
 from monitor.api.dependencies import Deps
-from monitor.api.openapi.document import every_ones
+from monitor.api.openapi.document import public_problems
 from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, problem_of
 from monitor.api.schemas import health as schemas
 from monitor.services.workers import readiness
 
-_ASKED_WITH = (HttpMethod.GET, HttpMethod.HEAD)
-"""Probes of load balancers may ask without wanting a body."""
+_METHODS = (HttpMethod.GET, HttpMethod.HEAD)
+"""Some load balancers probe with HEAD."""
 
 
-@route("/healthz", http_method=_ASKED_WITH, status_code=200, opt=PUBLIC, responses=every_ones())
+@route("/healthz", http_method=_METHODS, status_code=200, opt=PUBLIC, responses=public_problems())
 async def healthz() -> schemas.Health:
-    """The process lives."""
+    """Report that the process responds."""
     return schemas.Health("ok")
 
 
 @route(
     "/readyz",
-    http_method=_ASKED_WITH,
+    http_method=_METHODS,
     status_code=200,
     opt=PUBLIC,
-    responses=every_ones()
+    responses=public_problems()
     | {
         503: ResponseSpec(
             Problem,
             generate_examples=False,
-            description="`checks` says which of postgres, redis and ticks do not answer.",
+            description="`checks` says which of postgres, redis and ticks do not respond.",
             media_type=MEDIA_TYPE,
         )
     },
 )
 async def readyz(deps: Deps) -> schemas.Readiness:
-    """Whether Postgres, Redis and the tick store answer."""
+    """Report whether Postgres, Redis and the tick store respond."""
     ready = await readiness.check(deps.reading, deps.redis, deps.tick_store)
-    checks = {name: "ok" if answers else "unavailable" for name, answers in ready.items()}
+    checks = {name: "ok" if responds else "unavailable" for name, responds in ready.items()}
     if all(ready.values()):
         return schemas.Readiness("ok", checks)
-    missing = ", ".join(name for name, answers in ready.items() if not answers)
-    problem = problem_of(503, "not_ready", f"These do not answer: {missing}.")
+    missing = ", ".join(name for name, responds in ready.items() if not responds)
+    problem = problem_of(503, "not_ready", f"These dependencies are unavailable: {missing}.")
     raise RequestError(replace(problem, checks=checks))
 
 

@@ -1,4 +1,4 @@
-"""/keys."""
+"""/keys: API keys."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from monitor.services.access import keys
     responses=problems(400, 413, 415, 422),
 )
 async def create_key(data: JSONBody[NewKey], deps: Deps) -> Response[schemas_keys.MadeKey]:
-    """Make a key. The answer is the only place where `key` is ever shown."""
+    """Create a key. Only this response ever shows `key`."""
     return _created(await keys.create(deps.pool, data))
 
 
 @get("/", opt=ADMIN, responses=problems(400))
 async def list_keys(deps: Deps, limit: Limit = 100, cursor: Cursor = None) -> schemas_keys.KeyPage:
-    """Keys, oldest first, those that have ended among them."""
+    """List keys, oldest first, including expired and revoked ones."""
     rows, next_cursor = await keys.page(deps.reading, limit, cursor)
     return schemas_keys.KeyPage([schemas_keys.Key(**asdict(k)) for k in rows], next_cursor)
 
 
 @get("/{key_id:uuid}", opt=ADMIN, responses=problems(400, 404))
 async def read_key(key_id: FromPath[UUID], deps: Deps) -> schemas_keys.Key:
-    """One key."""
+    """Get one key."""
     return schemas_keys.Key(**asdict(await keys.get(deps.reading, key_id)))
 
 
@@ -53,17 +53,17 @@ async def read_key(key_id: FromPath[UUID], deps: Deps) -> schemas_keys.Key:
 async def rotate_key(
     key_id: FromPath[UUID], data: JSONBody[Rotation], deps: Deps
 ) -> Response[schemas_keys.MadeKey]:
-    """Make a successor of the same name and role, which works at once.
+    """Create a successor with the same name and role, which is valid at once.
 
-    The key itself goes on for `overlap` seconds, and then ends: time to put the new one in place.
-    The answer is the only place where `key` is ever shown.
+    The old key remains valid for `overlap` seconds, which leaves time to deploy the new one. Only
+    this response ever shows `key`.
     """
     return _created(await keys.rotate_key(deps.pool, key_id, data))
 
 
 @delete("/{key_id:uuid}", opt=ADMIN, responses=problems(400, 404))
 async def revoke_key(key_id: FromPath[UUID], deps: Deps) -> None:
-    """End a key for good; it may work for another 5 seconds."""
+    """Revoke a key permanently; it may still be accepted for 5 seconds."""
     await keys.revoke_key(deps.pool, key_id)
 
 

@@ -1,4 +1,4 @@
-"""/metrics: the installation and this process, for Prometheus."""
+"""/metrics: metrics of the installation and this process, for Prometheus."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from monitor.api.openapi.document import problems
 from monitor.metrics import prometheus
 from monitor.services.workers.installation import InstallationReader
 
-# The framework adds the charset itself.
+# Litestar adds the charset.
 _MEDIA_TYPE = prometheus.CONTENT_TYPE.removesuffix("; charset=utf-8")
 
 
 @get("/metrics", opt=READ, media_type=_MEDIA_TYPE, responses=problems(400))
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Metrics in the text format 0.0.4 of Prometheus, which sends the key as its credentials.
+    """Get metrics in Prometheus text format 0.0.4. Prometheus sends the key as its credentials.
 
-    `monitor_region_*`, `monitor_queue_*` and the like say the same whichever API process is asked;
-    `monitor_http_*` and `process_*` are of the one that answers. Looked up at most every 5 s.
+    `monitor_region_*`, `monitor_queue_*` and similar metrics describe the installation and are the
+    same from every API process; `monitor_http_*` and `process_*` describe the process that
+    responds. The installation is read at most every 5 s.
     """
     installation: InstallationReader = request.app.state.installation
     registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""/monitor: what was measured."""
+"""/monitor: results of checks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def latest_statuses(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> schemas.LatestPage:
-    """The latest status of all websites, in order of creation, region by region."""
+    """List the latest status of all websites by region, in order of creation."""
     query = Query(region=region, status=status, paused=paused, q=q)
     rows, next_cursor = await latest_status.page(
         deps.sources(), query, limit, cursor, need_states=True
@@ -51,13 +51,13 @@ async def latest_statuses(
 async def website_series(
     website_id: FromPath[UUID], deps: Deps, days: Days = 1, region: SeriesRegion = None
 ) -> schemas.WebsiteSeries:
-    """Response times and uptime of the last days, in at most about 500 points a region.
+    """Get response times and uptime of the last days, in at most about 500 points per region.
 
-    Without `region`: a series for every region of the website, and for those it had in this
-    span. A bucket in which nothing was measured is absent from `points`: a gap is neither up nor
-    down. `uptime` says how much of the checks that were due have been made, since the website was
-    created if that is later than `since`. Up to 3 days are read from the checks themselves,
-    longer spans from hourly sums.
+    Without `region` there is a series for each current region of the website and each earlier
+    one with results in this span. A bucket without measurements is absent from `points`: a gap is
+    neither up nor down. `uptime` says which share of the due checks were made since `since`, or
+    since the website was created if that is later. Spans of up to 3 days are computed from single
+    checks, longer ones from hourly aggregates.
     """
     chart = await series.series(
         deps.reading, deps.tick_store, website_id, days=days, region=region, now_s=int(deps.clock())
@@ -69,7 +69,7 @@ async def website_series(
 async def downtime_history(
     website_id: FromPath[UUID], deps: Deps, limit: Limit = 100, cursor: Cursor = None
 ) -> schemas.DowntimePage:
-    """When the website was down, newest first. One that is still open has no `resolved_at`."""
+    """List downtimes of the website, newest first; `resolved_at` is null while one lasts."""
     rows, next_cursor = await downtime.page(deps.reading, website_id, limit, cursor)
     now_s = deps.clock()
     return schemas.DowntimePage([responses.incident(i, now_s) for i in rows], next_cursor)
@@ -77,7 +77,7 @@ async def downtime_history(
 
 @get("/{website_id:uuid}/last_downtime", opt=READ, responses=problems(400, 404))
 async def last_downtime(website_id: FromPath[UUID], deps: Deps) -> schemas.Downtime:
-    """The latest downtime; 404 with the code `no_downtime` where there has been none."""
+    """Get the latest downtime; 404 with the code `no_downtime` if there was none."""
     incident = await downtime.last(deps.reading, website_id)
     return responses.incident(incident, deps.clock())
 

@@ -1,4 +1,4 @@
-"""/regions."""
+"""/regions: the places that checks run from."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from monitor.services.workers import regions
     responses=problems(400, 409, 413, 415, 422),
 )
 async def create_region(data: JSONBody[Values], deps: Deps) -> Response[schemas.Region]:
-    """Add a place to check from. Websites of all regions are checked from it too."""
+    """Add a region. Websites checked from all regions are then checked from it, too."""
     region = await regions.create(deps.pool, data)
     await deps.announce_changes()
-    seen = regions.ReportedRegion(region, None)
-    return Response(responses.region(seen), headers={"Location": f"/regions/{region.name}"})
+    reported = regions.ReportedRegion(region, None)
+    return Response(responses.region(reported), headers={"Location": f"/regions/{region.name}"})
 
 
 @get("/", opt=READ, responses=problems(400))
 async def list_regions(deps: Deps, limit: Limit = 100, cursor: Cursor = None) -> schemas.RegionPage:
-    """Regions by name."""
+    """List regions by name."""
     rows, next_cursor = await regions.page(deps.reading, deps.redis, limit, cursor)
     return schemas.RegionPage([responses.region(r) for r in rows], next_cursor)
 
 
 @get("/{name:str}", opt=READ, responses=problems(400, 404))
 async def read_region(name: FromPath[str], deps: Deps) -> schemas.Region:
-    """One region."""
+    """Get one region."""
     return responses.region(await regions.get(deps.reading, deps.redis, name))
 
 
@@ -51,16 +51,16 @@ async def read_region(name: FromPath[str], deps: Deps) -> schemas.Region:
     responses=problems(400, 404, 413, 415, 422),
 )
 async def change_region(name: FromPath[str], data: JSONBody[Values], deps: Deps) -> schemas.Region:
-    """Change the description."""
+    """Change the description of a region."""
     return responses.region(await regions.change(deps.pool, deps.redis, name, data))
 
 
 @delete("/{name:str}", opt=ADMIN, responses=problems(400, 404, 409))
 async def delete_region(name: FromPath[str], deps: Deps, force: Force = False) -> None:
-    """Remove a region. One that websites are checked from needs `force=true`.
+    """Remove a region; `force=true` is required if websites are checked from it.
 
-    Websites that name this region lose it; one that named no other is then checked from nowhere,
-    until it is given regions again.
+    The region is removed from all websites that name it. A website that names no other region is
+    no longer checked until it gets new ones.
     """
     await regions.delete(deps.pool, name, force=force)
     await deps.announce_changes()

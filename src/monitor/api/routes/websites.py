@@ -1,4 +1,4 @@
-"""/websites."""
+"""/websites: the monitored websites."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from monitor.services.websites.latest import Query
     responses=problems(400, 409, 413, 415, 422),
 )
 async def create_website(data: JSONBody[Values], deps: Deps) -> Response[schemas.Website]:
-    """Watch a website. It is checked at once, unless it is made paused."""
+    """Create a website. It is checked at once unless it is paused."""
     stored = await websites.create(deps.pool, deps.vault, data, deps.clock())
     await deps.announce_changes()
     view = await latest_status.show(deps.sources(), stored)
@@ -56,7 +56,7 @@ async def list_websites(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> schemas.WebsitePage:
-    """Websites in order of creation. Statuses are `unknown` while Redis does not answer."""
+    """List websites in order of creation. Statuses are `unknown` while Redis is unavailable."""
     query = Query(region=region, status=status, paused=paused, q=q)
     rows, next_cursor = await latest_status.page(
         deps.sources(), query, limit, cursor, need_states=False
@@ -66,7 +66,7 @@ async def list_websites(
 
 @get("/{website_id:uuid}", opt=READ, responses=problems(400, 404))
 async def read_website(website_id: FromPath[UUID], deps: Deps) -> schemas.Website:
-    """One website."""
+    """Get one website."""
     stored = await websites.get(deps.reading, website_id)
     return responses.website(await latest_status.show(deps.sources(), stored))
 
@@ -80,9 +80,10 @@ async def read_website(website_id: FromPath[UUID], deps: Deps) -> schemas.Websit
 async def change_website(
     website_id: FromPath[UUID], data: JSONBody[Values], deps: Deps
 ) -> schemas.Website:
-    """Change what is sent and nothing else. A changed check is made at once.
+    """Change the given fields. If the check changes, the website is checked at once.
 
-    null sets `regions` back to all, `name` back to the URL's, and `external_id` to none.
+    null resets `regions` to all, `name` to the default made from the URL, and `external_id` to
+    none.
     """
     stored = await websites.change(deps.pool, deps.vault, website_id, data, deps.clock())
     await deps.announce_changes()
@@ -91,7 +92,7 @@ async def change_website(
 
 @delete("/{website_id:uuid}", opt=WRITE, responses=problems(400, 404))
 async def delete_website(website_id: FromPath[UUID], deps: Deps) -> None:
-    """Remove a website with its downtime history."""
+    """Remove a website and its downtime history."""
     await websites.delete(deps.pool, website_id)
     await deps.announce_changes()
 

@@ -1,4 +1,4 @@
-"""What goes over the wire of the audit log."""
+"""Schemas of the audit log."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from monitor.resources.audit import Action
 
 
 class AuditChange(Struct, omit_defaults=True):
-    """A field as it was and as it is now; absent: there was none, or is none any more."""
+    """A field's value before and after; absent if the field did not exist then."""
 
     old: Any | UnsetType = UNSET
     new: Any | UnsetType = UNSET
 
 
 class AuditEntry(Struct, kw_only=True):
-    """One thing that was done.
+    """One action.
 
-    ``key_id`` and ``address`` are null where it was not done over the API; ``actor`` is the key's
-    name then, or else who did it. ``object_id``: of the website, region, key or import; null where
-    it is about many. ``details``: counts, filters, and the like.
+    ``actor`` is the name the key had at the time; for actions outside the API it says who acted,
+    and ``key_id`` and ``address`` are null. ``object_id``: the website, region, key or import; null
+    if the action affects many. ``details``: counts, filters and the like.
     """
 
     id: int
@@ -38,7 +38,7 @@ class AuditEntry(Struct, kw_only=True):
 
 
 class AuditPage(Struct):
-    """Entries, newest first, and the cursor of the next page; null on the last."""
+    """Entries, newest first. ``next_cursor`` is null on the last page."""
 
     items: list[AuditEntry]
     next_cursor: str | None

@@ -1,4 +1,4 @@
-"""What goes over the wire of bulk imports and exports."""
+"""Schemas of bulk imports."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ class FailedLine(Struct):
 
 
 class BulkImport(Struct, kw_only=True):
-    """An import as it stands, of the lines stored so far.
+    """The state of an import, with counts of the lines stored so far.
 
-    ``lines`` counts empty ones, too, which are in no other count. ``failures``: the first 100.
-    ``interrupted``: nobody works on it; sent again with the same Idempotency-Key, it goes on.
+    ``lines`` includes empty lines, which no other count does. ``failures`` lists the first 100.
+    ``interrupted``: no process is working on it; sending it again with the same Idempotency-Key
+    continues it.
     """
 
     id: UUID
@@ -42,15 +43,15 @@ class BulkImport(Struct, kw_only=True):
 
 
 class BulkImportPage(Struct):
-    """Imports, newest first, and the cursor of the next page; null on the last."""
+    """Imports, newest first. ``next_cursor`` is null on the last page."""
 
     items: list[BulkImport]
     next_cursor: str | None
 
 
 class LineOutcome(Struct):
-    """What became of one line. ``id``: the website's; null where the line failed, and where the
-    website was made in a dry run. ``code`` and ``errors`` say why it failed."""
+    """The outcome of one line. ``id``: the website's; null if the line failed or a dry run would
+    have created the website. ``code`` and ``errors`` say why a line failed."""
 
     line: int
     result: LineResult

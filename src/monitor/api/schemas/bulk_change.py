@@ -1,4 +1,4 @@
-"""What goes over the wire when every website that matches is changed or removed."""
+"""Schemas of changes to all matching websites."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Changed(Struct):
-    """How many websites matched, and how many of them are not what they were."""
+    """How many websites matched, and how many of those were changed or removed."""
 
     matched: int
     changed: int

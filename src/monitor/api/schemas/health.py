@@ -1,4 +1,4 @@
-"""What goes over the wire of an API process's own health."""
+"""Schemas of the health of an API process."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from msgspec import Struct
 
 
 class Health(Struct):
-    """The process answers."""
+    """The process responds."""
 
     status: str
 
 
 class Readiness(Struct):
-    """Whether each dependency answers: "ok" or "unavailable"."""
+    """The state of each dependency: "ok" or "unavailable"."""
 
     status: str
     checks: dict[str, str]

@@ -1,4 +1,4 @@
-"""What goes over the wire about API keys."""
+"""Schemas of API keys."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from monitor.resources.fields import new_struct
 from monitor.resources.key import NEW_KEY_FIELDS, ROTATION_FIELDS
 
 NewKey = new_struct("NewKey", list(NEW_KEY_FIELDS.values()), "A key to create.")
-Rotation = new_struct("Rotation", list(ROTATION_FIELDS.values()), "How a key is replaced.")
+Rotation = new_struct("Rotation", list(ROTATION_FIELDS.values()), "How to replace a key.")
 
 
 class Key(Struct, kw_only=True):
-    """A key without its secret. ``last_used_at`` is right to the minute. ``replaces`` and
-    ``replaced_by``: the keys that it is the successor of, and that are its own."""
+    """A key without its secret. ``last_used_at`` is accurate to the minute. ``replaces`` is its
+    predecessor, ``replaced_by`` its successor."""
 
     id: UUID
     name: str
@@ -32,13 +32,13 @@ class Key(Struct, kw_only=True):
 
 
 class MadeKey(Key, kw_only=True):
-    """A new key. ``key`` is what to send; it is shown this once."""
+    """A new key. ``key`` is the text to send; it is shown only once."""
 
     key: str
 
 
 class KeyPage(Struct):
-    """Keys, oldest first, and the cursor of the next page; null on the last."""
+    """Keys, oldest first. ``next_cursor`` is null on the last page."""
 
     items: list[Key]
     next_cursor: str | None

@@ -1,4 +1,4 @@
-"""What goes over the wire of what was measured: latest statuses, series, downtimes."""
+"""Schemas of results: latest statuses, series and downtimes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.domain.verdict import Verdict
 
 
 class RegionLatest(Struct, kw_only=True):
-    """What one region holds. ``fresh``: whether its verdict still counts."""
+    """The latest state in one region. ``fresh``: whether its verdict still counts."""
 
     region: str
     verdict: Verdict
@@ -26,7 +26,7 @@ class RegionLatest(Struct, kw_only=True):
 
 
 class Latest(Struct, kw_only=True):
-    """The latest status of a website. ``since``: when it began, null where that is not known."""
+    """The latest status of a website. ``since``: when it began; null if unknown."""
 
     id: UUID
     url: str
@@ -37,7 +37,7 @@ class Latest(Struct, kw_only=True):
 
 
 class LatestPage(Struct):
-    """Latest statuses, and the cursor of the next page; null on the last."""
+    """Latest statuses. ``next_cursor`` is null on the last page."""
 
     items: list[Latest]
     next_cursor: str | None
@@ -52,7 +52,7 @@ class ResponseTimes(Struct):
 
 
 class Point(Struct):
-    """What was measured in the ``bucket_s`` seconds from ``time`` on."""
+    """Results of the ``bucket_s`` seconds that begin at ``time``."""
 
     time: dt.datetime
     checks: int
@@ -61,8 +61,8 @@ class Point(Struct):
 
 
 class UptimeSummary(Struct):
-    """``up_ratio``: of the checks made, null where none was; ``measured_ratio``: checks made of
-    those that were due since the website was created."""
+    """``up_ratio``: share of checks that were up; null if there were none. ``measured_ratio``:
+    share of due checks that were made, since the website was created."""
 
     checks: int
     up_ratio: float | None
@@ -70,7 +70,7 @@ class UptimeSummary(Struct):
 
 
 class RegionSeries(Struct):
-    """One region's line of the chart. Absent points are gaps: not measured."""
+    """The series of one region. Absent points are gaps: not measured."""
 
     region: str
     uptime: UptimeSummary
@@ -89,9 +89,9 @@ class WebsiteSeries(Struct):
 
 
 class Downtime(Struct, kw_only=True):
-    """A span in which a website was down; ``duration_s`` counts up to now while it lasts.
+    """A period in which a website was down; while it lasts, ``duration_s`` counts up to now.
 
-    ``cause``, ``status_code`` and ``evidence`` are those of the first of ``regions`` to see it.
+    ``cause``, ``status_code`` and ``evidence`` come from the first of ``regions`` to detect it.
     """
 
     id: UUID
@@ -106,7 +106,7 @@ class Downtime(Struct, kw_only=True):
 
 
 class DowntimePage(Struct):
-    """Downtimes, newest first, and the cursor of the next page; null on the last."""
+    """Downtimes, newest first. ``next_cursor`` is null on the last page."""
 
     items: list[Downtime]
     next_cursor: str | None

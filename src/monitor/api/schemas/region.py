@@ -1,4 +1,4 @@
-"""What goes over the wire about regions."""
+"""Schemas of regions."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from msgspec import Struct
 from monitor.resources.fields import change_struct, new_struct
 from monitor.resources.region import REGION_FIELDS
 
-NewRegion = new_struct("NewRegion", list(REGION_FIELDS.values()), "A place to check from.")
+NewRegion = new_struct("NewRegion", list(REGION_FIELDS.values()), "A region to create.")
 RegionChange = change_struct(
     "RegionChange",
     [REGION_FIELDS["description"]],
-    "What to change of a region; its name stays.",
+    "Changes to a region; its name cannot change.",
 )
 
 
 class Region(Struct, kw_only=True):
-    """A region. ``last_seen_at``: when it last finished a batch of checks, ``network``: "ok", or
-    "lost" where it measures nothing because it has no network; null: never, or not known now."""
+    """A region. ``last_seen_at``: when it last finished a batch of checks. ``network``: "ok", or
+    "lost" if it measures nothing because its network is down. Both are null if unknown."""
 
     name: str
     description: str
@@ -30,7 +30,7 @@ class Region(Struct, kw_only=True):
 
 
 class RegionPage(Struct):
-    """Regions by name, and the cursor of the next page; null on the last."""
+    """Regions by name. ``next_cursor`` is null on the last page."""
 
     items: list[Region]
     next_cursor: str | None

@@ -1,4 +1,4 @@
-"""What goes over the wire about websites, as their declared fields say."""
+"""Schemas of websites, derived from their declared fields."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from monitor.resources.check_options import DEFAULT_KIND, KINDS
 from monitor.resources.fields import Declared, Field, change_struct, new_struct, shown_struct
 from monitor.resources.website import fields_of
 
-_KIND = Meta(description="How it is checked.")
+_KIND = Meta(description="The kind of check.")
 
 
 def _kind(kind: str) -> Declared:
-    """The field ``kind``, which may be left out for the default kind."""
+    """The field ``kind``, which is optional for the default kind."""
     default = kind if kind == DEFAULT_KIND else NODEFAULT
     return Declared("kind", Field(str, _KIND), Literal[kind], default, NODEFAULT)
 
@@ -35,7 +35,7 @@ def _changed(kind: str) -> list[Declared]:
 
 
 def _shown(kind: str) -> dict[str, Any]:
-    """Every field as it is answered: a name is always there."""
+    """The type of every field in a response, where the name is never null."""
     fields = {name: one.wire for name, one in fields_of(kind).items()}
     return {"id": UUID} | fields | {"name": str, "kind": Literal[kind]}
 
@@ -52,7 +52,7 @@ else:
             new_struct(
                 _name("NewWebsite", kind),
                 [*fields_of(kind).values(), _kind(kind)],
-                "A website to watch. Times are in seconds.",
+                "A website to monitor. Times are in seconds.",
             )
             for kind in KINDS
         ]
@@ -62,7 +62,7 @@ else:
             change_struct(
                 _name("WebsiteChange", kind),
                 _changed(kind),
-                "What to change of a website; what is not sent stays.",
+                "Changes to a website; fields that are not sent keep their values.",
             )
             for kind in KINDS
         ]
@@ -72,7 +72,7 @@ else:
             change_struct(
                 _name("WebsitesChange", kind),
                 [one for one in _changed(kind) if one.name != "external_id"],
-                "What to change of many websites; what is not sent stays.",
+                "Changes to many websites; fields that are not sent keep their values.",
             )
             for kind in KINDS
         ]
@@ -88,8 +88,8 @@ else:
                     "created_at": dt.datetime,
                     "updated_at": dt.datetime,
                 },
-                "A website as it stands. ``regions`` are the names it is checked from, also where "
-                "that is all of them.",
+                "A website. ``regions`` lists the regions it is checked from, even if that is all "
+                "of them.",
             )
             for kind in KINDS
         ]
@@ -99,8 +99,8 @@ else:
             shown_struct(
                 _name("ExportedWebsite", kind),
                 _shown(kind),
-                "What POST /websites takes, and the id. ``regions`` null: all, including future "
-                "ones.",
+                "The fields that POST /websites accepts, and the id. ``regions`` null: all, "
+                "including future ones.",
             )
             for kind in KINDS
         ]
@@ -108,7 +108,7 @@ else:
 
 
 class WebsitePage(Struct):
-    """Websites, and the cursor of the next page; null on the last."""
+    """Websites. ``next_cursor`` is null on the last page."""
 
     items: list[Website]
     next_cursor: str | None

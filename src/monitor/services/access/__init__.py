@@ -1,1 +1,1 @@
-"""Who may do what, and who did."""
+"""API keys, rate limits and the audit log."""

@@ -1,4 +1,4 @@
-"""The audit log: written with every change, in its transaction, and read by page."""
+"""The audit log: written in the transaction of each change, and read page by page."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from monitor.resources.audit import SYSTEM, Action, Actor, AuditFilter, Change, 
 from monitor.storage.postgres import audit
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 
-_EXPIRED_AT_ONCE = 10_000
+_EXPIRY_BATCH = 10_000
 _MAX_SEQ = 2**63 - 1
 
 _actor: ContextVar[Actor] = ContextVar("actor", default=SYSTEM)
-"""On whose behalf this task acts: bound once a request, as the log's context is."""
+"""On whose behalf this task acts; bound once per request, like the log context."""
 
 
 def act_as(actor: Actor) -> None:
-    """From now on, this task acts on behalf of this actor."""
+    """Act on behalf of this actor for the rest of this task."""
     _actor.set(actor)
 
 
@@ -44,7 +44,7 @@ async def note(
     changes: dict[str, Change] | None = None,
     **details: Any,
 ) -> None:
-    """Record in this transaction what it does, and on whose behalf."""
+    """Record the action of this transaction and its actor."""
     name = None if object_id is None else str(object_id)
     await audit.insert(
         connection, _actor.get(), action, name, changes=changes or {}, details=details
@@ -54,7 +54,7 @@ async def note(
 async def page(
     pool: Pool, query: AuditFilter, limit: int, cursor: str | None
 ) -> tuple[list[Entry], str | None]:
-    """The next entries, newest first, and the cursor of those after them. Raises BadQuery."""
+    """The next page of entries, newest first, and the cursor after it. Raises BadQuery."""
     if query.object is not None and not query.object.isprintable():
         raise BadQuery.of("object", "must not contain control characters")
     mark = cursors.fingerprint("audit", *astuple(query))
@@ -74,11 +74,11 @@ def _position(raw: bytes) -> int:
 
 
 async def expire(pool: Pool, keep_days: int) -> int:
-    """Delete older entries; returns how many."""
+    """Delete entries older than ``keep_days``; returns how many."""
     removed = 0
     while True:
         async with transaction(pool) as connection:
-            batch = await audit.expire(connection, keep_days, _EXPIRED_AT_ONCE)
+            batch = await audit.expire(connection, keep_days, _EXPIRY_BATCH)
         removed += batch
-        if batch < _EXPIRED_AT_ONCE:
+        if batch < _EXPIRY_BATCH:
             return removed

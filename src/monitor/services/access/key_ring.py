@@ -1,4 +1,4 @@
-"""Checking keys in constant time, and without a database query for every request."""
+"""Checks API keys in constant time and caches valid ones."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from monitor.storage.postgres.keys import KeyHash
 from monitor.storage.postgres.pool import Pool, transaction
 
 CACHE_S = 5.0
-"""How long a process that has just checked a key goes on accepting it after it was revoked."""
+"""How long a process may still accept a key after it was revoked."""
 
 _MAX_CACHED = 10_000
 _SHAPE = re.compile(r"mon_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
-_NOBODY = KeyHash("", Role.READ, bytes(32))
+_NO_KEY = KeyHash("", Role.READ, bytes(32))
 
 
 class KeyRing:
-    """Checks keys, and remembers valid ones for five seconds. ``now_s`` is a monotonic clock."""
+    """Checks keys and caches valid ones for 5 s. ``now_s`` is a monotonic clock."""
 
     def __init__(self, pool: Pool, now_s: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
@@ -32,11 +32,11 @@ class KeyRing:
         self._valid: dict[bytes, None] = {}
 
     def was_valid(self, key: str) -> bool:
-        """Whether this key was valid when it was last looked up here."""
+        """Whether this key was valid when this process last looked it up."""
         return hash_of(key) in self._valid
 
     async def identify(self, key: str) -> Identity | Refusal:
-        """Whose key this is, or why it is refused. Raises Unavailable."""
+        """The owner of a key, or why it is refused. Raises Unavailable."""
         match = _SHAPE.fullmatch(key)
         if match is None:
             return Refusal.UNKNOWN
@@ -52,11 +52,11 @@ class KeyRing:
         return result
 
     async def _look_up(self, key_id: UUID, secret: str) -> tuple[Identity | Refusal, float]:
-        """What the database says, and for how many seconds that may be cached."""
+        """The result from the database, and for how many seconds it may be cached."""
         async with transaction(self._pool) as connection:
             stored = await keys.hash_of(connection, key_id)
-            # An id that does not exist takes as long as a wrong secret.
-            same = hmac.compare_digest((stored or _NOBODY).hash, hash_of(secret))
+            # An unknown id takes as long as a wrong secret.
+            same = hmac.compare_digest((stored or _NO_KEY).hash, hash_of(secret))
             if stored is None or not same:
                 return Refusal.UNKNOWN, 0.0
             if stored.state is not KeyState.ACTIVE:

@@ -1,7 +1,7 @@
 """API keys: created once, shown once, checked in constant time.
 
-A key reads ``mon_<id, 32 hex digits>_<secret, 43 characters of base64url>``. The secret has 256
-random bits, so its plain SHA-256 is as good as any slow hash.
+A key has the form ``mon_<id, 32 hex digits>_<secret, 43 characters of base64url>``. The secret has
+256 random bits, so a plain SHA-256 protects it as well as a slow hash would.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class CreatedKey(Struct, frozen=True):
     text: str
 
     def __repr__(self) -> str:
-        """Without the key."""
+        """Omits the key."""
         return f"CreatedKey({self.info.id})"
 
 
@@ -47,12 +47,12 @@ async def create(pool: Pool, new: NewKey) -> CreatedKey:
     """Create a key."""
     async with transaction(pool) as connection:
         key = await _create(connection, new)
-        changes = created(_described(key.info))
+        changes = created(_audit_values(key.info))
         await audit.note(connection, Action.KEY_CREATED, key.info.id, changes)
         return key
 
 
-def _described(info: KeyInfo) -> dict[str, Any]:
+def _audit_values(info: KeyInfo) -> dict[str, Any]:
     return {"name": info.name, "role": info.role, "expires_at": info.expires_at}
 
 
@@ -86,7 +86,7 @@ async def get(pool: Pool, key_id: UUID) -> KeyInfo:
 
 
 async def page(pool: Pool, limit: int, cursor: str | None) -> tuple[list[KeyInfo], str | None]:
-    """The next keys, oldest first, and the cursor of those after them. Raises BadQuery."""
+    """The next page of keys, oldest first, and the cursor after it. Raises BadQuery."""
     after = None if cursor is None else _position(cursors.decode(cursor, _FINGERPRINT))
     async with transaction(pool) as connection:
         rows = await keys.fetch_page(connection, after, limit + 1)
@@ -118,9 +118,9 @@ async def _all(pool: Pool) -> AsyncIterator[KeyInfo]:
 
 
 async def rotate_key(pool: Pool, key_id: UUID, rotation: Rotation) -> CreatedKey:
-    """Create a successor of the same name and role; the key stays valid for the overlap.
+    """Create a successor with the same name and role; the old key stays valid for the overlap.
 
-    Raises NotFound if there is no such key or it is no longer valid, Conflict if it has a valid
+    Raises NotFound if the key does not exist or is no longer valid, Conflict if it has a valid
     successor.
     """
     async with transaction(pool) as connection:
@@ -155,7 +155,7 @@ async def _ended_successor(connection: Connection, old: KeyInfo) -> KeyInfo | No
 
 
 def _lifetime_s(like: KeyInfo, rotation: Rotation) -> int | None:
-    """The lifetime of a successor: unless requested otherwise, that of this key."""
+    """The lifetime of a successor: as requested, else that of ``like``."""
     if rotation.expires_in is not UNSET:
         return rotation.expires_in
     if like.expires_at is None:
@@ -164,16 +164,16 @@ def _lifetime_s(like: KeyInfo, rotation: Rotation) -> int | None:
 
 
 async def revoke_key(pool: Pool, key_id: UUID) -> None:
-    """Revoke a key for good. Raises NotFound if there is none or it is no longer valid."""
+    """Revoke a key. Raises NotFound if it does not exist or is no longer valid."""
     async with transaction(pool) as connection:
         before = await _active(connection, key_id)
         await keys.revoke(connection, key_id)
-        changes = removed(_described(before))
+        changes = removed(_audit_values(before))
         await audit.note(connection, Action.KEY_REVOKED, key_id, changes)
 
 
 async def _active(connection: Connection, key_id: UUID) -> KeyInfo:
-    """A valid key, its row locked. Raises NotFound."""
+    """Lock and return a valid key. Raises NotFound."""
     info = await keys.lock(connection, key_id)
     if info is None or info.state is not KeyState.ACTIVE:
         raise NotFound("key_not_found", "There is no valid key with this id.")
@@ -181,5 +181,5 @@ async def _active(connection: Connection, key_id: UUID) -> KeyInfo:
 
 
 def hash_of(secret: str) -> bytes:
-    """What is stored of a secret."""
+    """The hash to store for a secret."""
     return hashlib.sha256(secret.encode()).digest()

@@ -1,4 +1,4 @@
-"""How many requests a key may make, and how many wrong keys an address may try."""
+"""Limits on the requests of a key and on the wrong keys of an address."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ log = get_logger(__name__)
 
 _MAX_BUCKETS = 10_000
 _REDIS_RETRY_AFTER_S = 5.0
-"""How long a Redis that did not answer is left alone: not every request shall wait for it."""
+"""How long not to retry an unresponsive Redis, so that requests need not wait for it."""
 
 
 class RateLimits(Struct, frozen=True):
-    """Attempts a minute; 0: unlimited. ``redis_timeout_s``: how long a request waits for Redis."""
+    """Attempts per minute; 0: unlimited. ``redis_timeout_s``: how long to wait for Redis."""
 
     requests: int = 0
     wrong_keys: int = 0
@@ -31,7 +31,7 @@ class RateLimits(Struct, frozen=True):
 
 
 class Buckets:
-    """The buckets of this process, the latest 10,000. ``now_s`` is a monotonic clock."""
+    """Rate limits kept in this process, for up to 10,000 names. ``now_s`` is monotonic."""
 
     def __init__(self, limit: int, now_s: Callable[[], float] = time.monotonic) -> None:
         self._limit, self._now_s = limit, now_s
@@ -51,7 +51,7 @@ class Buckets:
 
 
 class KeyLimit:
-    """Requests by key, counted over all API processes in Redis; while that is away, in each."""
+    """Limits requests per key across all API processes; while Redis is down, per process."""
 
     def __init__(
         self, redis: Redis, limits: RateLimits, now_s: Callable[[], float] = time.monotonic
@@ -64,7 +64,7 @@ class KeyLimit:
         self._local_until_s = 0.0
 
     async def acquire(self, name: str) -> RateLimitState | None:
-        """Count one request; None if there is no limit."""
+        """Count one request; None if requests are not limited."""
         if self._rates is None:
             return None
         if self._now_s() < self._local_until_s:
@@ -79,16 +79,16 @@ class KeyLimit:
 
 
 class WrongKeys:
-    """Wrong keys by source, an IPv4 address or an IPv6 /64.
+    """Limits wrong keys per source: an IPv4 address or an IPv6 /64.
 
-    Counted in this process alone, so that guessing keys burdens neither Redis nor Postgres.
+    Counts in this process only, so that guessing keys puts no load on Redis or Postgres.
     """
 
     def __init__(self, limit: int, now_s: Callable[[], float] = time.monotonic) -> None:
         self._buckets = Buckets(limit, now_s) if limit else None
 
     def blocked(self, address: str) -> RateLimitState | None:
-        """The state of an address that has tried too many; None if it may try."""
+        """The state of an address over the limit; None if it may try."""
         if self._buckets is None:
             return None
         state = self._buckets.peek(_source(address))

@@ -1,1 +1,1 @@
-"""Many websites at once."""
+"""Bulk imports, exports and changes of websites."""

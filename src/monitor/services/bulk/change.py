@@ -1,4 +1,4 @@
-"""Changing or removing every website that matches, in one transaction: all of them or none."""
+"""Changes or removes all matching websites in one transaction."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from monitor.storage.postgres.websites import Filter
 
 
 class Selection(Struct, frozen=True):
-    """The websites meant. ``everything``: said in so many words; ``confirm``: how many the caller
-    knows them to be."""
+    """Selected websites. ``everything``: explicitly all of them. ``confirm``: how many the caller
+    expects to match."""
 
     filters: Filter
     everything: bool = False
@@ -38,19 +38,19 @@ class Selection(Struct, frozen=True):
 
 
 class BulkChange(Struct, frozen=True):
-    """How many websites matched, and how many of those are not what they were."""
+    """How many websites matched, and how many of those were changed or removed."""
 
     matched: int
     changed: int
 
 
 async def change(pool: Pool, vault: Vault, selection: Selection, sent: Values) -> BulkChange:
-    """Change what was sent of every website that matches and leave the rest.
+    """Change the fields that were sent in every matching website.
 
-    Each gets what ``manage.change`` would make of it; those that are so already stay untouched.
-    Raises BadQuery, NotConfirmed, and InvalidInput where the change does not suit all of them.
+    Each is changed as by ``manage.change``; websites that already have the values are not written.
+    Raises BadQuery, NotConfirmed, and InvalidInput if the change is invalid for any of them.
     """
-    async with _picked(pool, selection, deleting=False) as (connection, matched):
+    async with _locked_selection(pool, selection, deleting=False) as (connection, matched):
         check_timings(sent, await bulk_change.timings(connection))
         names = sent.get("regions") or ()
         refuse_missing_regions(names, await stored_regions.existing(connection, names))
@@ -67,10 +67,9 @@ async def change(pool: Pool, vault: Vault, selection: Selection, sent: Values) -
 
 
 async def _compare_secrets(connection: Connection, vault: Vault, sent: Values) -> None:
-    """Note the websites that encrypt something else, and refuse to move what stays to another
-    server.
+    """Mark the websites whose secrets differ from those sent.
 
-    Raises InvalidInput.
+    Raises InvalidInput if stored secrets would be sent to another server.
     """
     if "url" not in sent and not SECRETS.keys() & sent.keys():
         return
@@ -91,7 +90,7 @@ def _refuse_moving(sent: Values, one: Secrets) -> None:
         refuse_moving(kept_secrets(sent, one.check), one.check.url, sent["url"])
     except InvalidInput as error:
         problem = error.problems[0]
-        message = f"{problem.message}; this is so for the website {one.id}"
+        message = f"{problem.message}; this is the case for the website {one.id}"
         raise InvalidInput.of(problem.field, message) from None
 
 
@@ -102,8 +101,8 @@ async def _set_names(connection: Connection, sent: Values) -> None:
 
 
 async def delete(pool: Pool, selection: Selection) -> BulkChange:
-    """Remove every website that matches, with its history. Raises BadQuery and NotConfirmed."""
-    async with _picked(pool, selection, deleting=True) as (connection, matched):
+    """Remove all matching websites and their history. Raises BadQuery and NotConfirmed."""
+    async with _locked_selection(pool, selection, deleting=True) as (connection, matched):
         if matched:
             await bulk_change.delete(connection)
             counts = {"matched": matched, "changed": matched}
@@ -123,12 +122,12 @@ async def _note(
 
 
 @asynccontextmanager
-async def _picked(
+async def _locked_selection(
     pool: Pool, selection: Selection, *, deleting: bool
 ) -> AsyncIterator[tuple[Connection, int]]:
-    """A transaction that holds the websites that match, if they are as many as was confirmed.
+    """A transaction that locks the matching websites, if as many match as was confirmed.
 
-    They are counted first without holding any: a caller who only asks stops nobody.
+    They are first counted without locks, so that a request without ``confirm`` blocks nobody.
     """
     _check(selection)
     filters, confirm = selection.filters, selection.confirm
@@ -151,7 +150,7 @@ def _check(selection: Selection) -> None:
     filtered = filters != Filter()
     if not filtered and not selection.everything:
         raise BadQuery.of(
-            "all", "must be true where there is no filter: then every website is meant"
+            "all", "must be true if there is no filter: then every website is selected"
         )
     if filtered and selection.everything:
-        raise BadQuery.of("all", "contradicts the filter: send one of them")
+        raise BadQuery.of("all", "contradicts the filter: send only one of them")

@@ -1,4 +1,4 @@
-"""One chunk of a bulk import: its lines read, planned on top of what is stored, and written."""
+"""Reads, plans and writes one chunk of a bulk import."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monitor.storage.postgres.pool import Connection
 
 
 async def read(chunk: Chunk) -> list[Line]:
-    """What the lines say, empty ones left out."""
+    """Parse the lines of a chunk, without empty ones."""
     numbered = enumerate(chunk.lines, chunk.first_line)
     lines = [read_line(n, line) async for n, line in yield_to_loop(numbered)]
     return [line for line in lines if line is not None]
@@ -32,13 +32,15 @@ async def write(
     *,
     now_s: float,
 ) -> BulkImport:
-    """Store the websites of a chunk, what became of its lines, and how far the import is: all or
-    nothing. Raises Unavailable where others change the same websites again and again, and
-    SecretsUnreadable."""
+    """Store the websites of a chunk, the outcomes of its lines and the import's progress: all or
+    nothing.
+
+    Raises Unavailable if others keep changing the same websites, and SecretsUnreadable.
+    """
 
     async def attempt() -> BulkImport:
         async with connection.transaction():
-            store = _try_out if before.dry_run else _store
+            store = _simulate if before.dry_run else _store
             processed = await store(connection, vault, lines, now_s)
             after = await bulk.add_chunk(connection, before, chunk, processed)
             await _note(connection, before, after)
@@ -50,16 +52,16 @@ async def write(
 async def _store(
     connection: Connection, vault: Vault, lines: list[Line], now_s: float
 ) -> list[ProcessedLine]:
-    """No website is checked at once: those of an import wait for their slot."""
+    """Store the plan; imported websites wait for their slot instead of being checked at once."""
     plan, _ = await writing.plan(connection, vault, lines, now_s)
     await websites.store(connection, plan, check_now=False)
     return plan.lines
 
 
-async def _try_out(
+async def _simulate(
     connection: Connection, vault: Vault, lines: list[Line], now_s: float
 ) -> list[ProcessedLine]:
-    """What would become of the lines, on top of what the dry run has done so far."""
+    """The outcomes that the lines would have, given the dry run so far."""
 
     async def overlay(stored: list[Existing], ids: list[UUID], names: list[str]) -> list[Existing]:
         return await bulk_dry_run.over(connection, stored, ids, names)
@@ -70,7 +72,7 @@ async def _try_out(
 
 
 async def _note(connection: Connection, before: BulkImport, after: BulkImport) -> None:
-    """An entry a chunk: what became of each line is with the import."""
+    """Write one audit entry per chunk; the import has the outcome of each line."""
     if before.dry_run or after.counts.changed == before.counts.changed:
         return
     await audit.note(

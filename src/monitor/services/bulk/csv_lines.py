@@ -1,4 +1,4 @@
-"""A CSV file of websites as the lines of a bulk import. Pure."""
+"""Converts a CSV file of websites to the lines of a bulk import. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.domain.outcome import printable
 from monitor.resources.lines import MAX_LINE_BYTES
 from monitor.resources.website_csv import COLUMNS, read_row
 
-_SHOWN = 20
+_MAX_PROBLEMS = 20
 
 
 class BadCsv(MonitorError):
@@ -20,13 +20,13 @@ class BadCsv(MonitorError):
 
 
 def ndjson(text: Iterable[str]) -> Iterator[bytes]:
-    """The lines of a bulk import for the lines of a CSV file, which keep their line breaks.
+    """Convert the lines of a CSV file, including their line breaks, to lines of NDJSON.
 
-    Each object stands on the line on which its row begins, and all other lines are empty: so the
-    numbers of the lines are those of the file. Bytes that are no UTF-8 come as lone surrogates.
+    Each object is on the line on which its row begins, and all other lines are empty, so line
+    numbers match those of the file. Invalid UTF-8 must be given as lone surrogates.
 
-    Raises BadCsv, at once for a header that cannot be used, at the end for rows that do not fit
-    it. What a cell may hold is for the API to say.
+    Raises BadCsv: at once for an invalid header, at the end for rows that do not fit it. The API
+    validates the values of the cells.
     """
     csv.field_size_limit(MAX_LINE_BYTES)
     reader = csv.reader(text, strict=True)
@@ -37,15 +37,15 @@ def ndjson(text: Iterable[str]) -> Iterator[bytes]:
         last = reader.line_num
         for cells in reader:
             line, problem = _line(header, cells)
-            if problem is not None and len(problems) <= _SHOWN:
+            if problem is not None and len(problems) <= _MAX_PROBLEMS:
                 problems.append(f"line {last + 1}{problem}")
             yield line + b"\n" * (reader.line_num - last)
             last = reader.line_num
     except csv.Error as error:
         raise BadCsv(f"line {reader.line_num}: is not CSV: {error}") from None
     if problems:
-        more = ["..."] if len(problems) > _SHOWN else []
-        raise BadCsv("\n  ".join([*problems[:_SHOWN], *more]))
+        more = ["..."] if len(problems) > _MAX_PROBLEMS else []
+        raise BadCsv("\n  ".join([*problems[:_MAX_PROBLEMS], *more]))
 
 
 def _header(cells: Sequence[str]) -> list[str]:
@@ -68,7 +68,7 @@ def _header(cells: Sequence[str]) -> list[str]:
 
 
 def _line(header: Sequence[str], cells: Sequence[str]) -> tuple[bytes, str | None]:
-    """The object for a row, empty for an empty one; or what is wrong with it, and where."""
+    """The JSON object for a row (b"" for an empty row), or what is wrong with it and where."""
     if not cells:
         return b"", None
     if len(cells) > len(header):

@@ -1,4 +1,4 @@
-"""Every website that matches, as it would be sent to make it: a stream as of one instant."""
+"""Streams all matching websites as of one instant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from monitor.domain.errors import BadQuery
 from monitor.resources.write_plan import Existing
-from monitor.runtime.event_loop import Slots
+from monitor.runtime.event_loop import ConcurrencyLimit
 from monitor.runtime.logging import get_logger
 from monitor.services.workers import regions
 from monitor.storage.postgres import export
@@ -18,36 +18,36 @@ from monitor.storage.postgres.websites import Filter
 
 log = get_logger(__name__)
 
-AT_ONCE = 3
-"""Exports under way in one process: each holds a database connection."""
+MAX_CONCURRENT_EXPORTS = 3
+"""Per process; each export holds a database connection."""
 
 STALL_S = 60.0
-"""A caller that takes nothing for so long gets no more."""
+"""A client that reads nothing for this long is cut off."""
 
 Page = list[Existing]
 
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """What exports need."""
+    """The dependencies of exports."""
 
     pool: Pool
-    slots: Slots
+    concurrency: ConcurrencyLimit
     stall_s: float = STALL_S
 
 
 async def begin(exporter: Exporter, filters: Filter) -> AsyncGenerator[Page]:
-    """The first page is read before this returns, so what can go wrong goes wrong here.
+    """Read the first page, then return all pages; so errors are raised here, before streaming.
 
-    Raises BadQuery, NotFound for a region that is not there, Busy and Unavailable.
+    Raises BadQuery, also for a region that does not exist, Busy and Unavailable.
     """
     if filters.q is not None and not filters.q.isprintable():
         raise BadQuery.of("q", "must not contain control characters")
     pages = _Pages(exporter, filters)
-    return _chained(await pages.next(), pages)
+    return _stream(await pages.next(), pages)
 
 
-async def _chained(page: Page | None, pages: _Pages) -> AsyncGenerator[Page]:
+async def _stream(page: Page | None, pages: _Pages) -> AsyncGenerator[Page]:
     try:
         while page is not None:
             yield page
@@ -57,10 +57,10 @@ async def _chained(page: Page | None, pages: _Pages) -> AsyncGenerator[Page]:
 
 
 class _Pages:
-    """Reads a page ahead of the caller, and no more.
+    """Reads at most one page ahead of the caller.
 
-    The reader is a task of its own, so that it can give its connection back although the caller
-    neither takes anything nor goes away.
+    The reader is a separate task, so that it can release its connection even if the caller stops
+    reading without disconnecting.
     """
 
     def __init__(self, exporter: Exporter, filters: Filter) -> None:
@@ -69,7 +69,7 @@ class _Pages:
         self._reader = asyncio.create_task(self._read_all())
 
     async def next(self) -> Page | None:
-        """The next page; None: that was all. Raises what ended the reading."""
+        """The next page; None at the end. Raises the reader's error, if any."""
         taking = asyncio.create_task(self._read.get())
         try:
             await asyncio.wait({taking, self._reader}, return_when=asyncio.FIRST_COMPLETED)
@@ -88,20 +88,20 @@ class _Pages:
             await self._reader
 
     async def _read_all(self) -> None:
-        with self._exporter.slots.one():
+        with self._exporter.concurrency.slot():
             async with session(self._exporter.pool) as connection:
                 try:
                     if self._filters.region is not None:
                         await regions.must_exist(connection, self._filters.region)
                     async with aclosing(export.pages(connection, self._filters)) as pages:
                         async for page in pages:
-                            await self._hand_over(page)
+                            await self._enqueue(page)
                 except BaseException:
-                    # What the server put aside goes with the session.
+                    # Closing the session drops the held cursor.
                     await connection.close()
                     raise
 
-    async def _hand_over(self, page: Page) -> None:
+    async def _enqueue(self, page: Page) -> None:
         try:
             async with asyncio.timeout(self._exporter.stall_s):
                 await self._read.put(page)

@@ -1,5 +1,7 @@
-"""A bulk import: a stream of lines, stored a chunk at a time, so that it can be sent again after
-any interruption and nothing is lost or done twice (docs/adr/0009)."""
+"""Runs a bulk import: a stream of lines, stored chunk by chunk.
+
+It can be sent again after any interruption, and nothing is lost or done twice (docs/adr/0009).
+"""
 
 from __future__ import annotations
 
@@ -15,33 +17,33 @@ from monitor.domain.errors import BodyStalled, Conflict, InvalidInput
 from monitor.domain.ids import uuid7
 from monitor.resources.bulk_import import BulkImport, ImportState, KeyReused, key_ok
 from monitor.resources.lines import Chunk, Chunker
-from monitor.runtime.event_loop import Slots, yield_to_loop
+from monitor.runtime.event_loop import ConcurrencyLimit, yield_to_loop
 from monitor.runtime.logging import get_logger
 from monitor.services.bulk import chunks as bulk_chunks
-from monitor.services.bulk.throttle import Nudge, Nudges
+from monitor.services.bulk.throttle import Notify, ThrottledNotify
 from monitor.services.secrets.vault import Vault
 from monitor.storage.postgres import bulk, bulk_dry_run
 from monitor.storage.postgres.pool import Connection, Pool, session
 
 log = get_logger(__name__)
 
-AT_ONCE = 3
-"""Imports under way in one process: each holds a database connection."""
+MAX_CONCURRENT_IMPORTS = 3
+"""Per process; each import holds a database connection."""
 
 STALL_S = 60.0
-"""A caller that sends nothing for so long is not waited for any longer."""
+"""A client that sends nothing for this long is cut off."""
 
 KEEP_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """What imports need. ``now`` gives Unix seconds, ``nudge`` tells the sync of changes."""
+    """Dependencies of imports. ``now`` returns Unix seconds, ``notify`` triggers the sync."""
 
     pool: Pool
     now: Callable[[], float]
-    nudge: Nudge
-    slots: Slots
+    notify: Notify
+    concurrency: ConcurrencyLimit
     vault: Vault
     stall_s: float = STALL_S
 
@@ -51,31 +53,34 @@ async def run(
 ) -> BulkImport:
     """Import the lines in these blocks of bytes; returns the finished import.
 
-    With a ``key`` that was used before it goes on where that import stopped, or gives its result.
-    Raises InvalidInput for a bad key, KeyReused where the lines are not those of the first time,
-    Conflict where it is under way, Busy where too many others are, BodyStalled. What ``blocks``
-    raises ends it, too; then all but the last one or two chunks that came are stored.
+    With a ``key`` that was used before, continues where that import stopped, or returns its
+    result. Raises InvalidInput for an invalid key, KeyReused if the lines differ from the first
+    time, Conflict if the import is already running, Busy if too many others are, and BodyStalled.
+    An error of ``blocks`` ends the import, too; all but the last one or two chunks received are
+    stored by then.
     """
     if key is not None and not key_ok(key):
         raise InvalidInput.of(
             "Idempotency-Key", "must be 1 to 255 printable ASCII characters, no space at the ends"
         )
-    with importer.slots.one():
-        async with session(importer.pool) as connection, _held(connection):
-            begun = await _begin(connection, importer.now(), key, dry_run=dry_run)
-            return await _import(importer, connection, begun, blocks)
+    with importer.concurrency.slot():
+        async with session(importer.pool) as connection, _session_locks(connection):
+            current = await _begin(connection, importer.now(), key, dry_run=dry_run)
+            return await _import(importer, connection, current, blocks)
 
 
 async def _begin(
     connection: Connection, now_s: float, key: str | None, *, dry_run: bool
 ) -> BulkImport:
-    """Take the import with this key, or a new one, for this session."""
+    """Lock the import with this key, or a new one, for this session."""
     async with connection.transaction():
         new_id = uuid7(int(now_s * 1000), os.urandom(10))
         import_id = await bulk.insert(connection, new_id, key, dry_run=dry_run)
         if not await bulk.try_lock(connection, import_id):
-            raise Conflict("import_running", "The import with this Idempotency-Key is under way.")
-        # In a statement of its own: it sees what the one who had the lock before has done.
+            raise Conflict(
+                "import_running", "The import with this Idempotency-Key is already running."
+            )
+        # A separate statement, so that it sees what the previous holder of the lock committed.
         stored = await bulk.fetch(connection, import_id)
         assert stored is not None
         if stored.dry_run != dry_run:
@@ -86,18 +91,18 @@ async def _begin(
 
 
 async def _begin_dry_run(connection: Connection, stored: BulkImport) -> BulkImport:
-    """From the first line: what an earlier attempt imagined is gone."""
+    """Begin at the first line; the state of an earlier attempt is gone."""
     async with connection.transaction():
         await bulk.start_again(connection, stored.id)
         await bulk_dry_run.begin(connection)
-        again = await bulk.fetch(connection, stored.id)
-    assert again is not None
-    return again
+        restarted = await bulk.fetch(connection, stored.id)
+    assert restarted is not None
+    return restarted
 
 
 @asynccontextmanager
-async def _held(connection: Connection) -> AsyncIterator[None]:
-    """What the session took it gives back, or it ends: either way others can go on."""
+async def _session_locks(connection: Connection) -> AsyncIterator[None]:
+    """Release what the session locked, or else close it, so that others can continue."""
     try:
         yield
     finally:
@@ -110,27 +115,27 @@ async def _held(connection: Connection) -> AsyncIterator[None]:
 
 
 async def _import(
-    importer: Importer, connection: Connection, begun: BulkImport, blocks: AsyncIterator[bytes]
+    importer: Importer, connection: Connection, current: BulkImport, blocks: AsyncIterator[bytes]
 ) -> BulkImport:
     async with connection.transaction():
-        stored = await bulk.digests(connection, begun.id)
-    work = _Work(importer, connection, begun, stored)
-    log.info("import.begun", import_id=str(begun.id), chunks_stored=len(stored))
+        stored = await bulk.digests(connection, current.id)
+    work = _Work(importer, connection, current, stored)
+    log.info("import.begun", import_id=str(current.id), chunks_stored=len(stored))
     try:
-        await work.take_all(_unless_stalled(blocks, importer.stall_s))
+        await work.process(_with_stall_timeout(blocks, importer.stall_s))
         finished = await work.finish()
     except BaseException as error:
         await work.stop()
-        log.info("import.ended_early", import_id=str(begun.id), error=type(error).__name__)
+        log.info("import.ended_early", import_id=str(current.id), error=type(error).__name__)
         raise
     finally:
-        if work.nudges_needed:
-            await work.nudges.last()
-    log.info("import.finished", import_id=str(begun.id), lines=finished.counts.lines)
+        if work.has_changes:
+            await work.throttled.flush()
+    log.info("import.finished", import_id=str(current.id), lines=finished.counts.lines)
     return finished
 
 
-async def _unless_stalled(blocks: AsyncIterator[bytes], stall_s: float) -> AsyncIterator[bytes]:
+async def _with_stall_timeout(blocks: AsyncIterator[bytes], stall_s: float) -> AsyncIterator[bytes]:
     while True:
         try:
             async with asyncio.timeout(stall_s):
@@ -138,42 +143,42 @@ async def _unless_stalled(blocks: AsyncIterator[bytes], stall_s: float) -> Async
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise BodyStalled(f"Nothing of the body came for {stall_s:g} s.") from None
+            raise BodyStalled(f"No data of the body arrived for {stall_s:g} s.") from None
         yield block
 
 
 @dataclass(slots=True)
 class _Work:
-    """An import under way. While a chunk is written the next one is read, and no more."""
+    """A running import. While a chunk is written, at most one more is read."""
 
     importer: Importer
     connection: Connection
     now: BulkImport
     stored: list[bytes]
-    nudges: Nudges = field(init=False)
-    nudges_needed: bool = False
-    _passed: int = 0
+    throttled: ThrottledNotify = field(init=False)
+    has_changes: bool = False
+    _skipped: int = 0
     _writing: asyncio.Task[BulkImport] | None = None
 
     def __post_init__(self) -> None:
-        self.nudges = Nudges(self.importer.nudge)
+        self.throttled = ThrottledNotify(self.importer.notify)
 
-    async def take_all(self, blocks: AsyncIterator[bytes]) -> None:
-        """All chunks of the stream."""
+    async def process(self, blocks: AsyncIterator[bytes]) -> None:
+        """Process all chunks of the stream."""
         chunker = Chunker()
         async for block in blocks:
             async for chunk in yield_to_loop(chunker.feed(block)):
-                await self._take(chunk)
+                await self._process(chunk)
         for chunk in chunker.end():
-            await self._take(chunk)
-        await self._written()
+            await self._process(chunk)
+        await self._finish_write()
 
-    async def _take(self, chunk: Chunk) -> None:
-        if self._passed < len(self.stored) or self.now.finished_at is not None:
-            self._pass(chunk)
+    async def _process(self, chunk: Chunk) -> None:
+        if self._skipped < len(self.stored) or self.now.finished_at is not None:
+            self._skip(chunk)
             return
         lines = await bulk_chunks.read(chunk)
-        await self._written()
+        await self._finish_write()
         self._writing = asyncio.create_task(
             bulk_chunks.write(
                 self.connection,
@@ -185,25 +190,25 @@ class _Work:
             )
         )
 
-    def _pass(self, chunk: Chunk) -> None:
-        """Leave out a chunk that is stored, if it is the same."""
-        if self._passed >= len(self.stored) or self.stored[self._passed] != chunk.digest:
-            raise _another_body()
-        self._passed += 1
+    def _skip(self, chunk: Chunk) -> None:
+        """Skip a chunk that is already stored. Raises KeyReused if it differs."""
+        if self._skipped >= len(self.stored) or self.stored[self._skipped] != chunk.digest:
+            raise _different_lines()
+        self._skipped += 1
 
-    async def _written(self) -> None:
-        """Wait until the chunk before is stored."""
+    async def _finish_write(self) -> None:
+        """Wait until the previous chunk is stored."""
         if self._writing is not None:
             task, self._writing = self._writing, None
             before, self.now = self.now, await task
             if not self.now.dry_run and self.now.counts.changed > before.counts.changed:
-                self.nudges_needed = True
-                self.nudges.ask()
+                self.has_changes = True
+                self.throttled.request()
 
     async def finish(self) -> BulkImport:
-        """Say that all is stored."""
-        if self._passed < len(self.stored):
-            raise _another_body()
+        """Mark the import as finished."""
+        if self._skipped < len(self.stored):
+            raise _different_lines()
         async with self.connection.transaction():
             if self.now.finished_at is None:
                 await bulk.finish(self.connection, self.now.id)
@@ -212,12 +217,12 @@ class _Work:
         return finished
 
     async def stop(self) -> None:
-        """Have the chunk that is being written stored, if it still can be."""
+        """Wait until the chunk being written is stored, or has failed."""
         with suppress(Exception):
-            await self._written()
+            await self._finish_write()
 
 
-def _another_body() -> KeyReused:
+def _different_lines() -> KeyReused:
     return KeyReused(
-        "The lines are not those that came with this Idempotency-Key before; use another key."
+        "The lines differ from those sent with this Idempotency-Key before; use another key."
     )

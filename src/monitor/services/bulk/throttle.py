@@ -1,4 +1,4 @@
-"""Telling somebody that there is work, often asked and seldom done."""
+"""Limits how often a notification is sent, however often it is requested."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-Nudge = Callable[[], Awaitable[None]]
+Notify = Callable[[], Awaitable[None]]
 
 
-class Nudges:
-    """Calls ``nudge`` beside the caller's work: the first time at once, then once a second."""
+class ThrottledNotify:
+    """Calls ``notify`` in the background: the first time at once, then at most every second."""
 
-    def __init__(self, nudge: Nudge, every_s: float = 1.0) -> None:
-        self._nudge, self._every_s = nudge, every_s
+    def __init__(self, notify: Notify, every_s: float = 1.0) -> None:
+        self._notify, self._every_s = notify, every_s
         self._task: asyncio.Future[None] | None = None
         self._due = 0.0
 
-    def ask(self) -> None:
-        """There is something to tell; it is told now, or with the next one asked for."""
+    def request(self) -> None:
+        """Notify now, if the interval has passed; otherwise a later call does it."""
         now = time.monotonic()
         if now >= self._due and (self._task is None or self._task.done()):
             self._due = now + self._every_s
-            self._task = asyncio.ensure_future(self._nudge())
+            self._task = asyncio.ensure_future(self._notify())
 
-    async def last(self) -> None:
-        """Tell for the last time, whatever was told before."""
+    async def flush(self) -> None:
+        """Notify once more, whatever was sent before."""
         if self._task is not None:
             await self._task
-        await self._nudge()
+        await self._notify()

@@ -1,4 +1,4 @@
-"""Bulk imports to look at: one, all of them, and what became of each line."""
+"""Reads bulk imports: one, a page of them, and the outcomes of their lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.storage.postgres.pool import Pool, transaction
 
 
 async def get(pool: Pool, import_id: UUID) -> BulkImport:
-    """One import as it stands. Raises NotFound."""
+    """The state of one import. Raises NotFound."""
     async with transaction(pool) as connection:
         stored = await bulk.fetch(connection, import_id)
     if stored is None:
@@ -25,7 +25,7 @@ async def get(pool: Pool, import_id: UUID) -> BulkImport:
 async def page(
     pool: Pool, key: str | None, limit: int, cursor: str | None
 ) -> tuple[list[BulkImport], str | None]:
-    """The next imports, newest first, and the cursor of those after them. Raises BadQuery."""
+    """The next page of imports, newest first, and the cursor after it. Raises BadQuery."""
     mark = cursors.fingerprint("imports", key)
     before = None if cursor is None else _position(cursors.decode(cursor, mark))
     async with transaction(pool) as connection:
@@ -43,9 +43,9 @@ def _position(raw: bytes) -> UUID:
 async def outcomes(
     pool: Pool, import_id: UUID, only: LineResult | None
 ) -> AsyncIterator[list[ProcessedLine]]:
-    """What became of the lines stored so far, in order, a chunk at a time.
+    """The outcomes of the lines stored so far, in order, chunk by chunk.
 
-    No connection is held from one chunk to the next.
+    No connection is held between chunks.
     """
     number = 0
     while True:
@@ -60,6 +60,6 @@ async def outcomes(
 
 
 async def expire(pool: Pool) -> int:
-    """Forget old imports with their keys; returns how many."""
+    """Delete old imports and their keys; returns how many."""
     async with transaction(pool) as connection:
         return await bulk.expire(connection, KEEP_DAYS)

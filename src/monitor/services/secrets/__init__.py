@@ -1,1 +1,1 @@
-"""Encryption at rest."""
+"""Encryption of secrets at rest."""

@@ -1,4 +1,4 @@
-"""Encrypting all secrets with the first key: after a new key was put first, or the first came."""
+"""Re-encrypting all secrets with the first key, after it was added or replaced."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from monitor.storage.postgres.pool import Connection, Pool, transaction
 _PAGE = 500
 
 Progress = Callable[[int, int], None]
-"""Told (done, total) websites."""
+"""Called with (done, total) websites."""
 
 
 async def rotate(pool: Pool, vault: Vault, progress: Progress | None = None) -> int:
-    """Encrypt the secrets of all websites with the first key; returns for how many that was needed.
+    """Encrypt the secrets of all websites with the first key; returns how many needed it.
 
-    A page is a transaction, and what the first key already encrypts is skipped: if interrupted, it
-    continues when run again. Checks go on meanwhile. Raises SettingsError where there is
-    no key, SecretsUnreadable where a key that encrypted something is missing; what was done stays.
+    Each page is one transaction, and secrets already encrypted with the first key are skipped, so
+    an interrupted run can simply be repeated. Checks continue meanwhile. Raises SettingsError if
+    there is no key, SecretsUnreadable if a key in use is missing; finished pages stay.
     """
     if not vault.encrypts:
         raise SettingsError("MONITOR_ENCRYPTION_KEYS is not set; `monitor secrets key` makes one.")
@@ -49,11 +49,11 @@ async def _page(connection: Connection, vault: Vault, after: UUID | None) -> tup
     encrypted: list[tuple[UUID, Draft]] = []
     async for one in yield_to_loop(iter(page)):
         try:
-            again = vault.reencrypt(one.draft)
+            reencrypted = vault.reencrypt(one.draft)
         except SecretsUnreadable as error:
             raise SecretsUnreadable(f"the website {one.id}") from error
-        if again is not None:
-            encrypted.append((one.id, again))
+        if reencrypted is not None:
+            encrypted.append((one.id, reencrypted))
     if encrypted:
         await secrets.store(connection, encrypted)
         await audit.note(connection, Action.SECRETS_ROTATED, None, websites=len(encrypted))

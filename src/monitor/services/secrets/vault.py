@@ -1,7 +1,7 @@
-"""Secrets at rest: encrypted before they are stored, decrypted to be sent.
+"""Encryption of secrets at rest: encrypted before they are stored, decrypted for checks.
 
-Fernet (AES-128-CBC and HMAC-SHA256) of ``cryptography``; the first key encrypts, every key
-decrypts. Decrypting costs 17 us, and only websites with secrets pay it.
+Uses Fernet (AES-128-CBC and HMAC-SHA256) of ``cryptography``: the first key encrypts, every key
+decrypts. Decryption costs 17 us, only for websites with secrets.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ log = get_logger(__name__)
 
 
 def new_key() -> str:
-    """A key for MONITOR_ENCRYPTION_KEYS."""
+    """Generate a key for MONITOR_ENCRYPTION_KEYS."""
     return Fernet.generate_key().decode("ascii")
 
 
 class Vault:
-    """The keys of this process; without any, secrets are stored as they are."""
+    """The encryption keys; without any, secrets are stored unencrypted."""
 
     def __init__(self, keys: Sequence[str] = ()) -> None:
         fernets = [Fernet(key) for key in keys]
@@ -37,7 +37,7 @@ class Vault:
         self._warned = False
 
     def __repr__(self) -> str:
-        """Without the keys."""
+        """Omits the keys."""
         return "Vault(...)"
 
     @property
@@ -45,7 +45,7 @@ class Vault:
         return self._first is not None
 
     def encrypt(self, draft: Draft) -> Draft:
-        """The draft to be stored: what is hidden is encrypted, unless it already is."""
+        """The draft with its secrets encrypted, as it is to be stored."""
         encrypted, shown = dict(draft.encrypted), {}
         for name, secret, value in _set_secrets(draft.check):
             if name in encrypted or self._encrypt_into(encrypted, name, secret, value):
@@ -55,7 +55,7 @@ class Vault:
         return replace(draft, check=replace(draft.check, **shown), encrypted=encrypted)
 
     def encrypt_values(self, sent: Values) -> tuple[Values, dict[str, str]]:
-        """Fields, without masks in them, to be stored with many websites; and their tokens."""
+        """Fields of a bulk change with secrets masked, and their tokens. They contain no masks."""
         encrypted: dict[str, str] = {}
         shown = dict(sent)
         for name, secret in SECRETS.items():
@@ -66,11 +66,11 @@ class Vault:
     def _encrypt_into(
         self, encrypted: dict[str, str], name: str, secret: Secret, value: Any
     ) -> bool:
-        """Encrypt a value that hides something; False where there is nothing to do, or no key."""
+        """Encrypt a value; False if it has no secret part or there is no key."""
         if not secret.hides(value):
             return False
         if secret.has_mask(value):
-            raise ValueError("a mask is no value to be stored")
+            raise ValueError("a mask must not be stored")
         if self._first is None:
             self.warn_once()
             return False
@@ -78,18 +78,18 @@ class Vault:
         return True
 
     def decrypt(self, check: CheckOptions, encrypted: Mapping[str, str]) -> CheckOptions:
-        """The options with what is to be sent. Raises SecretsUnreadable."""
+        """The options with their secrets decrypted. Raises SecretsUnreadable."""
         values = {name: self._value(name, token) for name, token in encrypted.items()}
         return replace(check, **values) if values else check
 
     def decrypted(self, draft: Draft) -> Draft:
-        """The draft with nothing encrypted. Raises SecretsUnreadable."""
+        """The draft with its secrets decrypted. Raises SecretsUnreadable."""
         if not draft.encrypted:
             return draft
         return replace(draft, check=self.decrypt(draft.check, draft.encrypted), encrypted={})
 
     def matches(self, encrypted: Mapping[str, str], sent: Values) -> bool:
-        """Whether what these fields send is what is encrypted; no, where that cannot be told."""
+        """Whether these fields equal the encrypted values; False if those are unreadable."""
         try:
             return all(
                 sent[name] == self._value(name, token)
@@ -100,10 +100,10 @@ class Vault:
             return False
 
     def reencrypt(self, draft: Draft) -> Draft | None:
-        """The draft encrypted with the first key; None where it is. Raises SecretsUnreadable."""
-        again = self.encrypt(self.decrypted(draft))
-        same = again.encrypted.keys() == draft.encrypted.keys()
-        return None if same and self._first_decrypts(draft.encrypted) else again
+        """The draft encrypted with the first key; None if it is. Raises SecretsUnreadable."""
+        reencrypted = self.encrypt(self.decrypted(draft))
+        same = reencrypted.encrypted.keys() == draft.encrypted.keys()
+        return None if same and self._first_decrypts(draft.encrypted) else reencrypted
 
     def _first_decrypts(self, encrypted: Mapping[str, str]) -> bool:
         try:
@@ -123,14 +123,14 @@ class Vault:
             raise SecretsUnreadable from None
 
     def warn_once(self) -> None:
-        """Say, once a process, that secrets are stored in the clear."""
+        """Warn, once per process, that secrets are stored unencrypted."""
         if not self._warned:
             self._warned = True
             log.warning("secrets.stored_in_the_clear", help="set MONITOR_ENCRYPTION_KEYS")
 
 
 def _set_secrets(check: CheckOptions) -> Iterator[tuple[str, Secret, Any]]:
-    """The options that may hold a secret and are set: (name, how to hide it, value)."""
+    """The secret options that are set: (name, secret, value)."""
     for name, secret in SECRETS.items():
         if value := getattr(check, name, None):
             yield name, secret, value

@@ -1,1 +1,1 @@
-"""Websites: written, and how they are."""
+"""Writing websites, and reading their status and results."""

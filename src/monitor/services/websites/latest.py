@@ -1,4 +1,4 @@
-"""The latest status of websites: what Postgres says of them and what the regions hold, as one."""
+"""The latest status of websites, from Postgres and the states of the regions in Redis."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from monitor.storage.redis.states import States
 log = get_logger(__name__)
 
 _CANDIDATES = 1000
-"""Websites looked at together where the status has to be worked out before it is compared."""
+"""Batch size for filters by a computed status."""
 
 MAX_SCANNED = 10_000
-"""Websites looked at for one page; then it is given as it is, with a cursor to go on."""
+"""Websites examined per page; then the page is returned, with a cursor to continue."""
 
 _NEVER = RegionState()
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where statuses come from. ``now_s``: Unix seconds."""
+    """The stores that statuses are read from. ``now_s``: Unix seconds."""
 
     pool: Pool
     redis: Redis
@@ -42,7 +42,7 @@ class Sources:
 
 
 class Query(Struct, frozen=True):
-    """What to list. None: everything."""
+    """Which websites to list; None: any value."""
 
     region: str | None = None
     status: Status | None = None
@@ -51,7 +51,7 @@ class Query(Struct, frozen=True):
 
 
 class RegionView(Struct, frozen=True):
-    """What one region holds; ``fresh``: its verdict still counts."""
+    """The state of one region. ``fresh``: whether its verdict still counts."""
 
     region: str
     state: RegionState
@@ -59,7 +59,7 @@ class RegionView(Struct, frozen=True):
 
 
 class View(Struct, frozen=True):
-    """A website and its status; no regions where Redis could not be asked."""
+    """A website and its status; without regions if Redis is unavailable."""
 
     stored: Stored
     status: Status
@@ -74,11 +74,11 @@ async def show(sources: Sources, stored: Stored) -> View:
 async def page(
     sources: Sources, query: Query, limit: int, cursor: str | None, *, need_states: bool
 ) -> tuple[list[View], str | None]:
-    """The next websites that match, in order of creation, and the cursor of those after them.
+    """The next page of matching websites in order of creation, and the cursor after it.
 
     A page may hold fewer than ``limit`` and still have a cursor: at most 10,000 websites are
-    looked at for one. Without Redis statuses are unknown, or, where ``need_states`` or a filter
-    by status asks for them, Unavailable is raised. Raises BadQuery.
+    examined per page. Without Redis statuses are unknown, but if ``need_states`` or a filter by
+    status requires them, Unavailable is raised. Raises BadQuery.
     """
     mark = cursors.fingerprint("websites", *(getattr(query, n) for n in Query.__struct_fields__))
     after = None if cursor is None else _position(cursor, mark)
@@ -108,7 +108,7 @@ def _position(cursor: str, mark: bytes) -> UUID:
 
 
 def _filter(query: Query) -> Filter | None:
-    """What Postgres can decide of a query; None: nothing can match."""
+    """The part of a query that Postgres can filter by; None if nothing can match."""
     if query.status is None:
         return Filter(query.region, query.paused, None, query.q)
     paused = query.status is Status.PAUSED
@@ -120,7 +120,7 @@ def _filter(query: Query) -> Filter | None:
 
 @dataclass(slots=True)
 class _Scan:
-    """Reads websites in the order of their ids and keeps those whose status matches."""
+    """Reads websites in id order and keeps those whose status matches."""
 
     sources: Sources
     query: Query
@@ -128,11 +128,11 @@ class _Scan:
     need_states: bool
 
     async def run(self, limit: int, after: UUID | None) -> tuple[list[View], UUID | None]:
-        """Up to ``limit`` matches and the id to go on after; None where the end was reached."""
+        """Up to ``limit`` matches, and the id to continue after; None at the end."""
         size = limit + 1 if self.query.status in (None, Status.PAUSED) else _CANDIDATES
         views: list[View] = []
         for _ in range(max(MAX_SCANNED // size, 1)):
-            # Given back before Redis is asked: one that hangs must not take the pool with it.
+            # Release the connection before reading Redis: if that hangs, the pool must not run out.
             async with session(self.sources.pool) as connection:
                 rows = await websites.fetch_page(connection, self.filters, after, size)
             for view in await _views(self.sources, rows, need_states=self.need_states):
@@ -166,17 +166,17 @@ def _unknown(row: Stored) -> View:
 
 
 def _view(row: Stored, states: dict[tuple[str, UUID], RegionState], now_s: float) -> View:
-    seen = [
+    views = [
         _region_view(row, name, states.get((name, row.website.id), _NEVER), now_s)
         for name in row.regions
     ]
     status = website_status(
         paused=row.website.paused_at is not None,
         incident_open=row.incident_started_at is not None,
-        states=[r.state for r in seen],
-        fresh=[r.state for r in seen if r.fresh],
+        states=[r.state for r in views],
+        fresh=[r.state for r in views if r.fresh],
     )
-    return View(row, status, tuple(seen))
+    return View(row, status, tuple(views))
 
 
 def _region_view(row: Stored, name: str, state: RegionState, now_s: float) -> RegionView:
@@ -186,10 +186,10 @@ def _region_view(row: Stored, name: str, state: RegionState, now_s: float) -> Re
 
 
 def since(view: View) -> dt.datetime | None:
-    """Since when a website has had its status, as far as that can be said.
+    """When the current status of a website began; None if unknown.
 
-    Down: since the incident began. Paused: since then. Up: since the last incident ended, or
-    since the first region that is up now has been, whichever is later.
+    Down: when the incident began. Paused: when it was paused. Up: when the last incident ended, or
+    when the first of the regions that are up now came up, whichever is later.
     """
     match view.status:
         case Status.DOWN:
@@ -197,8 +197,8 @@ def since(view: View) -> dt.datetime | None:
         case Status.PAUSED:
             return view.stored.website.paused_at
         case Status.UP:
-            began = (r for r in view.regions if r.fresh and r.state.verdict is Verdict.UP)
-            up_at = dt.datetime.fromtimestamp(min(r.state.since_s for r in began), dt.UTC)
+            up = (r for r in view.regions if r.fresh and r.state.verdict is Verdict.UP)
+            up_at = dt.datetime.fromtimestamp(min(r.state.since_s for r in up), dt.UTC)
             return max(up_at, view.stored.last_resolved_at or up_at)
         case _:
             return None

@@ -1,4 +1,4 @@
-"""Creating, changing and removing one website. Each write commits with the row Redis follows."""
+"""Creating, changing and removing one website; each write commits with its change row."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ async def get(pool: Pool, website_id: UUID) -> Stored:
 
 
 async def create(pool: Pool, vault: Vault, sent: Values, now_s: float) -> Stored:
-    """Store a new website; it is checked at once unless it is paused.
+    """Create a website; it is checked at once unless it is paused.
 
-    Raises InvalidInput for fields that contradict each other and for regions that do not exist,
-    Conflict for a taken external_id.
+    Raises InvalidInput for contradictory fields and for regions that do not exist, Conflict for a
+    taken external_id.
     """
 
     async def attempt() -> Stored:
         async with transaction(pool) as connection:
-            plan = await _planned(connection, vault, Candidate(1, None, sent), now_s)
+            plan = await _plan(connection, vault, Candidate(1, None, sent), now_s)
             (new,) = plan.new
             await websites.store(connection, plan, check_now=True)
             await audit.note(connection, Action.WEBSITE_CREATED, new.id, of_new(new.draft))
@@ -43,17 +43,17 @@ async def create(pool: Pool, vault: Vault, sent: Values, now_s: float) -> Stored
 
 
 async def change(pool: Pool, vault: Vault, website_id: UUID, sent: Values, now_s: float) -> Stored:
-    """Change what was sent and leave the rest. Sending what is already so changes nothing.
+    """Change the fields that were sent. Values equal to the stored ones change nothing.
 
-    Raises NotFound, what ``create`` raises, and SecretsUnreadable where secrets are sent and those
-    stored cannot be read; any other field can be changed even then.
+    Raises NotFound, the errors of ``create``, and SecretsUnreadable if secrets are sent and the
+    stored ones cannot be decrypted; all other fields can be changed even then.
     """
 
     async def attempt() -> Stored:
         async with transaction(pool) as connection:
             if not await websites.lock(connection, website_id):
                 raise missing()
-            plan = await _planned(connection, vault, Candidate(1, website_id, sent), now_s)
+            plan = await _plan(connection, vault, Candidate(1, website_id, sent), now_s)
             await websites.store(connection, plan, check_now=True)
             for changed in plan.changed:
                 changes = of_changed(changed.old, changed.new)
@@ -63,9 +63,7 @@ async def change(pool: Pool, vault: Vault, website_id: UUID, sent: Values, now_s
     return await write.retried(attempt)
 
 
-async def _planned(
-    connection: Connection, vault: Vault, candidate: Candidate, now_s: float
-) -> Plan:
+async def _plan(connection: Connection, vault: Vault, candidate: Candidate, now_s: float) -> Plan:
     plan, _ = await write.plan(connection, vault, [candidate], now_s, upsert=False)
     raise_failure(plan.lines[0])
     return plan
@@ -90,5 +88,5 @@ async def _fetch(connection: Connection, website_id: UUID) -> Stored:
 
 
 def missing() -> NotFound:
-    """The error for an id that no website has."""
+    """The error for an unknown website id."""
     return NotFound("website_not_found", "There is no website with this id.")

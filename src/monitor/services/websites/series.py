@@ -1,4 +1,4 @@
-"""The time series of one website, in buckets that a chart can draw."""
+"""The time series of one website, in buckets for a chart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitor.storage.timeseries.contract import TickStore
 
 
 class RegionSeries(Struct, frozen=True):
-    """What one region measured, in order of time. Buckets without a check are absent."""
+    """The results of one region in chronological order. Buckets without checks are absent."""
 
     region: str
     uptime: Uptime
@@ -26,7 +26,7 @@ class RegionSeries(Struct, frozen=True):
 
 
 class Series(Struct, frozen=True):
-    """A website's chart over the span of its plan."""
+    """The chart of a website over the span of ``plan``."""
 
     website: Website
     plan: Plan
@@ -36,9 +36,9 @@ class Series(Struct, frozen=True):
 async def series(
     pool: Pool, ticks: TickStore, website_id: UUID, *, days: int, region: str | None, now_s: int
 ) -> Series:
-    """The last ``days`` days of one region, or of every one that the website has or had.
+    """The last ``days`` days of one region, or of all regions the website has or had.
 
-    Raises NotFound, BadQuery for a region that is not there, Unavailable.
+    Raises NotFound, BadQuery for a region that does not exist, Unavailable.
     """
     stored = await websites.get(pool, website_id)
     if region is not None:
@@ -50,8 +50,11 @@ async def series(
     by_region: dict[str, list[Bucket]] = {name: [] for name in names}
     for bucket in buckets:
         by_region.setdefault(bucket.region, []).append(bucket)
-    drawn = [_drawn(n, buckets, stored.website, spread, now_s) for n, buckets in by_region.items()]
-    return Series(stored.website, spread, tuple(sorted(drawn, key=lambda s: s.region)))
+    rows = [
+        _region_series(n, buckets, stored.website, spread, now_s)
+        for n, buckets in by_region.items()
+    ]
+    return Series(stored.website, spread, tuple(sorted(rows, key=lambda s: s.region)))
 
 
 async def _read(
@@ -61,14 +64,14 @@ async def _read(
     if spread.since_s == spread.raw_from_s:
         return merge(await raw, spread.width_s)
     hourly = ticks.hourly_buckets(website_id, region, spread.since_s, spread.raw_from_s)
-    # Of other files each: neither waits for the other.
+    # They read different files, so neither waits for the other.
     return merge(chain(*await asyncio.gather(hourly, raw)), spread.width_s)
 
 
-def _drawn(
+def _region_series(
     name: str, buckets: Sequence[Bucket], website: Website, spread: Plan, now_s: int
 ) -> RegionSeries:
-    # Before it was created, no check of it was due.
+    # No check was due before the website was created.
     begin_s = max(spread.since_s, int(website.created_at.timestamp()))
     every_s = website.check.check_frequency
     return RegionSeries(name, uptime(buckets, now_s - begin_s, every_s), tuple(buckets))

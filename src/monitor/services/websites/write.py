@@ -1,6 +1,6 @@
-"""The one way that websites are written: planned on top of what is stored, encrypted, stored.
+"""The single write path of websites: plan against what is stored, encrypt, store.
 
-A single call is a plan of one line; an import is a plan a chunk.
+A single call is a plan of one line; an import makes one plan per chunk.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from monitor.storage.postgres import regions, websites
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.websites import ConcurrentUpdate
 
-_TRIES = 10
+_MAX_ATTEMPTS = 10
 
 T = TypeVar("T")
 Overlay = Callable[[list[Existing], list[UUID], list[str]], Awaitable[list[Existing]]]
-"""Replaces stored websites, of these ids and external ids, by what a dry run made of them."""
+"""Replaces stored websites with their state in a dry run, given ids and external ids."""
 
 
 async def retried(attempt: Callable[[], Awaitable[T]]) -> T:
-    """The result of a transaction that is begun again where others changed the same websites.
+    """Run a transaction, and run it again if others changed the same websites meanwhile.
 
-    Raises Unavailable where that happens again and again.
+    Raises Unavailable after 10 attempts.
     """
-    for _ in range(_TRIES):
+    for _ in range(_MAX_ATTEMPTS):
         try:
             return await attempt()
         except ConcurrentUpdate:
             continue
-    raise Unavailable("postgres", f"the same websites were changed by others {_TRIES} times")
+    raise Unavailable("postgres", f"the same websites were changed by others {_MAX_ATTEMPTS} times")
 
 
 async def plan(
@@ -57,10 +57,10 @@ async def plan(
     upsert: bool = True,
     overlay: Overlay | None = None,
 ) -> tuple[Plan, list[Existing]]:
-    """What to write for these lines, secrets encrypted, and the websites it stands on.
+    """The plan for these lines with secrets encrypted, and the websites it is based on.
 
-    Raises SecretsUnreadable where secrets are sent and those stored cannot be read; any other
-    field can be changed even then.
+    Raises SecretsUnreadable if secrets are sent and the stored ones cannot be decrypted; all other
+    fields can be changed even then.
     """
     ids, names = keys_of(lines)
     region_names = await regions.existing(connection, regions_of(lines))
@@ -91,7 +91,7 @@ async def _encrypted(vault: Vault, planned: Plan) -> Plan:
 
 
 def new_ids(now_s: float, count: int) -> Iterator[UUID]:
-    """Ids in the order of the lines: the 12 bits after the time count them (RFC 9562, 6.2)."""
+    """Ids in line order: the 12 bits after the time are a counter (RFC 9562, 6.2)."""
     now_ms = int(now_s * 1000)
     noise = os.urandom(8 * count)
     for n in range(count):

@@ -1,1 +1,1 @@
-"""Postgres holds the truth. psycopg 3, SQL beside its function, no ORM."""
+"""Postgres, the source of truth: psycopg 3, SQL next to the function that uses it, no ORM."""

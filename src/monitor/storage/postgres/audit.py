@@ -1,4 +1,4 @@
-"""The audit log as it is stored."""
+"""The table of the audit log."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def insert(
     changes: dict[str, Change],
     details: dict[str, Any],
 ) -> None:
-    """Add an entry. Belongs into the transaction of what it says."""
+    """Add an entry; call it in the transaction of the change."""
     await connection.execute(
         """
         INSERT INTO audit_log (key_id, actor, address, action, object_id, changes, details)
@@ -50,7 +50,7 @@ async def insert(
 async def fetch_page(
     connection: Connection, filters: AuditFilter, before: int | None, size: int
 ) -> list[Entry]:
-    """The next entries, newest first."""
+    """The next entries, newest first, with a sequence number below ``before``."""
     values = msgspec.structs.asdict(filters) | {"before": before, "size": size}
     clauses = [c for name, c in _CONDITIONS.items() if values[name] is not None]
     clauses += ["seq < %(before)s"] if before is not None else []
@@ -76,7 +76,7 @@ def _entry(row: TupleRow) -> Entry:
 
 
 async def expire(connection: Connection, keep_days: int, most: int) -> int:
-    """Remove the oldest entries, at most so many, that are older than that; returns how many."""
+    """Delete up to ``most`` entries older than ``keep_days``, oldest first; returns how many."""
     cursor = await connection.execute(
         """
         DELETE FROM audit_log WHERE seq IN (

@@ -1,4 +1,4 @@
-"""Bulk imports as they are stored: how far each came, and the outcomes of its lines by chunk."""
+"""The tables of bulk imports: their progress, and the outcomes of their lines by chunk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
 _decoder = msgspec.msgpack.Decoder(list[ProcessedLine])
 
 _LOCKS = 0x62756C6B
-"""Class of the advisory locks "bulk": a session holds the one of each import it works on."""
+"""Class of the advisory locks of imports ("bulk"); the session of a running one holds its lock."""
 
 _LOCK = "('x' || right(id::text, 8))::bit(32)"
 
@@ -41,9 +41,9 @@ _SELECT = f"""
 async def insert(
     connection: Connection, import_id: UUID, key: str | None, *, dry_run: bool
 ) -> UUID:
-    """Store a new import; returns its id, or that of the import that has the key already.
+    """Store a new import; returns its id, or that of the existing import with this key.
 
-    One that goes on counts as moved, so that it does not expire under way.
+    An unfinished import gets a new ``moved_at``, so that it does not expire while it continues.
     """
     cursor = await connection.execute(
         """
@@ -61,7 +61,7 @@ async def insert(
 
 
 async def try_lock(connection: Connection, import_id: UUID) -> bool:
-    """Take the import for this session, until ``unlock`` or its end; False: another has it."""
+    """Lock the import until ``unlock`` or the session's end; False if another session has it."""
     query = f"SELECT pg_try_advisory_lock({_LOCKS}, {_LOCK}::int) FROM (SELECT %s::uuid AS id) x"  # noqa: S608 - constants
     cursor = await connection.execute(query.encode(), [import_id])
     row = await cursor.fetchone()
@@ -69,7 +69,7 @@ async def try_lock(connection: Connection, import_id: UUID) -> bool:
 
 
 async def unlock(connection: Connection) -> None:
-    """Give back the import that this session took."""
+    """Release the lock of this session."""
     await connection.execute("SELECT pg_advisory_unlock_all()")
 
 
@@ -83,7 +83,7 @@ async def fetch(connection: Connection, import_id: UUID) -> BulkImport | None:
 async def fetch_page(
     connection: Connection, key: str | None, before: UUID | None, size: int
 ) -> list[BulkImport]:
-    """The next imports, newest first; with ``key`` the one that was sent with it."""
+    """The next imports, newest first; with ``key``, only the import with this key."""
     query = _SELECT.encode() + (
         b" WHERE (%(key)s::text IS NULL OR idempotency_key = %(key)s)"
         b" AND (%(before)s::uuid IS NULL OR id < %(before)s) ORDER BY id DESC LIMIT %(size)s"
@@ -109,7 +109,7 @@ def _import(row: TupleRow) -> BulkImport:
 
 
 async def digests(connection: Connection, import_id: UUID) -> list[bytes]:
-    """The digests of the chunks that are stored, in order."""
+    """The digests of the stored chunks, in order."""
     cursor = await connection.execute(
         "SELECT digest FROM bulk_import_chunks WHERE import_id = %s ORDER BY number", [import_id]
     )
@@ -119,9 +119,9 @@ async def digests(connection: Connection, import_id: UUID) -> list[bytes]:
 async def add_chunk(
     connection: Connection, before: BulkImport, chunk: Chunk, outcomes: list[ProcessedLine]
 ) -> BulkImport:
-    """Store what became of the next chunk; returns the import as it is then.
+    """Store the outcomes of the next chunk; returns the updated import.
 
-    Belongs into the transaction that writes the chunk's websites.
+    Call it in the transaction that writes the websites of the chunk.
     """
     failed = [o for o in outcomes if o.result is LineResult.FAILED]
     counts = before.counts.plus(len(chunk.lines), outcomes)
@@ -157,7 +157,7 @@ async def _count(connection: Connection, now: BulkImport, *, failures_differ: bo
 
 
 async def start_again(connection: Connection, import_id: UUID) -> None:
-    """Forget the chunks of an import that is to begin at its first line."""
+    """Delete the chunks of an import that restarts at its first line."""
     await connection.execute("DELETE FROM bulk_import_chunks WHERE import_id = %s", [import_id])
     await connection.execute(
         """
@@ -170,7 +170,7 @@ async def start_again(connection: Connection, import_id: UUID) -> None:
 
 
 async def finish(connection: Connection, import_id: UUID) -> None:
-    """All lines are stored."""
+    """Mark an import as finished."""
     await connection.execute(
         "UPDATE bulk_imports SET finished_at = now(), moved_at = now() WHERE id = %s", [import_id]
     )
@@ -179,8 +179,10 @@ async def finish(connection: Connection, import_id: UUID) -> None:
 async def next_outcomes(
     connection: Connection, import_id: UUID, after_chunk: int, *, failed_only: bool
 ) -> tuple[int, list[ProcessedLine]] | None:
-    """The number and the outcomes of the next chunk, with a failed line in it where only those
-    are wanted; None: there is none."""
+    """The number and the outcomes of the next chunk; None at the end.
+
+    ``failed_only``: skip chunks without a failed line.
+    """
     cursor = await connection.execute(
         """
         SELECT number, outcomes FROM bulk_import_chunks
@@ -193,7 +195,7 @@ async def next_outcomes(
 
 
 async def expire(connection: Connection, keep_days: int) -> int:
-    """Forget imports that have not moved for so many days; returns how many."""
+    """Delete imports without progress for ``keep_days`` days; returns how many."""
     cursor = await connection.execute(
         "DELETE FROM bulk_imports WHERE moved_at < now() - make_interval(days => %s)", [keep_days]
     )

@@ -1,6 +1,6 @@
-"""Every website that matches, changed by sets: a statement a table, however many they are.
+"""Changes all matching websites with one statement per table, however many they are.
 
-They are listed in a table ``bulk_change`` that lives as long as the transaction.
+The selected websites are listed in the temporary table ``bulk_change``, for one transaction.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from monitor.storage.postgres.websites import Filter, conditions, end_paused
 
 _PAGE = 5000
 _SECRETS_PAGE = 200
-"""Bodies may be long."""
+"""Small, because request bodies may be long."""
 
 _TABLE = """
     CREATE TEMPORARY TABLE bulk_change (
@@ -45,8 +45,7 @@ _TABLE = """
 
 
 class Secrets(Struct, frozen=True):
-    """What a listed website sends that may be secret: its options, and tokens of those that are
-    encrypted."""
+    """The options of a listed website, and the tokens of those that are encrypted."""
 
     id: UUID
     check: CheckOptions
@@ -54,23 +53,25 @@ class Secrets(Struct, frozen=True):
 
 
 async def begin(connection: Connection) -> None:
-    """Time for many rows, and no region is removed until the transaction ends: what websites are
-    checked from would change although they are held."""
+    """Raise the statement timeout, and lock all regions until the transaction ends.
+
+    Removing a region would change websites although their rows are locked.
+    """
     await connection.execute("SET LOCAL statement_timeout = '5min'")
     await connection.execute("SELECT 1 FROM regions ORDER BY name FOR KEY SHARE")
 
 
 async def count(connection: Connection, filters: Filter) -> int:
-    """How many websites match at the moment."""
+    """How many websites match now."""
     query = sql.SQL("SELECT count(*) FROM websites w") + _where(filters)
     return await _number(connection, query, filters)
 
 
 async def lock(connection: Connection, filters: Filter, *, deleting: bool) -> int:
-    """Hold the websites that match, in order of their ids, and list them; returns how many.
+    """Lock the matching websites in id order, and list them; returns how many.
 
-    One that another transaction was changing is waited for. Its regions are then still seen as
-    before, so what was listed is compared once more, by a statement that sees them as they are.
+    This may wait for a transaction that is changing one of them, but would still see that website's
+    old regions. So a second statement, with a new snapshot, compares the listed ones again.
     """
     await connection.execute(_TABLE)
     strength = sql.SQL(" FOR UPDATE" if deleting else " FOR NO KEY UPDATE")
@@ -102,7 +103,7 @@ async def _number(connection: Connection, query: sql.Composable, filters: Filter
 
 
 async def timings(connection: Connection) -> list[Timing]:
-    """The intervals and time-outs of the listed websites, each pair once."""
+    """The distinct kinds, intervals and timeouts of the listed websites."""
     query = f"""
         SELECT w.options->>'kind', w.check_frequency, {REQUEST_TIMEOUT}, count(*)
           FROM bulk_change b JOIN websites w USING (id) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
@@ -120,7 +121,7 @@ async def names(connection: Connection) -> AsyncIterator[list[tuple[UUID, str, s
 
 
 async def set_names(connection: Connection, pairs: Sequence[tuple[UUID, str]]) -> None:
-    """Note the names that listed websites are to get."""
+    """Set the new names of listed websites."""
     await connection.execute(
         """
         UPDATE bulk_change b SET name = n.name FROM unnest(%s::uuid[], %s::text[]) n (id, name)
@@ -131,7 +132,7 @@ async def set_names(connection: Connection, pairs: Sequence[tuple[UUID, str]]) -
 
 
 async def with_secrets(connection: Connection) -> AsyncIterator[list[Secrets]]:
-    """Those of the listed websites that send something that may be secret, in pages."""
+    """The listed websites with secrets, in pages."""
     query = f"""
         SELECT id, {CHECK_JSON}, w.encrypted::text FROM bulk_change JOIN websites w USING (id)
          WHERE w.has_secrets
@@ -143,17 +144,18 @@ async def with_secrets(connection: Connection) -> AsyncIterator[list[Secrets]]:
 
 
 async def note_different(connection: Connection, website_ids: Sequence[UUID]) -> None:
-    """Note listed websites that encrypt something else than they are to."""
+    """Mark listed websites whose secrets differ from those sent."""
     await connection.execute(
         "UPDATE bulk_change SET secrets_differ = true WHERE id = ANY(%s)", [list(website_ids)]
     )
 
 
 async def mark_changed(connection: Connection, sent: Values, encrypted: dict[str, str]) -> int:
-    """Work out what the fields change of each listed website, and take those off the list that
-    are so already; returns how many are left.
+    """Compute what the fields change in each listed website, and remove unchanged ones from the
+    list; returns how many are left.
 
-    What is ``encrypted`` is masked in the fields; which websites encrypt something else was noted.
+    ``sent`` has masks for ``encrypted`` fields; ``note_different`` has marked the websites whose
+    secrets differ.
     """
     query = sql.SQL(
         """
@@ -185,7 +187,7 @@ async def mark_changed(connection: Connection, sent: Values, encrypted: dict[str
 
 
 def _sent(sent: Values, name: str, otherwise: str) -> sql.Composable:
-    """The field where it was sent and is not null, else an expression of ``websites w``."""
+    """The field if it was sent and is not null, else an expression over ``websites w``."""
     return sql.SQL(otherwise) if sent.get(name) is None else sql.Placeholder(name)
 
 
@@ -198,7 +200,7 @@ def _columns_differ(sent: Values, names: Sequence[str]) -> list[sql.Composable]:
 
 
 _NEW_OPTIONS = sql.SQL("((w.options - %(option_names)s::text[]) || %(options)s::jsonb)")
-"""The options with those that were sent; defaults are left out."""
+"""The options after the change, without default values."""
 
 _NEW_TOKENS = sql.SQL(
     "nullif((coalesce(w.encrypted, '{}') - %(option_names)s::text[]) || %(tokens)s::jsonb, '{}')"
@@ -206,7 +208,7 @@ _NEW_TOKENS = sql.SQL(
 
 
 def _options_differ(sent: Values) -> list[sql.Composable]:
-    """Whether options differ; where they are masked, whether encryption or what is encrypted."""
+    """Conditions for changed options; for secrets, whether encryption or plain text differs."""
     if not _options_in(sent):
         return []
     secrets = [name for name in SECRETS if name in sent]
@@ -238,7 +240,7 @@ def _regions_differ(sent: Values) -> sql.Composable:
 
 
 def _region_lost(sent: Values) -> sql.Composable:
-    """Whether some region may no longer check it."""
+    """Whether the website loses a region."""
     if sent.get("regions") is None:
         return sql.SQL("false")
     return sql.SQL(
@@ -250,12 +252,12 @@ def _region_lost(sent: Values) -> sql.Composable:
 
 
 def _options_in(sent: Values) -> dict[str, Any]:
-    """The options that were sent and are no columns."""
+    """The options that were sent, except those with their own column."""
     return {n: v for n, v in sent.items() if n in OPTION_FIELDS and n not in OPTION_COLUMNS}
 
 
 def _values(sent: Values, encrypted: dict[str, str]) -> dict[str, Any]:
-    """What was sent, as Postgres takes it."""
+    """The query parameters for the fields that were sent."""
     options = _options_in(sent)
     values = {n: list(v) if isinstance(v, tuple) else v for n, v in sent.items()}
     return values | {
@@ -267,10 +269,10 @@ def _values(sent: Values, encrypted: dict[str, str]) -> dict[str, Any]:
 
 
 async def apply(connection: Connection, sent: Values, encrypted: dict[str, str]) -> None:
-    """Make the listed websites what the fields say, with the change rows that Redis follows."""
+    """Apply the fields to the listed websites, and add their change rows."""
     await _update(connection, sent, encrypted)
     if "regions" in sent:
-        await _move(connection, sent["regions"])
+        await _replace_regions(connection, sent["regions"])
     if sent.get("paused"):
         await end_paused(
             connection, sql.SQL("SELECT id FROM bulk_change WHERE paused AND NOT was_paused")
@@ -310,8 +312,8 @@ async def _update(connection: Connection, sent: Values, encrypted: dict[str, str
     await connection.execute(query, _values(sent, encrypted))
 
 
-async def _move(connection: Connection, regions: Sequence[str] | None) -> None:
-    """Give the websites whose regions change the new ones; what lost regions held is forgotten."""
+async def _replace_regions(connection: Connection, regions: Sequence[str] | None) -> None:
+    """Replace the regions of websites where they change; delete verdicts of lost regions."""
     moved = "website_id IN (SELECT id FROM bulk_change WHERE region_differs)"
     await connection.execute(f"DELETE FROM website_regions WHERE {moved}".encode())  # noqa: S608 - constants
     if regions is None:
@@ -328,7 +330,7 @@ async def _move(connection: Connection, regions: Sequence[str] | None) -> None:
 
 
 async def delete(connection: Connection) -> None:
-    """Remove the listed websites and all that Postgres holds of them."""
+    """Delete the listed websites and all their data in Postgres."""
     await connection.execute("DELETE FROM websites w USING bulk_change b WHERE w.id = b.id")
     await connection.execute(
         "INSERT INTO changes (website_id) SELECT id FROM bulk_change ORDER BY id"

@@ -1,5 +1,7 @@
-"""What a dry run would have stored: in a table that lives and dies with the session, so that
-later lines see what earlier ones would have done and nobody else sees anything."""
+"""What a dry run would have stored, in a temporary table of its session.
+
+Later lines see the effects of earlier ones; other sessions see nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ _draft = msgspec.msgpack.Decoder(Draft)
 
 
 async def begin(connection: Connection) -> None:
-    """Make the table."""
+    """Create the table."""
     await connection.execute(
         """
         CREATE TEMPORARY TABLE bulk_dry_run (
@@ -29,15 +31,17 @@ async def begin(connection: Connection) -> None:
 
 
 async def end(connection: Connection) -> None:
-    """Drop the table, where there is one."""
+    """Drop the table if it exists."""
     await connection.execute("DROP TABLE IF EXISTS pg_temp.bulk_dry_run")
 
 
 async def over(
     connection: Connection, stored: Sequence[Existing], ids: Sequence[UUID], names: Sequence[str]
 ) -> list[Existing]:
-    """These websites as the dry run has changed them, and those it created, by id or
-    external_id."""
+    """The stored websites with the changes of the dry run, and those it created.
+
+    ``ids`` and ``names`` (external ids) select the latter.
+    """
     existing = {e.id: e for e in stored}
     cursor = await connection.execute(
         "SELECT id, draft, dry_run_only FROM bulk_dry_run"
@@ -51,7 +55,7 @@ async def over(
 
 
 async def note(connection: Connection, plan: Plan, existing: Sequence[Existing]) -> None:
-    """Keep what the plan would store."""
+    """Record what the plan would store."""
     dry_run_only = {e.id for e in existing if e.dry_run_only}
     rows = [(n.id, n.stored or n.draft, True) for n in plan.new]
     rows += [(c.id, c.stored or c.new, c.id in dry_run_only) for c in plan.changed]

@@ -1,4 +1,4 @@
-"""Change rows: committed with a change, deleted once Redis shows it."""
+"""Change rows: committed with each change, deleted once it is synced to Redis."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _PAGE = 2000
 
 
 class Change(Struct, frozen=True):
-    """A website that changed, or None: everything may have. ``check_now``: do not wait.
+    """A website that changed; None: any may have. ``check_now``: do not wait for its slot.
 
-    ``forget``: verdicts about the website were deleted, so regions start anew with it.
-    ``forget_region``: this region is new, whatever one of its name held before.
+    ``forget``: the website's verdicts were deleted, so regions must discard its state.
+    ``forget_region``: this region is new; discard the state of an earlier one of the same name.
     """
 
     website_id: UUID | None
@@ -35,9 +35,10 @@ class Change(Struct, frozen=True):
 
 @asynccontextmanager
 async def syncing(pool: Pool) -> AsyncIterator[Connection]:
-    """A transaction that no other sync runs beside.
+    """A transaction that excludes other syncs.
 
-    A full sync of a million websites takes longer than anybody may wait for any other lock.
+    It waits for its lock without a timeout, because a full sync of a million websites takes longer
+    than the usual one.
     """
     async with transaction(pool) as connection:
         await connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
@@ -49,9 +50,9 @@ async def syncing(pool: Pool) -> AsyncIterator[Connection]:
 
 
 async def take(connection: Connection, limit: int) -> list[Change]:
-    """Delete the oldest change rows and return them; they come back if the transaction fails.
+    """Delete and return the oldest change rows; they reappear if the transaction fails.
 
-    Rows of transactions that commit later are found by the next call, whatever their number.
+    The next call finds rows of transactions that commit later, whatever their sequence number.
     """
     cursor = await connection.execute(
         """
@@ -79,7 +80,7 @@ _DEFINITION: LiteralString = f"""
 
 
 async def definitions(connection: Connection, website_ids: list[UUID]) -> dict[UUID, Definition]:
-    """What is to be checked of these websites; paused and deleted ones are absent."""
+    """The definitions of these websites; paused and deleted ones are absent."""
     cursor = await connection.execute(_DEFINITION.encode() + b" AND w.id = ANY(%s)", [website_ids])
     return dict(_definition(row) for row in await cursor.fetchall())
 
@@ -87,7 +88,7 @@ async def definitions(connection: Connection, website_ids: list[UUID]) -> dict[U
 async def all_definitions(
     connection: Connection,
 ) -> AsyncIterator[list[tuple[UUID, Definition]]]:
-    """Every website that is to be checked, in pages of 2,000, as of one instant."""
+    """The definitions of all active websites as of one instant, in pages of 2,000."""
     async with connection.cursor("definitions") as cursor:
         await cursor.execute(_DEFINITION.encode(), binary=True)
         while rows := await cursor.fetchmany(_PAGE):
@@ -104,7 +105,7 @@ def _definition(row: TupleRow) -> tuple[UUID, Definition]:
     website_id, text, tokens, regions = row
     check, encrypted = decode_check(text), decode_tokens(tokens) or None
     if encrypted:
-        # What may be shown of encrypted options is of no use to a check.
+        # Masked options are useless to a check.
         hidden = {n: OPTION_FIELDS[n].initial() for n in encrypted if n in OPTION_FIELDS}
         check = replace(check, **hidden)
     return website_id, Definition(check, None if regions is None else tuple(regions), encrypted)

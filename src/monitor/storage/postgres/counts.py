@@ -1,4 +1,4 @@
-"""A few numbers about the whole installation, each from an index and counted up to a bound."""
+"""Figures about the whole installation, counted from indexes up to a bound."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from msgspec import Struct
 from monitor.storage.postgres.pool import Connection
 
 COUNTED_UP_TO = 100_000
-"""No count looks at more rows; one that says this many means: this many or more."""
+"""The upper bound of every count: this number means this many or more."""
 
 
 class Figures(Struct, frozen=True):
-    """Notifications by state, what is due among them, open incidents, changes not synced.
+    """Notifications by state, overdue ones, open incidents and unsynced changes.
 
-    Ages are in seconds, of the oldest one; 0.0 where there is none.
+    Ages are in seconds, of the oldest row; 0.0 if there is none.
     """
 
     queued: int
@@ -25,7 +25,7 @@ class Figures(Struct, frozen=True):
     unsynced_s: float
 
 
-# Each count stops at the bound, and each condition is that of a partial index.
+# Each count stops at the bound, and each condition matches a partial index.
 _FIGURES = """
     SELECT (SELECT count(*) FROM (SELECT FROM notifications
                                    WHERE state = 'queued' LIMIT %(most)s) q),
@@ -46,7 +46,7 @@ _FIGURES = """
 
 
 async def read(connection: Connection) -> Figures:
-    """All of them, as of one instant."""
+    """All figures as of one instant."""
     cursor = await connection.execute(_FIGURES, {"most": COUNTED_UP_TO})
     row = await cursor.fetchone()
     assert row is not None

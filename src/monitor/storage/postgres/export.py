@@ -1,4 +1,4 @@
-"""All websites that match, as of one instant, a page at a time."""
+"""Reads all matching websites as of one instant, page by page."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _SELECT = sql.SQL("SELECT {} FROM websites w").format(sql.SQL(DRAFT_COLUMNS))
 async def pages(connection: Connection, filters: Filter) -> AsyncGenerator[list[Existing]]:
     """Websites in order of creation, in pages of 250.
 
-    The server puts the result aside first and ends the transaction (WITH HOLD): a caller that
-    takes its time holds no snapshot, and so keeps nothing from being cleaned up.
+    The cursor is WITH HOLD: the server materialises the result and ends the transaction, so a slow
+    reader holds no snapshot and does not delay vacuum.
     """
     clauses = conditions(filters)
     where = sql.SQL(" WHERE ") + sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("")
     query = _SELECT + where + sql.SQL(" ORDER BY w.id")
     async with connection.cursor("export", withhold=True) as cursor:
         async with connection.transaction():
-            # Putting aside is done by the commit.
+            # The commit materialises the result.
             await connection.execute("SET LOCAL statement_timeout = '5min'")
             await cursor.execute(query, {"region": filters.region, "q": filters.q})
         while True:

@@ -1,4 +1,4 @@
-"""What has been: the incidents of one website, and when websites last came back."""
+"""The incident history of a website, and when websites last recovered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.storage.postgres.pool import Connection
 
 
 class Incident(Struct, frozen=True):
-    """A span in which a website was down; open where ``resolved_at`` is None."""
+    """A period in which a website was down; open if ``resolved_at`` is None."""
 
     id: UUID
     started_at: dt.datetime
@@ -54,7 +54,7 @@ async def incidents(
 async def last_resolved(
     connection: Connection, website_ids: Sequence[UUID]
 ) -> dict[UUID, dt.datetime]:
-    """When the last incident of each of these websites ended, as far as there is one."""
+    """When the last incident of each website ended; absent if it is open or there was none."""
     cursor = await connection.execute(
         """
         SELECT w.id, i.resolved_at

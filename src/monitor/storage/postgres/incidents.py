@@ -1,4 +1,4 @@
-"""Incidents: at most one open per website, and nothing changes one twice."""
+"""Incidents: at most one open per website; opening and resolving are idempotent."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _OPEN = """
 async def open_incidents(
     connection: Connection, openings: Sequence[tuple[UUID, Opening]]
 ) -> dict[UUID, UUID]:
-    """Open these (website, opening); returns {website: incident} of those that were not yet."""
+    """Open incidents for these (website, opening); returns {website: id} of new ones."""
     if not openings:
         return {}
     rows = [_row(website_id, opening) for website_id, opening in openings]
-    opened = await _returned(connection, _OPEN, rows)
+    opened = await _execute_returning_ids(connection, _OPEN, rows)
     return {website: incident for incident, website, *_ in rows if incident in opened}
 
 
@@ -42,7 +42,7 @@ def _row(website_id: UUID, opening: Opening) -> tuple[UUID, UUID, dt.datetime, s
         cause.reason.value,
         cause.status_code,
         cause.evidence,
-        ",".join(opening.regions),  # an array of arrays would be unnested to its bottom
+        ",".join(opening.regions),  # unnest would flatten an array of arrays
     )
 
 
@@ -58,17 +58,17 @@ async def resolve_incidents(
     resolutions: Sequence[tuple[UUID, dt.datetime]],
     how: Resolution = Resolution.RECOVERED,
 ) -> set[UUID]:
-    """End these (incident, when); returns the ids of those that were still open."""
+    """Resolve these (incident, time); returns the ids of those that were still open."""
     if not resolutions:
         return set()
     rows = [(at, how.value, incident) for incident, at in resolutions]
-    return await _returned(connection, _RESOLVE, rows)
+    return await _execute_returning_ids(connection, _RESOLVE, rows)
 
 
-async def _returned(
+async def _execute_returning_ids(
     connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]
 ) -> set[UUID]:
-    """The ids that a statement over all rows, given as a list a column, returns."""
+    """Run a statement with one list per column; returns the ids that it returns."""
     columns = [list(column) for column in zip(*rows, strict=True)]
     cursor = await connection.execute(statement.encode(), columns)
     return {row[0] for row in await cursor.fetchall()}

@@ -1,4 +1,4 @@
-"""API keys as they are stored: never the secret, only its hash."""
+"""The table of API keys, which stores only the hash of each secret."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from monitor.storage.postgres.pool import Connection
 
 
 class KeyInfo(Struct, frozen=True, kw_only=True):
-    """What may be shown of a key. ``last_used_at`` is right to the minute; ``replaces`` and
-    ``replaced_by`` name the keys that were rotated into it, or that it was rotated into."""
+    """A key without its secret. ``last_used_at`` is accurate to the minute; ``replaces`` is its
+    predecessor, ``replaced_by`` its successor."""
 
     id: UUID
     name: str
@@ -29,7 +29,7 @@ class KeyInfo(Struct, frozen=True, kw_only=True):
 
 
 class KeyHash(Struct, frozen=True):
-    """What checking a key needs: the SHA-256 of its secret, and how many seconds it has left."""
+    """What is needed to check a key: the SHA-256 of its secret, and its remaining seconds."""
 
     name: str
     role: Role
@@ -54,7 +54,7 @@ _SELECT = f"""
 async def insert(
     connection: Connection, key_id: UUID, key: KeyHash, expires_in: float | None
 ) -> None:
-    """Store a key that ends in so many seconds, or not by itself."""
+    """Store a key that expires in so many seconds; None: never."""
     await connection.execute(
         """
         INSERT INTO api_keys (id, name, role, hash, expires_at)
@@ -65,7 +65,7 @@ async def insert(
 
 
 async def hash_of(connection: Connection, key_id: UUID) -> KeyHash | None:
-    """What is stored of a key, whether it still works or not; None where there is none."""
+    """The stored hash and state of a key, valid or not; None if it does not exist."""
     query = f"""
         SELECT k.name, k.role, k.hash, {_STATE}, extract(epoch FROM k.expires_at - now())::float8,
                coalesce(k.last_used_at > now() - interval '1 minute', false)
@@ -79,8 +79,10 @@ async def hash_of(connection: Connection, key_id: UUID) -> KeyHash | None:
 
 
 async def note_use(connection: Connection, key_id: UUID) -> None:
-    """Say that the key was used just now, unless somebody else is writing to its row: nobody waits
-    for that, on a disk neither."""
+    """Record that the key was used now, without waiting for locks or for the disk.
+
+    Does nothing if another transaction has locked the row.
+    """
     await connection.execute("SET LOCAL synchronous_commit = off")
     await connection.execute(
         """
@@ -99,7 +101,7 @@ async def fetch(connection: Connection, key_id: UUID) -> KeyInfo | None:
 
 
 async def fetch_page(connection: Connection, after: UUID | None, size: int) -> list[KeyInfo]:
-    """The next keys in the order of their making, those that have ended among them."""
+    """The next keys, oldest first, including expired and revoked ones."""
     query = _SELECT.encode() + (
         b" WHERE %(after)s::uuid IS NULL OR k.id > %(after)s ORDER BY k.id LIMIT %(size)s"
     )
@@ -123,18 +125,18 @@ def _info(row: TupleRow) -> KeyInfo:
 
 
 async def lock(connection: Connection, key_id: UUID) -> KeyInfo | None:
-    """The key, unchangeable by others until the transaction ends."""
+    """Lock and return a key; None if it does not exist."""
     await connection.execute("SELECT 1 FROM api_keys WHERE id = %s FOR UPDATE", [key_id])
     return await fetch(connection, key_id)
 
 
 async def revoke(connection: Connection, key_id: UUID) -> None:
-    """End a key."""
+    """Revoke a key."""
     await connection.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s", [key_id])
 
 
 async def replace(connection: Connection, key_id: UUID, by: UUID, overlap_s: int) -> None:
-    """Let a key end after so many seconds, or when it would have ended, for another."""
+    """Set a key's successor, and expire the key after the overlap, if it does not earlier."""
     await connection.execute(
         """
         UPDATE api_keys SET replaced_by = %s,

@@ -1,4 +1,4 @@
-"""Schema migrations: SQL files applied once, in order, recorded with their checksums."""
+"""Schema migrations: SQL files, applied once and in order, and recorded with checksums."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOCK_TIMEOUT = "10s"
 _STATEMENT_TIMEOUT = "5min"
 _NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 
-_MAKE_TABLE = """
+_CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version    integer PRIMARY KEY,
     name       text NOT NULL,
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 
 
 class Migration(Struct, frozen=True, order=True):
-    """One file: its number, its name, its SQL."""
+    """One migration file: its number, name and SQL."""
 
     version: int
     name: str
@@ -40,16 +40,16 @@ class Migration(Struct, frozen=True, order=True):
 
 
 def directory() -> Path:
-    """Where the migrations are: inside an installed package, else at the top of the checkout."""
+    """The directory of the migrations: in an installed package, or else in the checkout."""
     package = Path(__file__).resolve().parents[2]
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
 def read(folder: Path) -> list[Migration]:
-    """All migrations of a folder, in order.
+    """All migrations in a folder, in order.
 
-    Raises MigrationError for a file whose name is no migration's or whose number is taken.
+    Raises MigrationError for an invalid file name and for a duplicate number.
     """
     migrations: dict[int, Migration] = {}
     for path in sorted(folder.glob("*.sql")):
@@ -66,25 +66,25 @@ def read(folder: Path) -> list[Migration]:
 
 
 def migrate(database_url: str, folder: Path | None = None) -> list[str]:
-    """Apply what is missing and return its names. Safe to run from several places at once.
+    """Apply pending migrations and return their names. Safe to run concurrently.
 
-    Raises MigrationError where an applied file was changed or is gone, or where a file's SQL
-    fails (nothing of that file stays), and Unavailable where Postgres cannot be reached.
+    Raises MigrationError if an applied file was changed or removed, or if the SQL of a file fails
+    (it is then rolled back), and Unavailable if Postgres cannot be reached.
     """
     available = read(folder or directory())
     try:
         with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-            connection.execute(_MAKE_TABLE)
-            missing = _missing(connection, available)
-            for migration in missing:
+            connection.execute(_CREATE_TABLE)
+            pending = _pending(connection, available)
+            for migration in pending:
                 _apply(connection, migration)
-            return [m.name for m in missing]
+            return [m.name for m in pending]
     except psycopg.OperationalError as error:
         raise Unavailable("postgres", describe(error)) from error
 
 
-def _missing(connection: psycopg.Connection, available: list[Migration]) -> list[Migration]:
+def _pending(connection: psycopg.Connection, available: list[Migration]) -> list[Migration]:
     by_version = {m.version: m for m in available}
     rows = connection.execute("SELECT version, name, checksum FROM schema_migrations").fetchall()
     for version, name, checksum in rows:
@@ -107,7 +107,7 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
         with connection.transaction():
             connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
             connection.execute(f"SET LOCAL statement_timeout = '{_STATEMENT_TIMEOUT}'")
-            # The files are ours, not somebody's input.
+            # The files are part of this package, not user input.
             connection.execute(migration.sql.encode())
             connection.execute(
                 "INSERT INTO schema_migrations (version, name, checksum) VALUES (%s, %s, %s)",

@@ -19,10 +19,10 @@ _LONGEST_WAIT = dt.timedelta(seconds=MAX_RETRY_S + 60)
 
 
 class Claimed(Struct, frozen=True):
-    """A notification that is ours to deliver now, with what its text needs.
+    """A notification to deliver now, with the data for its text.
 
-    ``opened_message_id``: of a resolved incident, the message that told this recipient of its
-    beginning, as its channel named it.
+    ``opened_message_id``: for a resolved incident, the channel's id of the message that announced
+    its opening to this recipient.
     """
 
     id: UUID
@@ -73,7 +73,7 @@ async def queue(
 async def opened_recipients(
     connection: Connection, incidents: Sequence[UUID]
 ) -> list[tuple[UUID, Recipient]]:
-    """(incident, recipient) of everyone who was or will be told that these opened."""
+    """(incident, recipient) of all notifications of the opening of these incidents."""
     cursor = await connection.execute(
         "SELECT incident_id, channel, recipient FROM notifications"
         " WHERE incident_id = ANY(%s) AND event = 'opened' ORDER BY 1, 2, 3",
@@ -82,10 +82,10 @@ async def opened_recipients(
     return [(row[0], Recipient(row[1], row[2])) for row in await cursor.fetchall()]
 
 
-# Whoever moves next_attempt_at on has the row for that long: a second worker finds nothing due.
-# No delivery is put off for longer than %(longest)s: a row that would have to wait for longer was
-# dated by a clock that was ahead, and is due.
-# The end of an incident is told only after its beginning was, or could not be.
+# Advancing next_attempt_at leases the row: until then, other workers do not find it due.
+# No delivery is delayed by more than %(longest)s: a row that would have to wait longer was dated
+# by a clock that was ahead, and is due.
+# A resolved incident is announced only after its opening was announced, or could not be.
 _CLAIM = """
     UPDATE notifications n
        SET attempts = attempts + 1, next_attempt_at = now() + %(lease)s
@@ -110,14 +110,14 @@ _CLAIM = """
 async def claim(
     connection: Connection, row_id: UUID, lease: dt.timedelta, channels: Collection[str]
 ) -> Claimed | None:
-    """Take a notification that is due, for as long as ``lease``.
+    """Lease a due notification for ``lease``.
 
-    None where it is not ours, or for a channel that is not among ``channels``.
+    None if it is not due, not queued, or for a channel that is not among ``channels``.
     """
-    named = {
+    values = {
         "id": row_id, "lease": lease, "longest": _LONGEST_WAIT, "channels": list(channels)
     }  # fmt: skip
-    cursor = await connection.execute(_CLAIM, named)
+    cursor = await connection.execute(_CLAIM, values)
     row = await cursor.fetchone()
     if row is None:
         return None
@@ -127,7 +127,7 @@ async def claim(
 async def mark_sent(
     connection: Connection, row_id: UUID, message_id: str | None, response: str
 ) -> None:
-    """Record a delivery: what the message is called over there, and what the other side said."""
+    """Record a delivery, with the channel's message id and response."""
     await connection.execute(
         "UPDATE notifications SET state = 'sent', sent_at = now(), last_error = NULL,"
         " message_id = %s, response = %s WHERE id = %s AND state = 'queued'",
@@ -136,7 +136,7 @@ async def mark_sent(
 
 
 async def mark_failed(connection: Connection, row_id: UUID, error: str) -> None:
-    """Give up on a notification: trying again cannot help."""
+    """Mark a notification as failed permanently."""
     await connection.execute(
         "UPDATE notifications SET state = 'failed', last_error = %s"
         " WHERE id = %s AND state = 'queued'",
@@ -145,7 +145,7 @@ async def mark_failed(connection: Connection, row_id: UUID, error: str) -> None:
 
 
 async def reschedule(connection: Connection, row_id: UUID, error: str, by: dt.timedelta) -> None:
-    """Try a notification again later, after a passing failure."""
+    """Schedule a retry after a temporary failure."""
     await connection.execute(
         "UPDATE notifications SET next_attempt_at = now() + %s, last_error = %s"
         " WHERE id = %s AND state = 'queued'",
@@ -169,13 +169,13 @@ _DUE = """
 async def due(
     connection: Connection, limit: int, channels: Collection[str] | None = None
 ) -> list[UUID]:
-    """The notifications that ``claim`` would give now, the longest waiting first.
+    """The notifications that ``claim`` would lease now, the longest due first.
 
-    ``channels``: those to look at; None: all.
+    ``channels``: only these; None: all.
     """
     names = None if channels is None else list(channels)
-    named = {"longest": _LONGEST_WAIT, "limit": limit, "channels": names}
-    cursor = await connection.execute(_DUE, named)
+    values = {"longest": _LONGEST_WAIT, "limit": limit, "channels": names}
+    cursor = await connection.execute(_DUE, values)
     return [row_id for (row_id,) in await cursor.fetchall()]
 
 
@@ -189,7 +189,7 @@ _OTHER_CHANNELS = """
 
 
 async def queued_for_others(connection: Connection, channels: Collection[str]) -> dict[str, int]:
-    """How many notifications wait for a channel that is not among ``channels``, by channel.
+    """How many notifications are queued for channels not among ``channels``, by channel.
 
     Counts up to COUNTED_UP_TO rows.
     """

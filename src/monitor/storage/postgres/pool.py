@@ -1,4 +1,4 @@
-"""The connection pool, and where psycopg's errors become ours."""
+"""The connection pool, and the translation of psycopg's errors to ours."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ _STATEMENT_TIMEOUT_MS = 30_000
 _LOCK_TIMEOUT_MS = 10_000
 _WAIT_FOR_CONNECTION_S = 5.0
 
-_DEAD_AFTER = {
+_DEAD_PEER_DETECTION = {
     "connect_timeout": 5,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,  # milliseconds, and on Linux alone
+    "tcp_user_timeout": 30_000,  # milliseconds; Linux only
 }
-"""A host that is gone without a word is missed in 30 s, not in the systems' two hours."""
+"""Detects a host that vanished within 30 s instead of the system's default of two hours."""
 
 PASSING = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
-    psycopg.errors.ReadOnlySqlTransaction,  # a server that is no longer, or not yet, the primary
+    psycopg.errors.ReadOnlySqlTransaction,  # the server is not, or not yet, the primary
     PoolTimeout,
 )
-"""Errors of the server or the way to it, not of what was asked: trying again may help."""
+"""Temporary errors of the server or the connection, not of the query; a retry may help."""
 
 
 def make_pool(database_url: str, *, max_size: int = 10) -> Pool:
-    """A pool that opens with ``open_pool`` and connects, and connects again, on its own.
+    """A closed pool; once opened, it connects and reconnects by itself.
 
-    Sessions speak UTC, commit each statement unless told otherwise (see ``transaction``), and give
-    up on statements after 30 s and on locks after 10 s.
+    Sessions use UTC, commit each statement (but see ``transaction``), and time out statements after
+    30 s and locks after 10 s.
     """
     options = f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c lock_timeout={_LOCK_TIMEOUT_MS}"
     return AsyncConnectionPool(
@@ -53,13 +53,17 @@ def make_pool(database_url: str, *, max_size: int = 10) -> Pool:
         min_size=1,
         max_size=max_size,
         timeout=_WAIT_FOR_CONNECTION_S,
-        # Left alone, the pool doubles its pauses between attempts, up to minutes. So each attempt
-        # is given up early; the next who asks for a connection begins a new one.
+        # By default the pool doubles its pauses between attempts, up to minutes. So attempts end
+        # early, and the next request for a connection begins a new one.
         reconnect_timeout=_WAIT_FOR_CONNECTION_S,
         open=False,
         configure=_configure,
         check=_check,
-        kwargs={"options": f"{options} -c timezone=UTC", "autocommit": True, **_DEAD_AFTER},
+        kwargs={
+            "options": f"{options} -c timezone=UTC",
+            "autocommit": True,
+            **_DEAD_PEER_DETECTION,
+        },
     )
 
 
@@ -68,10 +72,10 @@ async def _configure(connection: Connection) -> None:
 
 
 async def _check(connection: Connection) -> None:
-    """Raises OperationalError where the server has ended the session, and the pool makes another.
+    """Raise OperationalError if the server has ended the session; the pool then replaces it.
 
-    While nobody asks, a server only speaks to say goodbye, or with news of its settings: so there
-    is a need to ask only where there is something to read. Each question is a way there and back.
+    An idle server only sends a disconnect or changed settings. So a query, which costs a round
+    trip, is needed only if there is something to read.
     """
     waiting = select.poll()
     waiting.register(connection.fileno(), select.POLLIN)
@@ -81,10 +85,9 @@ async def _check(connection: Connection) -> None:
 
 @asynccontextmanager
 async def session(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection on which each statement stands alone: for a single question, or for whoever
-    begins transactions of their own.
+    """A connection in autocommit mode, for single queries or explicit transactions.
 
-    Raises Unavailable where Postgres cannot be reached, is shutting down, or timed out.
+    Raises Unavailable if Postgres cannot be reached, is shutting down, or timed out.
     """
     try:
         async with pool.connection() as connection:
@@ -97,13 +100,13 @@ async def session(pool: Pool) -> AsyncIterator[Connection]:
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """One transaction on one connection: committed at the end, rolled back on any error.
 
-    Raises Unavailable as ``session`` does.
+    Raises Unavailable like ``session``.
     """
     async with session(pool) as connection, connection.transaction():
         yield connection
 
 
 def describe(error: Exception) -> str:
-    """One line about a driver error, without the connection string it may quote."""
+    """Describe a driver error in one line, without the connection string it may quote."""
     state: Any = getattr(error, "sqlstate", None)
     return f"{type(error).__name__}{f' ({state})' if state else ''}"

@@ -1,4 +1,4 @@
-"""Regions as they are stored."""
+"""The table of regions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def fetch(connection: Connection, name: str) -> Region | None:
 
 
 async def fetch_page(connection: Connection, after: str, size: int) -> list[Region]:
-    """The next ``size`` regions by name; ``after`` is empty for the first page."""
+    """The next ``size`` regions by name; ``after`` is "" for the first page."""
     cursor = await connection.execute(
         """
         SELECT name, description, created_at, updated_at FROM regions
@@ -33,7 +33,7 @@ async def fetch_page(connection: Connection, after: str, size: int) -> list[Regi
 
 
 async def existing(connection: Connection, names: Sequence[str]) -> frozenset[str]:
-    """Which of these exist; none of them is removed until the transaction ends."""
+    """The existing ones of these regions, locked against removal until the transaction ends."""
     if not names:
         return frozenset()
     cursor = await connection.execute(
@@ -48,22 +48,22 @@ async def any_exists(connection: Connection) -> bool:
 
 
 async def insert(connection: Connection, name: str, description: str) -> None:
-    """Store a new region. Raises Conflict where the name is taken.
+    """Store a new region. Raises Conflict if the name is taken.
 
-    With it goes the row that makes Redis forget an earlier region of the name. Here and not
-    in ``delete``: until there is a new one, checks still under way may write for the old.
+    Also adds the change row that makes Redis discard an earlier region of the same name. This is
+    not done in ``delete``, because checks still running then may write for the old region.
     """
     try:
         await connection.execute(
             "INSERT INTO regions (name, description) VALUES (%s, %s)", [name, description]
         )
     except psycopg.errors.UniqueViolation as error:
-        raise Conflict("region_exists", f"There is a region {name} already.", "name") from error
+        raise Conflict("region_exists", f"There is already a region {name}.", "name") from error
     await connection.execute("INSERT INTO changes (forget_region) VALUES (%s)", [name])
 
 
 async def describe(connection: Connection, name: str, description: str) -> bool:
-    """Change the description; False where there is no such region."""
+    """Change the description; False if the region does not exist."""
     cursor = await connection.execute(
         "UPDATE regions SET description = %s, updated_at = now() WHERE name = %s",
         [description, name],
@@ -72,13 +72,13 @@ async def describe(connection: Connection, name: str, description: str) -> bool:
 
 
 async def lock(connection: Connection, name: str) -> bool:
-    """Keep the region from being given to a website until the transaction ends."""
+    """Lock a region, so that no website can be assigned to it; False if it does not exist."""
     cursor = await connection.execute("SELECT 1 FROM regions WHERE name = %s FOR UPDATE", [name])
     return await cursor.fetchone() is not None
 
 
 async def in_use(connection: Connection, name: str) -> bool:
-    """Whether any website is checked from it, by its name or because it takes all regions."""
+    """Whether any website is checked from this region, by name or from all regions."""
     cursor = await connection.execute(
         """
         SELECT EXISTS (SELECT 1 FROM website_regions WHERE region = %s)
@@ -91,6 +91,6 @@ async def in_use(connection: Connection, name: str) -> bool:
 
 
 async def delete(connection: Connection, name: str) -> None:
-    """Remove a locked region, from its websites too."""
+    """Delete a locked region, and remove it from its websites."""
     await connection.execute("DELETE FROM website_regions WHERE region = %s", [name])
     await connection.execute("DELETE FROM regions WHERE name = %s", [name])

@@ -1,4 +1,4 @@
-"""Encrypted secrets of websites, and how they are encrypted again with another key."""
+"""Stored secrets of websites, for encrypting them with another key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monitor.storage.postgres.website_rows import (
 
 
 async def any_in_the_clear(connection: Connection) -> bool:
-    """Whether a website has something that may be secret and is not encrypted."""
+    """Whether any website has unencrypted secrets."""
     cursor = await connection.execute(
         "SELECT EXISTS (SELECT 1 FROM websites WHERE has_secrets AND encrypted IS NULL)"
     )
@@ -26,15 +26,14 @@ async def any_in_the_clear(connection: Connection) -> bool:
 
 
 async def count(connection: Connection) -> int:
-    """How many websites have something that may be secret."""
+    """How many websites have secrets."""
     cursor = await connection.execute("SELECT count(*) FROM websites WHERE has_secrets")
     row = await cursor.fetchone()
     return row[0] if row else 0
 
 
 async def lock_page(connection: Connection, after: UUID | None, size: int) -> list[Existing]:
-    """The next websites that have something that may be secret, by id, unchangeable until the
-    transaction ends."""
+    """Lock and return the next websites with secrets, in id order."""
     query = f"""
         SELECT {DRAFT_COLUMNS} FROM websites w
          WHERE w.has_secrets AND (%(after)s::uuid IS NULL OR w.id > %(after)s)
@@ -45,7 +44,7 @@ async def lock_page(connection: Connection, after: UUID | None, size: int) -> li
 
 
 async def store(connection: Connection, drafts: Sequence[tuple[UUID, Draft]]) -> None:
-    """Write what is encrypted of these websites; what is sent for them stays what it is."""
+    """Store newly encrypted secrets, whose plain text is unchanged."""
     await connection.execute(
         """
         UPDATE websites w SET options = u.options, encrypted = u.encrypted

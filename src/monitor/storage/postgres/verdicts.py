@@ -1,4 +1,4 @@
-"""Recorded verdicts: which regions hold which websites down."""
+"""Recorded verdicts: which regions see which websites down."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CLOCKS_APART = dt.timedelta(seconds=CLOCKS_APART_S)
 
 
 class Watched(Struct, frozen=True):
-    """What deciding about a website needs: it is not paused. Times in seconds, 0: never."""
+    """The data for deciding about an active website. Times are Unix seconds; 0: never."""
 
     website_id: UUID
     regions: tuple[str, ...]
@@ -33,7 +33,7 @@ class Watched(Struct, frozen=True):
 
 
 class RecordedDown(Struct, frozen=True):
-    """A region is recorded to hold a website down, by the check of ``slot_s``."""
+    """A recorded verdict of down, from the check of ``slot_s``."""
 
     website_id: UUID
     region: str
@@ -43,9 +43,9 @@ class RecordedDown(Struct, frozen=True):
 
 
 async def lock(connection: Connection, website_ids: Sequence[UUID]) -> None:
-    """Let nobody else decide about these websites until the transaction ends.
+    """Lock these websites, so that no other transaction decides about them.
 
-    Always in the same order, so that two transactions cannot wait for each other.
+    Always in the same order, to avoid deadlocks.
     """
     await connection.execute(
         "SELECT 1 FROM websites WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
@@ -53,7 +53,7 @@ async def lock(connection: Connection, website_ids: Sequence[UUID]) -> None:
     )
 
 
-# One statement for all: of several about one website and region the latest check stands.
+# Of several verdicts about one website and region, the one of the latest check wins.
 _RECORD = """
     INSERT INTO verdicts AS v (website_id, region, verdict, at, slot, reason, status_code, evidence)
     SELECT DISTINCT ON (w.id, r.name)
@@ -76,11 +76,10 @@ _RECORD = """
 
 
 async def record(connection: Connection, flips: Sequence[Flip]) -> None:
-    """Store these verdicts, each unless a later check has already been recorded.
+    """Store these verdicts, except where a later check has already been recorded.
 
-    One that is dated ahead of now is no later check: a clock was wrong.
-
-    Websites that are gone or paused, and regions they are no longer checked from, are passed over.
+    A recorded check with a future time does not count as later: its clock was wrong. Deleted and
+    paused websites, and regions they are no longer checked from, are skipped.
     """
     if flips:
         columns = zip(*map(_row, flips), strict=True)
@@ -127,7 +126,7 @@ def _recipients(alert_emails: Sequence[str]) -> tuple[Recipient, ...]:
 
 
 async def watched(connection: Connection, website_ids: Sequence[UUID]) -> list[Watched]:
-    """What is held about these websites; paused and deleted ones are absent."""
+    """The data for deciding about these websites; paused and deleted ones are absent."""
     ids = list(website_ids)
     down: dict[UUID, list[DownVerdict]] = {}
     for row in await (await connection.execute(_DOWN, [ids])).fetchall():
@@ -145,7 +144,7 @@ async def watched(connection: Connection, website_ids: Sequence[UUID]) -> list[W
 async def recorded(
     connection: Connection, website_ids: Sequence[UUID]
 ) -> dict[tuple[str, UUID], Recorded]:
-    """What is recorded about these websites: {(region, id): verdict}."""
+    """The recorded verdicts about these websites, as {(region, id): verdict}."""
     cursor = await connection.execute(
         "SELECT region, website_id, verdict, slot FROM verdicts WHERE website_id = ANY(%s)",
         [list(website_ids)],
@@ -157,7 +156,7 @@ async def recorded(
 
 
 async def recorded_down(connection: Connection) -> list[RecordedDown]:
-    """Every verdict of down there is, of websites that are not paused."""
+    """All verdicts of down about active websites."""
     cursor = await connection.execute(
         """
         SELECT v.website_id, v.region, v.at, v.slot, v.reason
@@ -172,7 +171,7 @@ async def recorded_down(connection: Connection) -> list[RecordedDown]:
 
 
 async def undecided(connection: Connection) -> list[UUID]:
-    """The websites whose incidents may have to open or end without a flip to say so."""
+    """The websites whose incidents may have to open or end without a new flip."""
     cursor = await connection.execute(
         """
         SELECT website_id FROM verdicts WHERE verdict = 'down'

@@ -1,7 +1,7 @@
-"""Websites as rows: options and encrypted secrets as JSON, and what else is a column of its own.
+"""Conversion of websites to and from rows.
 
-Options that are searched are columns. ``options`` holds all others, its defaults left out, under
-the ``kind`` that says which struct they are; ``encrypted`` holds tokens by option.
+Options that are searched have their own columns. ``options`` holds the others as JSON, tagged by
+``kind`` and without default values; ``encrypted`` holds tokens by option.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from monitor.resources.website import Draft
 from monitor.resources.write_plan import Existing
 
 OPTION_COLUMNS = ("url", "check_frequency")
-"""The options that are columns."""
+"""The options with their own columns."""
 
 CHECK_JSON: LiteralString = """(w.options || jsonb_build_object(
     'url', w.url, 'check_frequency', w.check_frequency))::text"""
@@ -33,7 +33,7 @@ REQUEST_TIMEOUT = (
     "coalesce((w.options->>'request_timeout')::integer, "
     f"{OPTION_FIELDS['request_timeout'].initial()})"
 )
-"""The seconds that a check of ``websites w`` may take."""
+"""The timeout of checks of ``websites w`` in seconds."""
 
 _json = msgspec.json.Encoder()
 _tokens = msgspec.json.Decoder(dict[str, str])
@@ -41,24 +41,24 @@ _check = msgspec.json.Decoder(CheckOptions)
 
 
 def decode_check(text: str) -> CheckOptions:
-    """Options from CHECK_JSON."""
+    """Decode the options in a CHECK_JSON."""
     options: CheckOptions = _check.decode(text)
     return options
 
 
 def decode_tokens(text: str | None) -> dict[str, str]:
-    """The tokens of a column ``encrypted``, as text."""
+    """Decode the tokens in the text of a column ``encrypted``."""
     return {} if text is None else _tokens.decode(text)
 
 
 def options_json(check: CheckOptions) -> str:
-    """What a column ``options`` holds of these options."""
+    """Encode options for the column ``options``."""
     values = {n: getattr(check, n) for n in check.__struct_fields__ if n not in OPTION_COLUMNS}
     return to_json({"kind": kind_of(check)} | without_defaults(values))
 
 
 def tokens_json(encrypted: dict[str, str]) -> str | None:
-    """What a column ``encrypted`` holds of these tokens."""
+    """Encode tokens for the column ``encrypted``."""
     return to_json(encrypted) if encrypted else None
 
 
@@ -67,7 +67,7 @@ def to_json(value: Any) -> str:
 
 
 def has_secrets(check: CheckOptions) -> bool:
-    """Whether options that may hold a secret are set, encrypted ones among them."""
+    """Whether any option that may hold a secret is set, including encrypted ones."""
     return any(getattr(check, name, None) for name in SECRETS)
 
 
@@ -79,11 +79,11 @@ DRAFT_COLUMNS: LiteralString = f"""
                     ORDER BY r.region) END,
     w.encrypted::text
 """  # noqa: S608 - constants
-"""What ``existing_of`` reads, of ``websites w``."""
+"""The columns of ``websites w`` that ``existing_of`` reads."""
 
 
 def existing_of(row: TupleRow) -> Existing:
-    """A row of DRAFT_COLUMNS."""
+    """The website in a row of DRAFT_COLUMNS."""
     website_id: UUID = row[0]
     draft = Draft(
         name=row[2],

@@ -1,6 +1,6 @@
-"""Websites: read with their incidents, and the one way they are written, many at once or one.
+"""The table of websites: queries, and the single write path for one website or many.
 
-With every write goes the change row that makes Redis follow.
+Every write adds change rows, which the sync to Redis reads.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from monitor.storage.postgres.website_rows import (
 
 
 class ConcurrentUpdate(MonitorError):
-    """What the plan stands on was changed by somebody else meanwhile: plan again."""
+    """A website was changed by another transaction after it was planned: plan again."""
 
 
 class Stored(Struct, frozen=True):
-    """A website with what belongs to it: its regions by name, when its open incident began, and
-    when its latest one ended, None while that is open."""
+    """A website with its region names, the start of its open incident, and the end of its latest
+    incident, which is None while that is open."""
 
     website: Website
     regions: tuple[str, ...]
@@ -48,7 +48,7 @@ class Stored(Struct, frozen=True):
 
 
 class Filter(Struct, frozen=True):
-    """Which websites to list; None: any value. ``q``: part of the URL or the name."""
+    """Which websites to list; None: any value. ``q``: a part of the URL or the name."""
 
     region: str | None = None
     paused: bool | None = None
@@ -81,7 +81,7 @@ async def fetch(connection: Connection, website_id: UUID) -> Stored | None:
 async def fetch_page(
     connection: Connection, filters: Filter, after: UUID | None, size: int
 ) -> list[Stored]:
-    """The next ``size`` websites in the order of their ids, which is the order of creation."""
+    """The next ``size`` websites in id order, which is the order of creation."""
     clauses = [*conditions(filters), *([sql.SQL("w.id > %(after)s")] if after else [])]
     where = sql.SQL("WHERE ") + sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("")
     query = sql.SQL(_SELECT) + where + sql.SQL(" ORDER BY w.id LIMIT %(size)s")
@@ -92,7 +92,7 @@ async def fetch_page(
 
 
 def conditions(filters: Filter) -> list[sql.SQL]:
-    """What a filter asks of ``websites w`` and its open incident ``i``, with the filter's names."""
+    """The conditions of a filter on ``websites w`` and its open incident ``i``."""
     clauses: list[sql.SQL] = []
     if filters.region is not None:
         clauses.append(
@@ -136,14 +136,14 @@ async def existing(
     for column, values in (("id", ids), ("external_id", external_ids)):
         if values:
             query = f"SELECT {DRAFT_COLUMNS} FROM websites w WHERE w.{column} = ANY(%s)"  # noqa: S608 - constants
-            # Not prepared: a plan made for an empty table would read a full one from end to end.
+            # Not prepared: a plan made for an empty table would scan a large one sequentially.
             cursor = await connection.execute(query.encode(), [values], prepare=False)
             rows |= {row[0]: existing_of(row) for row in await cursor.fetchall()}
     return list(rows.values())
 
 
 async def lock(connection: Connection, website_id: UUID) -> bool:
-    """Keep others from changing a website until the transaction ends; False where it is gone."""
+    """Lock a website until the transaction ends; False if it does not exist."""
     cursor = await connection.execute(
         "SELECT 1 FROM websites WHERE id = %s FOR NO KEY UPDATE", [website_id]
     )
@@ -151,9 +151,9 @@ async def lock(connection: Connection, website_id: UUID) -> bool:
 
 
 async def store(connection: Connection, plan: Plan, *, check_now: bool) -> None:
-    """Write a plan, with the change rows that make Redis follow. Raises ConcurrentUpdate.
+    """Write a plan and its change rows. Raises ConcurrentUpdate.
 
-    ``check_now``: websites whose checks are new or changed need not wait for their slot.
+    ``check_now``: websites with new or changed checks are checked at once, not at their slot.
     """
     try:
         if plan.changed:
@@ -180,7 +180,7 @@ _COPY = """
 
 
 async def _insert(connection: Connection, new: Sequence[NewWebsite]) -> None:
-    """By external_id, so that two imports of the same websites wait for each other in order."""
+    """Insert in external_id order, so that two imports of the same websites do not deadlock."""
     async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         for one in sorted(new, key=lambda n: n.draft.external_id or ""):
             await copy.write_row(_row(one.id, one.stored or one.draft))
@@ -204,7 +204,7 @@ def _row(website_id: UUID, draft: Draft) -> tuple[Any, ...]:
 
 
 def _array(emails: Sequence[str]) -> str:
-    """A text[]; addresses hold no quotes and no backslashes."""
+    """A literal of type text[]; addresses contain neither quotes nor backslashes."""
     return "{" + ",".join(f'"{email}"' for email in emails) + "}"
 
 
@@ -239,19 +239,19 @@ async def _update(connection: Connection, changed: Sequence[ChangedWebsite]) -> 
     await _lock_unchanged(connection, changed)
     renamed = [c.id for c in changed if c.renamed]
     if renamed:
-        # One that gets the name another one had would else be in its way for a moment.
+        # Otherwise, passing an external_id from one website to another would violate uniqueness.
         await connection.execute(
             "UPDATE websites SET external_id = NULL WHERE id = ANY(%s)", [renamed]
         )
     await connection.execute(_UPDATE, [to_json([_record(c) for c in changed])])
-    await _move(connection, [c for c in changed if c.regions_changed])
+    await _replace_regions(connection, [c for c in changed if c.regions_changed])
     pausing = [c.id for c in changed if c.pausing]
     if pausing:
         await end_paused(connection, sql.SQL("SELECT unnest(%(ids)s::uuid[])"), {"ids": pausing})
 
 
 async def _lock_unchanged(connection: Connection, changed: Sequence[ChangedWebsite]) -> None:
-    """Hold the websites, in order of their ids, if they are still as the plan saw them."""
+    """Lock the websites in id order. Raises ConcurrentUpdate if one was changed since planning."""
     cursor = await connection.execute(
         """
         SELECT 1 FROM websites w JOIN unnest(%s::uuid[], %s::text[]) p (id, version)
@@ -281,8 +281,8 @@ def _record(changed: ChangedWebsite) -> dict[str, Any]:
     }
 
 
-async def _move(connection: Connection, moved: Sequence[ChangedWebsite]) -> None:
-    """Give websites their new regions, and forget what regions they lost held about them."""
+async def _replace_regions(connection: Connection, moved: Sequence[ChangedWebsite]) -> None:
+    """Replace the regions of websites, and delete verdicts of lost regions."""
     if not moved:
         return
     await connection.execute(
@@ -302,9 +302,9 @@ async def _move(connection: Connection, moved: Sequence[ChangedWebsite]) -> None
 async def end_paused(
     connection: Connection, ids: sql.SQL, values: dict[str, Any] | None = None
 ) -> None:
-    """What pausing does to a website's past: its incident ends, its verdicts are forgotten.
+    """End the incidents and delete the verdicts of paused websites.
 
-    ``ids``: a query for the websites.
+    ``ids``: a query that selects the websites.
     """
     verdicts = sql.SQL("DELETE FROM verdicts WHERE website_id IN ({})").format(ids)
     await connection.execute(verdicts, values)
@@ -318,11 +318,11 @@ async def end_paused(
 
 
 async def delete(connection: Connection, website_id: UUID) -> bool:
-    """Remove a website and all that Postgres holds of it; False where there was none."""
+    """Delete a website and all its data in Postgres; False if it does not exist."""
     cursor = await connection.execute("DELETE FROM websites WHERE id = %s", [website_id])
     return cursor.rowcount == 1
 
 
 async def note_change(connection: Connection, website_id: UUID | None) -> None:
-    """The row that makes Redis follow once this transaction is committed; None: everything."""
+    """Add a change row, which the sync reads once it is committed; None: all websites."""
     await connection.execute("INSERT INTO changes (website_id) VALUES (%s)", [website_id])
