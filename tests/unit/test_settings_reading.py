@@ -196,3 +196,10 @@ def test_the_environment_wins_over_the_file_by_an_old_name_too(tmp_path, warning
 def test_a_malformed_value_of_an_old_name_is_refused(warnings):
     with pytest.raises(SettingsError, match="MONITOR_CONNECTIVITY_TARGETS must be host:port"):
         load({"MONITOR_REFERENCES": "192.0.2.1"}, NO_FILE)
+
+
+def test_an_empty_old_name_in_the_environment_hides_the_files(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("MONITOR_REFERENCES=192.0.2.1:443\n")
+    assert load({}, file).monitor_connectivity_targets == (("192.0.2.1", 443),)
+    assert load({"MONITOR_REFERENCES": ""}, file).monitor_connectivity_targets == ()
