@@ -84,7 +84,9 @@ def _missing(system):
 
 def test_half_of_what_is_due_is_left_out_and_the_rest_is_true(faulty):
     script = Script(_WEBSITES, (Outage(1, float(_GOES_DOWN_S), None),))
-    with faulty(script, settings={"MONITOR_CONCURRENCY": str(_SLOTS)}) as system:
+    # given a minute that begins with it: each of its slots is checked by a batch
+    settings = {"MONITOR_CONCURRENCY": str(_SLOTS)}
+    with faulty(script, settings=settings, with_a_minute=True) as system:
         # when websites answer so slowly that the region's slots suffice for every second one
         system.at(_BEGIN_S)
         before = _left_out(system)

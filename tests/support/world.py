@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from monitor.channels import email
 from monitor.domain.ids import uuid7
 from monitor.services.checks.region_worker import RegionWorker
 from monitor.services.checks.slow_checks import SlowChecks
@@ -88,7 +89,7 @@ class World:
         return TickBuffer(self.redis, 2**20)
 
     def recorder(self, recipients=("ops@example.com",)):
-        return IncidentRecorder(self.pool, self.states, recipients, self.now)
+        return IncidentRecorder(self.pool, self.states, email.recipients(recipients), self.now)
 
     async def send(self, outgoing):
         self.sent += outgoing

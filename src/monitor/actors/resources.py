@@ -220,6 +220,11 @@ class CentralResources(Resources):
         self.emitted = Counter(
             "monitor_batches_emitted", "Batches dispatched to the regions.", registry=self.registry
         )
+        self.unsupported = Gauge(
+            "monitor_outbox_unsupported_notifications",
+            "Queued notifications whose channel only newer workers know; the same in all of them.",
+            registry=self.registry,
+        )
 
     def check(self) -> None:
         for name in ("REDIS_URL", "DATABASE_URL", "SMTP_HOST"):
@@ -245,11 +250,7 @@ class CentralResources(Resources):
         self.sweep = Sweep(self.recorder)
         self.outbox = Outbox(Deliverer(self.pool, self.channels, self.clock.now), send_all)
         stack.push_async_callback(self.outbox.close)
-        Gauge(
-            "monitor_outbox_unsupported_notifications",
-            "Queued notifications whose channel only newer workers know; the same in all of them.",
-            registry=self.registry,
-        ).set_function(lambda: self.outbox.unsupported)
+        self.unsupported.set_function(lambda: self.outbox.unsupported)
         self.sync = ProjectionSync(self.pool, self.redis, self.clock.now)
         self.coalesced_sync = CoalescedSync(self.sync, send_all)
         self.watch = ProjectionWatch(self.sync, self.coalesced_sync, self.emitter)
