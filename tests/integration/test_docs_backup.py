@@ -14,6 +14,7 @@ from monitor.storage.postgres.pool import make_pool
 from support.documents import commands, page, run, section, shell
 from support.secretive import BODY, HEADERS, SECRETS, stored
 from support.served_api import served, serving
+from support.stack import wait_until
 
 PAGE = page("guides/backup.md")
 BACK_UP = commands(section(PAGE, "Back up"))
@@ -137,10 +138,15 @@ def test_ticks_are_backed_up_and_restored(influx_server, tmp_path):
     _influx(influx_server, "POST", "/query", q=f"DROP DATABASE {database}")
     run(restore, tmp_path, **settings)
     # then
-    found = _influx(influx_server, "GET", "/query", db=database, q="SELECT * FROM website_ticks")
-    (series,) = found.json()["results"][0]["series"]
+    # (the server opens what was restored a moment after the command has ended)
+    (series,) = wait_until(lambda: _result(influx_server, database).get("series"))
     assert [row[1:] for row in series["values"]] == [["europe", True, "a"]]
     _influx(influx_server, "POST", "/query", q=f"DROP DATABASE {database}")
+
+
+def _result(server, database):
+    query = "SELECT * FROM website_ticks"
+    return _influx(server, "GET", "/query", db=database, q=query).json()["results"][0]
 
 
 def _influx(server, method, path, content=None, **parameters):
