@@ -33,7 +33,7 @@ def _ask(url, database, body=None, query=""):
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(tags, strings), min_size=20, max_size=50))
 @example(HOSTILE)
-def test_whatever_is_written_is_what_is_read(influx_database, pairs):
+def test_ticks_round_trip_through_the_server(influx_database, pairs):
     # given
     url, database = influx_database
     _ask(url, database, query=f'CREATE DATABASE "{database}"', body=None)

@@ -8,7 +8,7 @@ from support.ticks import HOUR, as_kept, assorted, minutes, plain, reference, up
 ASIA = "asia-1"
 
 
-async def test_roll_ups_hold_what_the_hour_holds(store):
+async def test_roll_up_equals_aggregate_of_its_hour(store):
     # given: ids with every last digit, as stores may take them in parts
     websites = [uuid4() for _ in range(40)]
     ticks = {

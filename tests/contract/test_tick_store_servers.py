@@ -45,7 +45,7 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("server", [_unreachable_influx, _unreachable_postgres])
-async def test_a_server_that_is_not_there_is_unavailable(server, call):
+async def test_unreachable_server_raises_unavailable(server, call):
     async with server() as store:
         with pytest.raises(Unavailable):
             await call(store)

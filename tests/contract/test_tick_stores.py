@@ -43,7 +43,7 @@ async def test_a_tick_is_read_as_written(store):
         assert tick.timings.transfer_ms == pytest.approx(original.timings.transfer_ms, abs=0.003)
 
 
-async def test_every_reason_is_kept(store):
+async def test_every_reason_round_trips(store):
     # given
     ticks = [
         msgspec.structs.replace(refused(HOUR + n), reason=reason) for n, reason in enumerate(Reason)
@@ -87,7 +87,7 @@ async def test_of_two_ticks_of_a_slot_the_later_counts(store):
     assert second.response_ms == 9
 
 
-async def test_writing_nothing_is_fine(store):
+async def test_empty_write_succeeds(store):
     await store.write([])
     assert await store.ticks(SHOP, HOUR, HOUR + 3600) == []
 
@@ -133,7 +133,7 @@ async def test_a_region_name_cannot_inject_into_the_query(store):
     assert await store.raw_buckets(SHOP, hostile, HOUR, HOUR + 3600, 60) == []
 
 
-async def test_a_region_with_an_odd_name_is_found_again(store):
+async def test_region_with_special_characters_round_trips(store):
     # given
     region = "a b,c=d \"e\" ü 'f'"
     await store.write([up(HOUR, region=region), up(HOUR)])

@@ -165,7 +165,7 @@ def test_the_demo_shows_an_incident_and_two_mails_in_two_minutes(tree, tmp_path)
 
 
 @pytest.mark.parametrize("target", ["up", "test", "migrate"])
-def test_a_python_that_will_not_do_is_said_so(tmp_path, target):
+def test_unsupported_python_is_reported(tmp_path, target):
     # given
     fresh = copy_of_the_tree(tmp_path)
     # when

@@ -88,7 +88,7 @@ def test_a_new_website_is_checked_within_ten_seconds(system, site):
     eventually(lambda: system.status(website) == "up", within_s=10)
 
 
-def test_websites_that_hang_hold_up_nobody(system, site):
+def test_hanging_websites_delay_no_other_check(system, site):
     # given more websites that never answer than a worker has threads, each in a batch of its own
     with targets_in_thread(silent) as hanging:
         slow = [
@@ -171,7 +171,7 @@ def test_two_schedulers_check_each_website_once_a_slot(system, site):
     eventually(lambda: system.checks(website) == site.accepted, within_s=10)
 
 
-def test_any_process_may_die_and_the_system_goes_on(system, site):
+def test_system_recovers_after_every_process_was_killed(system, site):
     # given
     website = system.add(site.url)
     eventually(lambda: system.status(website) == "up", within_s=10)
@@ -190,7 +190,7 @@ def test_any_process_may_die_and_the_system_goes_on(system, site):
     assert len(system.api.get(f"/monitor/{website}/downtime").json()["items"]) == 1
 
 
-def test_workers_and_scheduler_end_soon_when_asked(system):
+def test_workers_and_scheduler_stop_within_five_seconds(system):
     # given a worker in the middle of a check that takes long
     with targets_in_thread(silent) as hanging:
         website = system.add(hanging.url, request_timeout=29)

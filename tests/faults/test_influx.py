@@ -25,7 +25,7 @@ def _ticks_of(lines, number_of):
             yield SeenTick(website, told["region"], int(slot_s), told["up"] == "1i")
 
 
-def test_it_fails_in_every_way_and_no_tick_is_lost_but_those_it_refused(faulty, front):
+def test_influxdb_failing_in_every_way_loses_only_refused_ticks(faulty, front):
     def of(_postgres, _redis, influx):
         front.target = influx.url
         names = ("api", "central-1", "central-2", "europe-1", "europe-2")

@@ -28,7 +28,7 @@ def rig(tmp_path, template):
 
 
 @pytest.mark.parametrize("event", ["opened", "resolved"])
-def test_a_central_worker_killed_between_any_two_steps_tells_everything_once(rig, event, tmp_path):
+def test_central_worker_killed_at_any_step_still_tells_each_event(rig, event, tmp_path):
     # given the steps of one run
     rig.add_websites(100)
     down = rig.flips(rig.websites, down=True)

@@ -9,7 +9,7 @@ from support.truth import scripted
 @pytest.mark.parametrize(
     "regions", [("europe", "europe"), ("europe", "asia")], ids=["two-hosts", "two-regions"]
 )
-def test_a_system_without_fault_agrees_with_the_truth(faulty, regions):
+def test_healthy_system_matches_the_script(faulty, regions):
     with faulty(scripted(1), regions=regions) as system:
         system.compare()
         # and what it says is its own: what goes from the record is missed

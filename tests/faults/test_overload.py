@@ -82,7 +82,7 @@ def _missing(system):
     )
 
 
-def test_half_of_what_is_due_is_left_out_and_the_rest_is_true(faulty):
+def test_overloaded_region_counts_missed_slots_and_reports_the_rest_correctly(faulty):
     script = Script(_WEBSITES, (Outage(1, float(_GOES_DOWN_S), None),))
     # given a minute that begins with it: each of its slots is checked by a batch
     settings = {"MONITOR_CONCURRENCY": str(_SLOTS)}

@@ -8,7 +8,7 @@ from support.system import eventually
 from support.truth import scripted
 
 
-def test_restarted_emptied_of_connections_locked_and_away(faulty):
+def test_postgres_restarted_disconnected_locked_and_down_for_a_minute(faulty):
     with faulty(scripted(41, blind_s=75)) as system:
         # when
         system.at(3)

@@ -11,7 +11,7 @@ from support.truth import scripted
 WEBSITES = 300
 
 
-def test_killed_and_then_silent_for_a_minute(faulty):
+def test_redis_killed_and_then_frozen_for_a_minute(faulty):
     with faulty(scripted(31, blind_s=75)) as system:
         # when it is killed and starts again, over its append-only file
         system.at(5)
@@ -38,7 +38,7 @@ def _assert_the_api_says_so(system):
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
-def test_emptied_and_then_out_of_reach_of_one_region(faulty):
+def test_redis_flushed_and_then_unreachable_from_one_region(faulty):
     with ExitStack() as stack:
         gates = []
 

@@ -23,7 +23,7 @@ _NEWER = {"PYTHONPATH": str(Path(__file__).parents[1] / "support" / "hooks" / "n
     ],
     ids=["checks", "flips"],
 )
-def test_old_and_new_workers_share_the_work_and_lose_none_of_it(faulty, newer, old, actor):
+def test_mixed_versions_of_workers_lose_no_message(faulty, newer, old, actor):
     # given some workers that are of the next version
     with faulty(scripted(31), of=lambda *_: dict.fromkeys(newer, _NEWER)) as system:
         # then what the old ones cannot read they hand on, some seconds late

@@ -43,7 +43,7 @@ _CASES_PER_EXAMPLE = 24
 """Over all operations and phases."""
 
 
-def test_every_answer_is_one_that_the_document_names(database_url, redis_url, tmp_path):
+def test_every_response_conforms_to_the_openapi_document(database_url, redis_url, tmp_path):
     # given
     with served(database_url, redis_url, tmp_path, MONITOR_KEY_REQUESTS_PER_MINUTE="0") as api:
         # when

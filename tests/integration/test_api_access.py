@@ -1,4 +1,4 @@
-"""API keys: which are valid, and what is kept of them. Who may do what: test_api_walk.py."""
+"""API keys: which are valid, and what is kept of them. Who may do what: test_api_roles.py."""
 
 import asyncio
 from uuid import uuid4
@@ -11,7 +11,7 @@ from monitor.services.access import keys
 from monitor.services.access.key_ring import CACHE_S, KeyRing
 
 
-async def test_keys_that_are_none_are_unauthenticated(api):
+async def test_invalid_keys_are_unauthenticated(api):
     good = api.keys[Role.ADMIN]
     other = api.keys[Role.READ]
     wrong = [

@@ -265,7 +265,7 @@ async def test_bad_fields_of_a_region_are_named_and_change_nothing(api, website)
     assert [e["field"] for e in refused["errors"]] == ["name"]
 
 
-async def test_bodies_that_are_no_json_object_are_turned_away(api, website):
+async def test_bodies_that_are_not_json_objects_are_rejected(api, website):
     paths = [("POST", "/websites"), ("PATCH", f"/websites/{website['id']}")]
     for body, status in BROKEN:
         for method, path in paths:
@@ -285,7 +285,7 @@ async def test_only_json_is_read(api, website, content_type):
     assert answer.json()["code"] == "unsupported_media_type"
 
 
-async def test_bad_queries_are_named(api, website):
+async def test_invalid_query_parameters_are_named(api, website):
     for path, named in QUERIES:
         answer = await api.request("GET", path.replace("{id}", website["id"]))
         assert answer.status_code == 400, (path[:60], answer.text)
@@ -322,7 +322,7 @@ async def test_a_forged_position_in_a_good_cursor_is_refused(api, website):
         await api.get("/regions", params=query, expect=400)
 
 
-async def test_the_key_is_asked_for_before_the_body_is_read(api, website):
+async def test_key_is_checked_before_the_body_is_read(api, website):
     answer = await api.client(Role.READ).post("/websites", content=b"{", **_JSON)
     assert answer.status_code == 403
     assert_problem(answer)

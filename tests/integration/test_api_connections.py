@@ -39,7 +39,7 @@ def _problem(answer):
     return int(start.split()[1]), json.loads(body)["code"] if body else "(none, to HEAD)"
 
 
-async def test_a_head_that_comes_a_byte_at_a_time_is_not_waited_for(app):
+async def test_trickled_request_head_is_timed_out(app):
     # given callers that never finish the head of a request
     slow = [
         asyncio.ensure_future(_trickle(*await app.connect(b"GET /healthz HTTP/1.1\r\nX: "), b"x"))
@@ -53,7 +53,7 @@ async def test_a_head_that_comes_a_byte_at_a_time_is_not_waited_for(app):
     assert app.ended("head") == 5
 
 
-async def test_a_connection_that_asks_nothing_ends(app):
+async def test_idle_connection_is_closed(app):
     reader, _writer = await app.connect()
     assert await heard(reader) == b""
     # nor does one that has asked once
@@ -68,7 +68,7 @@ async def test_a_connection_that_asks_nothing_ends(app):
     )
 
 
-async def test_a_body_that_comes_a_byte_at_a_time_is_not_waited_for(app, monkeypatch):
+async def test_trickled_request_body_is_timed_out(app, monkeypatch):
     monkeypatch.setattr(requests, "BODY_S", 0.4)
     key = app.api.keys[Role.WRITE]
     more = {"Content_Type": "application/json", "Content_Length": 1000}
@@ -91,7 +91,7 @@ async def test_the_rest_of_a_body_that_was_refused_is_not_read_for_ever(app):
     await app.until(lambda: app.ended("rest") == 1)
 
 
-async def test_one_who_ends_a_refused_body_and_then_falls_silent_is_left_too(app):
+async def test_client_silent_after_a_rejected_body_is_disconnected(app):
     more = {"Content_Type": "application/json", "Content_Length": 2}
     reader, writer = await app.connect(head("POST", "/websites", **more))
     assert await reader.readline() == b"HTTP/1.1 401 Unauthorized\r\n"
@@ -103,7 +103,7 @@ async def test_one_who_ends_a_refused_body_and_then_falls_silent_is_left_too(app
 
 
 @pytest.mark.parametrize("path", ["/schema/openapi.json", "/websites/export"])
-async def test_an_answer_that_is_never_taken_is_not_kept(app, path):
+async def test_unread_response_is_dropped(app, path):
     # given answers that are larger than what the kernel holds for this caller
     await app.api.add_regions("europe")
     path_of_2000 = "x" * 2000
@@ -119,7 +119,7 @@ async def test_an_answer_that_is_never_taken_is_not_kept(app, path):
     assert (await app.ask()).startswith(b"HTTP/1.1 200")
 
 
-async def test_a_crowd_of_silent_callers_takes_nobodys_place(app):
+async def test_idle_connections_make_way_for_active_ones(app):
     # given many times more connections than there is room for
     crowd = []
     for number in range(8 * SHORT.connections):
@@ -131,9 +131,7 @@ async def test_a_crowd_of_silent_callers_takes_nobodys_place(app):
     assert app.ended("crowded") > 0
 
 
-async def test_one_too_many_is_told_so_where_all_others_are_served(
-    postgres_server, redis_url, monkeypatch
-):
+async def test_connection_beyond_the_limit_gets_503(postgres_server, redis_url, monkeypatch):
     monkeypatch.setattr("monitor.services.workers.readiness.TIMEOUT_S", PATIENCE_S)
     limits = type(SHORT)(head_s=20, connections=3)
     # given as many requests under way as there may be connections
@@ -195,7 +193,7 @@ async def test_a_head_that_is_too_large_is_refused(app, headers, in_pieces):
         b"POST /websites HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-async def test_what_is_no_request_gets_a_problem_and_the_end(app, nonsense):
+async def test_malformed_request_gets_a_problem_and_is_closed(app, nonsense):
     reader, _writer = await app.connect(nonsense)
     answer = await heard(reader)
     assert _problem(answer)[0] in {400, 401}

@@ -24,7 +24,7 @@ def _batch(region, slot_s):
     )
 
 
-async def test_queues_tell_depth_and_how_long_the_oldest_is_due(api, redis_url):
+async def test_queue_metrics_show_depth_and_lag(api, redis_url):
     await api.add_regions("europe", "quiet")
     sender = Broker(redis_url)
     now_s = time.time()
@@ -147,7 +147,7 @@ async def test_capacity_is_that_of_the_workers_seen_lately(api):
     )
 
 
-async def test_regions_tell_what_they_counted(api):
+async def test_region_counters_are_exported(api):
     await api.add_regions("europe", "europe-2")
     regions = Regions(api.redis)
     counts = {"checked_up": 7, "checked_down": 2, "not_measured": 1, "dropped_batches": 4}
@@ -169,7 +169,7 @@ async def test_regions_tell_what_they_counted(api):
     assert value(found, "monitor_kept_ticks_chunks") == 2
 
 
-async def test_a_check_out_of_turn_counts_from_its_slot(api, redis_url):
+async def test_lag_of_an_immediate_check_counts_from_its_slot(api, redis_url):
     await api.add_regions("europe")
     sender, now_s = Broker(redis_url), time.time()
     check = recheck_message([], slot_ms=int((now_s - 20) * 1000))

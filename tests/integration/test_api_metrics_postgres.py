@@ -52,7 +52,7 @@ async def test_an_installation_at_rest_has_nothing_overdue(api):
     assert value(found, "monitor_store_up", store="postgres") == 1
 
 
-async def test_without_redis_it_tells_the_rest_and_that(api):
+async def test_metrics_without_redis_show_the_rest_and_the_failure(api):
     installation = api.app.state.installation
     installation._redis = make_client(NOWHERE)
     found = await samples(api)
@@ -62,7 +62,7 @@ async def test_without_redis_it_tells_the_rest_and_that(api):
     await installation._redis.aclose()
 
 
-async def test_without_postgres_it_tells_of_the_regions_that_redis_knows(api):
+async def test_metrics_without_postgres_show_regions_from_redis(api):
     await api.redis.sadd("monitor:rings", "europe:60")
     # given a key that was just seen
     await samples(api)
@@ -75,7 +75,7 @@ async def test_without_postgres_it_tells_of_the_regions_that_redis_knows(api):
     assert "monitor_open_incidents" not in found
 
 
-async def test_many_who_ask_at_once_cost_one_look(api):
+async def test_concurrent_scrapes_share_one_query(api):
     await samples(api)
     await api.add_regions("europe")
     # when asked again within the cache's time, by many

@@ -15,7 +15,7 @@ async def _latest(api, **query):
     return {w["id"]: w for w in (await api.get("/monitor", params=query))["items"]}
 
 
-async def test_every_region_says_what_it_holds(api):
+async def test_status_lists_the_verdict_of_every_region(api):
     # given
     await api.add_regions("asia", "europe", "us")
     made = await api.add_website()
@@ -78,7 +78,7 @@ async def test_an_incident_that_nobody_measures_any_more_is_unknown(api):
     assert list(await _latest(api, status="unknown")) == [made["id"]]
 
 
-async def test_since_when_it_is_so(api):
+async def test_status_says_since_when(api):
     # given
     now = int(api.now_s)
     made = await _one_of_each(api)

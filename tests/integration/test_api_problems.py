@@ -31,7 +31,7 @@ async def test_the_frameworks_own_errors_are_problems(api):
     assert {"GET", "POST"} <= set(answer.headers["allow"].replace(" ", "").split(","))
 
 
-async def test_what_was_not_foreseen_is_logged_and_not_told(api, monkeypatch):
+async def test_unhandled_exceptions_are_logged_and_not_exposed(api, monkeypatch):
     async def broken(*_args):
         raise RuntimeError("secret detail")
 
@@ -77,7 +77,7 @@ async def test_without_redis_websites_answer_and_statuses_are_unknown(database_u
         await api.delete(f"/websites/{made['id']}")
 
 
-async def test_the_process_lives_whatever_it_stands_on(database_url):
+async def test_healthz_succeeds_without_dependencies(database_url):
     async with running(database_url, NOWHERE) as api:
         await api.lose_postgres()
         answer = await api.client(None).get("/healthz")
@@ -92,7 +92,7 @@ async def test_ready_when_everything_answers(api):
 
 
 @pytest.mark.parametrize("missing", ["postgres", "redis", "ticks"])
-async def test_not_ready_says_who_does_not_answer(api, missing):
+async def test_readyz_names_the_unavailable_dependency(api, missing):
     # given
     break_it = {"postgres": _no_postgres, "redis": _no_redis, "ticks": _no_ticks}[missing]
     await break_it(api)
@@ -125,7 +125,7 @@ async def _no_ticks(api):
     api.ticks.ping = away
 
 
-async def test_a_silent_dependency_counts_as_not_there(api, monkeypatch):
+async def test_readyz_counts_a_hanging_dependency_as_unavailable(api, monkeypatch):
     async def silent():
         await asyncio.Event().wait()
 
@@ -135,12 +135,12 @@ async def test_a_silent_dependency_counts_as_not_there(api, monkeypatch):
     assert answer.json()["checks"]["ticks"] == "unavailable"
 
 
-async def test_other_origins_get_no_leave(api):
+async def test_cors_is_refused_to_other_origins(api):
     answer = await api.request("GET", "/websites", headers={"Origin": "https://evil.example"})
     assert not [h for h in answer.headers if h.startswith("access-control")]
 
 
-async def test_a_lost_caller_does_no_harm(api, postgres_server):
+async def test_client_disconnect_is_harmless(api, postgres_server):
     """A request that is given up while it waits for Postgres leaves its connection usable."""
     await api.add_regions("europe")
     async with make_pool(postgres_server.url("api")) as other, transaction(other) as holder:

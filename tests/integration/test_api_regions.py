@@ -44,7 +44,7 @@ async def test_a_new_and_a_removed_region_ask_for_a_full_sync(api):
     assert [m.actor for m in api.sent] == ["sync_changes"]
 
 
-async def test_a_name_is_had_by_one_even_if_many_want_it_at_once(api):
+async def test_concurrent_creates_of_one_region_name_yield_one(api):
     answers = await asyncio.gather(
         *(api.request("POST", "/regions", json={"name": "europe"}) for _ in range(5))
     )
@@ -54,7 +54,7 @@ async def test_a_name_is_had_by_one_even_if_many_want_it_at_once(api):
     assert await api.take_changes() == [(None, False)]
 
 
-async def test_a_region_in_use_goes_only_by_force(api):
+async def test_region_in_use_is_deleted_only_with_force(api):
     # given a website of all regions, one of both by name, one of europe alone
     await api.add_regions("europe", "asia")
     everywhere = await api.add_website()

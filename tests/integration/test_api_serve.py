@@ -115,7 +115,7 @@ def test_it_starts_without_its_servers(start, tmp_path):
     assert "hunter2" not in (tmp_path / "log").read_text()
 
 
-async def test_a_caller_that_goes_away_is_no_error_of_ours(
+async def test_client_disconnect_is_not_logged_as_an_error(
     start, tmp_path, database_url, redis_url
 ):
     # given

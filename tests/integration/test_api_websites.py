@@ -215,7 +215,7 @@ async def test_deleting_takes_the_history_along(api):
     assert await api.take_changes() == []
 
 
-async def test_an_external_id_is_had_by_one_even_if_many_want_it_at_once(api):
+async def test_concurrent_creates_of_one_external_id_yield_one(api):
     await api.add_regions("europe")
     body = {"url": "https://example.com/", "external_id": "x"}
     # when

@@ -72,7 +72,7 @@ async def test_neither_the_change_nor_its_entry_is_there_where_one_of_them_fails
 
 
 @pytest.mark.parametrize("failure", [log_that_takes_nothing, changes_that_fail_in_their_commit])
-async def test_so_it_is_with_secrets_that_are_sealed_anew(postgres_server, redis_url, failure):
+async def test_reencryption_and_its_audit_entry_are_atomic(postgres_server, redis_url, failure):
     old, new = new_key(), new_key()
     async with open_api(postgres_server, redis_url, vault=Vault([old])) as api:
         await given(api)

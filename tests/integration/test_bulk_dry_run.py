@@ -24,7 +24,7 @@ def _body(made):
     )
 
 
-async def test_it_says_what_the_import_then_does(api):
+async def test_dry_run_predicts_the_import(api):
     # given
     await api.add_regions("europe")
     made = await api.add_website(url="https://old.example/", external_id="old")
@@ -47,7 +47,7 @@ async def test_it_says_what_the_import_then_does(api):
     assert {r["id"] for r in said} == {made["id"], None}
 
 
-async def test_one_that_broke_off_begins_again(api):
+async def test_interrupted_dry_run_starts_over(api):
     # given
     await api.add_regions("europe")
     body = sites(3000) + sites(1000)

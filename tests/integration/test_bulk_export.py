@@ -108,7 +108,7 @@ async def test_all_pages_come(api):
     assert 'filename="websites.ndjson"' in answer.headers["content-disposition"]
 
 
-async def test_no_cell_is_a_formula(api):
+async def test_csv_cells_are_never_formulas(api):
     # given
     await _given(api)
     # when

@@ -45,7 +45,7 @@ async def test_a_line_fails_with_what_a_post_answers(api):
     assert await api.rows("SELECT count(*) FROM websites") == [(1,)]
 
 
-async def test_lines_that_are_no_json_fail_alone(api):
+async def test_invalid_json_fails_only_its_line(api):
     await api.add_regions("europe")
     done = await send(api, b"".join(line + b"\n" + ndjson(URL) for line in BROKEN))
     assert (done["failed"], done["created"]) == (len(BROKEN), len(BROKEN))

@@ -34,7 +34,7 @@ async def test_a_finished_import_is_answered_again_and_not_done_again(api):
 
 
 @pytest.mark.parametrize("cut", [0, 1, 100, 60_000, 150_000, 290_000])
-async def test_after_the_caller_went_away_it_goes_on_where_it_stopped(api, cut):
+async def test_interrupted_import_resumes_where_it_stopped(api, cut):
     # given a caller that went away in the middle
     await api.add_regions("europe")
     body = sites(5000, **ANONYMOUS)
@@ -55,7 +55,7 @@ async def test_after_the_caller_went_away_it_goes_on_where_it_stopped(api, cut):
     assert len(await api.take_changes()) == 5000 + 1  # the region's own
 
 
-async def test_what_is_stored_is_not_looked_at_again(api):
+async def test_resumed_import_skips_stored_lines(api):
     # given a chunk that is stored, and a website of it that was changed since
     await api.add_regions("europe")
     await break_off(api, sites(3000), key="k")
@@ -95,7 +95,7 @@ async def test_another_body_under_the_same_key_is_refused(api):
     assert await _count(api) == stored
 
 
-async def test_two_at_once_with_one_key_are_not_let_in(api):
+async def test_concurrent_requests_with_one_idempotency_key_are_rejected(api):
     # given an import under way
     await api.add_regions("europe")
     begun, go_on = asyncio.Event(), asyncio.Event()
@@ -152,7 +152,7 @@ async def test_no_more_than_three_imports_at_once(api):
     await start(_one_block())
 
 
-async def test_a_caller_that_stalls_is_left(api):
+async def test_stalled_upload_is_timed_out(api):
     # given
     await api.add_regions("europe")
 
@@ -189,7 +189,7 @@ async def test_an_import_is_forgotten_after_seven_days(api):
     assert (await send(api, sites(1), key="old"))["unchanged"] == 1
 
 
-async def test_one_that_goes_on_is_not_forgotten_under_way(api):
+async def test_resumed_import_does_not_expire_while_running(api):
     # given an interrupted import of last week
     await api.add_regions("europe")
     await break_off(api, sites(3500), key="k")

@@ -102,7 +102,7 @@ async def test_a_permanent_error_is_recorded_and_ends_it(world):
     assert channel.sent == []
 
 
-async def test_the_end_is_not_told_before_the_beginning(world):
+async def test_resolved_is_not_sent_before_opened(world):
     channel, deliverer = await _given(world, flip_down, flip_up)
     (opened,), (resolved,) = await _ids(world), await _ids(world, "resolved")
     # when the end is asked for first
@@ -117,7 +117,7 @@ async def test_the_end_is_not_told_before_the_beginning(world):
     assert (first.opened_message_id, second.opened_message_id) == (None, "m1")
 
 
-async def test_a_nudge_empties_the_outbox_in_order(world):
+async def test_notify_drains_the_outbox_in_order(world):
     emails = [f"{n}@example.com" for n in range(40)]
     channel, deliverer = await _given(world, flip_down, flip_up, emails=emails)
     outbox = Outbox(deliverer, world.send)
@@ -134,7 +134,7 @@ async def test_a_nudge_empties_the_outbox_in_order(world):
     assert channel.most <= AT_ONCE
 
 
-async def test_a_mail_server_that_hangs_holds_up_nobody_who_nudges(world):
+async def test_hanging_mail_server_does_not_block_notify(world):
     emails = [f"{n}@example.com" for n in range(40)]
     channel, deliverer = await _given(world, flip_down, emails=emails)
     channel.gate.clear()
@@ -203,7 +203,7 @@ async def test_a_mail_that_was_sent_is_recorded_as_soon_as_postgres_is_back(
     assert await _state(world, row_id) == ("queued" if tries == 99 else "sent", 1, None)
 
 
-async def test_a_row_put_off_by_a_clock_that_was_ahead_is_due(world):
+async def test_row_scheduled_by_a_clock_ahead_is_delivered(world):
     channel, deliverer = await _given(world, flip_down)
     (row_id,) = await _ids(world)
     # when it was put off for as long as ever happens, it has to wait

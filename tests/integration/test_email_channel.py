@@ -92,7 +92,7 @@ async def test_the_first_mail_of_a_thread_answers_none():
     assert [(m["In-Reply-To"], m["References"]) for m in inbox.mails] == [(None, None)]
 
 
-async def test_we_introduce_ourselves_by_the_domain_of_the_sender():
+async def test_ehlo_uses_the_sender_domain():
     # given: anything else would have to ask DNS for our own name
     inbox = Inbox()
     # when
@@ -158,7 +158,7 @@ async def test_a_server_that_takes_starttls_back_gets_nothing():
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
-async def test_a_certificate_that_is_not_trusted_gets_nothing(tls, server_tls):
+async def test_untrusted_certificate_sends_nothing(tls, server_tls):
     # given
     inbox = Inbox()
     offered = {"starttls": server_tls} if tls == "starttls" else {"tls_from_start": server_tls}
@@ -192,7 +192,7 @@ async def test_a_login_lets_the_mail_through(server_tls, trusting):
     assert len(inbox.mails) == 1
 
 
-async def test_a_wrong_password_is_the_operators_to_put_right(server_tls, trusting):
+async def test_wrong_password_is_a_transient_error(server_tls, trusting):
     # given
     inbox = Inbox()
     # when
@@ -221,7 +221,7 @@ async def test_a_wrong_password_is_the_operators_to_put_right(server_tls, trusti
         ("data", "452 4.3.1 disk full", False),
     ],
 )
-async def test_replies_say_whether_trying_again_may_help(command, reply, permanent):
+async def test_reply_codes_map_to_permanent_or_transient_errors(command, reply, permanent):
     # given
     inbox = Inbox(**{command: reply})
     # when
@@ -233,7 +233,7 @@ async def test_replies_say_whether_trying_again_may_help(command, reply, permane
 
 
 @pytest.mark.parametrize("greeting", ["554 no service for you", "421 too busy"])
-async def test_a_server_that_turns_us_away_says_nothing_about_the_mail(greeting):
+async def test_rejected_connection_is_a_transient_error(greeting):
     async with scripted(greeting=greeting) as (port, _):
         error = await refused(server_on(port).send(MAIL))
     assert not error.permanent
@@ -246,7 +246,7 @@ async def test_a_server_that_is_not_there_may_come_back():
 
 
 @pytest.mark.parametrize("silent_at", ["ehlo", "mail", "rcpt", "data"])
-async def test_a_silent_server_is_given_up_in_time(silent_at):
+async def test_unresponsive_server_times_out(silent_at):
     began = time.monotonic()
     # when
     async with scripted(**{silent_at: None}) as (port, _):
@@ -282,7 +282,7 @@ async def test_a_connection_cut_before_the_servers_word_is_tried_again():
 
 
 @pytest.mark.parametrize("goodbye", ["421 leaving", "500 what?", None])
-async def test_a_bad_goodbye_does_not_undo_a_delivery(goodbye):
+async def test_failed_quit_does_not_undo_a_delivery(goodbye):
     # given: a mail that the server took, which must not be sent a second time
     began = time.monotonic()
     # when
@@ -312,7 +312,7 @@ async def test_a_bad_address_is_refused_for_good_before_any_connection(recipient
 
 
 @pytest.mark.parametrize("field", ["subject", "message_id", "in_reply_to"])
-async def test_no_header_can_bring_another_one(field):
+async def test_header_injection_is_impossible(field):
     changed = {field: f"{getattr(MAIL, field)}\r\nBcc: victim@example.org"}
     mail = Mail(**{f: getattr(MAIL, f) for f in Mail.__struct_fields__} | changed)
     error = await refused(server_on(free_port()).send(mail))
@@ -320,7 +320,7 @@ async def test_no_header_can_bring_another_one(field):
 
 
 @pytest.mark.parametrize("sender", ["", "nobody", "a b@c", "@b"])
-def test_a_bad_sender_stops_at_the_start(sender):
+def test_invalid_sender_is_a_settings_error(sender):
     with pytest.raises(SettingsError, match="SMTP_FROM"):
         server_on(1, sender=sender)
 

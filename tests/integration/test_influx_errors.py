@@ -148,7 +148,7 @@ async def test_a_temporary_error_is_unavailable(status, body):
         await _write_to({"write": [(status, body)]})
 
 
-async def test_a_refused_token_names_the_setting():
+async def test_rejected_token_names_the_setting():
     answer = (401, '{"code":"unauthorized","message":"unauthorized access"}')
     with pytest.raises(Unavailable, match="INFLUXDB_TOKEN"):
         await _write_to({"write": [answer]})

@@ -70,7 +70,7 @@ async def test_a_key_ends_when_it_was_said_to(api):
     assert guessed.json()["detail"] == "This API key is not valid."
 
 
-async def test_what_was_just_seen_is_not_believed_past_its_end(api):
+async def test_cached_key_is_refused_after_it_expires(api):
     # given a key with a second left, just used
     now = [100.0]
     ring = KeyRing(api.pool, lambda: now[0])
@@ -131,7 +131,7 @@ async def test_a_key_has_one_successor_that_works(api):
     assert again["expires_at"] is None
 
 
-async def test_what_has_ended_or_never_was_is_not_found(api):
+async def test_expired_and_unknown_keys_are_not_found(api):
     made = await _make(api)
     await api.delete(f"/keys/{made['id']}")
     expired = await _make(api)

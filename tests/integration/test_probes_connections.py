@@ -30,7 +30,7 @@ async def test_both_families_are_reached(host):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @on_both_loops
-async def test_a_refused_connection_names_who_refused_it(host):
+async def test_refused_connection_names_the_peer(host):
     with refusing_port(host) as port:
         outcome = await check(TargetServer(host=host, port=port).url)
 

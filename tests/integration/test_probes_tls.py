@@ -94,7 +94,7 @@ async def test_a_bad_certificate_is_down_unless_verification_is_off(kind):
 
 
 @on_both_loops
-async def test_a_wrong_name():
+async def test_wrong_host_name_is_tls_hostname():
     context = targets_tls.certified("other.test")
     async with TargetServer(tls=context) as target, DnsServer({"shop.test": ["127.0.0.1"]}) as dns:
         outcome = await check(target.url_of(host="shop.test"), dns_servers=[dns.address])

@@ -37,7 +37,7 @@ async def _metric(api, name, **labels):
     return float(line.split()[-1])
 
 
-async def test_a_key_that_asks_too_often_is_told_when_to_come_back(api_with):
+async def test_rate_limited_key_gets_retry_after(api_with):
     # when
     async with api_with(requests=3) as api:
         read = api.client(Role.READ)
@@ -60,7 +60,7 @@ async def test_a_key_that_asks_too_often_is_told_when_to_come_back(api_with):
         assert await _metric(api, "monitor_http_rate_limited_total", limit="requests") == 2
 
 
-async def test_it_is_let_in_again_when_the_wait_is_over(redis_url):
+async def test_request_succeeds_after_retry_after(redis_url):
     redis = make_client(redis_url)
     limit = KeyLimit(redis, RateLimits(600, redis_timeout_s=30))
     name = uuid4().hex
@@ -73,7 +73,7 @@ async def test_it_is_let_in_again_when_the_wait_is_over(redis_url):
     await redis.aclose()
 
 
-async def test_all_processes_count_together(redis_url):
+async def test_limit_is_shared_between_processes(redis_url):
     clients = [make_client(redis_url) for _ in range(3)]
     limits = [KeyLimit(redis, RateLimits(30, redis_timeout_s=30)) for redis in clients]
     name = uuid4().hex
@@ -138,7 +138,7 @@ async def test_nothing_is_counted_where_there_is_no_limit(api_with):
         assert await api.redis.keys("monitor:rate:*") == []
 
 
-async def test_whoever_guesses_keys_is_not_listened_to_and_costs_no_look_up(api_with, monkeypatch):
+async def test_key_guessing_is_blocked_before_the_lookup(api_with, monkeypatch):
     async with api_with(wrong_keys=5) as api:
         looked_up = []
         real = KeyRing._look_up
@@ -171,7 +171,7 @@ async def test_whoever_guesses_keys_is_not_listened_to_and_costs_no_look_up(api_
         assert await _metric(api, "monitor_http_rate_limited_total", limit="wrong_keys") == 25
 
 
-async def test_those_who_were_not_let_in_are_counted_by_why(api):
+async def test_refused_requests_are_counted_by_reason(api):
     ended = await api.post("/keys", {"name": "n", "role": "read"})
     await api.rows("UPDATE api_keys SET expires_at = now() WHERE id = %s", ended["id"])
     revoked = await api.post("/keys", {"name": "n", "role": "read"})
@@ -248,7 +248,7 @@ async def test_what_only_reads_waits_by_itself(limited):
 @pytest.mark.parametrize(
     ("said", "seconds"), [("7", 7), ("0", 1), ("100000", 120), ("soon", 1), (None, 1)]
 )
-def test_how_long_is_told_is_read_within_reason(said, seconds):
+def test_retry_after_is_parsed_within_bounds(said, seconds):
     class Answer:
         headers = {} if said is None else {"Retry-After": said}
 

@@ -94,7 +94,7 @@ def test_a_region_worker_needs_no_postgres_and_serves_its_own_queue_only(tmp_pat
         sender.client.close()
 
 
-def test_what_cannot_be_understood_is_put_aside_with_a_log_line(tmp_path, redis_url):
+def test_malformed_message_is_dead_lettered_and_logged(tmp_path, redis_url):
     # given
     sender = Broker(redis_url)
     for payload in (
@@ -136,9 +136,7 @@ def test_a_minutes_work_without_postgres_is_skipped_and_leaves_no_dead_letter(tm
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_a_worker_in_the_middle_of_a_batch_ends_when_told(
-    tmp_path, world, database_url, redis_url, times
-):
+async def test_worker_stops_during_a_batch(tmp_path, world, database_url, redis_url, times):
     # given a check that would take a minute
     with targets_in_thread(silent) as target:
         await world.add_region("europe")
@@ -172,9 +170,7 @@ async def test_a_worker_in_the_middle_of_a_batch_ends_when_told(
         sender.client.close()
 
 
-def test_a_central_worker_in_the_middle_of_a_roll_up_ends_when_told_and_leaves_it_to_others(
-    tmp_path, database_url, redis_url
-):
+def test_central_worker_requeues_a_roll_up_on_shutdown(tmp_path, database_url, redis_url):
     # given an InfluxDB that takes its time over an hour
     asked = threading.Event()
 
@@ -207,7 +203,7 @@ def test_a_central_worker_in_the_middle_of_a_roll_up_ends_when_told_and_leaves_i
         sender.client.close()
 
 
-async def test_a_central_worker_in_the_middle_of_a_full_sync_ends_when_told_and_leaves_it_to_others(
+async def test_central_worker_requeues_a_full_sync_on_shutdown(
     tmp_path, world, database_url, redis_url
 ):
     await world.sync()  # else the worker does that first

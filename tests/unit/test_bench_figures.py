@@ -38,7 +38,7 @@ class TestMissedSlots:
         # 95 whole, 3 with one of two, 2 with none
         assert figures.missed_slots({2: 95, 1: 3}, series=100, due_each=2) == 3 + 2 * 2
 
-    def test_too_many_ticks_of_one_make_up_for_none_of_another(self):
+    def test_surplus_ticks_of_one_series_do_not_offset_gaps_in_another(self):
         assert figures.missed_slots({3: 99, 1: 1}, series=100, due_each=2) == 1
 
 

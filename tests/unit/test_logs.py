@@ -94,7 +94,7 @@ def test_others_may_say_more(configured):
 
 @pytest.mark.parametrize("stream", [io.StringIO, Terminal])
 @pytest.mark.parametrize("evil", HOSTILE)
-def test_text_of_strangers_is_part_of_one_line(configured, stream, evil):
+def test_untrusted_text_stays_on_one_line(configured, stream, evil):
     # given
     stream = configured(stream())
     # when: as a value, a name, an event of a library, and in an exception
@@ -107,7 +107,7 @@ def test_text_of_strangers_is_part_of_one_line(configured, stream, evil):
 
 
 @pytest.mark.parametrize("evil", HOSTILE)
-def test_no_line_of_an_exception_passes_for_one_of_the_log(configured, evil):
+def test_exception_text_cannot_forge_log_lines(configured, evil):
     # given
     stream = configured(Terminal())
     # when

@@ -54,7 +54,7 @@ async def test_another_cancellation_is_not_a_timeout():
     assert found == []
 
 
-async def test_a_cancellation_beside_the_deadline_wins():
+async def test_cancellation_together_with_expiry_wins():
     loop, found = asyncio.get_running_loop(), []
     deadlines = Deadlines(loop)
     task = asyncio.create_task(_watched(deadlines, 0.01, found))

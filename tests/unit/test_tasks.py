@@ -36,7 +36,7 @@ def soon(monkeypatch):
     monkeypatch.setattr(tasks, "_CANCEL_AGAIN_AFTER_S", 0.01)
 
 
-async def test_it_is_cancelled_until_it_ends():
+async def test_task_is_cancelled_until_it_ends():
     # given
     loops = [Stubborn(0), Stubborn(1), Stubborn(3)]
     running = [asyncio.create_task(each.run()) for each in loops]
@@ -48,7 +48,7 @@ async def test_it_is_cancelled_until_it_ends():
     assert all(task.cancelled() for task in running)
 
 
-async def test_what_ended_before_and_what_fails_at_its_end_is_no_trouble():
+async def test_finished_and_failing_tasks_are_tolerated():
     async def fails():
         raise ValueError("of no interest any more")
 

@@ -11,7 +11,7 @@ MARK = paging.fingerprint("websites", None, "up")
 
 
 @given(st.binary(max_size=40))
-def test_a_position_comes_back(position):
+def test_cursor_round_trips(position):
     cursor = paging.encode(position, MARK)
     assert paging.decode(cursor, MARK) == position
     assert cursor.isascii()
@@ -19,7 +19,7 @@ def test_a_position_comes_back(position):
 
 
 @given(st.text(max_size=60))
-def test_what_was_not_given_out_is_refused(text):
+def test_forged_cursor_is_refused(text):
     with pytest.raises(BadQuery, match="cursor"):
         paging.decode(text, MARK)
 

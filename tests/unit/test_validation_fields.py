@@ -37,7 +37,7 @@ field_names = st.sampled_from(
         "https://example.com/" + "a" * 2028,
     ],
 )
-def test_these_urls_are_kept_as_they_are(url):
+def test_valid_urls_are_kept_verbatim(url):
     assert formats.url(url) == url
 
 
@@ -87,7 +87,7 @@ def test_status_codes_hold_exactly_what_was_sent(codes):
     "address",
     ["a@b", "first.last+tag@mail.example.com", "o'neil@example.org", "a" * 64 + "@example.com"],
 )
-def test_these_addresses_are_addresses(address):
+def test_valid_email_addresses_are_accepted(address):
     assert formats.emails([address]) == (address,)
 
 
@@ -96,7 +96,7 @@ def test_these_addresses_are_addresses(address):
     ["a b@c", ".a@b", "a.@b", "a..b@c", "a@b..c", "a@-b", "a@b-", "a@b_c", "ä@b", "a@b,c@d", "a@b;",
      '"a"@b', "<a@b>", "a@[::1]", "a@b\n", "a@" + "b" * 64, "a@" + "b." * 130 + "c"],
 )  # fmt: skip
-def test_these_addresses_are_none(address):
+def test_invalid_email_addresses_are_refused(address):
     with pytest.raises(InvalidValue):
         formats.emails([address])
 

@@ -127,7 +127,7 @@ async def _checked(host, policy):
 
 @pytest.mark.parametrize("kind", HOSTS)
 @on_both_loops
-async def test_a_target_inside_is_refused_and_nobody_connects(kind):
+async def test_private_target_is_blocked_without_a_connection(kind):
     host, said, *other = HOSTS[kind]
     policy = NotedPolicy()
 
@@ -142,7 +142,7 @@ async def test_a_target_inside_is_refused_and_nobody_connects(kind):
 
 
 @pytest.mark.parametrize("kind", HOSTS)
-def test_what_the_api_says_of_it(kind):
+def test_validation_refuses_blocked_targets(kind):
     host, said, *_ = HOSTS[kind]
     body = {"url": f"http://{host}:8080/"}
 
@@ -166,7 +166,7 @@ def test_what_the_api_says_of_it(kind):
     ],
 )
 @on_both_loops
-async def test_the_same_ways_lead_there_where_that_is_allowed(host):
+async def test_private_target_is_reachable_once_its_network_is_allowed(host):
     """Or the tests above would prove nothing."""
     policy = NotedPolicy("127.0.0.0/8", "::ffff:127.0.0.0/104")
     async with (

@@ -30,14 +30,14 @@ def test_no_hostile_website_takes_more_than_two_mebibytes(weights):
     assert objects[0][0] < MOST_BYTES, objects
 
 
-def test_all_that_are_waited_for_take_little_more_together(weights):
+def test_all_hostile_websites_together_stay_within_the_memory_bound(weights):
     assert weights.waiting_resident < MOST_BYTES
     assert weights.waiting_objects < 2 * MOST_BYTES  # each TLS has buffers of its own
 
 
-def test_nothing_stays(weights):
+def test_no_memory_is_retained_afterwards(weights):
     assert weights.kept < KEPT_BYTES
 
 
-def test_no_hostile_website_keeps_the_neighbours_waiting(weights):
+def test_no_hostile_website_exceeds_its_cpu_bound(weights):
     assert max(weights.cpu_ms.values()) < MOST_CPU_MS, _most(weights.cpu_ms)

@@ -78,7 +78,7 @@ async def test_a_large_page_is_taken_however_much_of_it_comes_at_once():
     ],
 )
 @on_both_loops
-async def test_what_follows_a_complete_answer_is_nobodys_business(parts):
+async def test_bytes_after_a_complete_response_are_ignored(parts):
     async with TargetServer(in_parts(*parts)) as target:
         outcome = await check(target.url, request_timeout=5)
 

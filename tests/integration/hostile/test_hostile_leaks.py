@@ -52,7 +52,7 @@ def _more(before):
 
 
 @on_both_loops
-async def test_checks_that_ended_leave_nothing(farms):
+async def test_finished_checks_leak_nothing(farms):
     before = await _warm(farms)
 
     await find_all(CASES, farms)
@@ -69,7 +69,7 @@ async def _cancelled(prober, cases, farms, within_s):
 
 
 @on_both_loops
-async def test_checks_that_were_cancelled_leave_nothing(farms):
+async def test_cancelled_checks_leak_nothing(farms):
     before = await _warm(farms)
     prober = hostile_prober(farms)
 
@@ -118,7 +118,7 @@ def _complaints(loop_factory, farms):
         ),
     ],
 )
-def test_cancelling_handshakes_that_fail_leaves_no_complaint(farms, loop_factory):
+def test_cancelling_a_failing_handshake_logs_nothing(farms, loop_factory):
     assert _complaints(loop_factory, farms) == []
 
 
@@ -146,7 +146,7 @@ def _misjudged(outcomes):
 
 
 @on_both_loops
-async def test_closing_in_the_middle_ends_all_and_turns_none_of_them_down(farms):
+async def test_shutdown_cancels_in_flight_checks_without_reporting_them_down(farms):
     before = await _warm(farms)
     waiting = [c for c in CASES if c.waits]
 
@@ -158,7 +158,7 @@ async def test_closing_in_the_middle_ends_all_and_turns_none_of_them_down(farms)
 
 
 @on_both_loops
-async def test_closing_before_the_connection_stands_turns_no_website_down(farms):
+async def test_shutdown_while_connecting_reports_no_website_down(farms):
     waiting = [c for c in CASES if c.reason in UNCONNECTED]
 
     outcomes = await _closed_after_a_while(waiting, farms)

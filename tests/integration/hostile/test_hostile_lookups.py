@@ -27,7 +27,7 @@ _WELL_FORMED = ["nowhere.test", "failing.test", "always-truncated.test", "alias-
 
 @pytest.mark.parametrize("hostile", [*_WELL_FORMED, *_MALFORMED])
 @on_both_loops
-async def test_an_answer_to_one_does_not_end_the_lookup_of_another(hostile):
+async def test_dns_response_for_one_name_does_not_end_the_lookup_of_another(hostile):
     # given a lookup whose answer takes its time, as one that nobody else asked for does
     names = {"shop.test": ["127.0.0.1"], hostile: HOSTILE[hostile]}
     async with (

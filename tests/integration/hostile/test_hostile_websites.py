@@ -41,7 +41,7 @@ def found(farms, request):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_hostile_website_has_its_one_outcome(found, case):
+def test_hostile_website_has_the_expected_outcome(found, case):
     outcome = found[0][case.name].outcome
 
     result = Result.UP if case.reason is None else Result.DOWN
@@ -52,7 +52,7 @@ def test_a_hostile_website_has_its_one_outcome(found, case):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_it_ends_in_time_and_is_said_in_one_printable_line(found, case):
+def test_hostile_check_ends_in_time_with_single_line_evidence(found, case):
     outcome, took_s = found[0][case.name].outcome, found[0][case.name].took_s
 
     assert took_s < case.timeout_s + GRACE_S
@@ -63,9 +63,9 @@ def test_it_ends_in_time_and_is_said_in_one_printable_line(found, case):
         assert 0 < outcome.response_ms == outcome.timings.total_ms
 
 
-def test_the_loop_had_nothing_to_complain_of(found):
+def test_event_loop_reports_no_unhandled_exception(found):
     assert found[1] == []
 
 
-def test_the_cases_have_names_of_their_own():
+def test_case_names_are_unique():
     assert len({case.name for case in CASES}) == len(CASES) > 150

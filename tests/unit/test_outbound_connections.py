@@ -82,7 +82,7 @@ def _found():
     return {name: set(openings(path.read_text())) for name, path in paths.items()}
 
 
-def test_only_these_modules_open_connections():
+def test_only_listed_modules_open_connections():
     found = {name: calls for name, calls in _found().items() if calls}
 
     assert {name: calls for name, calls in found.items() if name not in WORD} == {}

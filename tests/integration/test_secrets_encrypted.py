@@ -57,7 +57,7 @@ async def _given(world, vault):
     return made.website.id
 
 
-async def test_no_table_and_no_key_of_redis_holds_a_secret(api):
+async def test_postgres_and_redis_hold_no_plaintext_secret(api):
     # given secrets that came in every way
     await api.add_regions("europe")
     one = await api.add_website(**SECRETS)
@@ -72,7 +72,7 @@ async def test_no_table_and_no_key_of_redis_holds_a_secret(api):
     assert await stored(api.pool, VAULT, one["id"]) == ({"Y": f"{WORD}-5"}, BODY)
 
 
-async def test_the_worker_of_a_region_sends_what_redis_holds_sealed(world):
+async def test_region_worker_decrypts_and_sends_secrets(world):
     world.vault, world.prober = VAULT, RecordingProber()
     await _given(world, VAULT)
     assert WORD.encode() not in await in_redis(world.redis)
@@ -123,7 +123,7 @@ async def test_without_the_key_secrets_can_be_replaced_by_nobody_and_the_rest_by
     await api.delete(path)
 
 
-async def test_what_is_so_already_is_not_sealed_again(api):
+async def test_secrets_under_the_current_key_are_not_reencrypted(api):
     await api.add_regions("europe")
     await api.add_website(**SECRETS)
     await api.add_website(**SECRETS | {"request_body": f"{WORD}-other"})
@@ -132,7 +132,7 @@ async def test_what_is_so_already_is_not_sealed_again(api):
     assert done.json() == {"matched": 2, "changed": 1}
 
 
-async def test_a_new_key_takes_over_what_older_ones_and_none_have_left(world):
+async def test_reencryption_covers_old_keys_and_plaintext(world):
     old, new = new_key(), new_key()
     both = Vault([new, old])
     # given one sealed with the old key, one in the clear, one that has no secret
@@ -150,7 +150,7 @@ async def test_a_new_key_takes_over_what_older_ones_and_none_have_left(world):
     assert await rotation.rotate(world.pool, both) == 0
 
 
-async def test_what_was_broken_off_goes_on_where_it_was(world, monkeypatch):
+async def test_interrupted_reencryption_resumes(world, monkeypatch):
     old, new = new_key(), new_key()
     await regions.create(world.pool, {"name": "europe"})
     ids = []

@@ -84,7 +84,7 @@ def test_a_line_that_is_too_long_is_known_by_its_digest_only():
     assert another[0].digest != chunk.digest
 
 
-def test_a_line_without_end_does_not_grow_memory():
+def test_endless_line_uses_bounded_memory():
     splitter = lines.LineSplitter()
     for _ in range(100):
         assert list(splitter.feed(b"x" * 65_536)) == []

@@ -51,7 +51,7 @@ async def _answers(api, monkeypatch):
     }
 
 
-async def test_every_answer_says_what_browsers_may_not_do_with_it(api, monkeypatch):
+async def test_every_response_has_the_security_headers(api, monkeypatch):
     for what, answer in (await _answers(api, monkeypatch)).items():
         headers = answer.headers
         assert headers["x-content-type-options"] == "nosniff", what
@@ -70,7 +70,7 @@ async def test_every_answer_says_what_browsers_may_not_do_with_it(api, monkeypat
             assert "<script>" not in answer.text
 
 
-async def test_the_page_may_run_its_own_script_and_the_pinned_one(api):
+async def test_docs_page_csp_allows_only_its_scripts(api):
     page = await api.client(None).get("/schema")
     policy = dict(
         part.split(" ", 1) for part in page.headers["content-security-policy"].split("; ")
@@ -108,7 +108,7 @@ def _preflight(origin, method="GET"):
     }
 
 
-async def test_origins_that_were_named_may_ask(api):
+async def test_cors_allows_configured_origins(api):
     async with _client(api, STATUS_PAGE, "http://localhost:3000") as client:
         # given what a browser asks first, without the key
         client.headers.pop("Authorization")
@@ -142,7 +142,7 @@ async def test_origins_that_were_named_may_ask(api):
      "https://status.example:8443", "https://sub.status.example", "HTTPS://STATUS.EXAMPLE",
      "https://statusxexample", "*", ""],
 )  # fmt: skip
-async def test_no_other_origin_may(api, origin):
+async def test_cors_refuses_other_origins(api, origin):
     for named in ([STATUS_PAGE], []):
         async with _client(api, *named) as client:
             asked = await client.options("/websites", headers=_preflight(origin))
@@ -152,7 +152,7 @@ async def test_no_other_origin_may(api, origin):
                 assert not [h for h in got.headers if h.startswith("access-control")]
 
 
-async def test_an_error_is_told_by_the_id_that_the_log_has(api, monkeypatch):
+async def test_error_response_carries_the_logged_request_id(api, monkeypatch):
     async def broken(*_args):
         raise RuntimeError("secret detail")
 

@@ -78,7 +78,7 @@ def _batch(n):
     return check_batch(batch_message(lo=n, hi=n + 1, slot_ms=MINUTE_S * 1000))
 
 
-def test_of_many_schedulers_one_queues_a_minute(broker, redis_url):
+def test_concurrent_schedulers_dispatch_a_minute_once(broker, redis_url):
     # given
     claim, won = keys.emitted(Ring("europe", 180), MINUTE_S), []
     barrier = threading.Barrier(8)
@@ -100,7 +100,7 @@ def test_of_many_schedulers_one_queues_a_minute(broker, redis_url):
     assert _queued(redis_url, "checks.europe") == 50
 
 
-def test_a_minute_that_was_queued_is_not_queued_again(broker, redis_url):
+def test_dispatched_minute_is_not_dispatched_again(broker, redis_url):
     claim = keys.emitted(Ring("europe", 180), MINUTE_S)
     assert broker.send_once(claim, 60, [_batch(0)])
     assert not broker.send_once(claim, 60, [_batch(0)])

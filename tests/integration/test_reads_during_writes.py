@@ -22,7 +22,7 @@ def _standing_still(server):
 @pytest.mark.parametrize(
     "path", ["/monitor?limit=10", "/monitor/{id}?days=7", "/websites/{id}", "/regions", "/readyz"]
 )
-async def test_who_reads_does_not_wait_for_those_who_change(api, postgres_server, path):
+async def test_reads_do_not_wait_for_writes(api, postgres_server, path):
     # given
     await api.add_regions("europe")
     website = await api.add_website()

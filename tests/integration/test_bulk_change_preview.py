@@ -10,9 +10,7 @@ _TIMELY_S = 10
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 @pytest.mark.parametrize("confirm", ["", "&confirm=1"])
-async def test_asking_does_not_wait_for_websites_that_another_holds(
-    api, postgres_server, method, confirm
-):
+async def test_preview_does_not_wait_for_row_locks(api, postgres_server, method, confirm):
     # given
     await api.add_regions("europe")
     for _ in range(2):

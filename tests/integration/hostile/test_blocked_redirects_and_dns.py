@@ -43,7 +43,7 @@ LOCATIONS = [
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @on_both_loops
-async def test_a_redirect_of_any_kind_is_held_against_the_policy(status, secure):
+async def test_every_redirect_status_is_checked_against_the_policy(status, secure):
     tls = targets_tls.certified(OUTSIDE) if secure else None
     policy = NotedPolicy(OUTSIDE)
     async with (
@@ -61,7 +61,7 @@ async def test_a_redirect_of_any_kind_is_held_against_the_policy(status, secure)
 
 @pytest.mark.parametrize("location", LOCATIONS)
 @on_both_loops
-async def test_a_redirect_in_any_words_is_held_against_the_policy(location):
+async def test_every_spelling_of_a_redirect_target_is_checked_against_the_policy(location):
     policy = NotedPolicy(OUTSIDE)
     async with (
         listeners() as servers,
@@ -136,7 +136,7 @@ class RebindingDns(DnsServer):
 
 
 @on_both_loops
-async def test_what_was_looked_up_is_what_is_connected_to():
+async def test_connection_uses_the_address_that_was_checked():
     # given a name that would lead inside if it were looked up once more
     policy = NotedPolicy(OUTSIDE)
     async with (
@@ -165,7 +165,7 @@ async def test_what_was_looked_up_is_what_is_connected_to():
 
 
 @on_both_loops
-async def test_a_name_that_turns_inside_between_two_hops_is_judged_anew():
+async def test_dns_rebinding_between_hops_is_blocked():
     # given a redirect within a website, which comes when its name leads inside
     policy = NotedPolicy(OUTSIDE)
 
@@ -194,7 +194,7 @@ async def test_a_name_that_turns_inside_between_two_hops_is_judged_anew():
     [[OUTSIDE, "127.0.0.1"], ["127.0.0.1", OUTSIDE], ["127.0.0.1", "::1", OUTSIDE, "10.0.0.1"]],
 )
 @on_both_loops
-async def test_of_a_name_with_two_faces_only_the_outer_is_tried(addresses):
+async def test_only_the_public_address_of_a_mixed_name_is_tried(addresses):
     # given a port where the inner address listens and the outer does not
     policy = NotedPolicy(OUTSIDE)
     async with (

@@ -69,7 +69,7 @@ def test_delayed_messages_outlive_a_restart_in_the_hands_of_their_worker(redis, 
         assert _taken(client) == 0
 
 
-def test_a_worker_outlives_a_redis_that_takes_nothing(redis, broker, tmp_path):
+def test_worker_survives_a_redis_that_refuses_writes(redis, broker, tmp_path):
     with redis.client() as client, _region_worker(redis, tmp_path):
         # given
         until(lambda: client.hlen("monitor:workers") == 1)
@@ -84,7 +84,7 @@ def test_a_worker_outlives_a_redis_that_takes_nothing(redis, broker, tmp_path):
         until(lambda: _left(client) == 1, within_s=60)
 
 
-def test_what_was_given_out_and_never_arrived_is_given_back(redis, broker):
+def test_fetched_but_undelivered_messages_are_requeued(redis, broker):
     # given an answer to a fetch that was lost on its way
     broker.send(_checks(-1, -1))
     consumer = broker.consume(QUEUE, prefetch=10)
@@ -127,7 +127,7 @@ def test_what_is_about_to_be_queued_waits_for_redis(redis, broker):
         assert _left(client) == 1
 
 
-def test_the_scheduler_outlives_the_lack_of_redis(redis, tmp_path):
+def test_scheduler_survives_a_redis_outage(redis, tmp_path):
     # given
     redis.kill()
     log = tmp_path / "log"
@@ -141,7 +141,7 @@ def test_the_scheduler_outlives_the_lack_of_redis(redis, tmp_path):
         assert child.poll() is None
 
 
-def test_a_host_that_is_gone_without_a_word_is_missed_soon(broker):
+def test_vanished_host_is_detected_soon(broker):
     broker.client.ping()
     connection = broker.client.connection_pool.get_connection()
     try:

@@ -102,7 +102,7 @@ async def _strangers(api):
     }
 
 
-async def test_strangers_are_turned_away_and_change_nothing(api):
+async def test_requests_without_a_key_are_rejected_and_change_nothing(api):
     strangers = await _strangers(api)
     for operation in await operations(api):
         place = await make_place(api)

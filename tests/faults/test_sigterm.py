@@ -41,7 +41,7 @@ def _boots(system, worker):
     return sum(e["event"] == "Event loop is running." for e in system.processes.events(worker))
 
 
-def test_restarting_everything_one_after_the_other_costs_no_tick_and_no_mail(faulty):
+def test_rolling_restart_loses_no_tick_and_no_mail(faulty):
     """The first of each by a signal to it, as from a supervisor, the second by one to its group."""
     with faulty(scripted(21, blind_s=_SLOW_S), with_a_minute=True) as system:
         system.sites.delay_s = _SLOW_S
@@ -57,7 +57,7 @@ def test_restarting_everything_one_after_the_other_costs_no_tick_and_no_mail(fau
         system.compare(Allowance(late_s=15 + _SLOW_S))
 
 
-def test_everything_told_twice_at_once_or_killed_while_incidents_open(faulty):
+def test_double_sigterm_or_sigkill_of_everything_while_incidents_open(faulty):
     """As by a Ctrl-C that is impatient."""
     with faulty(scripted(22, blind_s=_AWAY_S), with_a_minute=True) as system:
         system.sites.delay_s = 1.0
@@ -88,7 +88,7 @@ def test_everything_told_twice_at_once_or_killed_while_incidents_open(faulty):
         print(took_s, found.numbers)  # noqa: T201 - what the fault did cost
 
 
-def test_central_workers_told_again_while_a_mail_server_hangs_lose_no_mail(faulty):
+def test_late_second_sigterm_while_mail_server_hangs_loses_no_mail(faulty):
     """As by an operator who waits for a while and loses patience: later than what one signal to a
     group comes to."""
     with faulty(scripted(23, blind_s=_RETURN_S), with_a_minute=True) as system:

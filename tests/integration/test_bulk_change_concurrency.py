@@ -26,7 +26,7 @@ async def test_what_is_removed_takes_its_history_along(api):
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-async def test_of_two_at_once_one_finds_another_number(api, method):
+async def test_concurrent_change_makes_the_confirmed_count_stale(api, method):
     await begin(api)
     # when
     answers = await asyncio.gather(

@@ -36,7 +36,7 @@ def _put(client, queue, message_id, data):
         ),
     ],
 )
-def test_it_goes_to_the_dead_letters_and_its_neighbours_are_delivered(client, broker, queue, data):
+def test_malformed_message_is_dead_lettered_and_others_are_delivered(client, broker, queue, data):
     # given
     _put(client, queue, "bad", data)
     good = json.dumps({

@@ -19,7 +19,7 @@ def _times(limit, at):
 
 
 @given(LIMITS)
-def test_the_whole_limit_may_come_at_once_and_no_more(limit):
+def test_burst_is_limited_to_the_full_limit(limit):
     found = _times(min(limit, 500), [1000.0] * (min(limit, 500) + 1))
     assert [s.allowed for s in found] == [True] * (len(found) - 1) + [False]
     assert [s.remaining for s in found] == [*range(len(found) - 2, -1, -1), 0]
