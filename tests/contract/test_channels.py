@@ -58,7 +58,7 @@ async def _empty_outbox(world, side, *row_ids, send_within_s=10.0):
     before = {row_id: (await _row(world, row_id))[1] for row_id in row_ids}
     deliverer = Deliverer(world.pool, side.channels, world.now, send_within_s=send_within_s)
     outbox = Outbox(deliverer, world.send)
-    outbox.nudge()
+    outbox.notify()
 
     async with asyncio.timeout(20):
         for row_id in row_ids:
@@ -99,7 +99,7 @@ async def test_a_passing_error_is_tried_again_after_a_growing_wait(world, side):
     for attempt, wait_s in ((1, 5), (2, 10)):
         # when
         await _empty_outbox(world, side, row_id)
-        # then it is put off, and a message will nudge when it is due
+        # then it is rescheduled, and a message will wake the outbox when it is due
         state, attempts, error = await _row(world, row_id)
         assert (state, attempts) == ("queued", attempt)
         assert "too many" in error
@@ -209,7 +209,7 @@ async def test_a_delivery_under_way_when_the_outbox_closes_stays_in_it(world, si
     side.then = HANG
     _, (row_id,) = await _down(world, _recipients(side)[0])
     outbox = Outbox(Deliverer(world.pool, side.channels, world.now), world.send)
-    outbox.nudge()
+    outbox.notify()
     async with asyncio.timeout(20):
         while not side.tries:  # noqa: ASYNC110 - deliveries end in tasks of its own
             await asyncio.sleep(0.02)
@@ -235,13 +235,13 @@ async def test_an_unknown_channel_is_left_to_newer_workers_and_holds_up_nobody(w
         deliverer = Deliverer(world.pool, side.channels, world.now)
         outbox = Outbox(deliverer, world.send)
         with capture_logs() as logs:
-            # when it is nudged again and again
+            # when it is notified again and again
             async with asyncio.timeout(20):
                 while not (side.received and outbox.unsupported):
-                    outbox.nudge()
+                    outbox.notify()
                     await asyncio.sleep(0.05)
                 for _ in range(5):
-                    outbox.nudge()
+                    outbox.notify()
                     await asyncio.sleep(0.02)
             await outbox.close()
         # then its own are delivered, and the others untouched, counted, and logged once
@@ -269,12 +269,12 @@ async def test_a_worker_that_knows_the_channel_delivers_what_others_left(world):
         assert await older.unsupported() == {}
 
 
-async def test_what_others_took_is_counted_no_more_though_nobody_nudges(world):
+async def test_rows_taken_by_others_are_no_longer_counted(world):
     async with pager_side() as side:
         _, (row_id,) = await _down(world, _recipients(side)[0])
         older = Deliverer(world.pool, Channels({}), world.now)
         outbox = Outbox(older, world.send, count_every_s=0.05)
-        outbox.nudge()
+        outbox.notify()
         async with asyncio.timeout(20):
             while outbox.unsupported != 1:  # noqa: ASYNC110 - counted in its own task
                 await asyncio.sleep(0.02)

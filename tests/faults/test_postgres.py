@@ -2,7 +2,7 @@
 
 import psycopg
 
-from monitor.services.notifications.outbox import AT_ONCE
+from monitor.services.notifications.outbox import MAX_CONCURRENT_DELIVERIES
 from support.judge import Allowance
 from support.system import eventually
 from support.truth import scripted
@@ -32,7 +32,7 @@ def test_postgres_restarted_disconnected_locked_and_down_for_a_minute(faulty):
         eventually(lambda: _asked(system, "/websites").status_code == 200, within_s=20)
         # and not a tick is missing: what checks needs no Postgres. Each of the two central workers
         # may double what it was just sending: that a mail was taken could not be recorded.
-        found = system.compare(Allowance(late_s=5, doubled_mails=2 * AT_ONCE))
+        found = system.compare(Allowance(late_s=5, doubled_mails=2 * MAX_CONCURRENT_DELIVERIES))
         print(found.numbers)  # noqa: T201 - what the fault did cost
 
 

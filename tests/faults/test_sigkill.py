@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from monitor.services.notifications.outbox import AT_ONCE
+from monitor.services.notifications.outbox import MAX_CONCURRENT_DELIVERIES
 from support.judge import Allowance
 from support.system import PATIENCE_S, eventually
 from support.truth import scripted
@@ -54,7 +54,7 @@ def test_both_central_workers_die_at_the_same_moment_while_incidents_open(faulty
             system.processes.start(name)
         # then checks went on, what the two held is told late, and only mails that were just being
         # sent may come twice
-        allowed = Allowance(late_s=_RETURN_S, doubled_mails=2 * AT_ONCE)
+        allowed = Allowance(late_s=_RETURN_S, doubled_mails=2 * MAX_CONCURRENT_DELIVERIES)
         print(system.compare(allowed).numbers)  # noqa: T201 - what the fault did cost
 
 

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from monitor.services.notifications.outbox import AT_ONCE
+from monitor.services.notifications.outbox import MAX_CONCURRENT_DELIVERIES
 from support.judge import Allowance
 from support.mailbox import HANG
 from support.system import eventually
@@ -82,7 +82,7 @@ def test_double_sigterm_or_sigkill_of_everything_while_incidents_open(faulty):
             late_s=_RETURN_S,
             lost_ticks=websites,
             extra_ticks=websites // 3,
-            doubled_mails=AT_ONCE,
+            doubled_mails=MAX_CONCURRENT_DELIVERIES,
         )
         found = system.compare(allowed)
         print(took_s, found.numbers)  # noqa: T201 - what the fault did cost
@@ -95,7 +95,7 @@ def test_late_second_sigterm_while_mail_server_hangs_loses_no_mail(faulty):
         # given mails that both are waiting for an answer to
         hanging = []
         system.mailbox.reply = lambda envelope: hanging.append(envelope) or HANG
-        eventually(lambda: len(hanging) > AT_ONCE, within_s=90, every_s=0.05)
+        eventually(lambda: len(hanging) > MAX_CONCURRENT_DELIVERIES, within_s=90, every_s=0.05)
         # when
         names = ["central-1", "central-2"]
         with ThreadPoolExecutor(2) as pool:

@@ -13,7 +13,7 @@ from monitor.channels.registry import Channels
 from monitor.domain.errors import DeliveryError, Unavailable
 from monitor.domain.incident import Event
 from monitor.services.notifications.deliver import Deliverer
-from monitor.services.notifications.outbox import AT_ONCE, Outbox
+from monitor.services.notifications.outbox import MAX_CONCURRENT_DELIVERIES, Outbox
 from monitor.storage.postgres import notifications
 from support.factories import START_S, flip_down, flip_up
 
@@ -121,17 +121,17 @@ async def test_notify_drains_the_outbox_in_order(world):
     emails = [f"{n}@example.com" for n in range(40)]
     channel, deliverer = await _given(world, flip_down, flip_up, emails=emails)
     outbox = Outbox(deliverer, world.send)
-    # when it is nudged, and again for what follows
+    # when it is notified, and again for what follows
     async with asyncio.timeout(20):
         while len(channel.sent) < 80:
-            outbox.nudge()
+            outbox.notify()
             await asyncio.sleep(0.05)  # deliveries end in tasks of the outbox's own
     await outbox.close()
     # then everyone heard of the beginning and then of the end, once
     for address in emails:
         heard = [event.type for event, config in channel.sent if config == address]
         assert heard == [Event.OPENED, Event.RESOLVED]
-    assert channel.most <= AT_ONCE
+    assert channel.most <= MAX_CONCURRENT_DELIVERIES
 
 
 async def test_hanging_mail_server_does_not_block_notify(world):
@@ -140,14 +140,14 @@ async def test_hanging_mail_server_does_not_block_notify(world):
     channel.gate.clear()
     outbox = Outbox(deliverer, world.send)
     # when
-    outbox.nudge()
+    outbox.notify()
     async with asyncio.timeout(10):
-        while channel.under_way < AT_ONCE:  # noqa: ASYNC110 - tasks of the outbox's own
+        while channel.under_way < MAX_CONCURRENT_DELIVERIES:  # noqa: ASYNC110 - tasks of the outbox's own
             await asyncio.sleep(0.02)
     for _ in range(1000):
-        outbox.nudge()
+        outbox.notify()
     # then no more than its share is under way, and closing does not wait for it
-    assert channel.most == AT_ONCE
+    assert channel.most == MAX_CONCURRENT_DELIVERIES
     async with asyncio.timeout(5):
         await outbox.close()
     states = await world.rows("SELECT DISTINCT state FROM notifications")
@@ -156,17 +156,17 @@ async def test_hanging_mail_server_does_not_block_notify(world):
 
 async def test_an_unforeseen_failure_does_not_end_the_outbox(world):
     channel, deliverer = await _given(world, flip_down)
-    # given a table that is not there when the outbox is nudged
+    # given a table that is not there when the outbox is notified
     await world.execute("ALTER TABLE notifications RENAME TO elsewhere")
     outbox = Outbox(deliverer, world.send)
     with capture_logs() as logs:
-        outbox.nudge()
+        outbox.notify()
         async with asyncio.timeout(10):
             while not any(line["event"] == "outbox.failed" for line in logs):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
-    # when it is back, and the outbox nudged again
+    # when it is back, and the outbox is notified again
     await world.execute("ALTER TABLE elsewhere RENAME TO notifications")
-    outbox.nudge()
+    outbox.notify()
     # then
     async with asyncio.timeout(10):
         while not channel.sent:  # noqa: ASYNC110 - tasks of the outbox's own

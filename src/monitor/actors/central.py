@@ -93,7 +93,7 @@ def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
     async def deliver(payload: Any) -> None:
         """Trigger the outbox, which knows what is due."""
         decode_payload(payload, Deliver)
-        resources.outbox.nudge()
+        resources.outbox.notify()
 
 
 def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:

@@ -1,4 +1,4 @@
-"""What a channel is given, what it does with it, and what it gives back."""
+"""The contract of channels: the event they send, and the delivery they return."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from monitor.domain.outcome import Reason
 
 
 class IncidentEvent(Struct, frozen=True, kw_only=True):
-    """What to tell one recipient: an incident opened, or it was resolved.
+    """An event for one recipient: an incident was opened or resolved.
 
     Times are aware; ``resolved_at`` is None while the incident is open. ``regions``: those that
     held the website down when it opened.
 
-    ``notification_id`` is the same at each try and for nobody else: whatever a channel sends
-    twice is one message to a receiver that compares it. ``opened_notification_id`` is that of the
-    event that opened the incident (of an opened one its own), and ``opened_message_id`` what the
-    channel's Delivery called that message, if it did: by either a channel can thread, edit or
-    answer it.
+    ``notification_id`` is unique to this event and recipient and the same for each try, so a
+    receiver can recognize a repeated message. ``opened_notification_id`` is the id of the event
+    that opened the incident, and ``opened_message_id`` the ``message_id`` of its delivery, if it
+    has one: with either a channel can thread, edit or answer that message.
     """
 
     notification_id: UUID
@@ -42,10 +41,10 @@ class IncidentEvent(Struct, frozen=True, kw_only=True):
 
 
 class Delivery(Struct, frozen=True):
-    """A message that the other side took: what it is called over there, and what was answered.
+    """A message that the other side accepted.
 
-    ``message_id`` is None where the other side names no message. ``response`` may be foreign
-    text of any length; what is recorded of it is printable and bounded.
+    ``message_id`` is its name there, or None. ``response`` is the other side's answer; before it
+    is recorded it is made printable and cut.
     """
 
     message_id: str | None = None
@@ -53,19 +52,19 @@ class Delivery(Struct, frozen=True):
 
 
 class Channel(Protocol):
-    """A way to tell people. How a message looks is the channel's own."""
+    """A way to notify people. It renders its own messages."""
 
     async def send(self, event: IncidentEvent, config: str) -> Delivery:
-        """Tell one recipient; returns once the other side has taken responsibility.
+        """Notify one recipient. Returns once the other side has accepted the message.
 
-        ``config`` says how to reach the recipient, in the channel's own notation: for e-mail it
-        is an address. A send that takes too long is cancelled.
+        ``config`` says how to reach the recipient: for e-mail it is an address. A send that takes
+        too long is cancelled.
 
-        Raises DeliveryError: permanent where the other side refuses this message or the config
-        is invalid, passing for everything that time or the operator may put right.
+        Raises DeliveryError: permanent if the other side refuses this message or the config is
+        invalid, temporary for everything that time or the operator may fix.
         """
         ...
 
     async def close(self) -> None:
-        """Give back what the channel holds open. Nothing is sent any more."""
+        """Release connections. Nothing is sent afterwards."""
         ...

@@ -1,4 +1,4 @@
-"""What a prober of any check kind does, and what it is opened with."""
+"""The contract of probers: what each kind of check implements."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Options_contra = TypeVar("Options_contra", contravariant=True)
 
 
 class ProbeSettings(Struct, frozen=True):
-    """What a region gives its probers.
+    """What a region's probers are opened with.
 
-    ``policy``: addresses that checks may visit. ``dns_servers``: none means the host's own.
-    ``concurrency``: checks that each prober may have under way at once.
+    ``policy``: addresses that checks may connect to. ``dns_servers``: if none, the host's own.
+    ``concurrency``: concurrent checks of each prober.
     """
 
     policy: AddressPolicy
@@ -31,24 +31,23 @@ class Prober(Protocol[Options_contra]):
 
     @property
     def under_way(self) -> int:
-        """How many checks are being made now; those that wait for a place are not among them."""
+        """How many checks are running, without those that wait for a slot."""
         ...
 
     @property
     def limit(self) -> int:
-        """How many checks may be under way at once."""
+        """How many checks may run at once."""
         ...
 
     async def check(self, options: Options_contra, begin_by_s: float = math.inf) -> Outcome:
-        """One attempt, within the options' own time-out.
+        """Make one attempt, within the options' own time-out.
 
-        Waits for a place first. One that comes after ``begin_by_s``, in the loop's time, is too
-        late: then nothing was measured (``region_busy``). Never raises but for cancellation:
-        every failure is an outcome, and one of our own making says that nothing was measured.
-        Evidence is printable and bounded.
+        A check that gets its slot after ``begin_by_s`` on the loop's clock is not made
+        (``region_busy``). Never raises, except on cancellation: every failure is an outcome, and
+        one on our side is not measured. Evidence is printable and bounded.
         """
         ...
 
     async def close(self) -> None:
-        """Give everything back. Checks under way, and later ones, end as not measured."""
+        """Release everything. Running and later checks end as not measured."""
         ...

@@ -62,20 +62,20 @@ class Deliverer:
         self._record_again_s = record_again_s
 
     async def due(self, limit: int) -> list[UUID]:
-        """What is due now over these channels, the longest waiting first."""
+        """The notifications due now over these channels, oldest first."""
         async with transaction(self._pool) as connection:
             return await notifications.due(connection, limit, self._channels.kinds)
 
     async def unsupported(self) -> dict[str, int]:
-        """How many notifications wait for a channel that this process does not have, by channel.
+        """Notifications waiting for a channel that this process does not have, by channel.
 
-        A newer version queued them: they are for a worker of that version.
+        A newer version queued them, for a worker of that version.
         """
         async with transaction(self._pool) as connection:
             return await notifications.queued_for_others(connection, self._channels.kinds)
 
     async def deliver(self, row_id: UUID) -> list[Outgoing]:
-        """Deliver a notification if it is due, over a channel of ours, and nobody else has it.
+        """Deliver a notification if it is due, has a known channel, and is not claimed.
 
         Between the other side's acceptance and the row's record lies the one window in which a
         crash, or a Postgres that stays away, repeats a message; both copies then carry the same
@@ -103,7 +103,7 @@ class Deliverer:
             raise DeliveryError(problem, permanent=False) from error
 
     async def _record_sent(self, row_id: UUID, delivery: Delivery) -> None:
-        """Keep trying while the row is ours: what is not recorded is sent a second time."""
+        """Retry while the row is claimed: a delivery that is not recorded would be repeated."""
         message_id = delivery.message_id and printable(delivery.message_id, _ID_LIMIT)
         response = printable(delivery.response, _ANSWER_LIMIT)
         for wait_s in (*self._record_again_s, None):
@@ -134,13 +134,13 @@ class Deliverer:
         )
         if permanent:
             return []
-        # A second later than the row says: a nudge that came too early would find nothing due.
+        # A second later than the row says: a message that came too early would find nothing due.
         due_ms = int((self._now() + wait_s + 1) * 1000)
         return [messages.deliver(claimed.id, not_before_ms=due_ms)]
 
 
 def _event(claimed: Claimed) -> IncidentEvent:
-    """The event as channels get it: whatever strangers wrote is printable and bounded."""
+    """The event for a channel, with foreign text made printable and cut."""
     opened = notification_id(
         claimed.incident_id, Event.OPENED.value, claimed.channel, claimed.recipient
     )

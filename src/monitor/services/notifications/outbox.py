@@ -1,7 +1,7 @@
-"""Emptying the outbox in tasks of its own, so that nobody waits for a channel.
+"""Delivers the outbox in tasks beside the worker's threads.
 
-A message that names a notification is a nudge: the rows say what is to be delivered. A channel
-that hangs costs deliveries their time-outs, and no thread of the worker.
+The rows say what is due; a `deliver` message only wakes the outbox. A channel that hangs costs its
+deliveries their time-outs, but no thread of the worker.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _DELIVERY_ERRORS = tasks.ErrorLog(
     log, failed="outbox.delivery_failed", unavailable="outbox.unavailable"
 )
 
-AT_ONCE = 16
-"""Deliveries under way at once; mail servers begin to refuse at a few dozen from one sender."""
+MAX_CONCURRENT_DELIVERIES = 16
+"""Mail servers start to refuse at a few dozen connections from one sender."""
 
 _PAGE = 500
 _FINISH_WITHIN_S = 2.0
@@ -31,10 +31,10 @@ _COUNT_EVERY_S = 60.0
 
 
 class Outbox:
-    """Delivers what is due, one process's share of it; workers beside each other share by claims.
+    """Delivers due notifications. Several workers share the outbox by claiming rows.
 
     ``send`` queues the messages that follow a delivery. ``count_every_s``: how often to count
-    what only newer workers can deliver.
+    notifications that only newer workers can deliver.
     """
 
     def __init__(
@@ -46,63 +46,63 @@ class Outbox:
     ) -> None:
         self._deliverer = deliverer
         self._send = send
-        self._nudged = asyncio.Event()
-        self._under_way: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._notified = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT_DELIVERIES)
         self._unsupported: dict[str, int] = {}
         self._logged: set[str] = set()
         self._count_every_s = count_every_s
         self._count_at_s = 0.0
-        self._emptying = asyncio.create_task(self._run())
+        self._loop = asyncio.create_task(self._run())
 
     @property
     def unsupported(self) -> int:
         """Notifications left to newer workers when last counted: their channel is unknown here."""
         return sum(self._unsupported.values())
 
-    def nudge(self) -> None:
-        """Something is due, or may be."""
-        self._nudged.set()
+    def notify(self) -> None:
+        """Look for due notifications soon."""
+        self._notified.set()
 
     async def close(self) -> None:
-        """Begin nothing more, and let what is under way end if it can do so soon.
+        """Start no more deliveries; give those running a moment to finish, then cancel them.
 
-        What is cut off stays in the outbox; its row is free again when its lease is over.
+        A cancelled delivery stays in the outbox; its row is free again when its lease ends.
         """
-        self._emptying.cancel()
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=_FINISH_WITHIN_S)
-        await tasks.end(self._emptying, *self._under_way)
+        self._loop.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=_FINISH_WITHIN_S)
+        await tasks.end(self._loop, *self._running)
 
     async def _run(self) -> None:
-        """If this ended, nothing would leave until a restart; the sweep nudges again."""
-        await tasks.run_forever(self._empty_when_nudged, _ERRORS)
+        """If this ended, nothing would be delivered until a restart."""
+        await tasks.run_forever(self._deliver_when_notified, _ERRORS)
 
-    async def _empty_when_nudged(self) -> None:
-        await self._wait_for_nudge()
-        while await self._empty():
+    async def _deliver_when_notified(self) -> None:
+        await self._wait_for_notification()
+        while await self._start_page():
             pass
         await self._count_unsupported()
 
-    async def _wait_for_nudge(self) -> None:
-        """What is left to others is counted again even if nobody nudges once they took it."""
+    async def _wait_for_notification(self) -> None:
+        """Also wakes up to count unsupported notifications again after others took them."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._count_every_s if self._unsupported else None):
-                await self._nudged.wait()
-        self._nudged.clear()
+                await self._notified.wait()
+        self._notified.clear()
 
-    async def _empty(self) -> bool:
-        """Begin to deliver a page of what is due; whether there may be more."""
+    async def _start_page(self) -> bool:
+        """Start to deliver a page of due notifications. Returns whether there may be more."""
         due = await self._deliverer.due(_PAGE)
         for row_id in due:
             await self._slots.acquire()
             task = asyncio.create_task(self._deliver(row_id))
-            self._under_way.add(task)
-            task.add_done_callback(self._ended)
+            self._running.add(task)
+            task.add_done_callback(self._finish)
         return len(due) == _PAGE
 
     async def _count_unsupported(self) -> None:
-        """Count what only newer workers can deliver, now and then; log each kind once."""
+        """Count what only newer workers can deliver, at intervals; log each channel once."""
         now_s = asyncio.get_running_loop().time()
         if now_s < self._count_at_s:
             return
@@ -117,11 +117,11 @@ class Outbox:
                 help="a newer version queued them; they wait for a worker of that version",
             )
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
         self._slots.release()
 
     async def _deliver(self, row_id: UUID) -> None:
-        # One row that cannot be rendered must not stop the others; its lease puts it off.
+        # A row that cannot be rendered must not stop the others; it is retried after its lease.
         with _DELIVERY_ERRORS.logged(notification_id=str(row_id)):
             await self._send(await self._deliverer.deliver(row_id))
