@@ -7,6 +7,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from monitor.api.problems import problem_of
 from monitor.domain.errors import Unavailable
 from monitor.services.workers import regions
 from monitor.storage.postgres.pool import make_pool, transaction
@@ -150,3 +151,16 @@ async def test_client_disconnect_is_harmless(api, postgres_server):
                 await api.request("GET", "/websites")
     for _ in range(6):
         await api.get("/websites")
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [
+        (404, "Not Found"),
+        (413, "Request Entity Too Large"),
+        (414, "Request-URI Too Long"),
+        (422, "Unprocessable Entity"),
+    ],
+)
+def test_titles_are_the_same_on_every_python(status, title):
+    assert problem_of(status, "code", "detail").title == title

@@ -132,12 +132,24 @@ def _is_disconnect(error: Exception) -> bool:
     return isinstance(error, InternalServerException) and "disconnected" in error.detail
 
 
+_RENAMED = {
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    422: "Unprocessable Entity",
+}
+"""Titles that Python 3.13 takes from RFC 9110: a title does not change (RFC 9457, section 3.1.3)."""
+
+
+def title_of(status: int) -> str:
+    """The title of a status, the same on every version of Python."""
+    return _RENAMED.get(status) or HTTPStatus(status).phrase
+
+
 def problem_of(
     status: int, code: str, detail: str, errors: list[FieldProblem] | UnsetType = UNSET
 ) -> Problem:
-    """A problem with the standard title of its status."""
-    title = HTTPStatus(status).phrase
-    return Problem(title=title, status=status, detail=detail, code=code, errors=errors)
+    """A problem with the title of its status."""
+    return Problem(title=title_of(status), status=status, detail=detail, code=code, errors=errors)
 
 
 def _from_table(error: MonitorError, status: int, code: str) -> Response[Problem]:
@@ -174,4 +186,4 @@ def _bad_parameters(error: ValidationException) -> Problem:
 
 
 def _meaning(status: int) -> str:
-    return f"{HTTPStatus(status).description or HTTPStatus(status).phrase}."
+    return f"{HTTPStatus(status).description or title_of(status)}."

@@ -24,7 +24,7 @@ from litestar.routes import HTTPRoute
 from monitor import __version__
 from monitor.api.auth import PUBLIC, needed_role
 from monitor.api.openapi.page import SchemaPage
-from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, problem_of
+from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, problem_of, title_of
 from monitor.domain.errors import FieldProblem
 from monitor.resources.website import draft, shown
 
@@ -144,7 +144,7 @@ def _problem(status: int) -> ResponseSpec:
     return ResponseSpec(
         Problem,
         generate_examples=False,
-        description=HTTPStatus(status).phrase,
+        description=title_of(status),
         media_type=MEDIA_TYPE,
         examples=[Example(summary=_EXAMPLES[status].code, value=_EXAMPLES[status])],
     )
