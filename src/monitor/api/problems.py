@@ -137,7 +137,7 @@ _RENAMED = {
     414: "Request-URI Too Long",
     422: "Unprocessable Entity",
 }
-"""Titles that Python 3.13 takes from RFC 9110: a title does not change (RFC 9457, section 3.1.3)."""
+"""Python 3.13 has the phrases of RFC 9110 here; a title does not change (RFC 9457, 3.1.3)."""
 
 
 def title_of(status: int) -> str:
