@@ -297,6 +297,12 @@ def test_the_mail_of_the_end_answers_the_mail_of_the_beginning():
     assert mail_of(RESOLVED).message_id != mail_of(OPENED).message_id
 
 
+def test_a_recovery_refers_to_the_message_that_was_sent_whatever_the_sender_is_now():
+    # given an opening sent while SMTP_FROM was of another domain
+    event = changed(RESOLVED, opened_message_id="<1@before.example>")
+    assert mail_of(event).in_reply_to == "<1@before.example>"
+
+
 def test_each_recipient_has_a_thread_of_their_own():
     # given
     opened = notification_id(INCIDENT, "opened", "email", "boss@example.org")

@@ -7,6 +7,8 @@ from contextlib import closing
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.registry import Collector
+from structlog.testing import capture_logs
 
 from monitor.metrics import server as metrics_server
 from monitor.metrics.prometheus import process_registry
@@ -64,6 +66,26 @@ def test_a_silent_caller_is_cut_off_and_holds_up_nobody(port, monkeypatch):
         assert "monitor_things_total" in _get(port)[1]
         # and it is cut off
         assert silent.recv(1) == b""
+
+
+def test_a_collector_that_fails_is_a_500_with_one_line_in_the_log(capfd):
+    # given
+    class Failing(Collector):
+        def collect(self):
+            raise ValueError("no numbers")
+
+    registry, port = CollectorRegistry(auto_describe=False), free_ports(2)
+    registry.register(Failing())
+    server = MetricsServer(registry, "127.0.0.1", port)
+    server.start()
+    # when
+    with capture_logs() as logs, pytest.raises(urllib.error.HTTPError, match="500") as caught:
+        _get(port)
+    caught.value.close()
+    server.stop()
+    # then
+    assert [(e["event"], e["error"]) for e in logs] == [("metrics.request_failed", "ValueError")]
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_the_next_free_port_is_taken(port):
