@@ -96,8 +96,10 @@ def _pending(connection: psycopg.Connection, available: list[Migration]) -> list
             )
         if migration.checksum != checksum:
             raise MigrationError(
-                f"{name} was changed after it was applied: restore the file and put the change "
-                "in a new migration."
+                f"{name} was changed after it was applied to this database: restore the file of "
+                "the release, and put a change of your own in a new migration; a database made "
+                "before release 0.1.0 is left as it is: export its websites with the version that "
+                "made it (`monitor export`) and import them into a new database."
             )
     return sorted(by_version.values())
 
