@@ -11,6 +11,7 @@ from litestar.di import Provide
 from litestar.types import Message, Scope
 from prometheus_client import CollectorRegistry
 
+from monitor.api.allowed_methods import name_all_methods
 from monitor.api.auth import RATE_HEADERS, AccessControl, authorise
 from monitor.api.connections import ConnectionLimits, Connections
 from monitor.api.dependencies import Dependencies
@@ -77,7 +78,7 @@ def create_app(
         ),
         guards=[authorise],
         before_request=check_request,
-        before_send=[_add_rate_headers],
+        before_send=[_add_rate_headers, name_all_methods],
         exception_handlers={Exception: to_response},
         request_max_body_size=MAX_BODY_BYTES,
         cors_config=cors,
