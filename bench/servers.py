@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -61,7 +62,18 @@ def running_servers(
         yield stack
 
 
+def open_way(directory: Path) -> None:
+    """Let every user pass through this folder and those above it in the temp directory: as root
+    PostgreSQL runs as another user."""
+    top = Path(tempfile.gettempdir()).resolve()
+    for folder in (directory, *directory.parents):
+        if folder == top or top not in folder.parents:
+            return
+        folder.chmod(folder.stat().st_mode | 0o011)
+
+
 def _start_postgres(stack: Stack) -> None:
+    open_way(stack.directory)
     server = EmbeddedPostgres(stack.directory / "postgres", log=stack.log("postgres"))
     server.start()
     assert server.child is not None

@@ -19,6 +19,8 @@ import psycopg
 from monitor.local.postgres import EmbeddedPostgres
 from monitor.storage.postgres.migrations import directory, migrate, read
 
+from .servers import open_way
+
 _SCHEMA = 8
 """The last migration of 0.1.0."""
 
@@ -36,6 +38,7 @@ _FILL = """
 def main() -> None:
     sites = int(os.environ.get("SITES", "1000000"))
     with tempfile.TemporaryDirectory(prefix="monitor-upgrade-") as name:
+        open_way(Path(name))
         server = EmbeddedPostgres(Path(name) / "postgres")
         server.start()
         try:

@@ -3,9 +3,7 @@
 import gc
 import inspect
 import os
-import tempfile
 import uuid
-from pathlib import Path
 
 import pytest
 import redis as redis_client
@@ -17,6 +15,7 @@ from monitor.local.redis import EmbeddedRedis
 from monitor.storage.postgres.migrations import migrate
 from support.databases import new_database
 from support.influx import InfluxServer, need_influxd
+from support.places import server_directory
 from support.targets_loops import COMPLAINTS, LIMIT_S, limited, loop_factories
 from support.world import open_world
 
@@ -70,13 +69,9 @@ def no_complaints():
 
 @pytest.fixture(scope="session")
 def servers_directory():
-    """Where this test process's servers live.
-
-    Not in pytest's own folder: as root PostgreSQL runs as another user, and every pytest that
-    starts on the machine closes that folder to other users.
-    """
-    with tempfile.TemporaryDirectory(prefix="monitor-tests-") as directory:
-        yield Path(directory)
+    """Where this test process's servers live."""
+    with server_directory("monitor-tests-") as directory:
+        yield directory
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 
 from monitor.domain.errors import MonitorError
 from monitor.local.directory import DataDirectory, write_private
+from monitor.local.server_user import folder_mode
 
 
 def child(*, holding, code):
@@ -33,8 +34,9 @@ def test_the_directory_is_private(directory):
     # when
     with directory.lock():
         modes = [stat.S_IMODE(p.stat().st_mode) for p in (directory.path, directory.mail)]
-    # then
-    assert modes == [0o700, 0o700]
+    # then: as root PostgreSQL is another user, who passes through it and reads nothing
+    assert modes == [folder_mode(), 0o700]
+    assert folder_mode() == (0o711 if os.geteuid() == 0 else 0o700)
 
 
 def test_a_second_stack_is_refused_with_the_pid_of_the_first(directory):
@@ -93,6 +95,21 @@ def test_stopping_signals_the_stack_and_waits_for_it(directory):
     assert (pid, stack.wait(5)) == (stack.pid, 7)
     assert directory.stop_stack() is None
     stack.stdout.close()
+
+
+@pytest.mark.parametrize("text", ["garbage", "-1", "1", "12 34", "\xff"])
+def test_a_lock_that_names_no_process_signals_none(directory, text):
+    # given
+    with directory.lock():
+        (directory.path / "stack.lock").write_text(text, encoding="latin-1")
+        # then
+        for use in (DataDirectory(directory.path).stop_stack, _lock_again(directory.path)):
+            with pytest.raises(MonitorError, match=r"does not say which process .* Ctrl-C"):
+                use()
+
+
+def _lock_again(path):
+    return lambda: DataDirectory(path).lock().__enter__()
 
 
 def test_a_stack_that_does_not_end_is_reported(directory):

@@ -11,14 +11,22 @@ import redis
 from monitor.domain.errors import MonitorError
 from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.redis import EmbeddedRedis
+from support.places import server_directory
 
 NAMES = ["plain", "space & per%20cent?", 'with space, comma "quote" and ü', "long" * 30]
 
 
+@pytest.fixture
+def place():
+    """A folder that PostgreSQL's user reaches."""
+    with server_directory("monitor-servers-") as made:
+        yield made
+
+
 @pytest.fixture(params=NAMES)
-def folder(request, tmp_path):
-    made = tmp_path / request.param
-    made.mkdir()
+def folder(request, place):
+    made = place / request.param
+    made.mkdir(mode=0o711)
     return made
 
 
@@ -88,16 +96,16 @@ def test_redis_requires_its_password(tmp_path):
         server.stop()
 
 
-def test_postgres_recovers_from_being_killed(tmp_path):
+def test_postgres_recovers_from_being_killed(place):
     # given
-    server = EmbeddedPostgres(tmp_path / "data")
+    server = EmbeddedPostgres(place / "data")
     server.start()
     with psycopg.connect(server.url()) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS x")
     os.kill(server.child.pid, signal.SIGKILL)
     server.stop()
     # when
-    again = EmbeddedPostgres(tmp_path / "data")
+    again = EmbeddedPostgres(place / "data")
     again.start()
     # then
     try:
@@ -107,22 +115,22 @@ def test_postgres_recovers_from_being_killed(tmp_path):
         again.stop()
 
 
-def test_an_interrupted_initdb_is_repeated(tmp_path):
+def test_an_interrupted_initdb_is_repeated(place):
     # given: what a killed initdb leaves
-    (tmp_path / "data-unfinished").mkdir()
-    (tmp_path / "data-unfinished" / "PG_VERSION").write_text("18\n")
-    server = EmbeddedPostgres(tmp_path / "data")
+    (place / "data-unfinished").mkdir()
+    (place / "data-unfinished" / "PG_VERSION").write_text("18\n")
+    server = EmbeddedPostgres(place / "data")
     # when
     server.start()
     server.stop()
     # then
-    assert (tmp_path / "data" / "PG_VERSION").exists()
-    assert not (tmp_path / "data-unfinished").exists()
+    assert (place / "data" / "PG_VERSION").exists()
+    assert not (place / "data-unfinished").exists()
 
 
-def test_a_postgres_that_cannot_start_names_its_log(tmp_path):
+def test_a_postgres_that_cannot_start_names_its_log(place):
     # given
-    server = EmbeddedPostgres(tmp_path / "data", {"shared_buffers": "nonsense"})
+    server = EmbeddedPostgres(place / "data", {"shared_buffers": "nonsense"})
     # then
     try:
         with pytest.raises(MonitorError, match=r"did not start; its log is .*data\.log"):
@@ -132,9 +140,9 @@ def test_a_postgres_that_cannot_start_names_its_log(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="giving a directory away needs root")
-def test_another_users_socket_directory_is_refused(tmp_path):
+def test_another_users_socket_directory_is_refused(place):
     # given
-    server = EmbeddedPostgres(tmp_path / "data")
+    server = EmbeddedPostgres(place / "data")
     server.sockets.mkdir()
     os.chown(server.sockets, 12345, 12345)
     # then

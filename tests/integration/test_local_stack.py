@@ -14,6 +14,7 @@ import pytest
 from monitor.local import demo
 from monitor.local.http import LocalApi
 from monitor.local.redis import free_port
+from support.places import open_way
 from support.stack import RunningStack, wait_until
 
 PROGRAMS = {
@@ -105,6 +106,54 @@ def test_a_port_in_use_is_named(start):
     # then
     assert stack.process.returncode == 1
     assert "MONITOR_API_PORT" in stack.wait_for("monitor: .*").group()
+
+
+@pytest.mark.parametrize(
+    ("host", "sentence"),
+    [
+        ("no.such.name.invalid", "MONITOR_API_HOST is 'no.such.name.invalid', which is no address"),
+        ("192.0.2.1", "The API cannot listen on 192.0.2.1 (MONITOR_API_HOST): it is no address"),
+    ],
+)
+def test_an_address_that_it_cannot_listen_on_is_named(tmp_path, host, sentence):
+    # when
+    done = run_monitor("up", MONITOR_DATA_DIR=_reached(tmp_path), MONITOR_API_HOST=host)
+    # then
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(f"monitor: {sentence}")
+
+
+@pytest.mark.parametrize("text", ["", "garbage\n", "\xff\n"])
+def test_an_encryption_key_that_was_lost_is_not_replaced(tmp_path, text):
+    # given
+    file = Path(_reached(tmp_path)) / "encryption_key"
+    file.parent.mkdir(mode=0o711)
+    file.write_text(text, encoding="latin-1")
+    # when
+    done = run_monitor("up", MONITOR_DATA_DIR=str(file.parent), MONITOR_API_PORT=str(free_port()))
+    # then
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"{file} holds no encryption key any more: put it back from a backup" in done.stderr
+    assert file.read_text(encoding="latin-1") == text
+    assert not (file.parent / "postgres").exists()
+
+
+def _reached(tmp_path):
+    open_way(tmp_path)
+    return str(tmp_path / "data")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="as another user the server runs as that one")
+def test_a_data_directory_that_postgres_cannot_reach_is_refused_and_nothing_made(tmp_path):
+    # given
+    (tmp_path / "closed").mkdir(mode=0o700)
+    # when
+    done = run_monitor("up", MONITOR_DATA_DIR=str(tmp_path / "closed" / "data"))
+    # then
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "is closed to the user `nobody`" in done.stderr
+    assert "make up MONITOR_DATA_DIR=/" in done.stderr
+    assert list((tmp_path / "closed").iterdir()) == []
 
 
 def test_killed_processes_are_restarted(stack):

@@ -7,7 +7,6 @@ import select
 import signal
 import sys
 import sysconfig
-import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from monitor.services.checks.check import check_websites
 from support.breakable import start_postgres, start_redis
 from support.factories import outcome_503, recheck_message
 from support.mailbox import Mailbox
+from support.places import server_directory
 from support.world import open_world
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -168,7 +168,7 @@ class Killer:
 @contextmanager
 def central_rig(directory, template):
     with ExitStack() as stack:
-        files = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="monitor-faults-")))
+        files = stack.enter_context(server_directory("monitor-faults-"))
         mailbox = stack.enter_context(Mailbox())
         postgres = start_postgres(template, files / "postgres", directory / "postgres.log")
         stack.callback(postgres.close)

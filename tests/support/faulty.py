@@ -9,10 +9,8 @@ with faulty_system(directory, template, scripted(7)) as system:
 
 import asyncio
 import datetime as dt
-import tempfile
 import time
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -24,6 +22,7 @@ from support import breakable
 from support.influx import find_influxd
 from support.judge import Incident, Record, SeenTick, SentMail, judge
 from support.mailbox import text_of
+from support.places import server_directory
 from support.system import PATIENCE_S, SET_UP_S, eventually, running_system
 from support.tick_store import tick_store
 from support.truth import INTERVAL_S, Truth
@@ -223,8 +222,7 @@ def faulty_system(
 
 
 def _servers(stack, directory, template):
-    # Not in pytest's own folder: see tests/conftest.py.
-    files = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="monitor-faults-")))
+    files = stack.enter_context(server_directory("monitor-faults-"))
     postgres = breakable.start_postgres(template, files / "postgres", directory / "postgres.log")
     stack.callback(postgres.close)
     redis = breakable.start_redis(files / "redis", directory / "redis.log")

@@ -12,6 +12,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from support.places import open_way
+
 DEADLINE_S = 60
 
 
@@ -20,6 +22,7 @@ class RunningStack:
 
     def __init__(self, command, data_dir, port, *, env=None, cwd="/"):
         self.data_dir = Path(data_dir)
+        open_way(self.data_dir.parent)
         self.url = f"http://127.0.0.1:{port}"
         self.lines = []
         self._news = threading.Condition()

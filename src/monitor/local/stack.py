@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from monitor.domain.access import Identity, Role
 from monitor.domain.errors import Conflict, MonitorError
@@ -17,9 +19,11 @@ from monitor.local.directory import DataDirectory, write_private
 from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.processes import REGION
 from monitor.local.redis import EmbeddedRedis
+from monitor.local.server_user import must_reach
 from monitor.local.supervisor import Servers, Supervisor
 from monitor.resources.audit import Actor
 from monitor.runtime.settings import Settings
+from monitor.runtime.settings_parsers import fernet_keys
 from monitor.services.access import audit, key_ring, keys
 from monitor.services.secrets import vault
 from monitor.services.workers import regions
@@ -38,13 +42,14 @@ def up(settings: Settings, user_settings: Mapping[str, str], *, demo: bool) -> N
     os.umask(0o077)
     console = Console()
     directory = DataDirectory(settings.monitor_data_dir)
+    must_reach(directory.postgres)
     with directory.lock() as descriptor, _interruptible():
         _must_be_free(settings.monitor_api_host, settings.monitor_api_port)
+        keys = _encryption_keys(user_settings, directory.encryption_key)
+        user_settings = {**user_settings, "MONITOR_ENCRYPTION_KEYS": keys}
         with _servers(directory, console, descriptor) as servers:
             with audit.acting(Actor(KEY_NAME)):
                 key = _prepare(servers, directory)
-            keys = _encryption_keys(user_settings, directory.encryption_key)
-            user_settings = {**user_settings, "MONITOR_ENCRYPTION_KEYS": keys}
             supervisor = Supervisor(settings, user_settings, directory, console, descriptor)
             asyncio.run(supervisor.run(servers, key, with_demo=demo))
     console.say("monitor", "stopped")
@@ -87,6 +92,7 @@ def _servers(directory: DataDirectory, console: Console, descriptor: int) -> Ite
     redis = EmbeddedRedis(directory.redis, log=directory.logs / "redis.log", keep_open=keep_open)
     first = "" if (directory.postgres / "PG_VERSION").exists() else "making a database, "
     console.say("monitor", f"{first}starting PostgreSQL and Redis in {directory.path}")
+    postgres.discard_lock_file()  # the directory is locked: no server runs on it
     try:
         postgres.start()
         redis.start()
@@ -97,16 +103,37 @@ def _servers(directory: DataDirectory, console: Console, descriptor: int) -> Ite
 
 
 def _must_be_free(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    family, address = _resolved(host, port)
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind(address)
         except OSError as error:
-            raise MonitorError(
-                f"The API cannot listen on {host}:{port} ({error.strerror}): choose another port, "
-                "as in `make up MONITOR_API_PORT=8001`."
-            ) from None
+            raise MonitorError(_cannot_listen(host, port, error)) from None
+
+
+def _resolved(host: str, port: int) -> tuple[int, Any]:
+    """The address family and address to listen on. Raises MonitorError where there is none."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError):
+        raise MonitorError(
+            f"MONITOR_API_HOST is {host!r}, which is no address and no name that resolves: the "
+            "usual ones are 127.0.0.1 (this machine alone) and 0.0.0.0 (every network)."
+        ) from None
+    family, _, _, _, address = found[0]
+    return family, address
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"The API cannot listen on {host} (MONITOR_API_HOST): it is no address of this host."
+    if error.errno == errno.EACCES:
+        return f"The API may not listen on port {port}: choose one above 1023 (MONITOR_API_PORT)."
+    return (
+        f"The API cannot listen on {host}:{port} ({error.strerror}): choose another port, "
+        "as in `make up MONITOR_API_PORT=8001`."
+    )
 
 
 def _prepare(servers: Servers, directory: DataDirectory) -> str:
@@ -136,14 +163,30 @@ async def _working_key(pool: Pool, key_file: Path) -> str:
 def _encryption_keys(user_settings: Mapping[str, str], file: Path) -> str:
     """The encryption keys: the user's, or else a generated one.
 
-    A key that was generated before still decrypts what it encrypted.
+    A key that was generated before still decrypts what it encrypted. Raises MonitorError where its
+    file holds none any more: with a new one instead, what it encrypted would be lost silently.
     """
-    users, generated = user_settings.get("MONITOR_ENCRYPTION_KEYS", ""), _text_of(file)
-    if not users and not generated:
+    users, generated = user_settings.get("MONITOR_ENCRYPTION_KEYS", ""), _generated_key(file)
+    if not users and generated is None:
         generated = vault.new_key()
         write_private(file, f"{generated}\n")
     return ",".join(filter(None, (users, generated)))
 
 
+def _generated_key(file: Path) -> str | None:
+    """The key that was generated; None where none ever was."""
+    if not file.exists():
+        return None
+    text = _text_of(file)
+    try:
+        fernet_keys(text)
+    except ValueError:
+        raise MonitorError(
+            f"{file} holds no encryption key any more: put it back from a backup, or, if no "
+            "website has request headers or a body that must be kept, remove the file."
+        ) from None
+    return text
+
+
 def _text_of(path: Path) -> str:
-    return path.read_text(encoding="ascii").strip() if path.exists() else ""
+    return path.read_text(encoding="ascii", errors="replace").strip() if path.exists() else ""
