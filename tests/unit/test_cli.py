@@ -50,7 +50,7 @@ def test_help_is_there_for_each_command(words, capsys):
 
 def test_help_has_examples_and_imports_nothing_heavy():
     # when
-    code = "import sys; from monitor.cli import main; main._parser(); print(*sys.modules)"
+    code = "import sys; from monitor.cli import parser; parser.make_parser(); print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], env=BARE, capture_output=True, text=True, check=True
     )
@@ -94,16 +94,25 @@ def test_wrong_usage_ends_with_2(words, capsys):
             {"DATABASE_URL": "postgresql://127.0.0.1/x"},
             "monitor: --expires-in: must be a number and s, m, h, d or w",
         ),
-        (
-            ("migrate",),
-            {"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/x"},
-            "monitor: postgres: ",
-        ),
-        (
-            ("keys", "list"),
-            {"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/x"},
-            "monitor: postgres: ",
-        ),
+        *[
+            (
+                words,
+                {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1"},
+                f"monitor: postgres: {said}: is it running, and is DATABASE_URL right?",
+            )
+            for words in (("migrate",), ("sync",), ("keys", "list"))
+            for url, said in [
+                (
+                    "postgresql://u:hunter2@127.0.0.1:1/x",
+                    "no connection to 127.0.0.1:1 (Connection refused)",
+                ),
+                ("postgresql://u:hunter2@none.invalid/x", "there is no host none.invalid"),
+                (
+                    "postgresql:///x?host=/none",
+                    "no connection to /none/.s.PGSQL.5432 (No such file or directory)",
+                ),
+            ]
+        ],
     ],
 )
 def test_our_errors_are_one_sentence_and_exit_1(words, env, sentence):
@@ -111,8 +120,8 @@ def test_our_errors_are_one_sentence_and_exit_1(words, env, sentence):
     done = run(*words, env=env)
     # then
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(sentence)
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.count("\n") == 1
     assert "hunter2" not in done.stderr
 
 
@@ -174,3 +183,45 @@ def test_down_without_a_stack_reports_it(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("No stack runs on ")
     assert not (tmp_path / "nothing here").exists()
+
+
+def ended_by(error, at="monitor.cli.parser"):
+    """The command line in a process in which importing this module raises that."""
+    code = f"""
+import sys
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == {at!r}:
+            raise {error}
+sys.meta_path.insert(0, Finder)
+from monitor.cli.main import main
+sys.exit(main(["settings"]))
+"""
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=BARE, cwd="/", capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_ctrl_c_in_the_first_moment_is_silent():
+    # when
+    done = ended_by("KeyboardInterrupt")
+    # then
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ("ZeroDivisionError('hunter2')", "a fault of monitor itself (ZeroDivisionError in <string"),
+        ("PermissionError(13, 'Permission denied', '/x')", "monitor: /x: Permission denied"),
+    ],
+)
+def test_an_unforeseen_error_is_a_sentence_too(error, sentence):
+    # when
+    done = ended_by(error, at="monitor.runtime.settings_text")
+    # then
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "hunter2" not in done.stderr

@@ -29,9 +29,11 @@ WORD = {
     "probes/net/reference_hosts.py": OPERATOR,  # MONITOR_CONNECTIVITY_TARGETS
     "probes/net/resolver.py": STRANGER,  # names are asked of the operator's DNS servers
     "probes/net/stub_resolver.py": STRANGER,  # the same
+    "storage/postgres/connect.py": OPERATOR,  # DATABASE_URL
     "storage/postgres/migrations.py": OPERATOR,  # DATABASE_URL
     "storage/postgres/pool.py": OPERATOR,  # DATABASE_URL
     "storage/redis/client.py": OPERATOR,  # REDIS_URL
+    "storage/redis/connect.py": OPERATOR,  # REDIS_URL
     "storage/timeseries/influxdb_http.py": OPERATOR,  # INFLUXDB_URL
 }
 

@@ -58,9 +58,12 @@ def settings_or_stacks(*names: str) -> Settings:
 
 
 def migrate(_: Namespace) -> None:
+    from monitor.storage.postgres.connect import must_connect
     from monitor.storage.postgres.migrations import migrate
 
-    applied = migrate(settings_or_stacks("DATABASE_URL").need("DATABASE_URL"))
+    database_url = settings_or_stacks("DATABASE_URL").need("DATABASE_URL")
+    must_connect(database_url)
+    applied = migrate(database_url)
     print("\n".join(applied) if applied else "Nothing to do: the database is up to date.")
 
 
@@ -79,8 +82,7 @@ def sync(_: Namespace) -> None:
     from monitor.storage.postgres.pool import make_pool
 
     logging.configure("sync", "warning")
-    settings = settings_or_stacks("DATABASE_URL", "REDIS_URL")
-    database_url, redis_url = settings.need("DATABASE_URL"), settings.need("REDIS_URL")
+    database_url, redis_url = both_stores()
 
     async def run() -> int:
         async with make_pool(database_url, max_size=1) as pool:
@@ -89,6 +91,18 @@ def sync(_: Namespace) -> None:
     began = time.monotonic()
     websites = cli_loop.run(run())
     print(f"Synced {websites} websites to Redis in {time.monotonic() - began:.1f} s.")
+
+
+def both_stores() -> tuple[str, str]:
+    """The URLs of Postgres and Redis, which answered a moment ago. Raises Unavailable."""
+    from monitor.storage.postgres import connect as postgres
+    from monitor.storage.redis import connect as redis
+
+    settings = settings_or_stacks("DATABASE_URL", "REDIS_URL")
+    database_url, redis_url = settings.need("DATABASE_URL"), settings.need("REDIS_URL")
+    postgres.must_connect(database_url)
+    redis.must_connect(redis_url)
+    return database_url, redis_url
 
 
 async def sync_all(pool: Pool, redis_url: str) -> int:
@@ -144,9 +158,11 @@ def with_pool(use: Callable[[Pool], Awaitable[T]]) -> T:
     """Call ``use`` with a database pool, which is then closed."""
     from monitor.cli import aio as cli_loop
     from monitor.services.access.audit import acting
+    from monitor.storage.postgres.connect import must_connect
     from monitor.storage.postgres.pool import make_pool
 
     database_url = settings_or_stacks("DATABASE_URL").need("DATABASE_URL")
+    must_connect(database_url)
 
     async def run() -> Any:
         async with make_pool(database_url, max_size=1) as pool:

@@ -1,261 +1,76 @@
-"""The command line: `monitor COMMAND`. Each command imports what it needs when it runs."""
+"""The command line: `monitor COMMAND`. However a command ends, it ends with a sentence.
+
+What it imports is imported inside, so that Ctrl-C in its first moments ends it silently.
+"""
+
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import TypeAlias
-
-from monitor import __version__
-from monitor.cli import commands, transfer
-from monitor.cli import keys as key_commands
-from monitor.cli import secrets as secret_commands
-from monitor.domain.access import Role
-from monitor.domain.errors import MonitorError
-from monitor.runtime.terminal import escape_terminal
-
-_EXAMPLES = """\
-examples:
-  monitor up                    run everything on this machine, in the foreground
-  monitor up --demo             the same, with a small site that fails and recovers
-  monitor down                  stop the stack on MONITOR_DATA_DIR from another terminal
-  monitor migrate               apply missing migrations to DATABASE_URL
-  monitor api                   serve the API
-  monitor sync                  rebuild the projection in Redis from Postgres
-  monitor keys create --name deploy --role write
-  monitor secrets key           print a new key for request headers and bodies
-  monitor import websites.csv   create and update the websites of a file, through the API
-  monitor export websites.csv   write all websites to a file
-  monitor settings              show every setting and its value
-
-other processes:
-  periodiq monitor.actors                           the scheduler
-  dramatiq monitor.actors                           the central worker
-  MONITOR_REGION=europe dramatiq monitor.actors     a worker of the region europe
-
-Settings come from the environment and from `.env` in the working directory.
-"""
-
-_KEYS_EXAMPLES = """\
-examples:
-  monitor keys create --name dashboard --role read
-  monitor keys create --name ci --role write --expires-in 90d
-  monitor keys list
-  monitor keys rotate 0190a8e2-7b1c-7d3e-9f00-3c5d2a1b4e6f --overlap 7d
-  monitor keys revoke 0190a8e2-7b1c-7d3e-9f00-3c5d2a1b4e6f
-
-A rotated key stays valid for the overlap and the new one is valid at once: deploy it meanwhile.
-"""
-
-_SECRETS_EXAMPLES = """\
-to change the key:
-  1. create a key with `monitor secrets key`, append it, MONITOR_ENCRYPTION_KEYS=OLD,NEW, and
-     restart the API and the workers of all regions: now all of them can decrypt with it
-  2. put it first, MONITOR_ENCRYPTION_KEYS=NEW,OLD, and restart the API
-  3. run `monitor secrets rotate`, which can be interrupted and run again; checks go on
-  4. remove the old key and restart the API and the workers
-"""
-
-_IMPORT_EXAMPLES = """\
-examples:
-  monitor import websites.csv --dry-run         report what would happen to every line
-  monitor import websites.csv
-  monitor import websites.ndjson --failures failed.ndjson
-  monitor export --region europe | monitor import - --url https://other.example.com
-
-A file is NDJSON, with an object per line as for POST /websites, or CSV with a header, as written
-by `monitor export`. A line with the id or external_id of a website updates it; any other line
-creates one. A line that fails does not affect others, but the exit code is 1. To continue an
-interrupted import, use --resume with the key that was printed.
-"""
-
-_EXPORT_EXAMPLES = """\
-examples:
-  monitor export                          all websites, as NDJSON to standard output
-  monitor export websites.csv --paused false
-  monitor export shop.ndjson --region europe --q shop.example.com
-"""
+from pathlib import Path
+from types import TracebackType
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: the command's, or 0; 1 for our own errors, 2 for usage
-    errors."""
-    arguments = _parser().parse_args(argv)
+    """Run a command; returns the exit code: the command's, or 0; 1 for errors, 2 for usage errors,
+    130 for Ctrl-C."""
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    from monitor.cli.parser import make_parser
+    from monitor.domain.errors import MonitorError
+
+    arguments = make_parser().parse_args(argv)
     try:
         code = arguments.run(arguments) or 0
         sys.stdout.flush()
         return int(code)
     except MonitorError as error:
-        print(f"monitor: {escape_terminal(str(error))}", file=sys.stderr)
-        return 1
+        return _failed(str(error))
     except BrokenPipeError:
         # The reader of our output is gone; Python must not try to flush it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        return 130
+    except OSError as error:
+        return _failed(_of_system(error))
+    except Exception as error:  # noqa: BLE001 - a command that ends shows no traceback
+        return _failed(_unforeseen(error))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="monitor",
-        description="Monitor websites from several regions and notify people when they are down.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"monitor {__version__}")
-    names = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_local(names)
-    _add_serving(names)
-    _add_keys(names)
-    _add_secrets(names)
-    _add_import(names)
-    _add_export(names)
-    return parser
+def _failed(sentence: str) -> int:
+    from monitor.runtime.terminal import escape_terminal
+
+    print(f"monitor: {escape_terminal(sentence)}", file=sys.stderr)
+    return 1
 
 
-_Names: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+def _of_system(error: OSError) -> str:
+    """Such as "/root/x: Permission denied"."""
+    what = error.strerror or type(error).__name__
+    return f"{error.filename}: {what}" if error.filename is not None else what
 
 
-def _add_local(names: _Names) -> None:
-    up = names.add_parser(
-        "up",
-        help="run everything on this machine",
-        description="Run PostgreSQL, Redis, a mailbox, API, scheduler and workers in the "
-        "foreground, with all data in MONITOR_DATA_DIR. DATABASE_URL and REDIS_URL are not used.",
-    )
-    up.add_argument("--demo", action="store_true", help="monitor a site that fails and recovers")
-    up.set_defaults(run=commands.up)
-    down = names.add_parser("down", help="stop the stack of a running `monitor up`")
-    down.set_defaults(run=commands.down)
-
-
-def _add_serving(names: _Names) -> None:
-    migrate = names.add_parser("migrate", help="apply missing migrations to DATABASE_URL")
-    migrate.set_defaults(run=commands.migrate)
-    api = names.add_parser("api", help="serve the API on MONITOR_API_HOST:MONITOR_API_PORT")
-    api.set_defaults(run=commands.api)
-    sync = names.add_parser(
-        "sync", help="rebuild the projection in Redis from Postgres; checks go on"
-    )
-    sync.set_defaults(run=commands.sync)
-    settings = names.add_parser("settings", help="show every setting; secrets are masked")
-    form = settings.add_mutually_exclusive_group()
-    form.add_argument("--env-example", action="store_true", help="print the text of .env.example")
-    form.add_argument("--markdown", action="store_true", help="print the page of the documentation")
-    settings.set_defaults(run=commands.settings)
-
-
-def _add_keys(names: _Names) -> None:
-    keys = names.add_parser(
-        "keys",
-        help="create, list, rotate and revoke API keys",
-        epilog=_KEYS_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    actions = keys.add_subparsers(title="actions", metavar="ACTION", required=True)
-    create = actions.add_parser("create", help="create a key and print it, only once")
-    create.add_argument("--name", required=True, help="a description for people")
-    create.add_argument("--role", required=True, choices=[role.value for role in Role])
-    create.add_argument("--expires-in", metavar="SPAN", help="such as 90d or 12h; default: never")
-    create.set_defaults(run=key_commands.create_key)
-    actions.add_parser("list", help="list all keys").set_defaults(run=key_commands.list_keys)
-    _add_rotate(actions)
-    revoke = actions.add_parser("revoke", help="revoke a key for good")
-    revoke.add_argument("id", metavar="ID", help="as shown by `monitor keys list`")
-    revoke.set_defaults(run=key_commands.revoke_key)
-
-
-def _add_secrets(names: _Names) -> None:
-    parser = names.add_parser(
-        "secrets",
-        help="keys that encrypt request headers and bodies",
-        epilog=_SECRETS_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    key = actions.add_parser("key", help="print a new key for MONITOR_ENCRYPTION_KEYS")
-    key.set_defaults(run=secret_commands.new_key)
-    rotate = actions.add_parser("rotate", help="encrypt everything with the first key")
-    rotate.set_defaults(run=secret_commands.rotate)
-
-
-def _add_rotate(actions: _Names) -> None:
-    rotate = actions.add_parser(
-        "rotate", help="create a successor of a key and print it, only once"
-    )
-    rotate.add_argument("id", metavar="ID", help="as shown by `monitor keys list`")
-    rotate.add_argument(
-        "--overlap", metavar="SPAN", default="24h", help="how long the old key stays valid (24h)"
-    )
-    rotate.add_argument(
-        "--expires-in",
-        metavar="SPAN",
-        help="lifetime of the new key; default: that of the old one",
-    )
-    rotate.set_defaults(run=key_commands.rotate_key)
-
-
-def _add_import(names: _Names) -> None:
-    parser = names.add_parser(
-        "import",
-        help="create and update the websites of a file",
-        epilog=_IMPORT_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("file", metavar="FILE", help="- for standard input")
-    _add_format(parser)
-    parser.add_argument(
-        "--dry-run", action="store_true", help="change nothing, only report what would change"
-    )
-    parser.add_argument(
-        "--failures", metavar="FILE", help="write all failed lines to this file, as NDJSON"
-    )
-    parser.add_argument("--resume", metavar="KEY", help="continue an interrupted import")
-    _add_access(parser)
-    parser.set_defaults(run=transfer.import_websites)
-
-
-def _add_export(names: _Names) -> None:
-    parser = names.add_parser(
-        "export",
-        help="write websites to a file",
-        epilog=_EXPORT_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="?",
-        help="readable by its owner only; default: standard output",
-    )
-    _add_format(parser)
-    parser.add_argument("--region", help="only those checked from this region")
-    parser.add_argument(
-        "--paused", choices=["true", "false"], help="only paused, or only unpaused, websites"
-    )
-    parser.add_argument(
-        "--q", metavar="TEXT", help="only those with this text in their URL or name"
-    )
-    _add_access(parser)
-    parser.set_defaults(run=transfer.export_websites)
-
-
-def _add_format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--format", choices=["csv", "ndjson"], help="default: by the extension of the file"
+def _unforeseen(error: Exception) -> str:
+    # Where, not what: the text of an error may quote a secret.
+    where = _last(error.__traceback__)
+    return (
+        f"This is a fault of monitor itself ({type(error).__name__} in {where}): please report it."
     )
 
 
-def _add_access(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--url", help="of the API; default: MONITOR_URL, or that of a running `make up`"
-    )
-    parser.add_argument(
-        "--key", help="for the API; prefer MONITOR_API_KEY: other users can see command lines"
-    )
+def _last(traceback: TracebackType | None) -> str:
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return "an unknown place"
+    return f"{Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,38 @@
+"""Whether Postgres lets us in, and why not, in words for whoever started a command."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+
+from monitor.domain.errors import Unavailable
+
+_TIMEOUT_S = 5
+_WHERE_AND_WHY = re.compile(
+    r'connection to server (?:at|on socket) "(?P<host>[^"]*)"(?: \([^)]*\))?'
+    r"(?:, port (?P<port>\d+))? failed: (?:FATAL: +)?(?P<why>[^\n]+)"
+)
+_NO_SUCH_HOST = re.compile(r"failed to resolve host '(?P<host>[^']*)'")
+
+
+def must_connect(database_url: str) -> None:
+    """Connect once, waiting for at most 5 s.
+
+    Raises Unavailable: where, why, and which setting to look at.
+    """
+    try:
+        psycopg.connect(database_url, connect_timeout=_TIMEOUT_S).close()
+    except psycopg.Error as error:
+        text = f"{_where_and_why(str(error))}: is it running, and is DATABASE_URL right?"
+        raise Unavailable("postgres", text) from error
+
+
+def _where_and_why(message: str) -> str:
+    """Where and why, from the driver's message; nothing else of it, as it may quote the URL."""
+    if found := _WHERE_AND_WHY.search(message):
+        port = f":{found['port']}" if found["port"] else ""
+        return f"no connection to {found['host']}{port} ({found['why'].strip()})"
+    if found := _NO_SUCH_HOST.search(message):
+        return f"there is no host {found['host']}"
+    return "no connection"
