@@ -25,7 +25,9 @@ WEBSITES = st.fixed_dictionaries(
         "http_method": st.sampled_from(["GET", "POST"]),
         "request_headers": st.dictionaries(LABEL, TEXT),
         "request_body": TEXT | st.just(""),
-        "expected_status_codes": st.lists(st.integers(100, 599) | st.just("200-399"), min_size=1),
+        "expected_status_codes": st.lists(
+            st.integers(100, 999) | st.sampled_from(["200-399", "2xx"]), min_size=1
+        ),
         "follow_redirects": st.booleans(),
         "verify_ssl": st.booleans(),
         "paused": st.booleans(),

@@ -69,7 +69,8 @@ class HttpOptions(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
         StatusRanges,
         field(
             formats.status_codes,
-            'Status codes that count as up: numbers and ranges like "200-399".',
+            'Status codes that count as up, from 100 to 999: numbers, ranges like "200-399" and '
+            'classes like "2xx". They are returned as numbers and ranges.',
             wire=list[int | str],
             write=formats.written_status_codes,
             examples=[[204, "300-399"]],
