@@ -12,10 +12,13 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import NameOID
-
-from monitor.probes.net import tls
 
 
 @cache
@@ -23,23 +26,56 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def trust() -> ssl.SSLContext:
-    """The prober's own context, trusting the authority and nobody else."""
-    return tls.verified(authority().cert_pem.bytes().decode())
+def trust() -> str:
+    """The authority in PEM, for a prober that trusts nobody else."""
+    return authority().cert_pem.bytes().decode()
 
 
 def certified(
     *names: str,
     ca: trustme.CA | None = None,
     valid_days: tuple[int, int] = (-1, 1),
+    key_type: trustme.KeyType = trustme.KeyType.ECDSA,
 ) -> ssl.SSLContext:
     """A server's context for these names, valid from and to so many days from now."""
     now = dt.datetime.now(dt.UTC)
     begin, end = (now + dt.timedelta(days=days) for days in valid_days)
     issuer = ca or authority()
-    certificate = issuer.issue_cert(*names, not_before=begin, not_after=end)
+    certificate = issuer.issue_cert(*names, not_before=begin, not_after=end, key_type=key_type)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
+    return context
+
+
+def named_by_hand(*dns_names: str, common_name: str = "leaf") -> ssl.SSLContext:
+    """A server's context with exactly these DNS names, as no authority would check them; without
+    any it has no subjectAltName, but a common name alone."""
+    issuer = x509.load_pem_x509_certificate(authority().cert_pem.bytes())
+    issuer_key = load_pem_private_key(authority().private_key_pem.bytes(), None)
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _lasting(_named(common_name), issuer.subject, key)
+    if dns_names:
+        names = x509.SubjectAlternativeName([x509.DNSName(name) for name in dns_names])
+        builder = builder.add_extension(names, critical=False)
+    return _serving(key, builder.sign(issuer_key, hashes.SHA256()))
+
+
+def server_names(context: ssl.SSLContext) -> list[str | None]:
+    """Grows by the name that each handshake asks this server for (SNI); None: for no name."""
+    asked: list[str | None] = []
+
+    def ask(_connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
+        asked.append(name)
+
+    context.sni_callback = ask
+    return asked
+
+
+def speaking(context: ssl.SSLContext, newest: ssl.TLSVersion) -> ssl.SSLContext:
+    """The same server, as old as to speak nothing newer than this. Warns of old versions."""
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.maximum_version = newest
+    context.set_ciphers("ALL:@SECLEVEL=0")
     return context
 
 

@@ -32,6 +32,7 @@ WEBSITES = st.fixed_dictionaries(
         ),
         "follow_redirects": st.booleans(),
         "verify_ssl": st.booleans(),
+        "tls_min_version": st.sampled_from([None, "1.0", "1.2"]),
         "paused": st.booleans(),
         "alert_emails": st.lists(LABEL.map("{}@example.com".format)),
         "external_id": st.none() | TEXT,

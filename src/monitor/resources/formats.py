@@ -18,6 +18,7 @@ from monitor.domain.outcome import printable
 from monitor.domain.status_codes import StatusRanges
 
 HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+TLS_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 MAX_URL_LENGTH = 2048
 MAX_HEADERS = 50
 MAX_HEADER_NAME, MAX_HEADER_VALUE = 128, 4096
@@ -234,6 +235,14 @@ def _status_range(item: object, number: int) -> tuple[int, int]:
 def written_status_codes(ranges: StatusRanges) -> list[int | str]:
     """Ranges as sent: a number for a single code, else ``"lo-hi"``."""
     return [lo if lo == hi else f"{lo}-{hi}" for lo, hi in ranges]
+
+
+def tls_version(value: object) -> str:
+    """One of TLS_VERSIONS, as text: the number 1.0 would be 1 to some programs."""
+    if not isinstance(value, str) or value not in TLS_VERSIONS:
+        quoted = ", ".join(f'"{version}"' for version in TLS_VERSIONS)
+        raise InvalidValue(f"must be null or one of {quoted}, in quotation marks")
+    return value
 
 
 def emails(value: object) -> tuple[str, ...]:
