@@ -22,6 +22,7 @@ from monitor.probes.http.redirects import (
     first_request,
     next_request,
 )
+from monitor.probes.http.server_name import server_name
 from monitor.probes.net import reasons, tls
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.probes.net.connector import Connector
@@ -154,7 +155,7 @@ class HttpProber:
         self, request: Request, options: CheckOptions, progress: Progress
     ) -> ssl.SSLContext:
         """What the handshake accepts, and whose certificate it wants."""
-        progress.server_name = host = request.target.host
+        progress.server_name = host = server_name(request)
         return self._contexts.get(
             verify=options.verify_ssl, min_version=options.tls_min_version, host=host
         )
