@@ -53,6 +53,26 @@ async def test_a_server_with_a_cipher_that_browsers_accept_is_up(ciphers):
     assert outcome.result is Result.UP, outcome.evidence
 
 
+@on_both_loops
+async def test_short_dhe_parameters_are_no_fault_of_a_server_that_has_another_cipher():
+    async with TargetServer(tls=targets_tls.with_dhe(1024)) as target:
+        outcome = await check(target.url)
+
+    assert outcome.result is Result.UP, outcome.evidence
+
+
+@pytest.mark.parametrize(("bits", "result"), [(1024, Result.DOWN), (2048, Result.UP)])
+@on_both_loops
+async def test_dhe_takes_parameters_of_2048_bits(bits, result):
+    context = targets_tls.with_dhe(bits)
+    context.set_ciphers("DHE-RSA-AES128-SHA:@SECLEVEL=0")
+    async with TargetServer(tls=context) as target:
+        outcome = await check(target.url)
+
+    assert outcome.result is result, outcome.evidence
+    assert outcome.reason in (None, Reason.TLS_ERROR)
+
+
 @pytest.mark.parametrize(
     "ciphers", ["AECDH-AES128-SHA:@SECLEVEL=0", "AES128-CCM", "CAMELLIA128-SHA"]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import ssl
 import tempfile
@@ -77,6 +78,45 @@ def speaking(context: ssl.SSLContext, newest: ssl.TLSVersion) -> ssl.SSLContext:
     context.maximum_version = newest
     context.set_ciphers("ALL:@SECLEVEL=0")
     return context
+
+
+def with_dhe(bits: int) -> ssl.SSLContext:
+    """A server's context for 127.0.0.1 with DHE and RSA key exchange, whichever the client prefers.
+
+    ``bits``: of the DHE parameters, 1024 (RFC 2409, section 6.2) or 2048 (RFC 3526, section 3).
+    """
+    context = certified("127.0.0.1", key_type=trustme.KeyType.RSA)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.set_ciphers("DHE-RSA-AES128-SHA:AES128-SHA:@SECLEVEL=0")
+    with tempfile.NamedTemporaryFile() as pem:
+        pem.write(_dhe_parameters(bits))
+        pem.flush()
+        context.load_dh_params(pem.name)
+    return context
+
+
+def _dhe_parameters(bits: int) -> bytes:
+    """A prime and its generator, 2, as OpenSSL reads them: no library writes them any more."""
+    term = {1024: 129093, 2048: 124476}[bits]
+    prime = 2**bits - 2 ** (bits - 64) - 1 + 2**64 * (_pi(bits - 130) + term)
+    number = b"\0" + prime.to_bytes(bits // 8)
+    pair = b"\x02\x82" + len(number).to_bytes(2) + number + b"\x02\x01\x02"
+    text = base64.encodebytes(b"\x30\x82" + len(pair).to_bytes(2) + pair)
+    return b"-----BEGIN DH PARAMETERS-----\n" + text + b"-----END DH PARAMETERS-----\n"
+
+
+def _pi(bits: int) -> int:
+    """Pi times 2 to this power, rounded down (Machin's formula)."""
+
+    def arctan_of_inverse(x: int) -> int:
+        power, total, n = (1 << (bits + 32)) // x, 0, 1
+        while power:
+            total += power // n if n % 4 == 1 else -(power // n)
+            power, n = power // (x * x), n + 2
+        return total
+
+    return 4 * (4 * arctan_of_inverse(5) - arctan_of_inverse(239)) >> 32
 
 
 def without_key_identifiers(address: str) -> tuple[ssl.SSLContext, str]:

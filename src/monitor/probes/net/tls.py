@@ -1,8 +1,9 @@
 """What TLS a check accepts: versions, ciphers, strength and names. All of it is decided here.
 
 It is the same on every Python and OpenSSL that we support, whatever the host's openssl.cnf says,
-and near what browsers accept: docs/reference/tls.md compares the two. Only the groups are
-OpenSSL's own, all that browsers offer among them: Python up to 3.14 cannot set them.
+and near what browsers accept: docs/reference/tls.md compares the two. Groups, signature algorithms
+and the ciphers of TLS 1.3 are OpenSSL's own, all that browsers offer among them: Python up to 3.14
+cannot set them.
 """
 
 from __future__ import annotations
@@ -27,30 +28,31 @@ CIPHERS = (
     "ECDHE-RSA-AES256-GCM-SHA384",
     "ECDHE-ECDSA-CHACHA20-POLY1305",
     "ECDHE-RSA-CHACHA20-POLY1305",
-    "DHE-RSA-AES128-GCM-SHA256",
-    "DHE-RSA-AES256-GCM-SHA384",
-    "DHE-RSA-CHACHA20-POLY1305",
     "ECDHE-ECDSA-AES128-SHA256",
     "ECDHE-RSA-AES128-SHA256",
     "ECDHE-ECDSA-AES256-SHA384",
     "ECDHE-RSA-AES256-SHA384",
-    "DHE-RSA-AES128-SHA256",
-    "DHE-RSA-AES256-SHA256",
     "ECDHE-ECDSA-AES128-SHA",
     "ECDHE-RSA-AES128-SHA",
     "ECDHE-ECDSA-AES256-SHA",
     "ECDHE-RSA-AES256-SHA",
-    "DHE-RSA-AES128-SHA",
-    "DHE-RSA-AES256-SHA",
     "AES128-GCM-SHA256",
     "AES256-GCM-SHA384",
     "AES128-SHA256",
     "AES256-SHA256",
     "AES128-SHA",
     "AES256-SHA",
+    "DHE-RSA-AES128-GCM-SHA256",
+    "DHE-RSA-AES256-GCM-SHA384",
+    "DHE-RSA-CHACHA20-POLY1305",
+    "DHE-RSA-AES128-SHA256",
+    "DHE-RSA-AES256-SHA256",
+    "DHE-RSA-AES128-SHA",
+    "DHE-RSA-AES256-SHA",
 )
 """Up to TLS 1.2, best first: what browsers offer, and ciphers of the same kinds that curl takes as
-well. Those of TLS 1.3 are OpenSSL's: AES-GCM and ChaCha20."""
+well. DHE comes last: many old servers have parameters for it that are too short to be accepted, and
+another cipher that is not."""
 
 _LEVEL, _OLD_LEVEL = 2, 0
 """OpenSSL's security levels: 2 refuses keys and signatures below 112 bits. TLS 1.0 and 1.1 sign
