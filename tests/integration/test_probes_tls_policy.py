@@ -169,6 +169,15 @@ async def test_a_certificate_with_a_common_name_alone_names_no_host(host):
     )
 
 
+@pytest.mark.parametrize("host", ["shop.test", UNDERSCORED])
+@on_both_loops
+async def test_a_name_that_cannot_be_read_is_another_name(host):
+    outcome, requests = await check_by_name(targets_tls.named_unreadably(), host)
+
+    assert (outcome.result, outcome.reason, requests) == (Result.DOWN, Reason.TLS_HOSTNAME, 0)
+    assert outcome.evidence == f"certificate is not valid for {host}"
+
+
 @on_both_loops
 async def test_an_address_is_no_common_name_either():
     context = targets_tls.named_by_hand(common_name="127.0.0.1")

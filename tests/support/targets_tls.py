@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtensionOID, NameOID
 
 
 @cache
@@ -51,12 +51,23 @@ def certified(
 def named_by_hand(*dns_names: str, common_name: str = "leaf") -> ssl.SSLContext:
     """A server's context with exactly these DNS names, as no authority would check them; without
     any it has no subjectAltName, but a common name alone."""
+    names = x509.SubjectAlternativeName([x509.DNSName(name) for name in dns_names])
+    return _with_extension(common_name, names if dns_names else None)
+
+
+def named_unreadably() -> ssl.SSLContext:
+    """A server's context with one DNS name that is not even UTF-8."""
+    sequence_of_one_name = b"\x30\x03\x82\x01\xff"
+    oid = ExtensionOID.SUBJECT_ALTERNATIVE_NAME
+    return _with_extension("leaf", x509.UnrecognizedExtension(oid, sequence_of_one_name))
+
+
+def _with_extension(common_name: str, names: x509.ExtensionType | None) -> ssl.SSLContext:
     issuer = x509.load_pem_x509_certificate(authority().cert_pem.bytes())
     issuer_key = load_pem_private_key(authority().private_key_pem.bytes(), None)
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _lasting(_named(common_name), issuer.subject, key)
-    if dns_names:
-        names = x509.SubjectAlternativeName([x509.DNSName(name) for name in dns_names])
+    if names is not None:
         builder = builder.add_extension(names, critical=False)
     return _serving(key, builder.sign(issuer_key, hashes.SHA256()))
 

@@ -109,6 +109,21 @@ def test_status_codes_hold_exactly_what_was_sent(codes):
 
 
 @pytest.mark.parametrize(
+    ("sent", "kept"),
+    [(None, None), ("1.0", "1.0"), ("1", "1.0"), ("1.1", "1.1"), ("1.2", "1.2"), ("1.3", "1.3")],
+)
+def test_a_version_of_tls_is_text_or_null(sent, kept):
+    url = {"url": "https://a.example/"}
+    assert new_website(url | {"tls_min_version": sent})["tls_min_version"] == kept
+
+
+@pytest.mark.parametrize("sent", ["", "1.4", "0.9", "2", "TLSv1.2", " 1.2", 1, 1.2, True, ["1.2"]])
+def test_what_is_no_version_of_tls_is_refused(sent):
+    with pytest.raises(InvalidInput, match=r"must be text, one of 1\.0, 1\.1, 1\.2, 1\.3, or null"):
+        new_website({"url": "https://a.example/", "tls_min_version": sent})
+
+
+@pytest.mark.parametrize(
     "address",
     ["a@b", "first.last+tag@mail.example.com", "o'neil@example.org", "a" * 64 + "@example.com"],
 )

@@ -77,6 +77,12 @@ def test_a_cell_of_status_codes_says_what_a_body_says(cell, codes):
     assert new_website(row)["expected_status_codes"] == codes
 
 
+@pytest.mark.parametrize(("cell", "version"), [("1.2", "1.2"), ("1", "1.0"), ("", None)])
+def test_a_cell_of_a_tls_version_is_text(cell, version):
+    row = website_csv.read_row({"url": "https://a.example/", "tls_min_version": cell})
+    assert new_website(row)["tls_min_version"] == version
+
+
 def test_a_bad_status_code_in_a_cell_is_named():
     row = website_csv.read_row({"url": "https://a.example/", "expected_status_codes": "200;2x"})
     with pytest.raises(InvalidInput, match='"2x" is none of these'):

@@ -238,11 +238,11 @@ def written_status_codes(ranges: StatusRanges) -> list[int | str]:
 
 
 def tls_version(value: object) -> str:
-    """One of TLS_VERSIONS, as text: the number 1.0 would be 1 to some programs."""
-    if not isinstance(value, str) or value not in TLS_VERSIONS:
-        quoted = ", ".join(f'"{version}"' for version in TLS_VERSIONS)
-        raise InvalidValue(f"must be null or one of {quoted}, in quotation marks")
-    return value
+    """One of TLS_VERSIONS, as text. "1" is what spreadsheets make of 1.0."""
+    version = "1.0" if value == "1" else value
+    if not isinstance(version, str) or version not in TLS_VERSIONS:
+        raise InvalidValue(f"must be text, one of {', '.join(TLS_VERSIONS)}, or null")
+    return version
 
 
 def emails(value: object) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def weakness(chain: Sequence[bytes]) -> int | None:
         if not all(map(_strong_key, certificates[1:])):
             return AUTHORITY_KEY_WEAK
         return None if all(map(_strong_digest, certificates[:-1])) else DIGEST_WEAK
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         return UNREADABLE
 
 

@@ -208,8 +208,8 @@ def _hosts_of(decoded: Callable[[], Any]) -> list[str]:
     """The names and addresses of a certificate that Python decodes: its subjectAltName."""
     try:
         names = (decoded() or {}).get("subjectAltName", ())
-    except UnicodeDecodeError:
-        return ["(not in ASCII)"]
+    except (UnicodeDecodeError, ssl.SSLError):
+        return ["(not readable)"]
     return [name for kind, name in names if kind in ("DNS", "IP Address")]
 
 
