@@ -12,7 +12,7 @@ from monitor.domain.outcome import Reason, Result
 from support import hostile_tls, targets_tls
 from support.dns import DnsServer
 from support.factories import check_options
-from support.targets import TargetServer
+from support.targets import TargetServer, redirects
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops
 
@@ -223,6 +223,27 @@ async def test_a_host_with_an_underscore_is_trusted_no_sooner_than_others(argume
     outcome, requests = await check_by_name(context, UNDERSCORED)
 
     assert (outcome.result, outcome.reason, requests) == (Result.DOWN, reason, 0)
+
+
+@pytest.mark.parametrize("certificate", ["shop.test", UNDERSCORED, "other.test"])
+@pytest.mark.parametrize(
+    ("first", "last"), [(UNDERSCORED, "shop.test"), ("shop.test", UNDERSCORED)]
+)
+@on_both_loops
+async def test_each_server_that_redirects_lead_to_is_verified_for_its_own_host(
+    first, last, certificate
+):
+    known = {host: ["127.0.0.1"] for host in (first, last)}
+    async with (
+        DnsServer(known) as dns,
+        TargetServer(tls=targets_tls.named_by_hand(certificate)) as end,
+        TargetServer(redirects(end.url_of(host=last)), targets_tls.named_by_hand(first)) as begin,
+    ):
+        outcome = await check(begin.url_of(host=first), dns_servers=[dns.address])
+
+    assert len(begin.requests) == 1
+    expected = None if certificate == last else Reason.TLS_HOSTNAME
+    assert outcome.reason is expected, outcome.evidence
 
 
 SERVER_HELLO = struct.pack(">H32sBHB", 0x0303, b"\x07" * 32, 0, 0xC02F, 0)
