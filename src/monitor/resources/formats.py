@@ -154,6 +154,14 @@ def _port_ok(port: str) -> bool:
     return bool(_PORT.fullmatch(port)) and 0 < int(port) < 65_536
 
 
+def tls_version(value: object) -> str:
+    """One of TLS_VERSIONS, as text. "1" is what spreadsheets make of 1.0."""
+    version = "1.0" if value == "1" else value
+    if not isinstance(version, str) or version not in TLS_VERSIONS:
+        raise InvalidValue(f"must be text, one of {', '.join(TLS_VERSIONS)}, or null")
+    return version
+
+
 def http_method(value: object) -> str:
     """One of HTTP_METHODS, in upper or lower case; stored in upper case."""
     if not isinstance(value, str) or value.upper() not in HTTP_METHODS:
@@ -235,14 +243,6 @@ def _status_range(item: object, number: int) -> tuple[int, int]:
 def written_status_codes(ranges: StatusRanges) -> list[int | str]:
     """Ranges as sent: a number for a single code, else ``"lo-hi"``."""
     return [lo if lo == hi else f"{lo}-{hi}" for lo, hi in ranges]
-
-
-def tls_version(value: object) -> str:
-    """One of TLS_VERSIONS, as text. "1" is what spreadsheets make of 1.0."""
-    version = "1.0" if value == "1" else value
-    if not isinstance(version, str) or version not in TLS_VERSIONS:
-        raise InvalidValue(f"must be text, one of {', '.join(TLS_VERSIONS)}, or null")
-    return version
 
 
 def emails(value: object) -> tuple[str, ...]:

@@ -91,8 +91,10 @@ class Contexts:
     def get(
         self, *, verify: bool = True, min_version: str | None = None, host: str = ""
     ) -> ssl.SSLContext:
-        """The context for a handshake with this host. See ``verified`` and ``unverified``;
-        without a ``min_version`` it is 1.2 for the former, and any for the latter."""
+        """The context for a handshake with this host: one that is ``verified`` or ``unverified``.
+
+        Without a ``min_version`` it is 1.2 for the former, and any for the latter.
+        """
         if verify:
             min_version = min_version or USUAL_VERSION
         key = (verify, min_version, verify and "_" in host)
@@ -112,8 +114,8 @@ def verified(
     ``authorities``: whom to trust instead of the system's, in PEM. Where the system has none, as in
     bare containers, certifi's are trusted: without any every website would look untrusted.
 
-    ``min_version``: "1.0", "1.1", "1.2" or "1.3". ``own_names``: names are compared
-    by us, not by OpenSSL, for a host with an underscore.
+    ``min_version``: "1.0", "1.1", "1.2" or "1.3". ``own_names``: names are compared by us, not by
+    OpenSSL, for a host with an underscore.
     """
     context = _context(min_version)
     context.sslobject_class = _VerifiedObject
