@@ -19,6 +19,7 @@ DEFAULTS = {
     "expected_status_codes": ["200-399"],
     "follow_redirects": True,
     "verify_ssl": True,
+    "tls_min_version": None,
     "paused": False,
     "alert_emails": [],
     "external_id": None,
@@ -35,9 +36,10 @@ EVERYTHING = {
     "http_method": "post",
     "request_headers": {"X-Token": "abc", "Accept": "*/*"},
     "request_body": "müsli\n",
-    "expected_status_codes": [301, "200-204", 205, "203-210"],
+    "expected_status_codes": [301, "200-204", "205", "203-210", "9xx"],
     "follow_redirects": False,
     "verify_ssl": False,
+    "tls_min_version": "1.0",
     "paused": True,
     "alert_emails": ["ops@example.com", "dev@localhost"],
     "external_id": "shop-1",
@@ -72,7 +74,7 @@ async def test_every_option_is_kept_and_answered_normalised(api):
     # when
     made = await api.post("/websites", EVERYTHING)
     # then
-    normalised = {"http_method": "POST", "expected_status_codes": ["200-210", 301]}
+    normalised = {"http_method": "POST", "expected_status_codes": ["200-210", 301, "900-999"]}
     hidden = {"X-Token": "********", "Accept": "*/*"}
     normalised |= {"request_headers": hidden, "request_body": "********"}
     wanted = EVERYTHING | normalised | {"status": "paused"}

@@ -129,6 +129,8 @@ _CHANGES = [
     {"request_headers": {"X": "1"}, "request_body": "b", "expected_status_codes": [204, "300-399"]},
     {"request_headers": {}, "expected_status_codes": ["200-399"]},
     {"follow_redirects": False, "verify_ssl": False, "request_timeout": 20},
+    {"tls_min_version": "1.1"},
+    {"tls_min_version": None},
     {},
 ]
 

@@ -15,7 +15,8 @@ EVERYTHING = {
     "check_frequency": 60, "request_timeout": 59, "http_method": "POST",
     "request_headers": {"X": 'a"b\\c', "Accept": "*/*"}, "request_body": "@mü\tsli\r\n\\N;",
     "expected_status_codes": [301, "200-204", 205], "follow_redirects": False,
-    "verify_ssl": False, "paused": True, "alert_emails": ["a@b.example", "c@localhost"],
+    "verify_ssl": False, "tls_min_version": "1.1",
+    "paused": True, "alert_emails": ["a@b.example", "c@localhost"],
     "external_id": "-7",
 }  # fmt: skip
 

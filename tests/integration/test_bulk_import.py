@@ -26,7 +26,8 @@ async def test_a_line_makes_the_website_that_a_post_makes(api):
         "check_frequency": 60, "request_timeout": 59, "http_method": "post",
         "request_headers": {"X": 'a"b\\c', "Accept": "*/*"}, "request_body": "mü\tsli\n\\N",
         "expected_status_codes": [301, "200-204", 205], "follow_redirects": False,
-        "verify_ssl": False, "paused": True, "alert_emails": ["a@b.example", "c@localhost"],
+        "verify_ssl": False, "tls_min_version": "1.1",
+        "paused": True, "alert_emails": ["a@b.example", "c@localhost"],
     }  # fmt: skip
     posted = [await api.post("/websites", one), await api.post("/websites", every)]
     # when

@@ -33,6 +33,9 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         (404, ((404, 404),), Result.UP, None, ""),
         (200, ((404, 404),), Result.DOWN, Reason.HTTP_STATUS, "HTTP 200 OK"),
         (799, ((200, 399),), Result.DOWN, Reason.HTTP_STATUS, "HTTP 799"),
+        (999, ((200, 399),), Result.DOWN, Reason.HTTP_STATUS, "HTTP 999"),
+        (999, ((999, 999),), Result.UP, None, ""),
+        (600, ((600, 699),), Result.UP, None, ""),
     ],
 )
 @on_both_loops

@@ -13,7 +13,6 @@ import pytest
 import trustme
 
 from monitor.domain.outcome import Reason, Result
-from monitor.probes.net import tls
 from support import targets_tls
 from support.dns import DnsServer
 from support.factories import check_options
@@ -45,7 +44,7 @@ async def test_a_name_is_checked_against_the_certificate_even_with_its_final_dot
 async def test_a_certificate_without_key_identifiers_is_trusted_on_every_python():
     # Python 3.13's own default refuses it (RFC 5280, section 4.2.1.1)
     context, authority = targets_tls.without_key_identifiers("127.0.0.1")
-    async with TargetServer(tls=context) as target, prober(trust=tls.verified(authority)) as made:
+    async with TargetServer(tls=context) as target, prober(trust=authority) as made:
         outcome = await made.check(check_options(target.url))
 
     assert outcome.result is Result.UP, outcome.evidence
@@ -101,21 +100,6 @@ async def test_wrong_host_name_is_tls_hostname():
 
     assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.TLS_HOSTNAME)
     assert outcome.evidence == "certificate is not valid for shop.test"
-
-
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
-@on_both_loops
-async def test_an_old_protocol_passes_only_without_verification():
-    context = targets_tls.certified("127.0.0.1")
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.maximum_version = ssl.TLSVersion.TLSv1
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    async with TargetServer(tls=context) as target:
-        looked = await check(target.url)
-        unlooked = await check(target.url, verify_ssl=False)
-
-    assert looked.result is Result.DOWN
-    assert unlooked.result is Result.UP
 
 
 @on_both_loops

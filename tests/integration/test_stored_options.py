@@ -23,6 +23,7 @@ DEFAULTS = {
     "expected_status_codes": ["200-399"],
     "follow_redirects": True,
     "verify_ssl": True,
+    "tls_min_version": None,
 }
 
 

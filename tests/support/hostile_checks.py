@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from monitor.domain.outcome import Outcome
 from monitor.probes.http.prober import HttpProber
-from monitor.probes.net import tls
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.resources.check_options import CheckOptions
 from support.factories import check_options
@@ -40,7 +39,7 @@ def hostile_prober(farms: Farms) -> HttpProber:
     return HttpProber(
         policy=POLICY,
         dns_servers=[farms.neighbours.dns],
-        trust=tls.verified(farms.hostile.authority_pem),
+        trust=farms.hostile.authority_pem,
     )
 
 

@@ -29,7 +29,7 @@ from support.targets import (
     silent,
     unanswering_port,
 )
-from support.targets_tls import certified, self_signed
+from support.targets_tls import certified, named_by_hand, named_unreadably, self_signed
 
 _NOWHERE, _BLOCKED = Reason.INVALID_REDIRECT, Reason.BLOCKED_TARGET
 _MALFORMED, _MANY = Reason.INVALID_RESPONSE, Reason.TOO_MANY_REDIRECTS
@@ -101,6 +101,13 @@ CERTIFICATES = [
     *_certificate("self-signed", _UNTRUSTED, "self", partial(self_signed, "127.0.0.1")),
     *_certificate("of-a-stranger", _UNTRUSTED, "issuer", partial(_HERE, ca=_STRANGER)),
     *_certificate("wrong-name", Reason.TLS_HOSTNAME, "127", partial(certified, "other.test")),
+    *_certificate(
+        "no-name",
+        Reason.TLS_HOSTNAME,
+        "it names no host",
+        partial(named_by_hand, common_name="127.0.0.1"),
+    ),
+    *_certificate("unreadable-name", Reason.TLS_HOSTNAME, "127", named_unreadably),
     *_certificate("short-key", _UNTRUSTED, "key too weak", hostile_tls.short_key),
     *_certificate("sha-1", _UNTRUSTED, "digest algorithm too weak", hostile_tls.sha1_signature),
 ]

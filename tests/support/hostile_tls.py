@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
@@ -32,7 +33,8 @@ def _key(bits: int) -> RSAPrivateKey:
 def _authority() -> tuple[RSAPrivateKey, x509.Certificate]:
     key = _key(2048)
     authority = x509.BasicConstraints(ca=True, path_length=0)
-    builder = _builder(key).subject_name(_NAME).add_extension(authority, critical=True)
+    builder = _builder(key.public_key()).subject_name(_NAME)
+    builder = builder.add_extension(authority, critical=True)
     return key, builder.sign(key, hashes.SHA256())
 
 
@@ -44,32 +46,34 @@ def authority_pem() -> str:
 def short_key() -> ssl.SSLContext:
     """A server's context with an RSA key of 1024 bits, for 127.0.0.1."""
     key = _key(1024)
-    return _context(key, _leaf(key).public_bytes(Encoding.PEM))
+    return _context(key, leaf(key.public_key()).public_bytes(Encoding.PEM))
 
 
 def sha1_signature() -> ssl.SSLContext:
     """A server's context with a certificate signed with SHA-1, for 127.0.0.1."""
     key = _key(2048)
-    return _context(key, ssl.DER_cert_to_PEM_cert(_signed_with_sha1(_leaf(key))).encode())
+    certificate = signed_with_sha1(leaf(key.public_key()))
+    return _context(key, ssl.DER_cert_to_PEM_cert(certificate).encode())
 
 
-def _builder(key: RSAPrivateKey) -> x509.CertificateBuilder:
+def _builder(key: CertificatePublicKeyTypes) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
-        x509.CertificateBuilder(_NAME, None, key.public_key(), x509.random_serial_number())
+        x509.CertificateBuilder(_NAME, None, key, x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
     )
 
 
-def _leaf(key: RSAPrivateKey) -> x509.Certificate:
+def leaf(key: CertificatePublicKeyTypes) -> x509.Certificate:
+    """A certificate of the authority for this key, for 127.0.0.1."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "weak")])
     names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     builder = _builder(key).subject_name(name).add_extension(names, critical=False)
     return builder.sign(_authority()[0], hashes.SHA256())
 
 
-def _signed_with_sha1(leaf: x509.Certificate) -> bytes:
+def signed_with_sha1(leaf: x509.Certificate) -> bytes:
     """The same certificate in DER, its algorithm renamed and its signature made anew.
 
     The two identifiers are of one length, so that nothing else moves.

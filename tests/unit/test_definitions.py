@@ -63,6 +63,16 @@ def test_the_version_before_reads_what_is_written():
     assert before == msgspec.msgpack.decode(ENCODED_BEFORE, type=DefinitionBefore)
 
 
+def test_an_option_that_the_version_before_does_not_know_is_no_obstacle_to_it():
+    check = check_options("https://shop.example/", tls_min_version="1.0")
+    before = msgspec.msgpack.decode(encode(Definition(check)), type=DefinitionBefore)
+    assert before.check == OptionsBefore("https://shop.example/")
+
+
+def test_an_option_that_is_not_set_is_not_written():
+    assert b"tls_min_version" not in encode(DEFINITION)
+
+
 def test_what_is_written_is_read_again():
     assert decode(encode(DEFINITION)) == DEFINITION
 

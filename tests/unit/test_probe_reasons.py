@@ -93,7 +93,7 @@ def verification_error(code):
 )
 def test_certificate_errors(code, reason):
     progress = Progress(0)
-    progress.host = "shop.example"
+    progress.host, progress.server_name = "192.0.2.7", "shop.example"
     found = reasons.of_tls_error(verification_error(code), progress)
 
     assert (found.result, found.reason) == (D, reason)

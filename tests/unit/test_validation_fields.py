@@ -68,7 +68,13 @@ def test_a_name_is_made_of_host_and_path(url, name):
         ([404, 200, 201], ((200, 201), (404, 404)), ["200-201", 404]),
         (["300-310", "200-305", 311, 313], ((200, 311), (313, 313)), ["200-311", 313]),
         (["204-204"], ((204, 204),), [204]),
-        ([100, 599], ((100, 100), (599, 599)), [100, 599]),
+        ([100, 999], ((100, 100), (999, 999)), [100, 999]),
+        (["200", "404", "999"], ((200, 200), (404, 404), (999, 999)), [200, 404, 999]),
+        (["2xx"], ((200, 299),), ["200-299"]),
+        (["4XX", "2Xx", "3xx"], ((200, 499),), ["200-499"]),
+        (["1xx", "9xx"], ((100, 199), (900, 999)), ["100-199", "900-999"]),
+        ([200, "200", "200-200", "2xx", "200-299"], ((200, 299),), ["200-299"]),
+        (["600-999"], ((600, 999),), ["600-999"]),
     ],
 )
 def test_status_codes_are_sorted_merged_and_written_shortly(sent, kept, written):
@@ -76,11 +82,45 @@ def test_status_codes_are_sorted_merged_and_written_shortly(sent, kept, written)
     assert formats.written_status_codes(kept) == written
 
 
-@given(st.lists(st.integers(100, 599), min_size=1, max_size=30))
+@pytest.mark.parametrize(
+    ("item", "named"),
+    [
+        (99, "item 2"), (1000, "item 2"), (True, "item 2"), (200.0, "item 2"), (None, "item 2"),
+        ("99", '"99"'), ("1000", '"1000"'), ("0xx", '"0xx"'), ("2x", '"2x"'), ("20x", '"20x"'),
+        ("2xxx", '"2xxx"'), ("2xx-3xx", '"2xx-3xx"'), ("399-200", '"399-200"'),
+        ("200-1000", '"200-1000"'), ("-200", '"-200"'), ("", '""'), ("2\nxx", '"2 xx"'),
+        ("\uff12\uff10\uff10", '"\uff12\uff10\uff10"'), ("x" * 99, f'"{"x" * 20}"'),
+    ],
+)  # fmt: skip
+def test_a_bad_status_code_is_named_with_what_is_allowed(item, named):
+    with pytest.raises(formats.InvalidValue) as caught:
+        formats.status_codes([200, item])
+    assert str(caught.value) == (
+        'must hold numbers from 100 to 999, ranges like "200-399" and classes like "2xx"; '
+        f"{named} is none of these"
+    )
+
+
+@given(st.lists(st.integers(100, 999), min_size=1, max_size=30))
 def test_status_codes_hold_exactly_what_was_sent(codes):
     ranges = formats.status_codes(codes)
     assert {c for lo, hi in ranges for c in range(lo, hi + 1)} == set(codes)
     assert formats.status_codes(formats.written_status_codes(ranges)) == ranges
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [(None, None), ("1.0", "1.0"), ("1", "1.0"), ("1.1", "1.1"), ("1.2", "1.2"), ("1.3", "1.3")],
+)
+def test_a_version_of_tls_is_text_or_null(sent, kept):
+    url = {"url": "https://a.example/"}
+    assert new_website(url | {"tls_min_version": sent})["tls_min_version"] == kept
+
+
+@pytest.mark.parametrize("sent", ["", "1.4", "0.9", "2", "TLSv1.2", " 1.2", 1, 1.2, True, ["1.2"]])
+def test_what_is_no_version_of_tls_is_refused(sent):
+    with pytest.raises(InvalidInput, match=r"must be text, one of 1\.0, 1\.1, 1\.2, 1\.3, or null"):
+        new_website({"url": "https://a.example/", "tls_min_version": sent})
 
 
 @pytest.mark.parametrize(

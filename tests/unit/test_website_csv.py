@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.domain.errors import InvalidInput
 from monitor.resources import website_csv
+from monitor.resources.website import new_website
 from monitor.resources.website_csv import COLUMNS
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
@@ -25,9 +27,12 @@ WEBSITES = st.fixed_dictionaries(
         "http_method": st.sampled_from(["GET", "POST"]),
         "request_headers": st.dictionaries(LABEL, TEXT),
         "request_body": TEXT | st.just(""),
-        "expected_status_codes": st.lists(st.integers(100, 599) | st.just("200-399"), min_size=1),
+        "expected_status_codes": st.lists(
+            st.integers(100, 999) | st.sampled_from(["200-399", "2xx"]), min_size=1
+        ),
         "follow_redirects": st.booleans(),
         "verify_ssl": st.booleans(),
+        "tls_min_version": st.sampled_from([None, "1.0", "1.2"]),
         "paused": st.booleans(),
         "alert_emails": st.lists(LABEL.map("{}@example.com".format)),
         "external_id": st.none() | TEXT,
@@ -59,6 +64,32 @@ def test_a_guard_is_put_on_and_taken_off(start):
     assert website_csv.read_row({"name": written}) == {"name": name}
 
 
+@pytest.mark.parametrize(
+    ("cell", "codes"),
+    [
+        ("204", ((204, 204),)),
+        ("2xx", ((200, 299),)),
+        ("404;200;2XX;300-399;999", ((200, 399), (404, 404), (999, 999))),
+    ],
+)
+def test_a_cell_of_status_codes_says_what_a_body_says(cell, codes):
+    row = website_csv.read_row({"url": "https://a.example/", "expected_status_codes": cell})
+    assert new_website(row)["expected_status_codes"] == codes
+
+
+@pytest.mark.parametrize(("cell", "version"), [("1.2", "1.2"), ("1", "1.0"), ("", None)])
+def test_a_cell_of_a_tls_version_is_text(cell, version):
+    row = website_csv.read_row({"url": "https://a.example/", "tls_min_version": cell})
+    assert new_website(row)["tls_min_version"] == version
+
+
+def test_a_bad_status_code_in_a_cell_is_named():
+    row = website_csv.read_row({"url": "https://a.example/", "expected_status_codes": "200;2x"})
+    with pytest.raises(InvalidInput, match='"2x" is none of these'):
+        new_website(row)
+
+
 def test_cells_that_are_wrong_are_left_for_the_api_to_refuse():
     wrong = {"paused": "yes", "check_frequency": "often", "request_headers": "{", "name": "n"}
+    wrong |= {"request_timeout": "9" * 5000}
     assert website_csv.read_row(wrong) == wrong

@@ -14,9 +14,11 @@ from typing import Any, TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
 from monitor.domain import hosts
+from monitor.domain.outcome import printable
 from monitor.domain.status_codes import StatusRanges
 
 HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+TLS_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 MAX_URL_LENGTH = 2048
 MAX_HEADERS = 50
 MAX_HEADER_NAME, MAX_HEADER_VALUE = 128, 4096
@@ -43,7 +45,8 @@ section 6). Only the HTTP client may set them, or one request could be mistaken 
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _FIELD_VALUE = re.compile(r"[\x20-\x7e\t]*")  # RFC 9110, section 5.5, without obs-text
-_STATUS_RANGE = re.compile(r"([1-5][0-9]{2})-([1-5][0-9]{2})")
+_STATUS_RANGE = re.compile(r"([1-9][0-9]{2})(?:-([1-9][0-9]{2}))?")
+_STATUS_CLASS = re.compile(r"([1-9])[xX]{2}")
 _REGION = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -151,6 +154,14 @@ def _port_ok(port: str) -> bool:
     return bool(_PORT.fullmatch(port)) and 0 < int(port) < 65_536
 
 
+def tls_version(value: object) -> str:
+    """One of TLS_VERSIONS, as text. "1" is what spreadsheets make of 1.0."""
+    version = "1.0" if value == "1" else value
+    if not isinstance(version, str) or version not in TLS_VERSIONS:
+        raise InvalidValue(f"must be text, one of {', '.join(TLS_VERSIONS)}, or null")
+    return version
+
+
 def http_method(value: object) -> str:
     """One of HTTP_METHODS, in upper or lower case; stored in upper case."""
     if not isinstance(value, str) or value.upper() not in HTTP_METHODS:
@@ -195,11 +206,15 @@ def request_body(value: object) -> str:
 
 
 def status_codes(value: object) -> StatusRanges:
-    """Merge codes and ranges like ``[204, "300-399"]`` into sorted, separate ranges."""
+    """Merge items like those of ``[204, "300-399", "2xx"]`` into sorted, separate ranges.
+
+    A status code has three digits, and those above 599 are in use though no standard defines them
+    (RFC 9110, section 15).
+    """
     if not _is_list(value) or not 1 <= len(value) <= MAX_STATUS_ITEMS:
         raise InvalidValue(f"must be an array of 1 to {MAX_STATUS_ITEMS} codes and ranges")
     merged: list[tuple[int, int]] = []
-    for lo, hi in sorted(_status_range(item) for item in value):
+    for lo, hi in sorted(_status_range(item, number) for number, item in enumerate(value, 1)):
         if merged and lo <= merged[-1][1] + 1:
             merged[-1] = (merged[-1][0], max(hi, merged[-1][1]))
         else:
@@ -207,13 +222,22 @@ def status_codes(value: object) -> StatusRanges:
     return tuple(merged)
 
 
-def _status_range(item: object) -> tuple[int, int]:
-    if isinstance(item, int) and not isinstance(item, bool) and 100 <= item <= 599:
+def _status_range(item: object, number: int) -> tuple[int, int]:
+    """The first and the last code that the item with this number in the array stands for."""
+    if isinstance(item, int) and not isinstance(item, bool) and 100 <= item <= 999:
         return item, item
-    match = _STATUS_RANGE.fullmatch(item) if isinstance(item, str) else None
-    if match is None or int(match[1]) > int(match[2]):
-        raise InvalidValue('must hold numbers from 100 to 599 and ranges like "200-399"')
-    return int(match[1]), int(match[2])
+    named = f"item {number}"
+    if isinstance(item, str):
+        if match := _STATUS_CLASS.fullmatch(item):
+            return int(match[1]) * 100, int(match[1]) * 100 + 99
+        match = _STATUS_RANGE.fullmatch(item)
+        if match and int(match[1]) <= int(match[2] or match[1]):
+            return int(match[1]), int(match[2] or match[1])
+        named = f'"{printable(item, 20)}"'
+    raise InvalidValue(
+        'must hold numbers from 100 to 999, ranges like "200-399" and classes like "2xx"; '
+        f"{named} is none of these"
+    )
 
 
 def written_status_codes(ranges: StatusRanges) -> list[int | str]:

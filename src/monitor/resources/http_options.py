@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from monitor.domain.status_codes import DEFAULT_STATUS_RANGES, StatusRanges
 from monitor.resources import formats
-from monitor.resources.fields import boolean, field, whole_number
+from monitor.resources.fields import boolean, field, or_null, whole_number
 from monitor.resources.secrets import SecretHeaders, SecretText
 
 MAX_CHECK_FREQUENCY_S = 86_400
@@ -69,7 +69,8 @@ class HttpOptions(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
         StatusRanges,
         field(
             formats.status_codes,
-            'Status codes that count as up: numbers and ranges like "200-399".',
+            'Status codes that count as up, from 100 to 999: numbers, ranges like "200-399" and '
+            'classes like "2xx". They are returned as numbers and ranges.',
             wire=list[int | str],
             write=formats.written_status_codes,
             examples=[[204, "300-399"]],
@@ -77,3 +78,12 @@ class HttpOptions(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     ] = DEFAULT_STATUS_RANGES
     follow_redirects: Annotated[bool, boolean("Follow redirects to the final page.")] = True
     verify_ssl: Annotated[bool, boolean("Treat an invalid certificate as down.")] = True
+    tls_min_version: Annotated[
+        str | None,
+        field(
+            or_null(formats.tls_version),
+            'The oldest version of TLS that counts as up: "1.0", "1.1", "1.2" or "1.3"; null, the '
+            "default: 1.2, and any where `verify_ssl` is false.",
+            null_if_empty=True,
+        ),
+    ] = None

@@ -26,6 +26,9 @@ _FIELDS: dict[str, Declared] = {n: one for kind in KINDS for n, one in fields_of
 
 COLUMNS = ("id", *_FIELDS, "kind")
 
+_MAX_DIGITS = 18
+"""More than any number here may have, and fewer than Python refuses to read."""
+
 _ESCAPED_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
@@ -87,7 +90,8 @@ def _shape(wire: Any) -> str:
 
 
 def _code(item: str) -> int | str:
-    return int(item) if item.isascii() and item.isdigit() else item
+    is_number = item.isascii() and item.isdigit() and len(item) <= _MAX_DIGITS
+    return int(item) if is_number else item
 
 
 def _json_or_text(cell: str) -> Any:

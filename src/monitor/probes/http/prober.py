@@ -22,6 +22,7 @@ from monitor.probes.http.redirects import (
     first_request,
     next_request,
 )
+from monitor.probes.http.server_name import server_name
 from monitor.probes.net import reasons, tls
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.probes.net.connector import Connector
@@ -51,15 +52,14 @@ class HttpProber:
         policy: AddressPolicy,
         dns_servers: Sequence[str] = (),
         concurrency: int = 2000,
-        trust: ssl.SSLContext | None = None,
+        trust: str | None = None,
     ) -> None:
-        """``trust`` replaces the context that verifies certificates."""
+        """``trust``: authorities to trust instead of the system's, in PEM."""
         self._loop = asyncio.get_running_loop()
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._deadlines = Deadlines(self._loop)
-        self._verified = trust or tls.verified()
-        self._unverified = tls.unverified()
+        self._contexts = tls.Contexts(trust)
         self._resolver = Resolver(dns_servers)
         self._connector = Connector(self._resolver, policy)
         self._closed = False
@@ -116,11 +116,10 @@ class HttpProber:
         """Send the request and follow redirects until a response is final."""
         if self._closed:
             raise CheckFailed(_CLOSED)
-        context = self._verified if options.verify_ssl else self._unverified
         follows = REDIRECT_STATUSES if options.follow_redirects else ()
         request = first_request(options)
         for _ in range(MAX_REDIRECTS + 1):
-            head = await self._send(request, context, progress, follows)
+            head = await self._send(request, options, progress, follows)
             if head.code not in follows:
                 return _answered(options, progress)
             request = next_request(request, head.code, head.headers.get("Location"))
@@ -130,7 +129,7 @@ class HttpProber:
     async def _send(
         self,
         request: Request,
-        context: ssl.SSLContext,
+        options: CheckOptions,
         progress: Progress,
         head_only: Container[int],
     ) -> RawResponseMessage:
@@ -145,12 +144,21 @@ class HttpProber:
             bodiless=request.method == "HEAD",
             head_only=head_only,
         )
-        secured = context if target.secure else None
-        exchange = await self._connector.connect(target.port, secured, make, progress)
+        context = self._context(request, options, progress) if target.secure else None
+        exchange = await self._connector.connect(target.port, context, make, progress)
         try:
             return await exchange.response()
         finally:
             exchange.close()
+
+    def _context(
+        self, request: Request, options: CheckOptions, progress: Progress
+    ) -> ssl.SSLContext:
+        """What the handshake accepts, and whose certificate it wants."""
+        progress.server_name = host = server_name(request)
+        return self._contexts.get(
+            verify=options.verify_ssl, min_version=options.tls_min_version, host=host
+        )
 
     def _expired(self, progress: Progress, timeout_s: int) -> Finding:
         return _CLOSED if self._closed else reasons.of_deadline(progress, timeout_s)

@@ -53,7 +53,10 @@ class Connector:
     async def connect(
         self, port: int, context: ssl.SSLContext | None, make: Callable[[], P], progress: Progress
     ) -> P:
-        """A protocol connected to ``progress.host``, over TLS where there is a context."""
+        """A protocol connected to ``progress.host``, over TLS where there is a context.
+
+        ``progress.server_name`` is what the context verifies the certificate against.
+        """
         if context is None:
             # One call into the loop: making a socket here would cost as much again.
             connect: Connect[tuple[object, P]] = partial(self._loop.create_connection, make)
@@ -162,7 +165,7 @@ class Connector:
                 lambda: protocol,
                 sock=sock,
                 ssl=context,
-                server_hostname=progress.host.rstrip("."),
+                server_hostname=progress.server_name.rstrip("."),
                 ssl_handshake_timeout=tls.HANDSHAKE_LIMIT_S,
             )
         except OSError as error:

@@ -23,17 +23,28 @@ class Progress:
     """A running check: its deadline, its phase, its peer, and the time spent so far.
 
     ``deadline_s`` is on the event loop's clock. ``host`` is the name being checked, ``peer``
-    the address and port last tried, both for evidence. ``status_code`` is that of the last
-    response head on the current hop, 0 before.
+    the address and port last tried, both for evidence. ``server_name`` is the name that the server
+    is asked for in a TLS handshake, and that its certificate must hold. ``status_code`` is that of
+    the last response head on the current hop, 0 before.
     """
 
-    __slots__ = ("_since_s", "_spent_s", "deadline_s", "host", "peer", "phase", "status_code")
+    __slots__ = (
+        "_since_s",
+        "_spent_s",
+        "deadline_s",
+        "host",
+        "peer",
+        "phase",
+        "server_name",
+        "status_code",
+    )
 
     def __init__(self, deadline_s: float) -> None:
         self.deadline_s = deadline_s
         self.phase = Phase.IDLE
         self.host = ""
         self.peer = ""
+        self.server_name = ""
         self.status_code = 0
         self._since_s = perf_counter()
         self._spent_s = [0.0] * len(Phase)

@@ -17,7 +17,9 @@ from pycares import errno as ares
 
 from monitor.domain.errors import MonitorError
 from monitor.domain.outcome import Reason, Result, printable
+from monitor.probes.net.certificates import HOSTNAME_MISMATCH, IP_ADDRESS_MISMATCH
 from monitor.probes.net.phases import Phase, Progress
+from monitor.probes.net.tls import NamesNoHost
 
 
 class Finding(Struct, frozen=True):
@@ -116,14 +118,13 @@ def of_os_error(error: OSError, phase: Phase, peer: str) -> Finding:
 
 
 _EXPIRED = {10: "certificate has expired", 9: "certificate is not valid yet"}
-_WRONG_NAME = frozenset({62, 64})
-"""OpenSSL's X509_V_ERR codes for a host name or IP address mismatch."""
+_WRONG_NAME = frozenset({HOSTNAME_MISMATCH, IP_ADDRESS_MISMATCH})
 
 
 def of_tls_error(error: OSError, progress: Progress) -> Finding:
     """Maps the error that ended a handshake."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _of_certificate(error, progress.host)
+        return _of_certificate(error, progress.server_name)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionError):
         text = f"connection closed by {progress.peer} during the TLS handshake"
         return down(Reason.CONNECTION_RESET, text)
@@ -137,7 +138,9 @@ def _of_certificate(error: ssl.SSLCertVerificationError, host: str) -> Finding:
     if error.verify_code in _EXPIRED:
         return down(Reason.TLS_EXPIRED, f"{_EXPIRED[error.verify_code]} ({host})")
     if error.verify_code in _WRONG_NAME:
-        return down(Reason.TLS_HOSTNAME, f"certificate is not valid for {host}")
+        nameless = isinstance(error, NamesNoHost)
+        why = ": it names no host (it has no subjectAltName)" if nameless else ""
+        return down(Reason.TLS_HOSTNAME, f"certificate is not valid for {host}{why}")
     text = f"certificate of {host} is not trusted: {error.verify_message}"
     return down(Reason.TLS_UNTRUSTED, text)
 
