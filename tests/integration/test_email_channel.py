@@ -11,8 +11,9 @@ from aiosmtpd.smtp import AuthResult
 
 from monitor.channels.email.message import Mail
 from monitor.channels.email.smtp import MailServer
-from monitor.domain.errors import DeliveryError, SettingsError
+from monitor.domain.errors import DeliveryError
 from monitor.local.redis import free_port
+from monitor.resources.mail_address import MailAddress
 from support.smtp import Inbox, scripted, serving
 
 MAIL = Mail(
@@ -25,7 +26,10 @@ MAIL = Mail(
 )
 
 
-def server_on(port, *, tls="none", sender="Monitor <alerts@monitor.example>", **how):
+SENDER = MailAddress("alerts@monitor.example", "Monitor")
+
+
+def server_on(port, *, tls="none", sender=SENDER, **how):
     login = {"user": None, "password": None} | how
     return MailServer(host="127.0.0.1", port=port, tls=tls, sender=sender, **login)
 
@@ -319,19 +323,12 @@ async def test_header_injection_is_impossible(field):
     assert error.permanent
 
 
-@pytest.mark.parametrize("sender", ["", "nobody", "a b@c", "@b"])
-def test_invalid_sender_is_a_settings_error(sender):
-    with pytest.raises(SettingsError, match="SMTP_FROM"):
-        server_on(1, sender=sender)
-
-
 @pytest.mark.parametrize(
     ("sender", "domain"),
     [
         ("alerts@monitor.example", "monitor.example"),
-        ("Monitor <alerts@monitor.example>", "monitor.example"),
         ("monitor@localhost", "localhost"),
     ],
 )
 def test_the_domain_of_a_sender(sender, domain):
-    assert server_on(1, sender=sender).sender_domain == domain
+    assert server_on(1, sender=MailAddress(sender)).sender_domain == domain

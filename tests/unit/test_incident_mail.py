@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-from email.headerregistry import Address
 from html.parser import HTMLParser
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from monitor.channels.reason_texts import words_of
 from monitor.domain.ids import notification_id
 from monitor.domain.incident import Event
 from monitor.domain.outcome import Reason
+from monitor.resources.mail_address import MailAddress
 
 INCIDENT = UUID("0197a000-0000-7000-8000-0000000000aa")
 OPENED_ID = notification_id(INCIDENT, "opened", "email", "ops@example.org")
@@ -260,7 +260,7 @@ def test_no_text_brings_headers_lines_or_markup_with_it(name, evidence, path):
     event = changed(OPENED, website_name=name, evidence=evidence, url=url)
     # when
     mail = mail_of(event)
-    message = compose(mail, Address("Monitor", addr_spec="alerts@monitor.example"))
+    message = compose(mail, MailAddress("alerts@monitor.example", "Monitor"))
     # then
     assert mail.subject.isprintable()
     assert len(mail.subject) < 300

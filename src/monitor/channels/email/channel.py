@@ -16,7 +16,7 @@ class EmailChannel:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> EmailChannel:
-        """Raises SettingsError where there is no SMTP_HOST or SMTP_FROM is no address."""
+        """Raises SettingsError where there is no SMTP_HOST, or no sender."""
         return cls(
             MailServer(
                 host=settings.need("SMTP_HOST"),
@@ -24,7 +24,7 @@ class EmailChannel:
                 user=settings.smtp_user,
                 password=settings.smtp_pass,
                 tls=settings.smtp_tls,
-                sender=settings.smtp_from,
+                sender=settings.sender(),
             )
         )
 

@@ -10,7 +10,6 @@ from email import policy
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import parseaddr
 from enum import StrEnum
 
 from aiosmtplib import (
@@ -24,8 +23,9 @@ from aiosmtplib import (
 )
 
 from monitor.channels.email.message import Mail
-from monitor.domain.errors import DeliveryError, SettingsError
+from monitor.domain.errors import DeliveryError
 from monitor.domain.outcome import printable
+from monitor.resources.mail_address import MailAddress
 
 _TIMEOUT_S = 20.0
 """For a whole delivery, from connecting to the server's acceptance of the mail."""
@@ -55,21 +55,18 @@ class MailServer:
         user: str | None,
         password: str | None,
         tls: str,
-        sender: str,
+        sender: MailAddress,
         tls_context: ssl.SSLContext | None = None,
         timeout_s: float = _TIMEOUT_S,
     ) -> None:
-        """``tls``: a value of ``Tls``. ``sender``: ``user@domain`` or ``Name <user@domain>``.
-
-        ``tls_context``: whom to trust instead of the system's authorities. Raises SettingsError
-        if the sender is not an address.
-        """
+        """``tls``: a value of ``Tls``; ``tls_context``: whom to trust instead of the system's
+        authorities."""
         self._host = host
         self._port = port
         self._user = user
         self._password = password
         self._tls = Tls(tls)
-        self._sender = _sender(sender)
+        self._sender = sender
         self._tls_context = tls_context
         self._timeout_s = timeout_s
 
@@ -128,7 +125,7 @@ class MailServer:
             raise DeliveryError(problem, permanent=False) from error
 
     async def _hand_over(self, client: SMTP, message: EmailMessage, recipient: str) -> str:
-        sender = self._sender.addr_spec
+        sender = self._sender.address
         try:
             _, answer = await client.send_message(message, sender=sender, recipients=[recipient])
             return answer
@@ -168,21 +165,13 @@ def _reply(error: SMTPResponseException) -> str:
     return printable(f"{error.code} {error.message}")
 
 
-def _sender(text: str) -> Address:
-    name, address = parseaddr(text)
-    try:
-        return Address(name, addr_spec=address)
-    except (ValueError, IndexError, MessageError) as error:
-        raise SettingsError(f"SMTP_FROM is not an address (it is {text!r}).") from error
-
-
-def compose(mail: Mail, sender: Address) -> EmailMessage:
+def compose(mail: Mail, sender: MailAddress) -> EmailMessage:
     """The message as sent (RFC 5322), marked as automatic (RFC 3834, section 5).
 
     Raises a permanent DeliveryError if the recipient or a header is invalid.
     """
     message = EmailMessage(policy=policy.SMTP)
-    message["From"] = sender
+    message["From"] = Address(sender.name, addr_spec=sender.address)
     try:
         message["To"] = Address(addr_spec=mail.recipient)
         message["Subject"] = mail.subject
