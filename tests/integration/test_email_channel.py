@@ -5,6 +5,7 @@ import ssl
 import time
 from email.utils import parsedate_to_datetime
 
+import msgspec
 import pytest
 import trustme
 from aiosmtpd.smtp import AuthResult
@@ -18,7 +19,7 @@ from support.smtp import Inbox, scripted, serving
 
 MAIL = Mail(
     recipient="ops@example.org",
-    subject="Down: Ärzteshop (example.com) — HTTP 503 from europe",
+    subject="Down: Ärzteshop (example.com) - HTTP 503 from europe",
     text="Ärzteshop is down.\n" + "x" * 2000 + "\n",
     html="<p>Ärzteshop is <b>down</b>.</p>",
     message_id="<0197a000-0000-7000-8000-00000000000a@monitor.example>",
@@ -32,6 +33,11 @@ SENDER = MailAddress("alerts@monitor.example", "Monitor")
 def server_on(port, *, tls="none", sender=SENDER, **how):
     login = {"user": None, "password": None} | how
     return MailServer(host="127.0.0.1", port=port, tls=tls, sender=sender, **login)
+
+
+def mail(**fields):
+    """The usual mail but for these fields."""
+    return msgspec.structs.replace(MAIL, **fields)
 
 
 async def refused(sending):
@@ -88,10 +94,9 @@ async def test_a_mail_arrives_with_all_its_parts():
 async def test_the_first_mail_of_a_thread_answers_none():
     # given
     inbox = Inbox()
-    first = Mail(**{f: getattr(MAIL, f) for f in Mail.__struct_fields__} | {"in_reply_to": None})
     # when
     async with serving(inbox) as port:
-        await server_on(port).send(first)
+        await server_on(port).send(mail(in_reply_to=None))
     # then
     assert [(m["In-Reply-To"], m["References"]) for m in inbox.mails] == [(None, None)]
 
@@ -306,27 +311,80 @@ async def test_failed_quit_does_not_undo_a_delivery(goodbye):
 )
 async def test_a_bad_address_is_refused_for_good_before_any_connection(recipient):
     # given
-    mail = Mail(**{f: getattr(MAIL, f) for f in Mail.__struct_fields__} | {"recipient": recipient})
     # when
     async with scripted() as (port, commands):
-        error = await refused(server_on(port).send(mail))
+        error = await refused(server_on(port).send(mail(recipient=recipient)))
     # then
     assert error.permanent
     assert commands == []
 
 
-@pytest.mark.parametrize("field", ["subject", "message_id", "in_reply_to"])
+@pytest.mark.parametrize("field", ["message_id", "in_reply_to"])
 async def test_header_injection_is_impossible(field):
     changed = {field: f"{getattr(MAIL, field)}\r\nBcc: victim@example.org"}
-    mail = Mail(**{f: getattr(MAIL, f) for f in Mail.__struct_fields__} | changed)
-    error = await refused(server_on(free_port()).send(mail))
+    error = await refused(server_on(free_port()).send(mail(**changed)))
     assert error.permanent
+
+
+@pytest.mark.parametrize(
+    ("subject", "read"),
+    [
+        ("Down: x\r\nBcc: victim@example.org", "Down: x  Bcc: victim@example.org"),
+        ("=?utf-8?q?x=0D=0ABcc:_v=40example.org?=", "=?utf-8?q?x=0D=0ABcc:_v=40example.org?="),
+        ("für für Büro", "für für Büro"),
+        ("ü" * 150, "ü" * 150),
+    ],
+)
+async def test_a_subject_arrives_as_literal_text(subject, read):
+    # given
+    inbox = Inbox()
+    # when
+    async with serving(inbox) as port:
+        await server_on(port).send(mail(subject=subject))
+    # then
+    [arrived] = inbox.mails
+    assert arrived["Subject"] == read
+    assert "Bcc" not in arrived
+    assert inbox.envelopes[0].rcpt_tos == ["ops@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("recipient", "address"),
+    [
+        ("Ops <ops@example.org>", "ops@example.org"),
+        (" ops@example.org ", "ops@example.org"),
+        ("ops@bücher.example", "ops@xn--bcher-kva.example"),
+        ("ops@[127.0.0.1]", "ops@[127.0.0.1]"),
+        ("o'neil+x=y@example.org", "o'neil+x=y@example.org"),
+    ],
+)
+async def test_every_server_can_take_an_address(recipient, address):
+    # given: a server without SMTPUTF8
+    inbox = Inbox()
+    # when
+    async with serving(inbox) as port:
+        await server_on(port).send(mail(recipient=recipient))
+    # then
+    assert inbox.envelopes[0].rcpt_tos == [address]
+    assert inbox.mails[0]["To"] == address
+
+
+async def test_a_senders_name_is_literal_text():
+    # given
+    inbox, name = Inbox(), '=?utf-8?q?x?= "Büro", für <a@b>'
+    # when
+    async with serving(inbox) as port:
+        await server_on(port, sender=MailAddress("alerts@monitor.example", name)).send(MAIL)
+    # then
+    [sender] = inbox.mails[0]["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == (name, "alerts@monitor.example")
 
 
 @pytest.mark.parametrize(
     ("sender", "domain"),
     [
         ("alerts@monitor.example", "monitor.example"),
+        ("alerts@[192.0.2.1]", "[192.0.2.1]"),
         ("monitor@localhost", "localhost"),
     ],
 )

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import ssl
-from email import policy
-from email.errors import MessageError
-from email.headerregistry import Address
-from email.message import EmailMessage
 from enum import StrEnum
 
 from aiosmtplib import (
@@ -22,7 +17,7 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
-from monitor.channels.email.message import Mail
+from monitor.channels.email.message import Mail, compose, recipient_of
 from monitor.domain.errors import DeliveryError
 from monitor.domain.outcome import printable
 from monitor.resources.mail_address import MailAddress
@@ -80,12 +75,12 @@ class MailServer:
         Raises DeliveryError: permanent if the server refuses this mail or its address is invalid,
         passing for everything that time or the operator may put right.
         """
-        message = compose(mail, self._sender)
+        message, recipient = compose(mail, self._sender), recipient_of(mail)
         client = self._client()
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._connect(client)
-                answer = await self._hand_over(client, message, mail.recipient)
+                answer = await self._hand_over(client, message, recipient)
             await _quit(client)
             return answer
         except TimeoutError as error:
@@ -124,10 +119,9 @@ class MailServer:
             problem = f"no connection to {self._host}:{self._port}: {printable(str(error))}"
             raise DeliveryError(problem, permanent=False) from error
 
-    async def _hand_over(self, client: SMTP, message: EmailMessage, recipient: str) -> str:
-        sender = self._sender.address
+    async def _hand_over(self, client: SMTP, message: bytes, recipient: str) -> str:
         try:
-            _, answer = await client.send_message(message, sender=sender, recipients=[recipient])
+            _, answer = await client.sendmail(self._sender.address, [recipient], message)
             return answer
         except SMTPRecipientsRefused as error:
             refused = error.recipients[0]
@@ -163,27 +157,3 @@ def _is_permanent(error: SMTPResponseException) -> bool:
 
 def _reply(error: SMTPResponseException) -> str:
     return printable(f"{error.code} {error.message}")
-
-
-def compose(mail: Mail, sender: MailAddress) -> EmailMessage:
-    """The message as sent (RFC 5322), marked as automatic (RFC 3834, section 5).
-
-    Raises a permanent DeliveryError if the recipient or a header is invalid.
-    """
-    message = EmailMessage(policy=policy.SMTP)
-    message["From"] = Address(sender.name, addr_spec=sender.address)
-    try:
-        message["To"] = Address(addr_spec=mail.recipient)
-        message["Subject"] = mail.subject
-        message["Message-ID"] = mail.message_id
-        if mail.in_reply_to is not None:
-            message["In-Reply-To"] = mail.in_reply_to
-            message["References"] = mail.in_reply_to
-    except (ValueError, IndexError, MessageError) as error:
-        raise DeliveryError(f"invalid mail: {printable(str(error))}", permanent=True) from error
-    message["Date"] = dt.datetime.now(dt.UTC)
-    message["Auto-Submitted"] = "auto-generated"
-    # Every server takes quoted-printable, and it keeps lines within 998 bytes.
-    message.set_content(mail.text, cte="quoted-printable")
-    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
-    return message
