@@ -61,7 +61,9 @@ class _Inbox(Inbox):
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
         side = self._side
-        answer = await side.answer({ACCEPT: "250 taken", LATER: "451 later", NEVER: "554 never"})
+        answer = await side.answer(
+            {ACCEPT: "250 taken", LATER: "451 later", NEVER: "550 5.1.1 never"}
+        )
         if side.then == ACCEPT:
             await super().handle_DATA(server, session, envelope)
             mail, (recipient,) = self.mails[-1], envelope.rcpt_tos
