@@ -80,7 +80,8 @@ class Stack:
         given = {
             # Without a mail server mails would go nowhere; there are none where no website fails.
             "SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(self.mail_port or free_port()),
-            "SMTP_TLS": "none", "ALERT_EMAIL_TO": "on-call@bench.test",
+            "SMTP_TLS": "none", "SMTP_FROM": "monitor@bench.test",
+            "ALERT_EMAIL_TO": "on-call@bench.test",
             "INFLUXDB_URL": self.influx_url or "", "MONITOR_API_PORT": str(free_port()),
             "MONITOR_DNS_SERVERS": self.dns_server or "",
             "MONITOR_BATCH_SIZE": str(self.options.batch_size),

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from monitor.channels.registry import KINDS, Channels
 from monitor.domain.incident import Event, Recipient
 from monitor.services.notifications.deliver import Deliverer
+from monitor.services.notifications.health import CHANNELS
 from monitor.services.notifications.outbox import Outbox
 from monitor.storage.postgres import notifications
 from support.channels import HANG, LATER, NEVER, PagerChannel, email_side, pager_side
@@ -308,3 +309,7 @@ async def test_channels_are_closed_even_where_one_fails_to():
 
 def test_e_mail_is_registered():
     assert "email" in KINDS
+
+
+def test_every_channel_is_watched():
+    assert set(CHANNELS) == KINDS.keys()

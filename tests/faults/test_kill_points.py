@@ -90,7 +90,7 @@ def _steps(rig, message, file, told):
 
 def _window(steps):
     """The steps between the mail server's word that it has a mail and the row that says so."""
-    taken = next(n for n, step in enumerate(steps) if "client.send_message" in step)
+    taken = next(n for n, step in enumerate(steps) if "client.sendmail" in step)
     recorded = next(
         n for n, s in enumerate(steps) if "_record_sent > transaction: " in s and "(2)" in s
     )

@@ -44,6 +44,39 @@ async def test_the_outbox_incidents_and_changes_are_counted(api):
     assert value(found, "monitor_unsynced_changes_age_seconds") == pytest.approx(70, abs=20)
 
 
+async def test_a_failing_channel_is_named_with_what_it_fails_for(api):
+    await api.add_regions("europe")
+    website = await api.add_website()
+    await api.open_incident(website, api.now_s - 100)
+    ((incident,),) = await api.rows("SELECT id FROM incidents")
+    await _notify(api, incident, "a@example.com", "queued")
+    # given
+    await api.rows(
+        "UPDATE notifications SET fault = 'login', failing_since = now(), last_error = 'x'"
+    )
+    # when
+    found = await samples(api)
+    # then
+    faults = ("unreachable", "login", "sender", "refused", "later")
+    assert {
+        fault: value(found, "monitor_channel_failing", channel="email", fault=fault)
+        for fault in faults
+    } == dict.fromkeys(faults, 0) | {"login": 1}
+    # and whoever has no key is told no more than that it fails
+    answer = await api.client(None).get("/readyz")
+    assert answer.status_code == 200
+    checks = {"postgres": "ok", "redis": "ok", "ticks": "ok", "mail": "failing"}
+    assert answer.json() == {"status": "ok", "checks": checks}
+    # when a mail leaves
+    await api.rows("UPDATE notifications SET state = 'sent', sent_at = now()")
+    # then
+    answer = await api.client(None).get("/readyz")
+    assert answer.json()["checks"] == {"postgres": "ok", "redis": "ok", "ticks": "ok"}
+    api.now_s += CACHE_S
+    found = await samples(api)
+    assert value(found, "monitor_channel_failing", channel="email", fault="login") == 0
+
+
 async def test_an_installation_at_rest_has_nothing_overdue(api):
     found = await samples(api)
     for name in ("outbox_overdue_seconds", "open_incidents", "unsynced_changes_age_seconds"):

@@ -54,6 +54,7 @@ def workers(tmp_path, database_url, redis_url):
     """A central worker and one of the region europe; their logs."""
     shared = {
         "DATABASE_URL": database_url, "REDIS_URL": redis_url, "SMTP_HOST": "127.0.0.1",
+        "SMTP_FROM": "monitor@example.com",
         "SMTP_PORT": "1", "ALERT_EMAIL_TO": "ops@example.com",
         "MONITOR_ALLOW_NETWORKS": "127.0.0.0/8",
     }  # fmt: skip

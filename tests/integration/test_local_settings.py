@@ -1,15 +1,18 @@
 """What the processes of a local stack are told: the user's settings, and its own servers."""
 
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
 from monitor.domain.access import Role
+from monitor.domain.errors import SettingsError
 from monitor.local.banner import BannerFacts, banner
 from monitor.local.directory import DataDirectory
 from monitor.local.processes import Locations, commands, environment
-from monitor.local.stack import KEY_NAME, _region_and_key
+from monitor.local.stack import KEY_NAME, _region_and_key, up
+from monitor.resources.mail_address import MailAddress
 from monitor.runtime.settings import TABLE, load
 from monitor.services.access.key_ring import KeyRing
 from monitor.services.access.keys import list_keys, revoke_key
@@ -50,11 +53,13 @@ def test_mail_goes_to_the_mailbox():
         "none",
     )
     assert settings.alert_email_to == ("you@localhost",)
+    assert settings.sender() == MailAddress("monitor@localhost")
 
 
 def test_a_mail_server_of_the_user_is_used():
     # when
-    settings = told({"SMTP_HOST": "mail.invalid", "ALERT_EMAIL_TO": "me@mail.invalid"})
+    given = {"SMTP_HOST": "mail.invalid", "SMTP_FROM": "monitor@mail.invalid"}
+    settings = told(given | {"ALERT_EMAIL_TO": "me@mail.invalid"})
     # then
     assert (settings.smtp_host, settings.smtp_port, settings.smtp_tls) == (
         "mail.invalid",
@@ -62,6 +67,23 @@ def test_a_mail_server_of_the_user_is_used():
         "starttls",
     )
     assert settings.alert_email_to == ("me@mail.invalid",)
+    assert settings.sender() == MailAddress("monitor@mail.invalid")
+
+
+def test_a_mail_server_of_the_user_needs_a_sender_before_anything_is_started(tmp_path):
+    # given
+    own = {"SMTP_HOST": "mail.invalid", "MONITOR_DATA_DIR": str(tmp_path / "data")}
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # where else it would go on for ever
+        own["MONITOR_API_PORT"] = str(taken.getsockname()[1])
+        # when
+        with pytest.raises(SettingsError, match="SMTP_FROM"):
+            up(load(own, tmp_path / ".env"), own, demo=False)
+    # then
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_mailbox_shows_a_sender_of_the_user():
+    assert told({"SMTP_FROM": "Shop <m@shop.example>"}).sender().name == "Shop"
 
 
 def test_loopback_may_be_checked_besides_the_users_networks():

@@ -197,6 +197,7 @@ def test_the_scheduler_and_a_central_worker_share_a_range(tmp_path, database_url
     port = free_ports(_TAKEN_FOR_A_TEST)
     settings = {
         "REDIS_URL": redis_url, "DATABASE_URL": database_url, "SMTP_HOST": "127.0.0.1",
+        "SMTP_FROM": "monitor@example.com",
         "MONITOR_METRICS_PORT": str(port),
     }  # fmt: skip
     with (

@@ -23,6 +23,7 @@ from support.products import command, environment, running, until, worker
 from support.targets import answers, silent, targets_in_thread
 
 _WORKER = worker()
+_MAIL = {"SMTP_HOST": "127.0.0.1", "SMTP_FROM": "monitor@example.com"}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,15 @@ _WORKER = worker()
             _WORKER,
             {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgresql://127.0.0.1/x"},
             "SMTP_HOST",
+        ),
+        (
+            _WORKER,
+            {
+                "REDIS_URL": "redis://127.0.0.1:1/0",
+                "DATABASE_URL": "postgresql://127.0.0.1/x",
+                "SMTP_HOST": "127.0.0.1",
+            },
+            "SMTP_FROM",
         ),
         (
             _WORKER,
@@ -123,7 +133,7 @@ def test_a_minutes_work_without_postgres_is_skipped_and_leaves_no_dead_letter(tm
     # given
     sender, log = Broker(redis_url), tmp_path / "log"
     sender.enqueue(dramatiq.Message("incidents", "sweep_missed", (), {}, {}))
-    settings = {"DATABASE_URL": "postgresql://127.0.0.1:1/nothing", "SMTP_HOST": "127.0.0.1"}
+    settings = _MAIL | {"DATABASE_URL": "postgresql://127.0.0.1:1/nothing"}
     with redis_client.Redis.from_url(redis_url) as client:
         # when
         with running(_WORKER, log, REDIS_URL=redis_url, **settings):
@@ -188,8 +198,8 @@ def test_central_worker_requeues_a_roll_up_on_shutdown(tmp_path, database_url, r
     ):
         # Two hours are to be made: the last one may have ended a minute ago, and wait.
         client.set(keys.ROLLED_UP, int(time.time()) // HOUR_S * HOUR_S - 3 * HOUR_S)
-        settings = {
-            "REDIS_URL": redis_url, "DATABASE_URL": database_url, "SMTP_HOST": "127.0.0.1",
+        settings = _MAIL | {
+            "REDIS_URL": redis_url, "DATABASE_URL": database_url,
             "INFLUXDB_URL": influx.url.rstrip("/"),
         }  # fmt: skip
         sender = Broker(redis_url)
@@ -207,7 +217,7 @@ async def test_central_worker_requeues_a_full_sync_on_shutdown(
     tmp_path, world, database_url, redis_url
 ):
     await world.sync()  # else the worker does that first
-    settings = {"REDIS_URL": redis_url, "DATABASE_URL": database_url, "SMTP_HOST": "127.0.0.1"}
+    settings = _MAIL | {"REDIS_URL": redis_url, "DATABASE_URL": database_url}
     log = tmp_path / "log"
     with (
         redis_client.Redis.from_url(redis_url) as client,

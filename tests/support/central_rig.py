@@ -86,6 +86,7 @@ class CentralRig:
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.mailbox.port),
             "SMTP_TLS": "none",
+            "SMTP_FROM": "monitor@example.com",
             "ALERT_EMAIL_TO": "ops@example.com",
         }  # fmt: skip
         with (self.directory / f"{name}.log").open("ab") as log:

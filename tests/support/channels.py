@@ -61,7 +61,9 @@ class _Inbox(Inbox):
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
         side = self._side
-        answer = await side.answer({ACCEPT: "250 taken", LATER: "451 later", NEVER: "554 never"})
+        answer = await side.answer(
+            {ACCEPT: "250 taken", LATER: "451 later", NEVER: "550 5.1.1 never"}
+        )
         if side.then == ACCEPT:
             await super().handle_DATA(server, session, envelope)
             mail, (recipient,) = self.mails[-1], envelope.rcpt_tos
@@ -76,6 +78,7 @@ async def email_side():
     side = OtherSide(email.KIND, None, ("ops@example.org", "boss@example.org"))
     async with serving(_Inbox(side)) as port:
         found = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_TLS": "none"}
+        found |= {"SMTP_FROM": "alerts@monitor.example"}
         side.channels = Channels.open(load(found, Path("/nonexistent")))
         try:
             yield side
@@ -149,7 +152,8 @@ async def pager_side():
     server = await asyncio.start_server(take, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     side.recipients = (f"ops@127.0.0.1:{port}", f"boss@127.0.0.1:{port}")
-    settings = load({"SMTP_HOST": "127.0.0.1"}, Path("/nonexistent"))
+    found = {"SMTP_HOST": "127.0.0.1", "SMTP_FROM": "alerts@monitor.example"}
+    settings = load(found, Path("/nonexistent"))
     kinds = {**registry.KINDS, "pager": lambda _settings: PagerChannel()}
     side.channels = Channels.open(settings, kinds)
     try:

@@ -23,6 +23,7 @@ from monitor.runtime.settings import load
 from monitor.services.workers.installation import (
     CENTRAL_QUEUES,
     Installation,
+    PostgresView,
     RedisView,
     RegionView,
 )
@@ -38,7 +39,7 @@ def _installation():
     load_of_one = add_up([(WorkerLimits(1, 1), Load(1.0, 1.0, 1.0))])
     region = RegionView("europe", DEPTH, {60: 1}, RegionReport(1), load_of_one, {})
     redis = RedisView([region], dict.fromkeys(CENTRAL_QUEUES, DEPTH), BufferSize(1, 1))
-    return Installation(Figures(1, 1, 1.0, 1, 1, 1, 1.0), redis)
+    return Installation(PostgresView(Figures(1, 1, 1.0, 1, 1, 1, 1.0), []), redis)
 
 
 def _families():

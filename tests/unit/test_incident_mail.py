@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from email.headerregistry import Address
+from email import message_from_bytes, policy
 from html.parser import HTMLParser
 from uuid import UUID
 
@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.channels.contract import IncidentEvent
-from monitor.channels.email.message import humane, render
-from monitor.channels.email.smtp import compose
+from monitor.channels.email.message import compose, humane, render
 from monitor.channels.reason_texts import words_of
+from monitor.domain.errors import DeliveryError
 from monitor.domain.ids import notification_id
 from monitor.domain.incident import Event
 from monitor.domain.outcome import Reason
+from monitor.resources.mail_address import MailAddress
 
 INCIDENT = UUID("0197a000-0000-7000-8000-0000000000aa")
 OPENED_ID = notification_id(INCIDENT, "opened", "email", "ops@example.org")
@@ -50,8 +51,16 @@ def changed(event, **fields):
     return msgspec.structs.replace(event, **fields)
 
 
+SENDER = MailAddress("alerts@monitor.example", "Monitor")
+
+
 def mail_of(event):
     return render(event, recipient="ops@example.org", domain="monitor.example")
+
+
+def sent(mail, sender=SENDER):
+    """The mail as whoever gets it reads it."""
+    return message_from_bytes(compose(mail, sender), policy=policy.default)
 
 
 class Page(HTMLParser):
@@ -73,11 +82,11 @@ class Page(HTMLParser):
 
 
 def test_an_opened_incident_says_what_why_and_from_where():
-    assert mail_of(OPENED).subject == "Down: Example shop (example.com) — HTTP 503 from europe"
+    assert mail_of(OPENED).subject == "Down: Example shop (example.com) - HTTP 503 from europe"
 
 
 def test_a_resolved_incident_says_for_how_long():
-    assert mail_of(RESOLVED).subject == "Up again: Example shop (example.com) — was down 12 min"
+    assert mail_of(RESOLVED).subject == "Up again: Example shop (example.com) - was down 12 min"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +111,7 @@ def test_few_regions_are_named_and_many_counted(regions, places):
 )
 def test_a_name_that_says_the_host_says_it_once(name, url, shown):
     mail = mail_of(changed(OPENED, website_name=name, url=url))
-    assert mail.subject == f"Down: {shown} — HTTP 503 from europe"
+    assert mail.subject == f"Down: {shown} - HTTP 503 from europe"
 
 
 # Words
@@ -125,7 +134,7 @@ def test_every_reason_is_told_in_subject_text_and_html(reason):
     # when
     words, mail = words_of(reason, 503), mail_of(changed(OPENED, cause=reason))
     # then
-    assert f" — {words.brief} from europe" in mail.subject
+    assert f" - {words.brief} from europe" in mail.subject
     assert words.brief in mail.text
     assert words.meaning in mail.text
     page = Page(mail.html).text
@@ -249,8 +258,16 @@ HOSTILE = st.text() | st.sampled_from(
         "{{ 7 * 7 }}{% raw %}",
         "\ud800",
         "x" * 5000,
+        "=?utf-8?q?x=0D=0ABcc:_victim=40example.org?=",
+        "=?utf-8?b?DQpCY2M6IHg=?= =?utf-8?q?=00=1B[2J?=",
+        "für für Büro",
     ]
 )
+
+
+FIELDS = [
+    "From", "To", "Subject", "Message-ID", "Date", "Auto-Submitted", "MIME-Version", "Content-Type"
+]  # fmt: skip
 
 
 @given(name=HOSTILE, evidence=HOSTILE, path=HOSTILE)
@@ -260,8 +277,10 @@ def test_no_text_brings_headers_lines_or_markup_with_it(name, evidence, path):
     event = changed(OPENED, website_name=name, evidence=evidence, url=url)
     # when
     mail = mail_of(event)
-    message = compose(mail, Address("Monitor", addr_spec="alerts@monitor.example"))
-    # then
+    message = sent(mail)
+    # then what is written is what is read, and there is nothing else
+    assert message["Subject"] == mail.subject
+    assert message.keys() == FIELDS
     assert mail.subject.isprintable()
     assert len(mail.subject) < 300
     assert "Bcc" not in message
@@ -273,6 +292,54 @@ def test_no_text_brings_headers_lines_or_markup_with_it(name, evidence, path):
     tags = [tag for tag, _ in Page(mail.html).tags]
     assert set(tags) <= set(plain)
     assert len(tags) <= len(plain)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=?utf-8?q?x=0D=0ABcc:_victim=40example.org?=",
+        "=?utf-8?b?eA==?=",
+        "=?utf-8?q?a?= =?utf-8?q?b?=",
+        "für für Büro",
+        "日本語のウェブサイト",
+    ],
+)
+def test_a_name_reads_as_it_was_written(name):
+    # when
+    message = sent(mail_of(changed(OPENED, website_name=name)))
+    # then
+    assert message["Subject"] == f"Down: {name} (example.com) - HTTP 503 from europe"
+    assert "Bcc" not in message
+
+
+@given(HOSTILE)
+def test_the_senders_name_is_text(name):
+    message = sent(mail_of(OPENED), MailAddress("alerts@monitor.example", name))
+    (sender,) = message["From"].addresses
+    assert sender.addr_spec == "alerts@monitor.example"
+    assert message.keys() == FIELDS
+
+
+def test_a_subject_is_ascii_where_the_name_is():
+    assert compose(mail_of(OPENED), SENDER).splitlines()[2] == (
+        b"Subject: Down: Example shop (example.com) - HTTP 503 from europe"
+    )
+
+
+@pytest.mark.parametrize("event", [OPENED, RESOLVED])
+def test_a_mail_is_sent_in_ascii_and_in_short_lines(event):
+    mail = compose(mail_of(changed(event, website_name="ü" * 80, evidence="日本" * 90)), SENDER)
+    assert mail.isascii()
+    assert b"\n" not in mail.replace(b"\r\n", b"")
+    assert max(map(len, mail.split(b"\r\n"))) <= 76
+
+
+def test_what_is_no_recipient_is_refused_for_good():
+    for recipient in ("", "nobody", "a@x.example, b@x.example", "a@x.example\r\nBcc: b@x.example"):
+        mail = render(OPENED, recipient=recipient, domain="monitor.example")
+        with pytest.raises(DeliveryError) as caught:
+            compose(mail, SENDER)
+        assert caught.value.permanent
 
 
 def test_templates_in_a_name_are_text():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from monitor.domain.errors import SettingsError
+from monitor.resources.mail_address import MailAddress
 from monitor.runtime import settings as declared
 from monitor.runtime.settings import load, raw_values
 
@@ -68,7 +69,8 @@ def test_values_take_their_types():
             "MONITOR_CORS_ORIGINS": "https://status.example, http://localhost:3000",
             "MONITOR_CONNECTIVITY_TARGETS": "192.0.2.1:443,[2001:db8::1]:53",
             "MONITOR_DNS_SERVERS": "192.0.2.53, 192.0.2.53:5353, 2001:db8::53, [2001:db8::53]:53",
-            "ALERT_EMAIL_TO": "a@example.org, b@example.org",
+            "ALERT_EMAIL_TO": " a@example.org;Ops <b@b\u00fccher.example> A@example.org\n",
+            "SMTP_FROM": "Monitor <monitor@example.org> ",
             "DATABASE_URL": "postgresql://postgres@/monitor?host=%2Ftmp%2Fa%20b",
         },
         NO_FILE,
@@ -78,7 +80,8 @@ def test_values_take_their_types():
     assert settings.monitor_allow_networks == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
     assert settings.monitor_connectivity_targets == (("192.0.2.1", 443), ("2001:db8::1", 53))
     assert settings.monitor_dns_servers[2:] == ("2001:db8::53", "[2001:db8::53]:53")
-    assert settings.alert_email_to == ("a@example.org", "b@example.org")
+    assert settings.alert_email_to == ("a@example.org", "b@xn--bcher-kva.example")
+    assert settings.smtp_from == MailAddress("monitor@example.org", "Monitor")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,14 @@ def test_values_take_their_types():
         ("SMTP_PORT", "70000"),
         ("SMTP_TLS", "ssl"),
         ("SMTP_FROM", "monitor"),
+        ("SMTP_FROM", "a@example.org, b@example.org"),
+        ("SMTP_FROM", "j\u00f6rg@example.org"),
+        ("SMTP_FROM", "Monitor <monitor@example.org"),
+        ("SMTP_FROM", "Monitor\r\nBcc: b@example.org <monitor@example.org>"),
         ("ALERT_EMAIL_TO", "a@example.org,b"),
+        ("ALERT_EMAIL_TO", "a@example.org|b@example.org"),
+        ("ALERT_EMAIL_TO", "a@example.org b@"),
+        ("ALERT_EMAIL_TO", "a@example.org:b@example.org"),
         ("MONITOR_REGION", "Europe"),
         ("MONITOR_REGION", "-"),
         ("MONITOR_API_PORT", "80a"),
@@ -144,6 +154,37 @@ def test_settings_that_need_each_other_are_named(environ, named):
     # when
     with pytest.raises(SettingsError, match=named) as caught:
         load(environ, NO_FILE)
+    # then
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "sender"),
+    [
+        ({"SMTP_USER": "alerts@example.org", "SMTP_PASS": "x"}, "alerts@example.org"),
+        ({"SMTP_FROM": "m@example.org"}, "m@example.org"),
+        (
+            {"SMTP_USER": "alerts@example.org", "SMTP_PASS": "x", "SMTP_FROM": "m@example.org"},
+            "m@example.org",
+        ),
+        (
+            {"SMTP_USER": "alerts@b\u00fccher.example", "SMTP_PASS": "x"},
+            "alerts@xn--bcher-kva.example",
+        ),
+    ],
+)
+def test_the_login_is_the_sender_where_no_other_is_named(environ, sender):
+    settings = load({"SMTP_HOST": "mail.example.org"} | environ, NO_FILE)
+    assert settings.sender() == MailAddress(sender)
+
+
+@pytest.mark.parametrize("environ", [{}, {"SMTP_USER": "u", "SMTP_PASS": "hunter2"}])
+def test_without_an_address_to_send_from_the_setting_is_named(environ):
+    # given: a region worker has nothing to send, and starts
+    settings = load({"SMTP_HOST": "mail.example.org"} | environ, NO_FILE)
+    # when
+    with pytest.raises(SettingsError, match=r"^SMTP_FROM is not set .*\.$") as caught:
+        settings.sender()
     # then
     assert "hunter2" not in str(caught.value)
 

@@ -229,6 +229,7 @@ class CentralResources(Resources):
     def check(self) -> None:
         for name in ("REDIS_URL", "DATABASE_URL", "SMTP_HOST"):
             self.settings.need(name)
+        self.settings.sender()
 
     async def _open(self, stack: AsyncExitStack) -> None:
         await super()._open(stack)

@@ -44,11 +44,13 @@ class Delivery(Struct, frozen=True):
     """A message that the other side accepted.
 
     ``message_id`` is its name there, or None. ``response`` is the other side's answer; before it
-    is recorded it is made printable and cut.
+    is recorded it is made printable and cut. ``peer`` names the other side, where there can be
+    several: what it took for one recipient shows that it means another when it refuses that one.
     """
 
     message_id: str | None = None
     response: str = ""
+    peer: str | None = None
 
 
 class Channel(Protocol):
@@ -60,8 +62,8 @@ class Channel(Protocol):
         ``config`` says how to reach the recipient: for e-mail it is an address. A send that takes
         too long is cancelled.
 
-        Raises DeliveryError: permanent if the other side refuses this message or the config is
-        invalid, temporary for everything that time or the operator may fix.
+        Raises DeliveryError: permanent if the other side takes nothing for this recipient or the
+        config is invalid, temporary for everything that time or the operator may fix.
         """
         ...
 

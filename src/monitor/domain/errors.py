@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from monitor.domain.delivery import Fault
+
 
 class FieldProblem(Struct, frozen=True):
     """An invalid field and the reason: ``field`` is the name that the caller used."""
@@ -84,11 +86,24 @@ class BadMessage(MonitorError):
 
 
 class DeliveryError(MonitorError):
-    """A channel could not deliver. ``permanent``: a retry cannot help."""
+    """A channel could not deliver. ``permanent``: a retry cannot help.
 
-    def __init__(self, message: str, *, permanent: bool) -> None:
+    ``final_if_serving``: names the other side where it cannot be told whether it refuses the
+    recipient or us. If it has lately taken a message for another recipient, a retry cannot help.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool,
+        fault: Fault | None = None,
+        final_if_serving: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.fault = fault or (Fault.RECIPIENT if permanent else Fault.REFUSED)
+        self.final_if_serving = final_if_serving
 
 
 class MigrationError(MonitorError):

@@ -14,7 +14,7 @@ from monitor.runtime.settings import TABLE
 
 REGION = "local"
 LOOPBACK = "127.0.0.0/8,::1/128"
-MAILBOX_RECIPIENT = "you@localhost"
+MAILBOX_SENDER, MAILBOX_RECIPIENT = "monitor@localhost", "you@localhost"
 
 _WORKER = ("--skip-logging", "--processes", "1", "--threads", "4")
 _WORKER_STOPS_WITHIN_MS = "3000"
@@ -81,5 +81,6 @@ def environment(
     }
     if not user_settings.get("SMTP_HOST"):
         mailbox = {"SMTP_PORT": str(servers.mailbox_port), "SMTP_TLS": "none"}
+        mailbox |= {"SMTP_FROM": user_settings.get("SMTP_FROM") or MAILBOX_SENDER}
         values |= {"SMTP_HOST": "127.0.0.1", **mailbox}
     return dict(os.environ) | values

@@ -37,8 +37,11 @@ def up(settings: Settings, user_settings: Mapping[str, str], *, demo: bool) -> N
     """Run the stack in the foreground until it is stopped.
 
     ``user_settings``: those that the user set, as text. Raises MonitorError before anything is
-    started where another stack uses the directory or another process the port.
+    started where another stack uses the directory or another process the port, or the user's mail
+    server has no sender.
     """
+    if settings.smtp_host:
+        settings.sender()
     os.umask(0o077)
     console = Console()
     directory = DataDirectory(settings.monitor_data_dir)

@@ -16,6 +16,8 @@ from urllib.parse import SplitResult, urlsplit
 from monitor.domain import hosts
 from monitor.domain.outcome import printable
 from monitor.domain.status_codes import StatusRanges
+from monitor.resources import mail_address
+from monitor.resources.mail_address import InvalidAddress
 
 HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 TLS_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
@@ -48,9 +50,6 @@ _FIELD_VALUE = re.compile(r"[\x20-\x7e\t]*")  # RFC 9110, section 5.5, without o
 _STATUS_RANGE = re.compile(r"([1-9][0-9]{2})(?:-([1-9][0-9]{2}))?")
 _STATUS_CLASS = re.compile(r"([1-9])[xX]{2}")
 _REGION = re.compile(r"[a-z][a-z0-9-]{0,31}")
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")  # RFC 5321, section 4.1.2
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_\u0080-\U0010ffff-]{1,63}")
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
@@ -246,20 +245,25 @@ def written_status_codes(ranges: StatusRanges) -> list[int | str]:
 
 
 def emails(value: object) -> tuple[str, ...]:
-    """E-mail addresses without display names or duplicates."""
-    if not _is_list(value) or len(value) > MAX_EMAILS:
+    """E-mail addresses without duplicates, and without the names that may stand before them."""
+    items = enumerate(value[: MAX_EMAILS + 1], 1) if _is_list(value) else None
+    addresses = [address for number, item in items or () for address in _emails(item, number)]
+    if items is None or len(addresses) > MAX_EMAILS:
         raise InvalidValue(f"must be an array of at most {MAX_EMAILS} addresses")
-    for number, item in enumerate(value, 1):
-        if not isinstance(item, str) or not _email_ok(item):
-            raise InvalidValue(f"must hold e-mail addresses; number {number} is not one")
-    if len({item.lower() for item in value}) < len(value):
+    if len({address.lower() for address in addresses}) < len(addresses):
         raise InvalidValue("must not hold an address twice")
-    return tuple(value)
+    return tuple(addresses)
 
 
-def _email_ok(value: str) -> bool:
-    local = value.rpartition("@")[0]
-    return len(value) <= 254 and len(local) <= 64 and bool(_EMAIL.fullmatch(value))
+def _emails(item: object, number: int) -> list[str]:
+    """The addresses in an item: one, or several where somebody wrote a list in one text."""
+    try:
+        found = mail_address.several(item) if isinstance(item, str) else ()
+    except InvalidAddress as error:
+        raise InvalidValue(f"must hold e-mail addresses; number {number} {error.why}") from None
+    if not found:
+        raise InvalidValue(f"must hold e-mail addresses; number {number} is not one")
+    return [one.address for one in found]
 
 
 def region_name(value: object) -> str:

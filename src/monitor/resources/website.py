@@ -60,7 +60,8 @@ class WebsiteSettings(Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         field(
             formats.emails,
-            "E-mail addresses to alert; empty: the installation's recipients.",
+            "E-mail addresses to alert; empty: the installation's recipients. Stored in ASCII, "
+            "without display names.",
             max_length=formats.MAX_EMAILS,
         ),
     ] = ()

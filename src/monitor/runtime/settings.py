@@ -18,6 +18,8 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from monitor.domain.errors import SettingsError
+from monitor.resources import mail_address
+from monitor.resources.mail_address import InvalidAddress, MailAddress
 from monitor.runtime import settings_parsers as parsers
 from monitor.runtime.settings_parsers import Network, Parser, region_name_ok
 
@@ -137,15 +139,20 @@ class Settings(Struct, frozen=True, kw_only=True):
             "`starttls`, `tls` (from the first byte, usually port 465) or `none`",
         ),
     ] = "starttls"
-    smtp_from: Annotated[str, Declared(_MAIL, parsers.mail_address, "sender of alert e-mails")] = (
-        "monitor@localhost"
-    )
+    smtp_from: Annotated[
+        MailAddress | None,
+        Declared(
+            _MAIL,
+            parsers.mailbox,
+            "sender of alert e-mails; unset: SMTP_USER, if that is an address",
+        ),
+    ] = None
     alert_email_to: Annotated[
         tuple[str, ...],
         Declared(
             _MAIL,
             parsers.mail_addresses,
-            "recipients for websites that name none, separated by commas",
+            "recipients for websites that name none, separated by commas, semicolons or blanks",
         ),
     ] = ()
     monitor_encryption_keys: Annotated[
@@ -290,6 +297,21 @@ class Settings(Struct, frozen=True, kw_only=True):
             purpose = next(s.purpose for s in TABLE if s.name == name)
             raise SettingsError(f"{name} is not set ({purpose}); set it or put it in .env.")
         return str(value)
+
+    def sender(self) -> MailAddress:
+        """Who sends e-mails: SMTP_FROM, or else SMTP_USER if that is an address.
+
+        Raises SettingsError where neither can; only processes that send are stopped by it.
+        """
+        if self.smtp_from is not None:
+            return self.smtp_from
+        try:
+            return MailAddress(mail_address.one(self.smtp_user or "").address)
+        except InvalidAddress:
+            raise SettingsError(
+                "SMTP_FROM is not set (sender of alert e-mails), and SMTP_USER is no address to "
+                "use instead: set SMTP_FROM to an address that your mail server lets you send from."
+            ) from None
 
 
 def _table() -> tuple[Setting, ...]:

@@ -14,6 +14,9 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from msgspec import Struct
 
+from monitor.resources import mail_address
+from monitor.resources.mail_address import InvalidAddress, MailAddress
+
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=")
 
 Network = IPv4Network | IPv6Network
@@ -140,21 +143,30 @@ def region_name_ok(value: str) -> bool:
     return ascii_ok and len(value) <= 32 and value[0].isalpha()
 
 
-@parser("an e-mail address")
-def mail_address(value: str) -> str:
-    """Looks like ``someone@somewhere``; only a mail server knows more."""
-    name, at, host = value.rpartition("@")
-    if not (name and at and host) or any(c.isspace() or not c.isprintable() for c in value):
-        raise ValueError("must be an e-mail address")
-    return value
-
-
-@parser("e-mail addresses, separated by commas")
-def mail_addresses(value: str) -> tuple[str, ...]:
+@parser("an e-mail address, `user@domain` or `Name <user@domain>`")
+def mailbox(value: str) -> MailAddress:
+    """One address; only a mail server knows whether somebody has it."""
     try:
-        return tuple(mail_address(word) for word in _words(value))
-    except ValueError:
-        raise ValueError("must be e-mail addresses, separated by commas") from None
+        return mail_address.one(value)
+    except InvalidAddress as error:
+        raise ValueError(
+            f"must be an e-mail address, with or without a name before it; it {error.why}"
+        ) from None
+
+
+@parser("e-mail addresses, separated by commas, semicolons or blanks")
+def mail_addresses(value: str) -> tuple[str, ...]:
+    """Addresses without the names that may stand before them, each once."""
+    try:
+        found = mail_address.several(value)
+    except InvalidAddress as error:
+        raise ValueError(
+            f"must be e-mail addresses, separated by commas; number {error.number} {error.why}"
+        ) from None
+    kept: dict[str, str] = {}
+    for one in found:
+        kept.setdefault(one.address.lower(), one.address)
+    return tuple(kept.values())
 
 
 @parser("IP addresses, each with or without :port, separated by commas")

@@ -8,8 +8,11 @@ from heapq import nlargest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from monitor.domain.delivery import Fault
 from monitor.metrics.prometheus import Labelled, counter, gauge
+from monitor.services.notifications.health import CHANNELS
 from monitor.services.workers.installation import Installation, RedisView, RegionView
+from monitor.storage.postgres.channels import Failing
 from monitor.storage.postgres.counts import Figures
 from monitor.storage.redis.queues import QueueDepth
 from monitor.storage.redis.regions import (
@@ -39,7 +42,8 @@ class InstallationMetrics(Collector):
         if self._snapshot.redis is not None:
             yield from _of_redis(self._snapshot.redis)
         if self._snapshot.postgres is not None:
-            yield from _of_postgres(self._snapshot.postgres)
+            yield from _of_postgres(self._snapshot.postgres.figures)
+            yield _channels(self._snapshot.postgres.failing)
 
 
 def _stores(snapshot: Installation) -> Metric:
@@ -170,3 +174,18 @@ def _of_postgres(figures: Figures) -> Iterator[Metric]:
     )
     for name, help_text, value in plain:
         yield gauge(f"monitor_{name}", help_text, (), [((), value)])
+
+
+def _channels(failing: Iterable[Failing]) -> Metric:
+    faults = {one.channel: one.fault for one in failing}
+    return gauge(
+        "monitor_channel_failing",
+        "1: deliveries over this channel fail for this, and none succeeded since.",
+        ("channel", "fault"),
+        [
+            ((channel, fault.value), float(faults.get(channel) is fault))
+            for channel in CHANNELS
+            for fault in Fault
+            if fault is not Fault.RECIPIENT
+        ],
+    )

@@ -39,11 +39,16 @@ async def healthz() -> schemas.Health:
     },
 )
 async def readyz(deps: Deps) -> schemas.Readiness:
-    """Report whether Postgres, Redis and the tick store respond."""
+    """Report whether Postgres, Redis and the tick store respond.
+
+    Where e-mails do not leave, `checks` says `"mail": "failing"` beside an answer of 200: the API
+    works, and so do checks.
+    """
     ready = await readiness.check(deps.reading, deps.redis, deps.tick_store)
     checks = {name: "ok" if responds else "unavailable" for name, responds in ready.items()}
     if all(ready.values()):
-        return schemas.Readiness("ok", checks)
+        mail = {"mail": "failing"} if await readiness.mail_fails(deps.reading) else {}
+        return schemas.Readiness("ok", checks | mail)
     missing = ", ".join(name for name, responds in ready.items() if not responds)
     problem = problem_of(503, "not_ready", f"These dependencies are unavailable: {missing}.")
     raise RequestError(replace(problem, checks=checks))

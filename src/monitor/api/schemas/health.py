@@ -12,7 +12,7 @@ class Health(Struct):
 
 
 class Readiness(Struct):
-    """The state of each dependency: "ok" or "unavailable"."""
+    """The state of each dependency: "ok" or "unavailable"; of `mail`: "failing", or no word."""
 
     status: str
     checks: dict[str, str]

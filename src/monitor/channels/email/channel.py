@@ -16,21 +16,13 @@ class EmailChannel:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> EmailChannel:
-        """Raises SettingsError where there is no SMTP_HOST or SMTP_FROM is no address."""
-        return cls(
-            MailServer(
-                host=settings.need("SMTP_HOST"),
-                port=settings.smtp_port,
-                user=settings.smtp_user,
-                password=settings.smtp_pass,
-                tls=settings.smtp_tls,
-                sender=settings.smtp_from,
-            )
-        )
+        """Raises SettingsError where there is no SMTP_HOST, or no sender."""
+        return cls(MailServer.from_settings(settings))
 
     async def send(self, event: IncidentEvent, config: str) -> Delivery:
         mail = render(event, recipient=config, domain=self._server.sender_domain)
-        return Delivery(message_id=mail.message_id, response=await self._server.send(mail))
+        response = await self._server.send(mail)
+        return Delivery(mail.message_id, response, self._server.name)
 
     async def close(self) -> None:
         """Each mail has a connection of its own: nothing is left open."""

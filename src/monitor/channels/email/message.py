@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from email import policy
+from email.message import EmailMessage
+from email.utils import format_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,12 +14,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from msgspec import Struct
 
 from monitor.channels.contract import IncidentEvent
+from monitor.channels.email import headers
 from monitor.channels.reason_texts import words_of
+from monitor.domain.errors import DeliveryError
 from monitor.domain.incident import Event
 from monitor.domain.outcome import printable
+from monitor.resources import mail_address
+from monitor.resources.mail_address import InvalidAddress, MailAddress
 
 _NAME_LIMIT = 80
 _URL_LIMIT = 2048
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,996}>")
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -78,10 +87,10 @@ def render(event: IncidentEvent, *, recipient: str, domain: str) -> Mail:
 def _subject(event: IncidentEvent, brief: str) -> str:
     website = _website(event)
     if event.type is Event.OPENED:
-        return f"Down: {website} — {brief} from {_places(event.regions)}"
+        return f"Down: {website} - {brief} from {_places(event.regions)}"
     if event.resolved_at is None:
         return f"Up again: {website}"
-    return f"Up again: {website} — was down {humane(event.resolved_at - event.started_at)}"
+    return f"Up again: {website} - was down {humane(event.resolved_at - event.started_at)}"
 
 
 def _website(event: IncidentEvent) -> str:
@@ -116,3 +125,47 @@ def humane(span: dt.timedelta) -> str:
         return f"{minutes} min"
     parts = ((hours, "h"), (minutes % 60, "min")) if days == 0 else ((days, "d"), (hours % 24, "h"))
     return " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
+def compose(mail: Mail, sender: MailAddress) -> bytes:
+    """The message as sent (RFC 5322), in ASCII, marked as automatic (RFC 3834, section 5).
+
+    Raises a permanent DeliveryError if the recipient or an id is invalid.
+    """
+    head = [
+        headers.address_field("From", sender.address, sender.name),
+        headers.address_field("To", recipient_of(mail)),
+        headers.text_field("Subject", mail.subject),
+        headers.token_field("Message-ID", _identifier(mail.message_id)),
+    ]
+    if mail.in_reply_to is not None:
+        answered = _identifier(mail.in_reply_to)
+        head += [headers.token_field(name, answered) for name in ("In-Reply-To", "References")]
+    head += [
+        headers.token_field("Date", format_datetime(dt.datetime.now(dt.UTC))),
+        headers.token_field("Auto-Submitted", "auto-generated"),
+    ]
+    return b"".join(head) + _body(mail)
+
+
+def recipient_of(mail: Mail) -> str:
+    """The recipient's address alone, in ASCII. Raises a permanent DeliveryError if it is none."""
+    try:
+        return mail_address.one(mail.recipient).address
+    except InvalidAddress as error:
+        raise DeliveryError(f"the recipient's address {error.why}", permanent=True) from None
+
+
+def _identifier(text: str) -> str:
+    if not _MESSAGE_ID.fullmatch(text):
+        raise DeliveryError(f"no message identifier: {printable(text)}", permanent=True)
+    return text
+
+
+def _body(mail: Mail) -> bytes:
+    """The text and the HTML with the header fields of MIME, which hold no text of others."""
+    # Every server takes quoted-printable, whose lines have 76 characters (RFC 2045, section 6.7).
+    body = EmailMessage(policy=policy.SMTP.clone(max_line_length=76))
+    body.set_content(mail.text, cte="quoted-printable")
+    body.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    return body.as_bytes()

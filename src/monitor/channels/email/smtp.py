@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import ssl
-from email import policy
-from email.errors import MessageError
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.utils import parseaddr
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from enum import StrEnum
 
 from aiosmtplib import (
     SMTP,
     SMTPAuthenticationError,
+    SMTPDataError,
     SMTPException,
     SMTPNotSupported,
     SMTPRecipientsRefused,
@@ -23,17 +20,17 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
-from monitor.channels.email.message import Mail
-from monitor.domain.errors import DeliveryError, SettingsError
+from monitor.channels.email.message import Mail, compose, recipient_of
+from monitor.channels.email.replies import Reply, Stage, judge, words
+from monitor.domain.delivery import Fault
+from monitor.domain.errors import DeliveryError
 from monitor.domain.outcome import printable
+from monitor.resources.mail_address import MailAddress
+from monitor.runtime.settings import Settings
 
 _TIMEOUT_S = 20.0
 """For a whole delivery, from connecting to the server's acceptance of the mail."""
 _GOODBYE_S = 2.0
-
-# "Authentication required", "... too weak", "... failed", "encryption required" (RFC 4954,
-# section 6; RFC 3207): for the operator to put right; the mail is not at fault.
-_LOGIN_CODES = frozenset({530, 534, 535, 538})
 
 
 class Tls(StrEnum):
@@ -55,23 +52,36 @@ class MailServer:
         user: str | None,
         password: str | None,
         tls: str,
-        sender: str,
+        sender: MailAddress,
         tls_context: ssl.SSLContext | None = None,
         timeout_s: float = _TIMEOUT_S,
     ) -> None:
-        """``tls``: a value of ``Tls``. ``sender``: ``user@domain`` or ``Name <user@domain>``.
-
-        ``tls_context``: whom to trust instead of the system's authorities. Raises SettingsError
-        if the sender is not an address.
-        """
+        """``tls``: a value of ``Tls``; ``tls_context``: whom to trust instead of the system's
+        authorities."""
         self._host = host
         self._port = port
         self._user = user
         self._password = password
         self._tls = Tls(tls)
-        self._sender = _sender(sender)
+        self._sender = sender
         self._tls_context = tls_context
         self._timeout_s = timeout_s
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> MailServer:
+        """Raises SettingsError where there is no SMTP_HOST, or no sender."""
+        return cls(
+            host=settings.need("SMTP_HOST"),
+            port=settings.smtp_port,
+            user=settings.smtp_user,
+            password=settings.smtp_pass,
+            tls=settings.smtp_tls,
+            sender=settings.sender(),
+        )
+
+    @property
+    def name(self) -> str:
+        return f"{self._host}:{self._port}"
 
     @property
     def sender_domain(self) -> str:
@@ -80,20 +90,32 @@ class MailServer:
     async def send(self, mail: Mail) -> str:
         """Hand a mail to the server; returns its answer once it has taken responsibility.
 
-        Raises DeliveryError: permanent if the server refuses this mail or its address is invalid,
-        passing for everything that time or the operator may put right.
+        Raises DeliveryError: permanent if the server takes nothing for this recipient or its
+        address is invalid, passing for everything that time or the operator may put right.
         """
-        message = compose(mail, self._sender)
+        message, recipient = compose(mail, self._sender), recipient_of(mail)
+        async with self._session() as client:
+            return await self._hand_over(client, message, recipient)
+
+    async def log_in(self) -> None:
+        """Connect, encrypt, log in where there is a login, and leave. Raises DeliveryError."""
+        async with self._session() as client:
+            with self._translated():
+                await client.noop()  # greets first, with EHLO or HELO
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[SMTP]:
+        """A connection that may send. All that is done with it has one time limit."""
         client = self._client()
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._connect(client)
-                answer = await self._hand_over(client, message, mail.recipient)
+                with self._translated():
+                    await self._connect(client)
+                yield client
             await _quit(client)
-            return answer
         except TimeoutError as error:
             problem = f"{self._host} did not finish within {self._timeout_s:g} s"
-            raise DeliveryError(problem, permanent=False) from error
+            raise _unreachable(problem) from error
         finally:
             client.close()
 
@@ -115,86 +137,65 @@ class MailServer:
         """Connect, encrypt, log in. A failure here says nothing about the mail."""
         try:
             await client.connect()
-        except SMTPAuthenticationError as error:
-            problem = f"{self._host} refused the login of SMTP_USER: {_reply(error)}"
-            raise DeliveryError(problem, permanent=False) from error
-        except SMTPResponseException as error:
-            problem = f"{self._host} refused the connection: {_reply(error)}"
-            raise DeliveryError(problem, permanent=False) from error
-        except TimeoutError:
+        except (TimeoutError, SMTPResponseException):
             raise
         except (SMTPException, OSError, ValueError) as error:
-            problem = f"no connection to {self._host}:{self._port}: {printable(str(error))}"
-            raise DeliveryError(problem, permanent=False) from error
+            problem = f"no connection to {self.name}: {printable(str(error))}"
+            raise _unreachable(problem) from error
 
-    async def _hand_over(self, client: SMTP, message: EmailMessage, recipient: str) -> str:
-        sender = self._sender.addr_spec
+    async def _hand_over(self, client: SMTP, message: bytes, recipient: str) -> str:
+        with self._translated():
+            try:
+                _, answer = await client.sendmail(self._sender.address, [recipient], message)
+                return answer
+            except (SMTPNotSupported, ValueError) as error:
+                problem = f"{self._host} cannot take this address: {printable(str(error))}"
+                raise DeliveryError(problem, permanent=True) from error
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The library's errors as ours, judged by what the server said."""
         try:
-            _, answer = await client.send_message(message, sender=sender, recipients=[recipient])
-            return answer
+            yield
         except SMTPRecipientsRefused as error:
-            refused = error.recipients[0]
-            problem = f"{self._host} refused the recipient: {_reply(refused)}"
-            raise DeliveryError(problem, permanent=_is_permanent(refused)) from error
-        except SMTPSenderRefused as error:
-            # True of all recipients: were it permanent, a wrong SMTP_FROM would lose every alarm.
-            problem = f"{self._host} refused the sender, SMTP_FROM: {_reply(error)}"
-            raise DeliveryError(problem, permanent=False) from error
+            raise self._refusal(Stage.RECIPIENT, error.recipients[0]) from error
         except SMTPResponseException as error:
-            problem = f"{self._host} refused the mail: {_reply(error)}"
-            raise DeliveryError(problem, permanent=_is_permanent(error)) from error
-        except (SMTPNotSupported, ValueError) as error:
-            problem = f"{self._host} cannot take this address: {printable(str(error))}"
-            raise DeliveryError(problem, permanent=True) from error
+            raise self._refusal(_stage_of(error), error) from error
         except TimeoutError:
             raise
         except (SMTPException, OSError) as error:
             problem = f"lost the connection to {self._host}: {printable(str(error))}"
-            raise DeliveryError(problem, permanent=False) from error
+            raise _unreachable(problem) from error
+
+    def _refusal(self, stage: Stage, error: SMTPResponseException) -> DeliveryError:
+        reply = Reply(error.code, error.message)
+        judgement = judge(stage, reply)
+        return DeliveryError(
+            f"{self._host} {words(judgement, reply)}",
+            permanent=judgement.permanent,
+            fault=judgement.fault,
+            final_if_serving=self.name if judgement.doubtful else None,
+        )
+
+
+def _stage_of(error: SMTPResponseException) -> Stage:
+    """What the server replied to, where that was not the recipient."""
+    return next((stage for kind, stage in _STAGES.items() if isinstance(error, kind)), _OTHERWISE)
+
+
+_STAGES: Mapping[type[SMTPResponseException], Stage] = {
+    SMTPAuthenticationError: Stage.LOGIN,
+    SMTPSenderRefused: Stage.SENDER,
+    SMTPDataError: Stage.CONTENT,
+}
+_OTHERWISE = Stage.CONNECTION
+
+
+def _unreachable(problem: str) -> DeliveryError:
+    return DeliveryError(problem, permanent=False, fault=Fault.UNREACHABLE)
 
 
 async def _quit(client: SMTP) -> None:
     """Say goodbye. The server has the mail already, so a failure no longer matters."""
     with contextlib.suppress(SMTPException, OSError, TimeoutError):
         await client.quit(timeout=_GOODBYE_S)
-
-
-def _is_permanent(error: SMTPResponseException) -> bool:
-    """Whether a reply is a permanent one (RFC 5321, section 4.2.1) about the mail itself."""
-    return error.code >= 500 and error.code not in _LOGIN_CODES
-
-
-def _reply(error: SMTPResponseException) -> str:
-    return printable(f"{error.code} {error.message}")
-
-
-def _sender(text: str) -> Address:
-    name, address = parseaddr(text)
-    try:
-        return Address(name, addr_spec=address)
-    except (ValueError, IndexError, MessageError) as error:
-        raise SettingsError(f"SMTP_FROM is not an address (it is {text!r}).") from error
-
-
-def compose(mail: Mail, sender: Address) -> EmailMessage:
-    """The message as sent (RFC 5322), marked as automatic (RFC 3834, section 5).
-
-    Raises a permanent DeliveryError if the recipient or a header is invalid.
-    """
-    message = EmailMessage(policy=policy.SMTP)
-    message["From"] = sender
-    try:
-        message["To"] = Address(addr_spec=mail.recipient)
-        message["Subject"] = mail.subject
-        message["Message-ID"] = mail.message_id
-        if mail.in_reply_to is not None:
-            message["In-Reply-To"] = mail.in_reply_to
-            message["References"] = mail.in_reply_to
-    except (ValueError, IndexError, MessageError) as error:
-        raise DeliveryError(f"invalid mail: {printable(str(error))}", permanent=True) from error
-    message["Date"] = dt.datetime.now(dt.UTC)
-    message["Auto-Submitted"] = "auto-generated"
-    # Every server takes quoted-printable, and it keeps lines within 998 bytes.
-    message.set_content(mail.text, cte="quoted-printable")
-    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
-    return message

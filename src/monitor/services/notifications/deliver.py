@@ -11,15 +11,16 @@ from monitor.channels.contract import Delivery, IncidentEvent
 from monitor.channels.registry import Channels
 from monitor.domain import messages
 from monitor.domain.backoff import give_up, retry_after
+from monitor.domain.delivery import Fault
 from monitor.domain.errors import DeliveryError, Unavailable
 from monitor.domain.ids import notification_id
-from monitor.domain.incident import Event
+from monitor.domain.incident import Event, Recipient
 from monitor.domain.messages import Outgoing
 from monitor.domain.outcome import printable
 from monitor.runtime.logging import get_logger
-from monitor.storage.postgres import notifications
-from monitor.storage.postgres.notifications import Claimed
-from monitor.storage.postgres.pool import Pool, transaction
+from monitor.storage.postgres import channels, notifications
+from monitor.storage.postgres.notifications import Claimed, Failure
+from monitor.storage.postgres.pool import Connection, Pool, transaction
 
 log = get_logger(__name__)
 
@@ -100,7 +101,7 @@ class Deliverer:
                 return await channel.send(_event(claimed), claimed.recipient)
         except TimeoutError as error:
             problem = f"{claimed.channel} did not finish within {self._send_within_s:g} s"
-            raise DeliveryError(problem, permanent=False) from error
+            raise DeliveryError(problem, permanent=False, fault=Fault.UNREACHABLE) from error
 
     async def _record_sent(self, row_id: UUID, delivery: Delivery) -> None:
         """Retry while the row is claimed: a delivery that is not recorded would be repeated."""
@@ -109,7 +110,9 @@ class Deliverer:
         for wait_s in (*self._record_again_s, None):
             try:
                 async with transaction(self._pool) as connection:
-                    await notifications.mark_sent(connection, row_id, message_id, response)
+                    await notifications.mark_sent(
+                        connection, row_id, message_id, response, delivery.peer
+                    )
                 return
             except Unavailable:
                 if wait_s is None:
@@ -118,17 +121,21 @@ class Deliverer:
 
     async def _record_failure(self, claimed: Claimed, error: DeliveryError) -> list[Outgoing]:
         age_s = self._now() - claimed.created_at.timestamp()
-        permanent, problem = error.permanent or give_up(age_s), printable(str(error), _ANSWER_LIMIT)
-        wait_s = retry_after(claimed.attempts)
+        wait_s, problem = retry_after(claimed.attempts), printable(str(error), _ANSWER_LIMIT)
         async with transaction(self._pool) as connection:
+            of_recipient = await _refuses_recipient(connection, claimed, error)
+            failure = Failure(Fault.RECIPIENT if of_recipient else error.fault, problem)
+            permanent = error.permanent or of_recipient or give_up(age_s)
             if permanent:
-                await notifications.mark_failed(connection, claimed.id, problem)
+                await notifications.mark_failed(connection, claimed.id, failure)
             else:
                 by = dt.timedelta(seconds=wait_s)
-                await notifications.reschedule(connection, claimed.id, problem, by)
+                await notifications.reschedule(connection, claimed.id, failure, by)
         log.warning(
             "notification.failed",
             notification_id=str(claimed.id),
+            channel=claimed.channel,
+            fault=failure.fault.value,
             permanent=permanent,
             error=problem,
         )
@@ -137,6 +144,14 @@ class Deliverer:
         # A second later than the row says: a message that came too early would find nothing due.
         due_ms = int((self._now() + wait_s + 1) * 1000)
         return [messages.deliver(claimed.id, not_before_ms=due_ms)]
+
+
+async def _refuses_recipient(
+    connection: Connection, claimed: Claimed, error: DeliveryError
+) -> bool:
+    """Whether a refusal in doubt is about the recipient: the same server serves others."""
+    to, peer = Recipient(claimed.channel, claimed.recipient), error.final_if_serving
+    return peer is not None and await channels.took_another(connection, peer, to)
 
 
 def _event(claimed: Claimed) -> IncidentEvent:

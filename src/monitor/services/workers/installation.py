@@ -24,7 +24,9 @@ from monitor.domain.messages import (
 )
 from monitor.domain.ring import Ring
 from monitor.runtime.logging import get_logger
+from monitor.services.notifications.health import failing_channels
 from monitor.storage.postgres import changes, counts
+from monitor.storage.postgres.channels import Failing
 from monitor.storage.postgres.counts import Figures
 from monitor.storage.postgres.pool import Pool, transaction
 from monitor.storage.redis.projection import Projection
@@ -76,10 +78,17 @@ class RedisView(Struct, frozen=True):
     buffered: BufferSize
 
 
+class PostgresView(Struct, frozen=True):
+    """The part from Postgres: its counts, and the channels that do not deliver."""
+
+    figures: Figures
+    failing: list[Failing]
+
+
 class Installation(Struct, frozen=True):
     """The parts of both stores; None where a store did not answer."""
 
-    postgres: Figures | None
+    postgres: PostgresView | None
     redis: RedisView | None
 
 
@@ -106,9 +115,10 @@ class InstallationReader:
         )
         return Installation(postgres, redis)
 
-    async def _read_postgres(self) -> Figures:
+    async def _read_postgres(self) -> PostgresView:
         async with transaction(self._pool) as connection:
-            return await counts.read(connection)
+            figures = await counts.read(connection)
+        return PostgresView(figures, await failing_channels(self._pool))
 
     async def _read_redis(self) -> RedisView:
         now_s, rings = self._now(), await Projection(self._redis).sizes()

@@ -7,8 +7,10 @@ from collections.abc import Awaitable
 
 from redis.asyncio import Redis
 
+from monitor.channels import email
 from monitor.domain.errors import Unavailable
 from monitor.runtime.logging import get_logger
+from monitor.services.notifications.health import failing_channels
 from monitor.storage.postgres.pool import Pool, transaction
 from monitor.storage.redis.client import translated
 from monitor.storage.timeseries.contract import TickStore
@@ -24,6 +26,15 @@ async def check(pool: Pool, redis: Redis, ticks: TickStore) -> dict[str, bool]:
     probes = {"postgres": _postgres(pool), "redis": _redis(redis), "ticks": ticks.ping()}
     answers = await asyncio.gather(*(_answers(name, call) for name, call in probes.items()))
     return dict(zip(probes, answers, strict=True))
+
+
+async def mail_fails(pool: Pool) -> bool:
+    """Whether e-mails do not leave. False where Postgres, which knows, does not answer."""
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            return any(one.channel == email.KIND for one in await failing_channels(pool))
+    except (Unavailable, TimeoutError):
+        return False
 
 
 async def _answers(name: str, call: Awaitable[object]) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from monitor.domain.backoff import MAX_RETRY_S
+from monitor.domain.delivery import Fault
 from monitor.domain.ids import notification_id
 from monitor.domain.incident import Event, Recipient
 from monitor.domain.outcome import Reason
@@ -125,32 +126,51 @@ async def claim(
 
 
 async def mark_sent(
-    connection: Connection, row_id: UUID, message_id: str | None, response: str
+    connection: Connection,
+    row_id: UUID,
+    message_id: str | None,
+    response: str,
+    peer: str | None = None,
 ) -> None:
-    """Record a delivery, with the channel's message id and response."""
+    """Record a delivery, with the channel's message id and response, and who took it."""
     await connection.execute(
         "UPDATE notifications SET state = 'sent', sent_at = now(), last_error = NULL,"
-        " message_id = %s, response = %s WHERE id = %s AND state = 'queued'",
-        [message_id, response, row_id],
+        " fault = NULL, failing_since = NULL, message_id = %s, response = %s, peer = %s"
+        " WHERE id = %s AND state = 'queued'",
+        [message_id, response, peer, row_id],
     )
 
 
-async def mark_failed(connection: Connection, row_id: UUID, error: str) -> None:
+class Failure(Struct, frozen=True):
+    """Why a delivery failed: what it is about, and in words."""
+
+    fault: Fault
+    error: str
+
+
+async def mark_failed(connection: Connection, row_id: UUID, failure: Failure) -> None:
     """Mark a notification as failed permanently."""
     await connection.execute(
-        "UPDATE notifications SET state = 'failed', last_error = %s"
+        "UPDATE notifications SET state = 'failed', last_error = %s, fault = %s"
         " WHERE id = %s AND state = 'queued'",
-        [error, row_id],
+        [failure.error, failure.fault.value, row_id],
     )
 
 
-async def reschedule(connection: Connection, row_id: UUID, error: str, by: dt.timedelta) -> None:
+_RESCHEDULE = """
+    UPDATE notifications
+       SET next_attempt_at = now() + %(by)s, last_error = %(error)s, fault = %(fault)s,
+           failing_since = CASE WHEN fault = %(fault)s THEN failing_since ELSE now() END
+     WHERE id = %(id)s AND state = 'queued'
+"""
+
+
+async def reschedule(
+    connection: Connection, row_id: UUID, failure: Failure, by: dt.timedelta
+) -> None:
     """Schedule a retry after a temporary failure."""
-    await connection.execute(
-        "UPDATE notifications SET next_attempt_at = now() + %s, last_error = %s"
-        " WHERE id = %s AND state = 'queued'",
-        [by, error, row_id],
-    )
+    values = {"id": row_id, "error": failure.error, "fault": failure.fault.value, "by": by}
+    await connection.execute(_RESCHEDULE, values)
 
 
 _DUE = """

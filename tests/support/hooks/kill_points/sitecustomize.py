@@ -24,7 +24,7 @@ _PRODUCT = importlib.util.find_spec("monitor").submodule_search_locations[0] + o
 _ROOTS = {
     ("actors/central.py", "record_flips"),
     ("actors/central.py", "deliver"),
-    ("services/notifications/outbox.py", "_empty"),
+    ("services/notifications/outbox.py", "_start_page"),
     ("services/notifications/outbox.py", "_deliver"),
 }
 # The second one is Python 3.12's and 3.13's.
