@@ -3,7 +3,6 @@
 import datetime as dt
 import re
 from email.headerregistry import Address
-from html.parser import HTMLParser
 from uuid import UUID
 
 import msgspec
@@ -18,6 +17,7 @@ from monitor.channels.reason_texts import words_of
 from monitor.domain.ids import notification_id
 from monitor.domain.incident import Event
 from monitor.domain.outcome import Reason
+from support.pages import Page
 
 INCIDENT = UUID("0197a000-0000-7000-8000-0000000000aa")
 OPENED_ID = notification_id(INCIDENT, "opened", "email", "ops@example.org")
@@ -52,21 +52,6 @@ def changed(event, **fields):
 
 def mail_of(event):
     return render(event, recipient="ops@example.org", domain="monitor.example")
-
-
-class Page(HTMLParser):
-    """The tags with their attributes, and the text, of a page."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.text = [], ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_data(self, data):
-        self.text += data
 
 
 # Subjects
