@@ -61,32 +61,35 @@ def test_the_subject_names_one_website_and_counts_several(how, subject):
 
 
 @pytest.mark.parametrize(
-    ("how", "first", "last"),
+    ("how", "ended", "first", "last"),
     [
         (
             Closing.PAUSED,
+            "Paused:    ",
             "Example shop was paused while it was down: HTTP 503.",
             "While it is paused it is not checked, and you will not be told when it is up again.",
         ),
         (
             Closing.DELETED,
+            "Deleted:   ",
             "Example shop was deleted while it was down: HTTP 503.",
             "It is no longer checked, and you will not be told when it is up again.",
         ),
         (
             Closing.REGION_REMOVED,
+            "Until:     ",
             "Example shop is no longer checked from where it was down (europe): HTTP 503.",
             "You will get another mail if other regions find it down.",
         ),
     ],
 )
-def test_the_text_about_one_website(how, first, last):
+def test_the_text_about_one_website(how, ended, first, last):
     assert mail_of(how, ONE).text == (
         f"{first}\n"
         "\n"
         "Website:    https://example.com/cart?a=1&b=2\n"
         "Down since: 2026-11-23 21:05:03 UTC\n"
-        "Closed:     2026-11-23 21:17:43 UTC\n"
+        f"{ended} 2026-11-23 21:17:43 UTC\n"
         "\n"
         f"{last}\n"
         "\n"

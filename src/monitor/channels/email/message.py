@@ -86,9 +86,10 @@ def _subject(event: IncidentEvent, brief: str) -> str:
 
 
 class _ClosedWords(Struct, frozen=True):
-    """``did`` follows the name of one website or the number of several."""
+    """``ended`` stands before the time; ``did`` follows one website's name, or their number."""
 
     label: str
+    ended: str
     did_one: str
     did_many: str
     meaning_one: str
@@ -98,6 +99,7 @@ class _ClosedWords(Struct, frozen=True):
 _CLOSED_WORDS = {
     Closing.PAUSED: _ClosedWords(
         "Paused",
+        "Paused",
         "was paused while it was down",
         "were paused while they were down",
         "While it is paused it is not checked, and you will not be told when it is up again.",
@@ -106,6 +108,7 @@ _CLOSED_WORDS = {
     ),
     Closing.DELETED: _ClosedWords(
         "Deleted",
+        "Deleted",
         "was deleted while it was down",
         "were deleted while they were down",
         "It is no longer checked, and you will not be told when it is up again.",
@@ -113,6 +116,7 @@ _CLOSED_WORDS = {
     ),
     Closing.REGION_REMOVED: _ClosedWords(
         "No longer checked",
+        "Until",
         "is no longer checked from where it was down",
         "are no longer checked from where they were down",
         "You will get another mail if other regions find it down.",
@@ -133,6 +137,7 @@ def render_closed(event: ClosedEvent, *, recipient: str, domain: str) -> Mail:
         "label": words.label,
         "headline": _headline(event, one, words),
         "meaning": words.meaning_one if one else words.meaning_many,
+        "ended": words.ended,
         "closed_at": _utc(event.closed_at),
         "one": one and _shown_closed(one, event.closed_at),
         "total": event.total,
