@@ -1,7 +1,6 @@
 """The mails about closed incidents say what happened to which websites, and what follows."""
 
 import datetime as dt
-from email.headerregistry import Address
 from uuid import UUID
 
 import msgspec
@@ -9,7 +8,6 @@ import pytest
 
 from monitor.channels.contract import ClosedEvent
 from monitor.channels.email.message import render_closed
-from monitor.channels.email.smtp import compose
 from monitor.domain.incident import ClosedIncident, Closing
 from monitor.domain.outcome import Reason
 from support.pages import Page
@@ -186,13 +184,11 @@ def test_several_websites_answer_no_mail():
     ],
 )
 @pytest.mark.parametrize("several", [False, True])
-def test_no_name_brings_headers_lines_or_markup_with_it(hostile, several):
+def test_no_name_brings_lines_or_markup_with_it(hostile, several):
     strange = changed(website_name=hostile, url=f"https://example.com/{hostile}")
     more = [BLOG] if several else []
     mail, plain = mail_of(Closing.PAUSED, strange, *more), mail_of(Closing.PAUSED, ONE, *more)
-    message = compose(mail, Address("Monitor", addr_spec="alerts@monitor.example"))
     assert mail.subject.isprintable()
     assert len(mail.subject) < 300
-    assert "Bcc" not in message
     assert len(mail.text.splitlines()) == len(plain.text.splitlines())
     assert [tag for tag, _ in Page(mail.html).tags] == [tag for tag, _ in Page(plain.html).tags]
