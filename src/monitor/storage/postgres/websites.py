@@ -176,7 +176,7 @@ async def store(
         )
 
 
-_THESE = sql.SQL("SELECT unnest(%(ids)s::uuid[])")
+_IDS = sql.SQL("SELECT unnest(%(ids)s::uuid[])")
 
 _COPY = """
     COPY websites (id, url, name, all_regions, check_frequency, options, encrypted, has_secrets,
@@ -254,7 +254,7 @@ async def _update(
     await connection.execute(_UPDATE, [to_json([_record(c) for c in changed])])
     pausing = [c.id for c in changed if c.pausing]
     if pausing:
-        await closings.end_paused(connection, _THESE, {"ids": pausing}, operation)
+        await closings.end_paused(connection, _IDS, {"ids": pausing}, operation)
     await _replace_regions(connection, [c for c in changed if c.regions_changed], operation)
 
 
@@ -317,7 +317,7 @@ async def _replace_regions(
 async def delete(connection: Connection, website_id: UUID) -> bool:
     """Delete a website and all its data in Postgres but what is still to be sent; False if it does
     not exist."""
-    await closings.end_deleted(connection, _THESE, {"ids": [website_id]})
+    await closings.end_deleted(connection, _IDS, {"ids": [website_id]})
     cursor = await connection.execute("DELETE FROM websites WHERE id = %s", [website_id])
     return cursor.rowcount == 1
 
