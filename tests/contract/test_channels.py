@@ -13,6 +13,7 @@ from monitor.services.notifications.health import CHANNELS
 from monitor.services.notifications.outbox import Outbox
 from monitor.storage.postgres import notifications
 from support.channels import HANG, LATER, NEVER, PagerChannel, email_side, pager_side
+from support.closing import delete, pause_all
 from support.factories import flip_down, flip_up
 
 SIDES = {"email": email_side, "pager": pager_side}
@@ -165,6 +166,45 @@ async def test_the_end_answers_what_told_the_same_recipient_of_the_beginning(wor
         assert (first.answers, second.answers) == (None, first.id)
 
 
+async def test_a_closed_incident_answers_what_told_of_its_beginning(world, side):
+    website, opened = await _down(world, *_recipients(side))
+    await _empty_outbox(world, side, *opened)
+    # when
+    await delete(world, website)
+    await _empty_outbox(world, side, *await _queued(world))
+    # then
+    for recipient in side.recipients:
+        first, second = [m for m in side.received if m.recipient == recipient]
+        assert second.answers == first.id
+        assert "deleted" in second.text
+
+
+async def test_many_closed_incidents_are_one_message(world, side):
+    await world.add_region("europe")
+    websites = [await world.add_website(f"http://{n}.example/") for n in range(30)]
+    await world.sync()
+    await world.recorder(recipients=()).record([flip_down(w) for w in websites])
+    incidents = await world.rows("SELECT id FROM incidents")
+    async with world.pool.connection() as connection:
+        told = [(incident, _recipients(side)[0]) for (incident,) in incidents]
+        opened = await notifications.queue(connection, Event.OPENED, told)
+    await _empty_outbox(world, side, *opened)
+    side.received.clear()
+    # when
+    await pause_all(world, 30)
+    await _empty_outbox(world, side, *await _queued(world))
+    # then
+    (message,) = side.received
+    assert message.answers is None
+    assert "30" in message.text
+    assert "0.example" in message.text
+
+
+async def _queued(world):
+    rows = await world.rows("SELECT id FROM notifications WHERE state = 'queued' ORDER BY id")
+    return [row_id for (row_id,) in rows]
+
+
 async def test_what_strangers_write_is_bounded_and_printable(world, side):
     hostile = "x\r\nBcc: victim@example.org\x1b[2J" + "x" * 5000
     _, (row_id,) = await _down(world, _recipients(side)[0], evidence=hostile)
@@ -285,6 +325,17 @@ async def test_rows_taken_by_others_are_no_longer_counted(world):
             while outbox.unsupported != 0:  # noqa: ASYNC110 - the same
                 await asyncio.sleep(0.02)
         await outbox.close()
+
+
+async def test_an_event_of_a_newer_version_is_left_to_newer_workers(world):
+    async with email_side() as side:
+        _, (row_id,) = await _down(world, _recipients(side)[0])
+        await world.execute("UPDATE notifications SET event = 'escalated'")
+        deliverer = Deliverer(world.pool, side.channels, world.now)
+        assert await deliverer.due(10) == []
+        assert await deliverer.deliver(row_id) == []
+        assert await deliverer.unsupported() == {"email": 1}
+        assert await _row(world, row_id) == ("queued", 0, None)
 
 
 # The registry

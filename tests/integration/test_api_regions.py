@@ -83,6 +83,22 @@ async def test_region_in_use_is_deleted_only_with_force(api):
     assert await api.take_changes() == [(None, False)]
 
 
+async def test_the_downtime_of_a_removed_region_says_so(api):
+    await api.add_regions("europe", "asia")
+    site = await api.add_website(regions=["europe", "asia"])
+    await api.rows(
+        "INSERT INTO verdicts (website_id, region, verdict, at, slot, reason)"
+        " VALUES (%s, 'europe', 'down', now(), now(), 'http_status')", site["id"],
+    )  # fmt: skip
+    await api.open_incident(site, api.now_s - 60, regions=["europe"])
+    # when
+    await api.delete("/regions/europe?force=true")
+    # then
+    downtime = await api.get(f"/monitor/{site['id']}/last_downtime")
+    assert downtime["resolution"] == "region_removed"
+    assert downtime["resolved_at"] is not None
+
+
 async def test_a_region_given_away_while_it_is_removed_is_one_or_the_other(api):
     await api.add_regions("europe", "asia")
     for _ in range(5):

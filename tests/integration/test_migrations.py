@@ -84,6 +84,43 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url, tmp_pa
     assert _tables(empty_database_url) == {"schema_migrations"}
 
 
+def test_a_recovery_that_is_queued_still_waits_for_its_beginning(empty_database_url, tmp_path):
+    # given an outbox of the schema before events waited by id
+    for migration in read(directory()):
+        if migration.version < 12:
+            shutil.copy(directory() / migration.name, tmp_path)
+    migrate(empty_database_url, tmp_path)
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute(
+            """
+            INSERT INTO websites (id, url, name, all_regions, check_frequency, options,
+                                  alert_emails)
+            SELECT gen_random_uuid(), 'http://a/', 'a', true, 60, '{"kind": "http"}', '{}'
+              FROM generate_series(1, 2);
+            INSERT INTO incidents (id, website_id, started_at, resolved_at, resolution, cause,
+                                   regions)
+            SELECT gen_random_uuid(), id, now(), now(), 'recovered', 'http_status', '{europe}'
+              FROM websites;
+            INSERT INTO notifications (id, incident_id, event, channel, recipient)
+            SELECT gen_random_uuid(), i.id, e, 'email', r
+              FROM incidents i, unnest('{opened,resolved}'::text[]) e, unnest('{a,b}'::text[]) r
+            """
+        )
+    # when
+    migrate(empty_database_url)
+    # then
+    with psycopg.connect(empty_database_url) as connection:
+        rows = connection.execute(
+            """
+            SELECT n.event, n.incident_id = o.incident_id AND n.recipient = o.recipient AND
+                   o.event = 'opened'
+              FROM notifications n LEFT JOIN notifications o ON o.id = ANY(n.waits_for)
+             ORDER BY 1
+            """
+        ).fetchall()
+    assert rows == [("opened", None)] * 4 + [("resolved", True)] * 4
+
+
 def test_options_of_the_schema_before_are_carried_over(empty_database_url, tmp_path):
     # given websites of the schema of 0.1.0: plain, with every option, and with encrypted secrets
     for migration in read(directory())[:8]:

@@ -18,7 +18,9 @@ from monitor.domain.messages import SYNC_QUEUE, UPKEEP_QUEUE
 from monitor.domain.series import HOUR_S
 from monitor.queue.broker import Broker
 from monitor.storage.redis import keys
+from support.closing import deliver_all, down, pause
 from support.factories import recheck_message
+from support.mailbox import Mailbox
 from support.products import command, environment, running, until, worker
 from support.targets import answers, silent, targets_in_thread
 
@@ -143,6 +145,28 @@ def test_a_minutes_work_without_postgres_is_skipped_and_leaves_no_dead_letter(tm
     assert "periodic.skipped" in log.read_text()
     assert "Traceback" not in log.read_text()
     sender.client.close()
+
+
+async def test_a_pause_is_told_at_once(tmp_path, world, database_url, redis_url):
+    # given a website whose recipient was told that it is down
+    await world.add_region("europe")
+    (website,) = await down(world, "http://example.com/")
+    await deliver_all(world.pool)
+    with Mailbox() as mailbox:
+        settings = {
+            "REDIS_URL": redis_url, "DATABASE_URL": database_url, "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(mailbox.port), "SMTP_TLS": "none",
+        }  # fmt: skip
+        sender = Broker(redis_url)
+        # when, without a scheduler, only the message of the change is sent
+        await pause(world, website)
+        sender.send([messages.sync_changes()])
+        with running(_WORKER, tmp_path / "log", **settings):
+            until(lambda: mailbox.mails)
+        sender.client.close()
+    # then
+    (mail,) = mailbox.mails
+    assert mail["Subject"].startswith("Paused: example.com")
 
 
 @pytest.mark.parametrize("times", [1, 2])

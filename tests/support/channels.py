@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.channels import email, registry
-from monitor.channels.contract import Delivery
+from monitor.channels.contract import ClosedEvent, Delivery
 from monitor.channels.reason_texts import words_of
 from monitor.channels.registry import Channels
 from monitor.domain.errors import DeliveryError
@@ -120,15 +120,22 @@ class PagerChannel:
             raise DeliveryError("not NAME@HOST:PORT", permanent=True) from error
 
     def _line(self, event, name):
-        resolved = event.type is Event.RESOLVED
-        text = f"{printable(event.website_name, 80)}: {words_of(event.cause, 0).brief}"
-        page = {
-            "to": name,
-            "id": str(event.notification_id),
-            "answers": event.opened_message_id if resolved else None,
-            "text": f"{text}\n{printable(event.evidence)}",
-        }
+        page = {"to": name, "id": str(event.notification_id)}
+        page |= _closed(event) if isinstance(event, ClosedEvent) else _of_one(event)
         return json.dumps(page).encode() + b"\n"
+
+
+def _of_one(event):
+    resolved = event.type is Event.RESOLVED
+    text = f"{printable(event.website_name, 80)}: {words_of(event.cause, 0).brief}"
+    answers = event.opened_message_id if resolved else None
+    return {"answers": answers, "text": f"{text}\n{printable(event.evidence)}"}
+
+
+def _closed(event):
+    names = ", ".join(one.website_name for one in event.incidents)
+    answers = event.incidents[0].opened_message_id if event.total == 1 else None
+    return {"answers": answers, "text": f"{event.how}: {names} ({event.total})"}
 
 
 @asynccontextmanager

@@ -20,5 +20,5 @@ def new_database(server, template="monitor"):
 def forget_websites(database_url):
     """Regions and keys stay."""
     with psycopg.connect(database_url) as connection:
-        for table in ("websites", "changes", "bulk_imports", "audit_log"):
+        for table in ("websites", "notifications", "changes", "bulk_imports", "audit_log"):
             connection.execute(f"DELETE FROM {table}")

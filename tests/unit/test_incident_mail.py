@@ -3,7 +3,6 @@
 import datetime as dt
 import re
 from email import message_from_bytes, policy
-from html.parser import HTMLParser
 from uuid import UUID
 
 import msgspec
@@ -19,6 +18,7 @@ from monitor.domain.ids import notification_id
 from monitor.domain.incident import Event
 from monitor.domain.outcome import Reason
 from monitor.resources.mail_address import MailAddress
+from support.pages import Page
 
 INCIDENT = UUID("0197a000-0000-7000-8000-0000000000aa")
 OPENED_ID = notification_id(INCIDENT, "opened", "email", "ops@example.org")
@@ -61,21 +61,6 @@ def mail_of(event):
 def sent(mail, sender=SENDER):
     """The mail as whoever gets it reads it."""
     return message_from_bytes(compose(mail, sender), policy=policy.default)
-
-
-class Page(HTMLParser):
-    """The tags with their attributes, and the text, of a page."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.text = [], ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_data(self, data):
-        self.text += data
 
 
 # Subjects

@@ -22,6 +22,7 @@ from monitor.queue.broker import FIRST_PRIORITY, Broker, send_all
 from monitor.queue.handling import decode_payload, requeue_on_shutdown, skip_if_unavailable
 from monitor.services.access import audit
 from monitor.services.bulk import views as bulk_views
+from monitor.services.notifications import outbox
 from monitor.services.scheduling import emit
 
 _PATIENT = 40
@@ -38,6 +39,7 @@ def declare(broker: Broker, resources: CentralResources) -> None:
     _declare_sync(broker, resources)
     _declare_incidents(broker, resources)
     _declare_upkeep(broker, resources)
+    _declare_expiry(broker, resources)
 
 
 def _declare_schedule(broker: Broker, resources: CentralResources) -> None:
@@ -58,6 +60,8 @@ def _declare_sync(broker: Broker, resources: CentralResources) -> None:
         max_backoff=15_000, periodic=cron("* * * * *"),
     )  # fmt: skip
     async def sync_changes(payload: Any = None) -> None:  # noqa: ARG001 - the message is only a trigger
+        # A change may have closed incidents, whose recipients are to be told at once.
+        resources.outbox.notify()
         await resources.coalesced_sync.sync()
 
     @dramatiq.actor(
@@ -112,6 +116,15 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
         await resources.tick_upkeep.prepare_and_expire()
 
     @dramatiq.actor(
+        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=0, periodic=cron("* * * * *")
+    )
+    @skip_if_unavailable
+    async def write_kept_ticks() -> None:
+        await resources.tick_upkeep.write_buffered()
+
+
+def _declare_expiry(broker: Broker, resources: CentralResources) -> None:
+    @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("20 * * * *")
     )
     async def expire_imports() -> None:
@@ -119,15 +132,15 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
         await bulk_views.expire(resources.pool)
 
     @dramatiq.actor(
+        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("25 * * * *")
+    )
+    async def expire_notifications() -> None:
+        assert resources.pool is not None
+        await outbox.expire(resources.pool)
+
+    @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("40 * * * *")
     )
     async def expire_audit() -> None:
         assert resources.pool is not None
         await audit.expire(resources.pool, resources.settings.monitor_audit_days)
-
-    @dramatiq.actor(
-        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=0, periodic=cron("* * * * *")
-    )
-    @skip_if_unavailable
-    async def write_kept_ticks() -> None:
-        await resources.tick_upkeep.write_buffered()

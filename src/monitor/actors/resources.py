@@ -222,7 +222,7 @@ class CentralResources(Resources):
         )
         self.unsupported = Gauge(
             "monitor_outbox_unsupported_notifications",
-            "Queued notifications whose channel only newer workers know; the same in all of them.",
+            "Queued notifications that only newer workers can deliver; the same in all of them.",
             registry=self.registry,
         )
 

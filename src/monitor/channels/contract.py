@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from monitor.domain.incident import Event
+from monitor.domain.incident import ClosedIncident, Closing, Event
 from monitor.domain.outcome import Reason
 
 
@@ -40,6 +40,25 @@ class IncidentEvent(Struct, frozen=True, kw_only=True):
     opened_message_id: str | None = None
 
 
+class ClosedEvent(Struct, frozen=True, kw_only=True):
+    """An event for one recipient: incidents were closed, because their websites are paused, deleted
+    or no longer checked from where they failed.
+
+    ``total`` says how many, at least one; ``incidents`` are the first of them. ``notification_id``
+    is as in IncidentEvent. With a single incident, a channel can thread, edit or answer the message
+    that told of its beginning.
+    """
+
+    notification_id: UUID
+    how: Closing
+    closed_at: dt.datetime
+    total: int
+    incidents: tuple[ClosedIncident, ...]
+
+
+ChannelEvent = IncidentEvent | ClosedEvent
+
+
 class Delivery(Struct, frozen=True):
     """A message that the other side accepted.
 
@@ -56,7 +75,7 @@ class Delivery(Struct, frozen=True):
 class Channel(Protocol):
     """A way to notify people. It renders its own messages."""
 
-    async def send(self, event: IncidentEvent, config: str) -> Delivery:
+    async def send(self, event: ChannelEvent, config: str) -> Delivery:
         """Notify one recipient. Returns once the other side has accepted the message.
 
         ``config`` says how to reach the recipient: for e-mail it is an address. A send that takes

@@ -26,6 +26,11 @@ def notification_id(incident: UUID, event: str, channel: str, recipient: str) ->
     return uuid5(NAMESPACE, f"notification:{incident}:{event}:{channel}:{recipient}")
 
 
+def sweep_id(now_s: float) -> UUID:
+    """The id of the sweep of this minute, which runs in several transactions."""
+    return uuid5(NAMESPACE, f"sweep:{int(now_s) // 60}")
+
+
 def ring_position(website_id: UUID) -> int:
     """A website's position on its ring: a uniform 32-bit number that never changes."""
     return int.from_bytes(hashlib.blake2s(website_id.bytes, digest_size=4).digest(), "big")

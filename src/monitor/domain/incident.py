@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 from enum import StrEnum
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -15,6 +17,7 @@ class Event(StrEnum):
 
     OPENED = "opened"
     RESOLVED = "resolved"
+    CLOSED = "closed"
 
 
 class Recipient(Struct, frozen=True):
@@ -29,6 +32,35 @@ class Resolution(StrEnum):
 
     RECOVERED = "recovered"
     PAUSED = "paused"
+    REGION_REMOVED = "region_removed"
+
+
+class Closing(StrEnum):
+    """Why an incident was closed: it ended, and nobody saw its website recover."""
+
+    PAUSED = "paused"
+    DELETED = "deleted"
+    REGION_REMOVED = "region_removed"
+
+
+class ClosedIncident(Struct, frozen=True, kw_only=True):
+    """A closed incident, as its recipients are told of it: its website may be gone by then.
+
+    ``regions``: those that held the website down when it opened and no longer check it.
+    ``opened_notification_id`` is the notification that told this recipient of its beginning, and
+    ``opened_message_id`` the channel's name for that message, if known.
+    """
+
+    incident_id: UUID
+    website_id: UUID
+    website_name: str
+    url: str
+    started_at: dt.datetime
+    cause: Reason
+    status_code: int
+    regions: tuple[str, ...]
+    opened_notification_id: UUID
+    opened_message_id: str | None = None
 
 
 class DownVerdict(Struct, frozen=True):
@@ -69,3 +101,8 @@ def opening(fresh: Collection[str], verdicts: Collection[DownVerdict]) -> Openin
         return None
     deciding = counted[len(set(fresh)) // 2]
     return Opening(deciding.at_s, counted[0], tuple(sorted(v.region for v in counted)))
+
+
+def lost_regions(held: Collection[str], regions: Collection[str]) -> set[str]:
+    """The regions that held a website down when its incident opened and no longer check it."""
+    return set(held) - set(regions)

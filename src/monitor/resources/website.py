@@ -55,7 +55,9 @@ class WebsiteSettings(Struct, frozen=True, kw_only=True):
             null_if_empty=True,
         ),
     ] = None
-    paused: Annotated[bool, boolean("Stop checking. This ends an open incident.")] = False
+    paused: Annotated[
+        bool, boolean("Stop checking. This ends an open incident; its recipients are told.")
+    ] = False
     alert_emails: Annotated[
         tuple[str, ...],
         field(

@@ -60,7 +60,8 @@ async def delete_region(name: FromPath[str], deps: Deps, force: Force = False) -
     """Remove a region; `force=true` is required if websites are checked from it.
 
     The region is removed from all websites that name it. A website that names no other region is
-    no longer checked until it gets new ones.
+    no longer checked until it gets new ones. Incidents end where no other regions hold the website
+    down, and their recipients are told.
     """
     await regions.delete(deps.pool, name, force=force)
     await deps.announce_changes()

@@ -92,7 +92,7 @@ async def change_website(
 
 @delete("/{website_id:uuid}", opt=WRITE, responses=problems(400, 404))
 async def delete_website(website_id: FromPath[UUID], deps: Deps) -> None:
-    """Remove a website and its downtime history."""
+    """Remove a website and its downtime history. If it is down, its recipients are told."""
     await websites.delete(deps.pool, website_id)
     await deps.announce_changes()
 

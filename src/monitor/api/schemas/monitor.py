@@ -92,6 +92,8 @@ class Downtime(Struct, kw_only=True):
     """A period in which a website was down; while it lasts, ``duration_s`` counts up to now.
 
     ``cause``, ``status_code`` and ``evidence`` come from the first of ``regions`` to detect it.
+    ``resolution`` says why it ended: the website recovered or was paused, or a region that held it
+    down was removed.
     """
 
     id: UUID

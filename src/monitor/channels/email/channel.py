@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitor.channels.contract import Delivery, IncidentEvent
-from monitor.channels.email.message import render
+from monitor.channels.contract import ChannelEvent, ClosedEvent, Delivery
+from monitor.channels.email.message import Mail, render, render_closed
 from monitor.channels.email.smtp import MailServer
 from monitor.runtime.settings import Settings
 
@@ -19,10 +19,16 @@ class EmailChannel:
         """Raises SettingsError where there is no SMTP_HOST, or no sender."""
         return cls(MailServer.from_settings(settings))
 
-    async def send(self, event: IncidentEvent, config: str) -> Delivery:
-        mail = render(event, recipient=config, domain=self._server.sender_domain)
+    async def send(self, event: ChannelEvent, config: str) -> Delivery:
+        mail = self._rendered(event, config)
         response = await self._server.send(mail)
         return Delivery(mail.message_id, response, self._server.name)
+
+    def _rendered(self, event: ChannelEvent, recipient: str) -> Mail:
+        domain = self._server.sender_domain
+        if isinstance(event, ClosedEvent):
+            return render_closed(event, recipient=recipient, domain=domain)
+        return render(event, recipient=recipient, domain=domain)
 
     async def close(self) -> None:
         """Each mail has a connection of its own: nothing is left open."""

@@ -1,4 +1,6 @@
-"""The mails of an incident: "Down: ..." and, in the same thread, "Up again: ...". Pure."""
+"""The mails of incidents: "Down: ..." and, in the same thread, "Up again: ..." or "Paused: ...".
+
+Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +15,11 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from msgspec import Struct
 
-from monitor.channels.contract import IncidentEvent
+from monitor.channels.contract import ClosedEvent, IncidentEvent
 from monitor.channels.email import headers
 from monitor.channels.reason_texts import words_of
 from monitor.domain.errors import DeliveryError
-from monitor.domain.incident import Event
+from monitor.domain.incident import ClosedIncident, Closing, Event
 from monitor.domain.outcome import printable
 from monitor.resources import mail_address
 from monitor.resources.mail_address import InvalidAddress, MailAddress
@@ -73,14 +75,13 @@ def render(event: IncidentEvent, *, recipient: str, domain: str) -> Mail:
         "lasted": event.resolved_at and humane(event.resolved_at - event.started_at),
         "up": event.type is Event.RESOLVED,
     }
-    opened = event.opened_message_id or f"<{event.opened_notification_id}@{domain}>"
     return Mail(
         recipient=recipient,
         subject=_subject(event, words.brief),
         text=_templates.get_template("incident.txt").render(shown),
         html=_templates.get_template("incident.html").render(shown),
         message_id=f"<{event.notification_id}@{domain}>",
-        in_reply_to=opened if event.type is Event.RESOLVED else None,
+        in_reply_to=_opened_message(event, domain) if event.type is Event.RESOLVED else None,
     )
 
 
@@ -93,7 +94,108 @@ def _subject(event: IncidentEvent, brief: str) -> str:
     return f"Up again: {website} - was down {humane(event.resolved_at - event.started_at)}"
 
 
-def _website(event: IncidentEvent) -> str:
+class _ClosedWords(Struct, frozen=True):
+    """``ended`` stands before the time; ``did`` follows one website's name, or their number."""
+
+    label: str
+    ended: str
+    did_one: str
+    did_many: str
+    meaning_one: str
+    meaning_many: str
+
+
+_CLOSED_WORDS = {
+    Closing.PAUSED: _ClosedWords(
+        "Paused",
+        "Paused",
+        "was paused while it was down",
+        "were paused while they were down",
+        "While it is paused it is not checked, and you will not be told when it is up again.",
+        "While they are paused they are not checked, and you will not be told when they are up"
+        " again.",
+    ),
+    Closing.DELETED: _ClosedWords(
+        "Deleted",
+        "Deleted",
+        "was deleted while it was down",
+        "were deleted while they were down",
+        "It is no longer checked, and you will not be told when it is up again.",
+        "They are no longer checked, and you will not be told when they are up again.",
+    ),
+    Closing.REGION_REMOVED: _ClosedWords(
+        "No longer checked",
+        "Until",
+        "is no longer checked from where it was down",
+        "are no longer checked from where they were down",
+        "You will get another mail if other regions find it down.",
+        "You will get another mail if other regions find them down.",
+    ),
+}
+
+
+def render_closed(event: ClosedEvent, *, recipient: str, domain: str) -> Mail:
+    """The mail about closed incidents. Of several websites it names the first, and counts the rest.
+
+    Foreign text and the mail's id are as in ``render``. The mail about a single incident answers
+    the one that told this recipient of its beginning.
+    """
+    one = event.incidents[0] if event.total == 1 and event.incidents else None
+    words = _CLOSED_WORDS[event.how]
+    shown = {
+        "label": words.label,
+        "headline": _headline(event, one, words),
+        "meaning": words.meaning_one if one else words.meaning_many,
+        "ended": words.ended,
+        "closed_at": _utc(event.closed_at),
+        "one": one and _shown_closed(one, event.closed_at),
+        "total": event.total,
+        "more": event.total - len(event.incidents),
+        "incidents": [_shown_closed(each, event.closed_at) for each in event.incidents],
+    }
+    return Mail(
+        recipient=recipient,
+        subject=_closed_subject(event, one, words),
+        text=_templates.get_template("closed.txt").render(shown),
+        html=_templates.get_template("closed.html").render(shown),
+        message_id=f"<{event.notification_id}@{domain}>",
+        in_reply_to=_opened_message(one, domain) if one else None,
+    )
+
+
+def _headline(event: ClosedEvent, one: ClosedIncident | None, words: _ClosedWords) -> str:
+    if one is None:
+        return f"{event.total} websites {words.did_many}."
+    name, brief = printable(one.website_name, _NAME_LIMIT), words_of(one.cause, one.status_code)
+    removed = one.regions if event.how is Closing.REGION_REMOVED else ()
+    places = f" ({', '.join(removed)})" if removed else ""
+    return f"{name} {words.did_one}{places}: {brief.brief}."
+
+
+def _shown_closed(one: ClosedIncident, closed_at: dt.datetime) -> dict[str, object]:
+    return {
+        "name": printable(one.website_name, _NAME_LIMIT),
+        "url": printable(one.url, _URL_LIMIT),
+        "linked": one.url.startswith(("http://", "https://")),
+        "website_id": one.website_id,
+        "incident_id": one.incident_id,
+        "started_at": _utc(one.started_at),
+        "lasted": humane(closed_at - one.started_at),
+    }
+
+
+def _closed_subject(event: ClosedEvent, one: ClosedIncident | None, words: _ClosedWords) -> str:
+    if one is None:
+        return f"{words.label}: {event.total} websites that were down"
+    return f"{words.label}: {_website(one)} - was down {humane(event.closed_at - one.started_at)}"
+
+
+def _opened_message(event: IncidentEvent | ClosedIncident, domain: str) -> str:
+    """The id of the mail that told this recipient of the beginning."""
+    return event.opened_message_id or f"<{event.opened_notification_id}@{domain}>"
+
+
+def _website(event: IncidentEvent | ClosedIncident) -> str:
     name, host = printable(event.website_name, _NAME_LIMIT), _host(event.url)
     return name if host in ("", name) else f"{name} ({host})"
 

@@ -40,8 +40,10 @@ async def write(
 
     async def attempt() -> BulkImport:
         async with connection.transaction():
-            store = _simulate if before.dry_run else _store
-            processed = await store(connection, vault, lines, now_s)
+            if before.dry_run:
+                processed = await _simulate(connection, vault, lines, now_s)
+            else:
+                processed = await _store(connection, vault, lines, now_s, before.id)
             after = await bulk.add_chunk(connection, before, chunk, processed)
             await _note(connection, before, after)
             return after
@@ -50,11 +52,11 @@ async def write(
 
 
 async def _store(
-    connection: Connection, vault: Vault, lines: list[Line], now_s: float
+    connection: Connection, vault: Vault, lines: list[Line], now_s: float, import_id: UUID
 ) -> list[ProcessedLine]:
     """Store the plan; imported websites wait for their slot instead of being checked at once."""
     plan, _ = await writing.plan(connection, vault, lines, now_s)
-    await websites.store(connection, plan, check_now=False)
+    await websites.store(connection, plan, check_now=False, operation=import_id)
     return plan.lines
 
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from msgspec import structs
 
 from monitor.domain import messages
-from monitor.domain.incident import Event, Opening, Recipient, opening, quorum_down
+from monitor.domain.ids import sweep_id
+from monitor.domain.incident import (
+    Event,
+    Opening,
+    Recipient,
+    lost_regions,
+    opening,
+    quorum_down,
+)
 from monitor.domain.messages import Outgoing
 from monitor.domain.verdict import Flip, RegionState, Verdict, is_fresh
 from monitor.runtime.logging import get_logger
 from monitor.services.incidents.backfill import replay
-from monitor.storage.postgres import incidents, notifications, verdicts
+from monitor.storage.postgres import closings, incidents, notifications, verdicts
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 from monitor.storage.postgres.verdicts import Watched
 from monitor.storage.redis.states import States
@@ -55,7 +63,7 @@ class IncidentRecorder:
     async def decide(
         self, connection: Connection, ids: Sequence[UUID], flips: Sequence[Flip] = ()
     ) -> list[UUID]:
-        """Open and resolve incidents of these locked websites; returns the outbox rows queued.
+        """Open and end incidents of these locked websites; returns the outbox rows queued.
 
         A region counts if its current verdict, or the check that one of the flips reports, is
         fresh.
@@ -65,8 +73,11 @@ class IncidentRecorder:
         reported = {(f.region, f.website_id): f.slot_s for f in flips}
         fresh = {w.website_id: _fresh(w, states, reported, self.now()) for w in watched}
         opened = await self._open(connection, watched, fresh)
-        resolved = await self._resolve(connection, watched, fresh, flips)
-        return opened + resolved
+        over = [w for w in watched if _is_over(w, fresh[w.website_id])]
+        up_at = {f.website_id: f.at_s for f in flips if f.verdict is Verdict.UP}
+        closed = await self._close(connection, [w for w in over if _is_outvoted(w, up_at)])
+        recovered = [w for w in over if not _is_outvoted(w, up_at)]
+        return opened + closed + await self._resolve(connection, recovered, up_at)
 
     async def _open(
         self, connection: Connection, watched: Sequence[Watched], fresh: dict[UUID, set[str]]
@@ -89,18 +100,19 @@ class IncidentRecorder:
         ]
         return await notifications.queue(connection, Event.OPENED, recipients)
 
+    async def _close(self, connection: Connection, outvoted: Sequence[Watched]) -> list[UUID]:
+        """End incidents whose websites nobody saw recover: regions of the quorum were removed."""
+        ids = [w.incident_id for w in outvoted if w.incident_id is not None]
+        for incident in ids:
+            log.info("incident.closed", incident_id=str(incident))
+        return await closings.end_outvoted(connection, ids, sweep_id(self.now()))
+
     async def _resolve(
-        self,
-        connection: Connection,
-        watched: Sequence[Watched],
-        fresh: dict[UUID, set[str]],
-        flips: Sequence[Flip],
+        self, connection: Connection, recovered: Sequence[Watched], up_at: Mapping[UUID, int]
     ) -> list[UUID]:
-        up_at = {f.website_id: f.at_s for f in flips if f.verdict is Verdict.UP}
         over: list[tuple[UUID, dt.datetime]] = []
-        for w in watched:
-            down = quorum_down(fresh[w.website_id], [v.region for v in w.down])
-            if w.incident_id is not None and down is False:
+        for w in recovered:
+            if w.incident_id is not None:
                 at_s = up_at.get(w.website_id, int(self.now()))
                 over.append((w.incident_id, dt.datetime.fromtimestamp(at_s, dt.UTC)))
         resolved = await incidents.resolve_incidents(connection, over)
@@ -133,6 +145,20 @@ def _fresh(
         return is_fresh(slot_s, website.check_frequency, website.request_timeout, now_s)
 
     return {region for region in website.regions if counts(region)}
+
+
+def _is_over(website: Watched, fresh: set[str]) -> bool:
+    """Whether its open incident ends: without a quorum, or if no region checks it any more."""
+    if website.incident_id is None:
+        return False
+    down = quorum_down(fresh, [v.region for v in website.down])
+    return down is False or not website.regions
+
+
+def _is_outvoted(website: Watched, up_at: Mapping[UUID, int]) -> bool:
+    """Whether its incident ends although no region reports a recovery: some were removed."""
+    lost = lost_regions(website.incident_regions, website.regions)
+    return bool(lost) and website.website_id not in up_at
 
 
 def _opening(website: Watched, fresh: set[str]) -> Opening | None:

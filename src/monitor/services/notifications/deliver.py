@@ -7,17 +7,17 @@ import datetime as dt
 from collections.abc import Callable
 from uuid import UUID
 
-from monitor.channels.contract import Delivery, IncidentEvent
+from monitor.channels.contract import ChannelEvent, Delivery
 from monitor.channels.registry import Channels
 from monitor.domain import messages
 from monitor.domain.backoff import give_up, retry_after
 from monitor.domain.delivery import Fault
 from monitor.domain.errors import DeliveryError, Unavailable
-from monitor.domain.ids import notification_id
-from monitor.domain.incident import Event, Recipient
+from monitor.domain.incident import Recipient
 from monitor.domain.messages import Outgoing
 from monitor.domain.outcome import printable
 from monitor.runtime.logging import get_logger
+from monitor.services.notifications.events import event_of
 from monitor.storage.postgres import channels, notifications
 from monitor.storage.postgres.notifications import Claimed, Failure
 from monitor.storage.postgres.pool import Connection, Pool, transaction
@@ -34,8 +34,6 @@ _RECORD_AGAIN_S = (0.5, 1.0, 2.0, 4.0)
 """Waits between tries to record. Each try may wait 5 s for a connection: all of it, with the time
 of the channel, is less than the lease."""
 
-_NAME_LIMIT = 255
-_URL_LIMIT = 2048
 _ID_LIMIT = 998
 """The longest line of a mail, and with it the longest Message-ID."""
 _ANSWER_LIMIT = 500
@@ -86,19 +84,28 @@ class Deliverer:
             claimed = await notifications.claim(connection, row_id, _LEASE, self._channels.kinds)
         if claimed is None:
             return []
+        event = event_of(claimed)
+        if event is None:
+            await self._drop(claimed.id)
+            return []
         try:
-            delivery = await self._send(claimed)
+            delivery = await self._send(claimed, event)
         except DeliveryError as error:
             return await self._record_failure(claimed, error)
         await self._record_sent(claimed.id, delivery)
         log.info("notification.sent", notification_id=str(claimed.id), about=claimed.event.value)
         return []
 
-    async def _send(self, claimed: Claimed) -> Delivery:
+    async def _drop(self, row_id: UUID) -> None:
+        async with transaction(self._pool) as connection:
+            await notifications.drop(connection, row_id)
+        log.info("notification.dropped", notification_id=str(row_id))
+
+    async def _send(self, claimed: Claimed, event: ChannelEvent) -> Delivery:
         channel = self._channels[claimed.channel]
         try:
             async with asyncio.timeout(self._send_within_s):
-                return await channel.send(_event(claimed), claimed.recipient)
+                return await channel.send(event, claimed.recipient)
         except TimeoutError as error:
             problem = f"{claimed.channel} did not finish within {self._send_within_s:g} s"
             raise DeliveryError(problem, permanent=False, fault=Fault.UNREACHABLE) from error
@@ -152,26 +159,3 @@ async def _refuses_recipient(
     """Whether a refusal in doubt is about the recipient: the same server serves others."""
     to, peer = Recipient(claimed.channel, claimed.recipient), error.final_if_serving
     return peer is not None and await channels.took_another(connection, peer, to)
-
-
-def _event(claimed: Claimed) -> IncidentEvent:
-    """The event for a channel, with foreign text made printable and cut."""
-    opened = notification_id(
-        claimed.incident_id, Event.OPENED.value, claimed.channel, claimed.recipient
-    )
-    return IncidentEvent(
-        notification_id=claimed.id,
-        incident_id=claimed.incident_id,
-        type=claimed.event,
-        website_id=claimed.website_id,
-        website_name=printable(claimed.website_name, _NAME_LIMIT),
-        url=printable(claimed.url, _URL_LIMIT),
-        started_at=claimed.started_at,
-        resolved_at=claimed.resolved_at,
-        cause=claimed.cause,
-        status_code=claimed.status_code,
-        evidence=printable(claimed.evidence),
-        regions=claimed.regions,
-        opened_notification_id=opened,
-        opened_message_id=claimed.opened_message_id,
-    )

@@ -15,6 +15,8 @@ from monitor.domain.messages import Outgoing
 from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
 from monitor.services.notifications.deliver import Deliverer
+from monitor.storage.postgres import notifications
+from monitor.storage.postgres.pool import Pool, transaction
 
 log = get_logger(__name__)
 _ERRORS = tasks.ErrorLog(log, failed="outbox.failed", unavailable="outbox.unavailable")
@@ -24,6 +26,9 @@ _DELIVERY_ERRORS = tasks.ErrorLog(
 
 MAX_CONCURRENT_DELIVERIES = 16
 """Mail servers start to refuse at a few dozen connections from one sender."""
+
+KEEP_DAYS = 30
+"""How long to keep settled notifications of deleted websites, and of incidents closed together."""
 
 _PAGE = 500
 _FINISH_WITHIN_S = 2.0
@@ -125,3 +130,9 @@ class Outbox:
         # A row that cannot be rendered must not stop the others; it is retried after its lease.
         with _DELIVERY_ERRORS.logged(notification_id=str(row_id)):
             await self._send(await self._deliverer.deliver(row_id))
+
+
+async def expire(pool: Pool) -> int:
+    """Delete old notifications that are not deleted with a website; returns how many."""
+    async with transaction(pool) as connection:
+        return await notifications.expire(connection, KEEP_DAYS)

@@ -15,6 +15,7 @@ from psycopg import sql
 from monitor.resources.bulk_change import Timing
 from monitor.resources.check_options import OPTION_FIELDS, SECRETS, CheckOptions, without_defaults
 from monitor.resources.fields import Values
+from monitor.storage.postgres import closings
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.website_rows import (
     CHECK_JSON,
@@ -24,7 +25,7 @@ from monitor.storage.postgres.website_rows import (
     decode_tokens,
     to_json,
 )
-from monitor.storage.postgres.websites import Filter, conditions, end_paused
+from monitor.storage.postgres.websites import Filter, conditions
 
 _PAGE = 5000
 _SECRETS_PAGE = 200
@@ -271,12 +272,11 @@ def _values(sent: Values, encrypted: dict[str, str]) -> dict[str, Any]:
 async def apply(connection: Connection, sent: Values, encrypted: dict[str, str]) -> None:
     """Apply the fields to the listed websites, and add their change rows."""
     await _update(connection, sent, encrypted)
+    if sent.get("paused"):
+        pausing = sql.SQL("SELECT id FROM bulk_change WHERE paused AND NOT was_paused")
+        await closings.end_paused(connection, pausing)
     if "regions" in sent:
         await _replace_regions(connection, sent["regions"])
-    if sent.get("paused"):
-        await end_paused(
-            connection, sql.SQL("SELECT id FROM bulk_change WHERE paused AND NOT was_paused")
-        )
     await connection.execute(
         """
         INSERT INTO changes (website_id, check_now, forget)
@@ -313,7 +313,8 @@ async def _update(connection: Connection, sent: Values, encrypted: dict[str, str
 
 
 async def _replace_regions(connection: Connection, regions: Sequence[str] | None) -> None:
-    """Replace the regions of websites where they change; delete verdicts of lost regions."""
+    """Replace the regions of websites where they change; delete verdicts of lost regions, and close
+    incidents that only those held."""
     moved = "website_id IN (SELECT id FROM bulk_change WHERE region_differs)"
     await connection.execute(f"DELETE FROM website_regions WHERE {moved}".encode())  # noqa: S608 - constants
     if regions is None:
@@ -325,12 +326,14 @@ async def _replace_regions(connection: Connection, regions: Sequence[str] | None
         """,
         [list(regions)],
     )
-    query = f"DELETE FROM verdicts WHERE region <> ALL(%s) AND {moved}"  # noqa: S608 - constants
-    await connection.execute(query.encode(), [list(regions)])
+    lost = sql.SQL(f"v.region <> ALL(%(regions)s) AND v.{moved}")
+    unheld = await closings.take_verdicts(connection, lost, {"regions": list(regions)})
+    await closings.end_unheld(connection, unheld)
 
 
 async def delete(connection: Connection) -> None:
-    """Delete the listed websites and all their data in Postgres."""
+    """Delete the listed websites and all their data in Postgres but what is still to be sent."""
+    await closings.end_deleted(connection, sql.SQL("SELECT id FROM bulk_change"))
     await connection.execute("DELETE FROM websites w USING bulk_change b WHERE w.id = b.id")
     await connection.execute(
         "INSERT INTO changes (website_id) SELECT id FROM bulk_change ORDER BY id"

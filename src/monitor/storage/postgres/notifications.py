@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
+from typing import LiteralString
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
+from psycopg.rows import TupleRow
 
 from monitor.domain.backoff import MAX_RETRY_S
 from monitor.domain.delivery import Fault
 from monitor.domain.ids import notification_id
-from monitor.domain.incident import Event, Recipient
+from monitor.domain.incident import ClosedIncident, Closing, Event, Recipient
 from monitor.domain.outcome import Reason
 from monitor.storage.postgres.pool import Connection
 
 _LONGEST_WAIT = dt.timedelta(seconds=MAX_RETRY_S + 60)
 
 
-class Claimed(Struct, frozen=True):
-    """A notification to deliver now, with the data for its text.
+class IncidentContent(Struct, frozen=True):
+    """What the message about one incident says.
 
     ``opened_message_id``: for a resolved incident, the channel's id of the message that announced
     its opening to this recipient.
     """
 
-    id: UUID
-    attempts: int
-    created_at: dt.datetime
-    channel: str
-    recipient: str
-    event: Event
     incident_id: UUID
     website_id: UUID
     website_name: str
@@ -45,9 +41,49 @@ class Claimed(Struct, frozen=True):
     opened_message_id: str | None
 
 
+class ClosedContent(Struct, frozen=True):
+    """What the message about closed incidents says: how many they are, and the first of them."""
+
+    how: Closing
+    closed_at: dt.datetime
+    total: int
+    incidents: tuple[ClosedIncident, ...]
+
+
+class Claimed(Struct, frozen=True, kw_only=True):
+    """A notification to deliver now, with what it says.
+
+    ``unannounced``: of the openings that it waited for, those that could not be announced.
+    """
+
+    id: UUID
+    attempts: int
+    created_at: dt.datetime
+    channel: str
+    recipient: str
+    event: Event
+    content: IncidentContent | ClosedContent
+    unannounced: tuple[UUID, ...]
+
+
+INCIDENT_CONTENT: LiteralString = """
+    jsonb_build_object(
+        'incident_id', i.id, 'website_id', w.id, 'website_name', w.name, 'url', w.url,
+        'started_at', i.started_at,
+        'resolved_at', CASE WHEN n.event = 'resolved' THEN i.resolved_at END,
+        'cause', i.cause, 'status_code', i.status_code, 'evidence', i.evidence,
+        'regions', i.regions,
+        'opened_message_id', (SELECT max(o.message_id) FROM notifications o
+                               WHERE o.id = ANY(n.waits_for)))
+"""
+"""IncidentContent of ``notifications n`` about ``incidents i`` of ``websites w``."""
+
 _QUEUE = """
-    INSERT INTO notifications (id, incident_id, event, channel, recipient)
-    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[])
+    INSERT INTO notifications (id, incident_id, event, channel, recipient, waits_for)
+    SELECT q.id, q.incident_id, q.event, q.channel, q.recipient,
+           CASE WHEN q.waits_for IS NULL THEN '{}' ELSE ARRAY[q.waits_for] END
+      FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[])
+           q (id, incident_id, event, channel, recipient, waits_for)
     ON CONFLICT DO NOTHING
 """
 
@@ -55,7 +91,10 @@ _QUEUE = """
 async def queue(
     connection: Connection, event: Event, recipients: Sequence[tuple[UUID, Recipient]]
 ) -> list[UUID]:
-    """Put an event into the outbox for each (incident, recipient); returns the rows' ids."""
+    """Put an event into the outbox for each (incident, recipient); returns the rows' ids.
+
+    A resolved incident is announced only after its opening was announced, or could not be.
+    """
     rows = [
         (
             notification_id(incident, event.value, to.channel, to.address),
@@ -63,12 +102,18 @@ async def queue(
             event.value,
             to.channel,
             to.address,
+            opened_id(incident, to) if event is Event.RESOLVED else None,
         )
         for incident, to in recipients
     ]
     if rows:
         await connection.execute(_QUEUE, [list(column) for column in zip(*rows, strict=True)])
     return [row[0] for row in rows]
+
+
+def opened_id(incident: UUID, to: Recipient) -> UUID:
+    """The id of the notification that tells this recipient of the incident's beginning."""
+    return notification_id(incident, Event.OPENED.value, to.channel, to.address)
 
 
 async def opened_recipients(
@@ -86,26 +131,29 @@ async def opened_recipients(
 # Advancing next_attempt_at leases the row: until then, other workers do not find it due.
 # No delivery is delayed by more than %(longest)s: a row that would have to wait longer was dated
 # by a clock that was ahead, and is due.
-# A resolved incident is announced only after its opening was announced, or could not be.
-_CLAIM = """
+_DUE_NOW: LiteralString = """
+    n.state = 'queued'
+    AND (n.next_attempt_at <= now() OR n.next_attempt_at > now() + %(longest)s)
+    AND NOT EXISTS (SELECT 1 FROM notifications o
+                     WHERE o.id = ANY(n.waits_for) AND o.state = 'queued')
+"""
+
+_SUPPORTED: LiteralString = "n.channel = ANY(%(channels)s) AND n.event = ANY(%(events)s)"
+"""What this process can send; the rest is left to workers of a newer version, which queued it."""
+
+_EVENTS = [event.value for event in Event]
+
+_CLAIM: LiteralString = f"""
     UPDATE notifications n
        SET attempts = attempts + 1, next_attempt_at = now() + %(lease)s
-      FROM incidents i JOIN websites w ON w.id = i.website_id
-     WHERE n.id = %(id)s AND n.state = 'queued' AND n.channel = ANY(%(channels)s)
-       AND (n.next_attempt_at <= now() OR n.next_attempt_at > now() + %(longest)s)
-       AND i.id = n.incident_id
-       AND NOT EXISTS (SELECT 1 FROM notifications o
-                        WHERE o.incident_id = n.incident_id AND o.channel = n.channel
-                          AND o.recipient = n.recipient AND o.state = 'queued'
-                          AND o.event = 'opened' AND n.event = 'resolved')
-    RETURNING n.id, n.attempts, n.created_at, n.channel, n.recipient, n.event, i.id, w.id,
-              w.name, w.url, i.started_at,
-              CASE WHEN n.event = 'resolved' THEN i.resolved_at END, i.cause, i.status_code,
-              i.evidence, i.regions,
-              (SELECT o.message_id FROM notifications o
-                WHERE o.incident_id = n.incident_id AND o.channel = n.channel
-                  AND o.recipient = n.recipient AND o.event = 'opened' AND n.event = 'resolved')
-"""
+     WHERE n.id = %(id)s AND {_SUPPORTED} AND {_DUE_NOW}
+    RETURNING n.id, n.attempts, n.created_at, n.channel, n.recipient, n.event,
+              coalesce(n.content,
+                       (SELECT {INCIDENT_CONTENT} FROM incidents i
+                          JOIN websites w ON w.id = i.website_id WHERE i.id = n.incident_id))::text,
+              ARRAY(SELECT o.id FROM notifications o
+                     WHERE o.id = ANY(n.waits_for) AND o.state = 'failed')
+"""  # noqa: S608 - constants
 
 
 async def claim(
@@ -116,13 +164,29 @@ async def claim(
     None if it is not due, not queued, or for a channel that is not among ``channels``.
     """
     values = {
-        "id": row_id, "lease": lease, "longest": _LONGEST_WAIT, "channels": list(channels)
+        "id": row_id, "lease": lease, "longest": _LONGEST_WAIT, "channels": list(channels),
+        "events": _EVENTS,
     }  # fmt: skip
     cursor = await connection.execute(_CLAIM, values)
     row = await cursor.fetchone()
-    if row is None:
-        return None
-    return msgspec.convert(dict(zip(Claimed.__struct_fields__, row, strict=True)), Claimed)
+    return None if row is None else _claimed(row)
+
+
+def _claimed(row: TupleRow) -> Claimed:
+    event = Event(row[5])
+    kind: type[IncidentContent | ClosedContent] = (
+        ClosedContent if event is Event.CLOSED else IncidentContent
+    )
+    return Claimed(
+        id=row[0],
+        attempts=row[1],
+        created_at=row[2],
+        channel=row[3],
+        recipient=row[4],
+        event=event,
+        content=msgspec.json.decode(row[6], type=kind),
+        unannounced=tuple(row[7]),
+    )
 
 
 async def mark_sent(
@@ -173,17 +237,11 @@ async def reschedule(
     await connection.execute(_RESCHEDULE, values)
 
 
-_DUE = """
+_DUE: LiteralString = f"""
     SELECT n.id FROM notifications n
-     WHERE n.state = 'queued'
-       AND (%(channels)s::text[] IS NULL OR n.channel = ANY(%(channels)s))
-       AND (n.next_attempt_at <= now() OR n.next_attempt_at > now() + %(longest)s)
-       AND NOT EXISTS (SELECT 1 FROM notifications o
-                        WHERE o.incident_id = n.incident_id AND o.channel = n.channel
-                          AND o.recipient = n.recipient AND o.state = 'queued'
-                          AND o.event = 'opened' AND n.event = 'resolved')
+     WHERE (%(channels)s::text[] IS NULL OR {_SUPPORTED}) AND {_DUE_NOW}
      ORDER BY n.next_attempt_at, n.id LIMIT %(limit)s
-"""
+"""  # noqa: S608 - constants
 
 
 async def due(
@@ -194,24 +252,45 @@ async def due(
     ``channels``: only these; None: all.
     """
     names = None if channels is None else list(channels)
-    values = {"longest": _LONGEST_WAIT, "limit": limit, "channels": names}
+    values = {"longest": _LONGEST_WAIT, "limit": limit, "channels": names, "events": _EVENTS}
     cursor = await connection.execute(_DUE, values)
     return [row_id for (row_id,) in await cursor.fetchall()]
 
 
 COUNTED_UP_TO = 100_000
 
-_OTHER_CHANNELS = """
-    SELECT channel, count(*) FROM (SELECT channel FROM notifications
-                                    WHERE state = 'queued' AND channel <> ALL(%s) LIMIT %s) q
+_UNSUPPORTED: LiteralString = f"""
+    SELECT channel, count(*) FROM (SELECT channel FROM notifications n
+                                    WHERE state = 'queued' AND NOT ({_SUPPORTED})
+                                    LIMIT %(most)s) q
      GROUP BY channel ORDER BY channel
-"""
+"""  # noqa: S608 - constants
 
 
 async def queued_for_others(connection: Connection, channels: Collection[str]) -> dict[str, int]:
-    """How many notifications are queued for channels not among ``channels``, by channel.
+    """How many notifications are queued for channels not among ``channels``, or about events of a
+    newer version, by channel.
 
     Counts up to COUNTED_UP_TO rows.
     """
-    cursor = await connection.execute(_OTHER_CHANNELS, [list(channels), COUNTED_UP_TO])
+    values = {"channels": list(channels), "events": _EVENTS, "most": COUNTED_UP_TO}
+    cursor = await connection.execute(_UNSUPPORTED, values)
     return dict(await cursor.fetchall())
+
+
+async def drop(connection: Connection, row_id: UUID) -> None:
+    """Delete a queued notification that its recipient is not to get."""
+    await connection.execute(
+        "DELETE FROM notifications WHERE id = %s AND state = 'queued'", [row_id]
+    )
+
+
+async def expire(connection: Connection, keep_days: int) -> int:
+    """Delete notifications that outlived their incidents and are settled, after ``keep_days``;
+    returns how many. The others are deleted with their websites."""
+    cursor = await connection.execute(
+        "DELETE FROM notifications WHERE incident_id IS NULL AND state <> 'queued'"
+        " AND created_at < now() - make_interval(days => %s)",
+        [keep_days],
+    )
+    return cursor.rowcount

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import psycopg
+from psycopg import sql
 
 from monitor.domain.errors import Conflict
 from monitor.resources.region import Region
+from monitor.storage.postgres import closings
 from monitor.storage.postgres.pool import Connection
 
 
@@ -91,6 +93,10 @@ async def in_use(connection: Connection, name: str) -> bool:
 
 
 async def delete(connection: Connection, name: str) -> None:
-    """Delete a locked region, and remove it from its websites."""
+    """Delete a locked region, remove it from its websites, and close incidents that it alone held
+    open."""
+    held = sql.SQL("v.region = %(name)s")
+    unheld = await closings.take_verdicts(connection, held, {"name": name})
     await connection.execute("DELETE FROM website_regions WHERE region = %s", [name])
     await connection.execute("DELETE FROM regions WHERE name = %s", [name])
+    await closings.end_unheld(connection, unheld)

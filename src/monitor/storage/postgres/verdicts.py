@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec import Struct
+from psycopg.rows import TupleRow
 
 from monitor.domain.backfill import Recorded
 from monitor.domain.incident import DownVerdict, Recipient
@@ -19,7 +20,10 @@ _CLOCKS_APART = dt.timedelta(seconds=CLOCKS_APART_S)
 
 
 class Watched(Struct, frozen=True):
-    """The data for deciding about an active website. Times are Unix seconds; 0: never."""
+    """The data for deciding about an active website. Times are Unix seconds; 0: never.
+
+    ``incident_regions``: those that held it down when the open incident began.
+    """
 
     website_id: UUID
     regions: tuple[str, ...]
@@ -28,6 +32,7 @@ class Watched(Struct, frozen=True):
     recipients: tuple[Recipient, ...]
     down: tuple[DownVerdict, ...]
     incident_id: UUID | None
+    incident_regions: tuple[str, ...]
     last_started_s: int
     last_resolved_s: int
 
@@ -105,10 +110,11 @@ _WATCHED = f"""
                       ELSE ARRAY(SELECT region FROM website_regions r WHERE r.website_id = w.id)
                   END,
            w.check_frequency, {REQUEST_TIMEOUT}, w.alert_emails,
-           (SELECT i.id FROM incidents i WHERE i.website_id = w.id AND i.resolved_at IS NULL),
+           o.id, coalesce(o.regions, '{{}}'),
            coalesce(extract(epoch FROM last.started_at)::bigint, 0),
            coalesce(extract(epoch FROM last.resolved_at)::bigint, 0)
       FROM websites w
+      LEFT JOIN incidents o ON o.website_id = w.id AND o.resolved_at IS NULL
       LEFT JOIN LATERAL (SELECT max(i.started_at) AS started_at, max(i.resolved_at) AS resolved_at
                            FROM incidents i WHERE i.website_id = w.id) last ON true
      WHERE w.id = ANY(%s) AND w.paused_at IS NULL
@@ -133,12 +139,15 @@ async def watched(connection: Connection, website_ids: Sequence[UUID]) -> list[W
         verdict = DownVerdict(row[1], int(row[2].timestamp()), Reason(row[4]), row[5], row[6])
         down.setdefault(row[0], []).append(verdict)
     rows = await (await connection.execute(_WATCHED.encode(), [ids])).fetchall()
-    return [
-        Watched(
-            r[0], tuple(r[1]), r[2], r[3], _recipients(r[4]), tuple(down.get(r[0], ())), *r[5:8]
-        )
-        for r in rows
-    ]
+    return [_watched(row, tuple(down.get(row[0], ()))) for row in rows]
+
+
+def _watched(row: TupleRow, down: tuple[DownVerdict, ...]) -> Watched:
+    website_id, regions, frequency, timeout, emails, incident_id, incident_regions, *last = row
+    return Watched(
+        website_id, tuple(regions), frequency, timeout, _recipients(emails), down, incident_id,
+        tuple(incident_regions), *last,
+    )  # fmt: skip
 
 
 async def recorded(

@@ -19,6 +19,7 @@ from psycopg.rows import DictRow, dict_row
 from monitor.domain.errors import MonitorError
 from monitor.resources.website import Draft, Website
 from monitor.resources.write_plan import ChangedWebsite, Existing, NewWebsite, Plan
+from monitor.storage.postgres import closings
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.website_rows import (
     CHECK_JSON,
@@ -150,14 +151,17 @@ async def lock(connection: Connection, website_id: UUID) -> bool:
     return await cursor.fetchone() is not None
 
 
-async def store(connection: Connection, plan: Plan, *, check_now: bool) -> None:
+async def store(
+    connection: Connection, plan: Plan, *, check_now: bool, operation: UUID | None = None
+) -> None:
     """Write a plan and its change rows. Raises ConcurrentUpdate.
 
     ``check_now``: websites with new or changed checks are checked at once, not at their slot.
+    ``operation``: what this is one of several plans of; see ``closings``.
     """
     try:
         if plan.changed:
-            await _update(connection, plan.changed)
+            await _update(connection, plan.changed, operation)
         if plan.new:
             await _insert(connection, plan.new)
     except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected) as error:
@@ -171,6 +175,8 @@ async def store(connection: Connection, plan: Plan, *, check_now: bool) -> None:
             [list(column) for column in zip(*notes, strict=True)],
         )
 
+
+_IDS = sql.SQL("SELECT unnest(%(ids)s::uuid[])")
 
 _COPY = """
     COPY websites (id, url, name, all_regions, check_frequency, options, encrypted, has_secrets,
@@ -235,7 +241,9 @@ _UPDATE = """
 """
 
 
-async def _update(connection: Connection, changed: Sequence[ChangedWebsite]) -> None:
+async def _update(
+    connection: Connection, changed: Sequence[ChangedWebsite], operation: UUID | None
+) -> None:
     await _lock_unchanged(connection, changed)
     renamed = [c.id for c in changed if c.renamed]
     if renamed:
@@ -244,10 +252,10 @@ async def _update(connection: Connection, changed: Sequence[ChangedWebsite]) -> 
             "UPDATE websites SET external_id = NULL WHERE id = ANY(%s)", [renamed]
         )
     await connection.execute(_UPDATE, [to_json([_record(c) for c in changed])])
-    await _replace_regions(connection, [c for c in changed if c.regions_changed])
     pausing = [c.id for c in changed if c.pausing]
     if pausing:
-        await end_paused(connection, sql.SQL("SELECT unnest(%(ids)s::uuid[])"), {"ids": pausing})
+        await closings.end_paused(connection, _IDS, {"ids": pausing}, operation)
+    await _replace_regions(connection, [c for c in changed if c.regions_changed], operation)
 
 
 async def _lock_unchanged(connection: Connection, changed: Sequence[ChangedWebsite]) -> None:
@@ -281,44 +289,35 @@ def _record(changed: ChangedWebsite) -> dict[str, Any]:
     }
 
 
-async def _replace_regions(connection: Connection, moved: Sequence[ChangedWebsite]) -> None:
-    """Replace the regions of websites, and delete verdicts of lost regions."""
+_REGION_LOST = sql.SQL(
+    """
+    v.website_id = ANY(%(ids)s)
+    AND NOT EXISTS (SELECT 1 FROM website_regions r
+                     WHERE r.website_id = v.website_id AND r.region = v.region)
+    """
+)
+
+
+async def _replace_regions(
+    connection: Connection, moved: Sequence[ChangedWebsite], operation: UUID | None
+) -> None:
+    """Replace the regions of websites; delete verdicts of lost regions, and close incidents that
+    only those held."""
     if not moved:
         return
     await connection.execute(
         "DELETE FROM website_regions WHERE website_id = ANY(%s)", [[c.id for c in moved]]
     )
     await _insert_regions(connection, [(c.id, c.new.regions) for c in moved])
-    await connection.execute(
-        """
-        DELETE FROM verdicts v WHERE v.website_id = ANY(%s)
-           AND NOT EXISTS (SELECT 1 FROM website_regions r
-                            WHERE r.website_id = v.website_id AND r.region = v.region)
-        """,
-        [[c.id for c in moved if c.new.regions is not None]],
-    )
-
-
-async def end_paused(
-    connection: Connection, ids: sql.SQL, values: dict[str, Any] | None = None
-) -> None:
-    """End the incidents and delete the verdicts of paused websites.
-
-    ``ids``: a query that selects the websites.
-    """
-    verdicts = sql.SQL("DELETE FROM verdicts WHERE website_id IN ({})").format(ids)
-    await connection.execute(verdicts, values)
-    incidents = sql.SQL(
-        """
-        UPDATE incidents SET resolved_at = greatest(now(), started_at), resolution = 'paused'
-         WHERE resolved_at IS NULL AND website_id IN ({})
-        """
-    ).format(ids)
-    await connection.execute(incidents, values)
+    ids = [c.id for c in moved if c.new.regions is not None]
+    unheld = await closings.take_verdicts(connection, _REGION_LOST, {"ids": ids})
+    await closings.end_unheld(connection, unheld, operation)
 
 
 async def delete(connection: Connection, website_id: UUID) -> bool:
-    """Delete a website and all its data in Postgres; False if it does not exist."""
+    """Delete a website and all its data in Postgres but what is still to be sent; False if it does
+    not exist."""
+    await closings.end_deleted(connection, _IDS, {"ids": [website_id]})
     cursor = await connection.execute("DELETE FROM websites WHERE id = %s", [website_id])
     return cursor.rowcount == 1
 
