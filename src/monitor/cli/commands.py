@@ -60,7 +60,9 @@ def settings_or_stacks(*names: str) -> Settings:
 def migrate(_: Namespace) -> None:
     from monitor.storage.postgres.migrations import migrate
 
-    applied = migrate(settings_or_stacks("DATABASE_URL").need("DATABASE_URL"))
+    database_url = settings_or_stacks("DATABASE_URL").need("DATABASE_URL")
+    with bar("Preparing searches", leave=False) as progress:
+        applied = migrate(database_url, progress=progress)
     print("\n".join(applied) if applied else "Nothing to do: the database is up to date.")
 
 
@@ -104,11 +106,14 @@ async def sync_all(pool: Pool, redis_url: str) -> int:
 
 
 @contextmanager
-def bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal; yields its callback (done, total)."""
+def bar(title: str, *, leave: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal; yields its callback (done, total).
+
+    ``leave``: whether it stays on the terminal after its end.
+    """
     from tqdm import tqdm
 
-    with tqdm(desc=title, unit=" websites", disable=None) as shown:
+    with tqdm(desc=title, unit=" websites", disable=None, leave=leave) as shown:
 
         def progress(done: int, total: int) -> None:
             shown.total = total
