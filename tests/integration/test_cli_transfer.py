@@ -207,7 +207,6 @@ def test_a_dry_run_reports_what_would_change(api):
     ("table", "says"),
     [
         ("url,colour\nhttps://a.example/,red\n", "line 1, column 2: 'colour' is not a column"),
-        ("url;name\n", "separated by commas"),
         ("url,url\n", "line 1, column 2: 'url' is named twice"),
         ("name,paused\n", "line 1: the column url is missing"),
         ("", "line 1: must name the columns"),
