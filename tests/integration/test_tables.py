@@ -1,14 +1,26 @@
 """Tables that a spreadsheet saved are imported: what it changed is read, and blank says nothing."""
 
+import csv
 import json
 
 import pytest
 
+from monitor.resources import website_csv
+from monitor.resources.spreadsheets import Guard
 from monitor.resources.website_csv import COLUMNS
 from support.bulk import ndjson
 from support.databases import forget_websites, new_database
-from support.libreoffice import GERMAN, SEMICOLON, TAB, UTF_16, open_and_save
+from support.libreoffice import (
+    FRENCH,
+    GERMAN,
+    SEMICOLON,
+    SWEDISH,
+    TAB,
+    UTF_16,
+    open_and_save,
+)
 from support.served_api import Served, served
+from support.spreadsheet_texts import CHANGED, LEFT_ALONE
 
 SITES = [
     {"url": "https://example.com/", "external_id": external_id, "name": name}
@@ -98,6 +110,19 @@ def test_an_export_that_a_spreadsheet_saved_changes_nothing(api, tmp_path, optio
         f"Imported: 0 created, 0 updated, {len(SITES)} unchanged, 0 failed"
     )
     assert api.websites() == before
+
+
+@pytest.mark.parametrize("language", [FRENCH, SWEDISH])
+def test_a_spreadsheet_changes_no_text_that_was_guarded(tmp_path, language):
+    # given
+    guard, texts = Guard(), [*CHANGED, *LEFT_ALONE]
+    file = tmp_path / "texts.csv"
+    file.write_text(website_csv.text([guard.put(text)] for text in texts))
+    # when
+    saved = open_and_save(file, tmp_path, by_way_of="xlsx", language=language)
+    # then
+    with saved.open(encoding="utf-8", newline="") as rows:
+        assert [guard.take_off(cell) for (cell,) in csv.reader(rows)] == texts
 
 
 def test_an_export_restores_what_was_empty(api):

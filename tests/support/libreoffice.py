@@ -9,7 +9,7 @@ import pytest
 _SAVED_AS = "Text - txt - csv (StarCalc)"
 UTF_8, UTF_16 = 76, 65535
 COMMA, SEMICOLON, TAB = 44, 59, 9
-ENGLISH, GERMAN = 1033, 1031
+ENGLISH, GERMAN, FRENCH, SWEDISH = 1033, 1031, 1036, 1053
 
 
 def need_soffice():

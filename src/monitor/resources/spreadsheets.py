@@ -19,19 +19,32 @@ FALSE = frozenset(["false", "falsch", "faux", "falso", "onwaar", "fałsz", "fals
 
 _IN_DATES = frozenset(
     [
-        "a", "p", "am", "pm", "e", "t", "z", "eur", "usd", "gbp", "chf",
+        "a", "p", "am", "pm", "e", "t", "z", "eur", "usd", "us", "gbp", "chf", "kr", "r",
         "mon", "tue", "wed", "thu", "fri", "sat", "sun",
         "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+        "mo", "di", "mi", "do", "fr", "sa", "so",
+        "montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonntag",
+        "lun", "mer", "jeu", "ven", "sam", "dim",
+        "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche",
+        "mié", "jue", "vie", "sáb", "dom",
+        "lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo",
+        "gio", "sab", "lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato", "domenica",
+        "ma", "wo", "vr", "za", "zo",
+        "maandag", "dinsdag", "woensdag", "donderdag", "vrijdag", "zaterdag", "zondag",
+        "seg", "ter", "qua", "qui", "sex", "segunda", "terça", "quarta", "quinta", "sexta",
+        "mån", "tis", "ons", "tors", "fre", "lör", "sön",
+        "måndag", "tisdag", "onsdag", "torsdag", "fredag", "lördag", "söndag",
         "jan", "january", "januar", "januari", "janv", "janvier", "janeiro", "jän", "jänner",
         "ene", "enero", "gen", "gennaio",
         "feb", "february", "februar", "februari", "fév", "févr", "février", "fev", "fevereiro",
         "febrero", "febbraio",
         "mar", "march", "mär", "märz", "mars", "marzo", "março", "maart", "mrt",
         "apr", "april", "avr", "avril", "abr", "abril", "aprile",
-        "may", "mai", "mei", "mag", "mayo", "maggio", "maio",
+        "may", "mai", "mei", "mag", "mayo", "maggio", "maio", "maj",
         "jun", "june", "juni", "juin", "junio", "giu", "giugno", "junho",
         "jul", "july", "juli", "juil", "juillet", "julio", "lug", "luglio", "julho",
-        "aug", "august", "augustus", "août", "aout", "ago", "agosto",
+        "aug", "august", "augustus", "augusti", "août", "aout", "ago",
+        "agosto",
         "sep", "sept", "september", "septembre", "septiembre", "set", "settembre", "setembro",
         "oct", "october", "okt", "oktober", "octobre", "octubre", "ott", "ottobre", "out",
         "outubro",
@@ -40,7 +53,8 @@ _IN_DATES = frozenset(
         "dezembro",
     ]
 )  # fmt: skip
-"""Words that numbers, times and dates hold beside digits."""
+"""Words that amounts, times and dates hold beside digits: in English, German, French, Spanish,
+Italian, Dutch, Portuguese and Swedish."""
 
 _SIGN = r"[\d\s.,:/+\-()%'\u2019$€£¥]"
 _LETTER = r"[^\W\d_]"
