@@ -13,6 +13,7 @@ from monitor.storage.postgres.migrations import directory, migrate, read
 from support.bulk import ndjson, send
 from support.bulk_change import bulk
 from support.databases import new_database
+from support.documents import run
 
 NAMES = ["MÜLLER GmbH", "Straße 7", "ΣΊΣΥΦΟΣ", "Пример", "Émile", "100% _ok_\\", "plain Shop"]
 FOUND = [
@@ -134,6 +135,19 @@ def test_the_upgrade_makes_existing_websites_searchable(old_database_url, tmp_pa
     assert progress == [(5, 5)]  # those of ASCII need nothing
     # and again there is nothing to do
     migrate(old_database_url, progress=lambda *_: pytest.fail("was done already"))
+
+
+def test_the_command_says_what_it_prepared(old_database_url, tmp_path):
+    # given
+    _before_search(old_database_url, tmp_path)
+    # when
+    first, second = (
+        run("monitor migrate", tmp_path, DATABASE_URL=old_database_url) for _ in range(2)
+    )
+    # then
+    assert "0013_search_text.sql" in first
+    assert first.splitlines()[-1] == "Searches of 5 websites prepared."
+    assert second == "Nothing to do: the database is up to date.\n"
 
 
 def test_an_interrupted_upgrade_is_continued(old_database_url, tmp_path, monkeypatch):

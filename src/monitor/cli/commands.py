@@ -7,7 +7,8 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -61,9 +62,19 @@ def migrate(_: Namespace) -> None:
     from monitor.storage.postgres.migrations import migrate
 
     database_url = settings_or_stacks("DATABASE_URL").need("DATABASE_URL")
-    with bar("Preparing searches", leave=False) as progress:
+    prepared = 0
+    with ExitStack() as stack:
+        # Shown only if there is something to prepare.
+        shown = cache(lambda: stack.enter_context(bar("Preparing searches")))
+
+        def progress(done: int, total: int) -> None:
+            nonlocal prepared
+            prepared = done
+            shown()(done, total)
+
         applied = migrate(database_url, progress=progress)
-    print("\n".join(applied) if applied else "Nothing to do: the database is up to date.")
+    results = [*applied, *([f"Searches of {prepared} websites prepared."] if prepared else [])]
+    print("\n".join(results) or "Nothing to do: the database is up to date.")
 
 
 def api(_: Namespace) -> None:
@@ -106,14 +117,11 @@ async def sync_all(pool: Pool, redis_url: str) -> int:
 
 
 @contextmanager
-def bar(title: str, *, leave: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal; yields its callback (done, total).
-
-    ``leave``: whether it stays on the terminal after its end.
-    """
+def bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal; yields its callback (done, total)."""
     from tqdm import tqdm
 
-    with tqdm(desc=title, unit=" websites", disable=None, leave=leave) as shown:
+    with tqdm(desc=title, unit=" websites", disable=None) as shown:
 
         def progress(done: int, total: int) -> None:
             shown.total = total
