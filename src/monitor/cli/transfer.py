@@ -14,6 +14,7 @@ import time
 import uuid
 from argparse import Namespace
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -122,7 +123,7 @@ def _convert(file: BinaryIO, converted: BinaryIO, name: str) -> None:
     import io
 
     from monitor.resources.encodings import encoding_of
-    from monitor.services.bulk.csv_lines import BadCsv, Table
+    from monitor.services.bulk.csv_lines import MAX_LINE_CHARS, BadCsv, Table
 
     encoding = encoding_of(file.read(4))
     file.seek(0)
@@ -130,7 +131,7 @@ def _convert(file: BinaryIO, converted: BinaryIO, name: str) -> None:
     errors = "surrogateescape" if encoding.startswith("utf-8") else "surrogatepass"
     text = io.TextIOWrapper(file, encoding, errors=errors, newline="")
     try:
-        table = Table(text)
+        table = Table(iter(partial(text.readline, MAX_LINE_CHARS + 1), ""))
         converted.writelines(table.ndjson())
     except BadCsv as error:
         raise MonitorError(f"{name}, {error}\nNothing was sent.") from None

@@ -20,6 +20,9 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _SEP_LINE = re.compile(r'"?sep=([,;\t])"?\s*', re.IGNORECASE)
 """A first line that tells a spreadsheet the separator."""
 
+MAX_LINE_CHARS = 16 * MAX_LINE_BYTES
+"""Of the file; what becomes of it is at most MAX_LINE_BYTES long."""
+
 _HEADER_CHARS = 10_000
 """How much of a header decides on the separator."""
 
@@ -33,14 +36,15 @@ class BadCsv(MonitorError):
 class Table:
     """A table of websites, whose header has been read.
 
-    ``text``: the lines of the file with their line breaks; invalid UTF-8 as lone surrogates.
+    ``text``: the lines of the file with their line breaks; invalid UTF-8 as lone surrogates. Lines
+    of more than MAX_LINE_CHARS may be cut, as they are refused.
     ``separator``: one of SEPARATORS, from a line ``sep=``, or else from the header. Raises BadCsv
     for an invalid header.
     """
 
     def __init__(self, text: Iterable[str]) -> None:
         csv.field_size_limit(MAX_LINE_BYTES)
-        lines = iter(text)
+        lines = _bounded(text)
         self._lines_before, first, self.separator = _begin(lines)
         self._reader = csv.reader(chain([first], lines), delimiter=self.separator, strict=True)
         number, cells = next(self._rows(), (1, []))
@@ -80,6 +84,14 @@ class Table:
             if cells is None:
                 return
             yield number, cells
+
+
+def _bounded(text: Iterable[str]) -> Iterator[str]:
+    """The lines, unless one is longer than any row: a file without line breaks is not a table."""
+    for number, line in enumerate(text, 1):
+        if len(line) > MAX_LINE_CHARS:
+            raise BadCsv(f"line {number}: is longer than {MAX_LINE_CHARS} characters")
+        yield line
 
 
 def _begin(lines: Iterator[str]) -> tuple[int, str, str]:
