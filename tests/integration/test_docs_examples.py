@@ -117,7 +117,7 @@ _SENT = ("https://a", "https://b", "ftp://c")
 
 
 def test_the_guide_to_the_api(reader):
-    assert reader.check(page("guides/api.md")) == 7
+    assert reader.check(page("guides/api.md")) == 8
 
 
 def test_the_guide_to_many_websites(reader):

@@ -21,11 +21,8 @@ WEBSITE = uuid.uuid4()
 KEY_ID, SECRET = uuid.uuid4(), "k" * 43
 """A key as it is stored in every version: the hash of its secret part."""
 
-_OPTIONS = 10
-"""The migration that put the options of checks into one column."""
-
-# A website as it was stored before that migration, and since.
-_WEBSITE = f"""
+# A website as it was stored up to 0.1.0, and since its options are one column (migration 10).
+_IN_COLUMNS = f"""
     INSERT INTO websites (id, url, name, all_regions, check_frequency, request_timeout, http_method,
                           request_headers, request_body, expected_status_codes, follow_redirects,
                           verify_ssl, alert_emails, external_id)
@@ -33,18 +30,19 @@ _WEBSITE = f"""
             '{{"X-Team": "blue"}}', 'ping', '[[200, 204], [301, 301]]', false,
             false, '{{ops@shop.example}}', '42');
 """
-_WEBSITE_OF_OPTIONS = f"""
+_IN_OPTIONS = f"""
     INSERT INTO websites (id, url, name, all_regions, check_frequency, options, has_secrets,
                           alert_emails, external_id)
     VALUES ('{WEBSITE}', 'https://shop.example/', 'shop', false, 60,
             '{{"kind": "http", "request_timeout": 10, "http_method": "POST",
-              "request_headers": {{"X-Team": "blue"}}, "request_body": "ping",
-              "expected_status_codes": [[200, 204], [301, 301]], "follow_redirects": false,
-              "verify_ssl": false}}', true, '{{ops@shop.example}}', '42');
+               "request_headers": {{"X-Team": "blue"}}, "request_body": "ping",
+               "expected_status_codes": [[200, 204], [301, 301]], "follow_redirects": false,
+               "verify_ssl": false}}', true, '{{ops@shop.example}}', '42');
 """
+_OPTIONS_SINCE = 10
 
-# What every version's schema has from the first migration on, and took in its day.
-_FILL = f"""
+# What every version's schema has from the first migration on.
+_REST = f"""
     INSERT INTO website_regions VALUES ('{WEBSITE}', 'europe');
     INSERT INTO verdicts (website_id, region, verdict, at, slot, reason)
     VALUES ('{WEBSITE}', 'europe', 'down', now(), now(), 'http_status');
@@ -66,8 +64,9 @@ def old_installation(request, empty_database_url, tmp_path):
     migrate(empty_database_url, folder)
     with psycopg.connect(empty_database_url) as connection:
         connection.execute("INSERT INTO regions (name) VALUES ('europe'), ('asia')")
-        connection.execute(_WEBSITE if request.param < _OPTIONS else _WEBSITE_OF_OPTIONS)
-        connection.execute(_FILL)
+        has_options = EARLIER[request.param - 1].version >= _OPTIONS_SINCE
+        connection.execute(_IN_OPTIONS if has_options else _IN_COLUMNS)
+        connection.execute(_REST)
         connection.execute(
             "INSERT INTO api_keys (id, name, role, hash) VALUES (%s, 'old', 'admin', %s)",
             [KEY_ID, hashlib.sha256(SECRET.encode()).digest()],

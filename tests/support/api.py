@@ -85,7 +85,7 @@ class Api:
             await self.post("/regions", {"name": name})
 
     async def add_website(self, **fields):
-        self.now_s += 0.001  # ids are ordered by the millisecond
+        self.now_s += 0.002  # ids are ordered by the millisecond, and floats are rounded
         return await self.post("/websites", website_body(**fields))
 
     async def rows(self, sql, *args):

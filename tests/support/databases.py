@@ -7,11 +7,14 @@ import psycopg
 
 
 @contextmanager
-def new_database(server, template="monitor"):
-    """The URL of a new database, a copy of that one, for the length of a block."""
+def new_database(server, template="monitor", locale=""):
+    """The URL of a new database, a copy of that one, for the length of a block.
+
+    ``locale``: clauses of CREATE DATABASE, for the template template0 alone.
+    """
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {locale}')
     yield server.url(name)
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -1,11 +1,14 @@
-"""Query parameters that several routes share."""
+"""Query parameters that several routes share, and what each one accepts."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from types import NoneType
+from typing import Annotated, Any, get_args
+from uuid import UUID
 
 from litestar.params import HeaderParameter, QueryParameter
+from litestar.typing import FieldDefinition
 
 from monitor.domain.status import Status
 from monitor.resources.bulk_import import MAX_KEY_LENGTH, LineResult
@@ -78,3 +81,20 @@ ImportKey = Annotated[
     ),
 ]
 Only = Annotated[LineResult | None, QueryParameter(description="Only lines with this outcome.")]
+
+
+def allowed(parameter: FieldDefinition) -> str:
+    """What the value of a parameter must be: completes a sentence that begins with its name."""
+    annotation = parameter.annotation
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType] or [annotation]
+    bounds: Any = parameter.kwarg_definition
+    if kinds[0] is bool:
+        return "must be true or false"
+    if kinds[0] is int:
+        return f"must be a whole number from {bounds.ge} to {bounds.le}"
+    if kinds[0] is UUID:
+        return "must be a UUID"
+    if issubclass(kinds[0], StrEnum):
+        return f"must be one of {', '.join(kinds[0])}"
+    least = f"{bounds.min_length} to" if bounds.min_length else "at most"
+    return f"must be a string of {least} {bounds.max_length} characters"

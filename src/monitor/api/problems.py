@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException, InternalServerException, Validati
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
+from monitor.api.parameters import allowed
 from monitor.domain.errors import (
     BadQuery,
     BodyStalled,
@@ -105,7 +106,7 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[P
     if isinstance(error, RequestError):
         return response(error.problem, error.headers)
     if isinstance(error, ValidationException):
-        return response(_bad_parameters(error))
+        return response(_bad_parameters(request, error))
     if _is_disconnect(error):
         log.info("api.client_disconnected", route=request.scope.get("path_template"))
         return response(problem_of(400, "bad_request", "The body ended before it was complete."))
@@ -175,14 +176,14 @@ def _from_table(error: MonitorError, status: int, code: str) -> Response[Problem
     return response(problem, headers)
 
 
-def _bad_parameters(error: ValidationException) -> Problem:
-    """The problem for query parameters that Litestar could not parse."""
-    details = error.extra if isinstance(error.extra, list) else []
-    errors = [
-        FieldProblem(str(e.get("key", "query")), printable(str(e.get("message", ""))))
-        for e in details
-    ]
-    return problem_of(400, "invalid_query", "A query parameter cannot be read.", errors)
+def _bad_parameters(request: Request[Any, Any, Any], error: ValidationException) -> Problem:
+    """The problem for parameters that Litestar refused: which, and what is allowed."""
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    refused = error.extra if isinstance(error.extra, list) else []
+    named = [parameters[key] for one in refused if (key := one.get("key")) in parameters]
+    errors = [FieldProblem(one.name, allowed(one)) for one in named]
+    detail = str(BadQuery(errors)) if errors else printable(error.detail)
+    return problem_of(400, "invalid_query", detail, errors)
 
 
 def _meaning(status: int) -> str:

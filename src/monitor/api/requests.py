@@ -13,6 +13,7 @@ from litestar.params import QueryParameter
 from monitor.api.problems import RequestError
 from monitor.domain.errors import BadQuery, BodyStalled, FieldProblem
 from monitor.domain.outcome import printable
+from monitor.resources.encodings import CHARSETS, as_utf8
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_QUERY_BYTES = 4096
@@ -67,16 +68,19 @@ def _check_media_type(request: AnyRequest, needed: str) -> None:
     media_type, options = request.content_type
     charset = options.get("charset", "utf-8").lower()
     encoding = request.headers.get("content-encoding", "identity").lower()
-    if media_type.lower() != needed or charset != "utf-8" or encoding != "identity":
-        detail = f"Send the body as `Content-Type: {needed}`, in UTF-8, not compressed."
+    if media_type.lower() != needed or charset not in CHARSETS or encoding != "identity":
+        detail = f"Send the body as `Content-Type: {needed}`, in UTF-8 or UTF-16, not compressed."
         raise RequestError.of(415, "unsupported_media_type", detail)
 
 
 def decode_json(body: bytes) -> object:
-    """Decode a JSON body (RFC 8259). Raises RequestError 400 if it is malformed."""
+    """Decode a JSON body (RFC 8259), also with a byte order mark or in UTF-16.
+
+    Raises RequestError 400 if it is malformed.
+    """
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return msgspec.json.decode(as_utf8(body))
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise RequestError.of(
             400, "invalid_json", f"The body is not JSON in UTF-8: {printable(reason)}."

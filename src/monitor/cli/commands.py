@@ -7,7 +7,8 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -63,8 +64,19 @@ def migrate(_: Namespace) -> None:
 
     database_url = settings_or_stacks("DATABASE_URL").need("DATABASE_URL")
     must_connect(database_url)
-    applied = migrate(database_url)
-    print("\n".join(applied) if applied else "Nothing to do: the database is up to date.")
+    prepared = 0
+    with ExitStack() as stack:
+        # Shown only if there is something to prepare.
+        shown = cache(lambda: stack.enter_context(bar("Preparing searches")))
+
+        def progress(done: int, total: int) -> None:
+            nonlocal prepared
+            prepared = done
+            shown()(done, total)
+
+        applied = migrate(database_url, progress=progress)
+    results = [*applied, *([f"Searches of {prepared} websites prepared."] if prepared else [])]
+    print("\n".join(results) or "Nothing to do: the database is up to date.")
 
 
 def api(_: Namespace) -> None:

@@ -61,9 +61,10 @@ examples:
   monitor export --region europe | monitor import - --url https://other.example.com
 
 A file is NDJSON, with an object per line as for POST /websites, or CSV with a header, as written
-by `monitor export`. A line with the id or external_id of a website updates it; any other line
-creates one. A line that fails does not affect others, but the exit code is 1. To continue an
-interrupted import, use --resume with the key that was printed.
+by `monitor export` or saved by a spreadsheet. A blank cell is not given. A line with the id or
+external_id of a website updates it; any other line creates one. A line that fails does not affect
+others, but the exit code is 1. To continue an interrupted import, use --resume with the key that
+was printed.
 """
 
 _EXPORT_EXAMPLES = """\

@@ -14,6 +14,7 @@ import time
 import uuid
 from argparse import Namespace
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _MAX_SHOWN = 20
 _STATUS_TIMEOUT_S = 15.0
-_BOM = b"\xef\xbb\xbf"
 
 
 def import_websites(arguments: Namespace) -> int:
@@ -104,13 +104,16 @@ def _opened(path: str) -> BinaryIO:
 
 def _format(arguments: Namespace, file: BinaryIO) -> str:
     """From the option, else from the extension, else from the first bytes of the file."""
-    start = file.read(4096).removeprefix(_BOM).lstrip()
+    from monitor.resources.encodings import encoding_of
+
+    first = file.read(4096)
     file.seek(0)
+    start = first.decode(encoding_of(first), errors="replace").lstrip()
     suffix = Path(arguments.file).suffix.lower()
     by_suffix = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}.get(suffix)
-    by_content = "ndjson" if start[:1] in (b"{", b"[", b"") else "csv"
+    by_content = "ndjson" if start[:1] in ("{", "[", "") else "csv"
     name = str(arguments.format or by_suffix or by_content)
-    if name == "ndjson" and start.startswith(b"["):
+    if name == "ndjson" and start.startswith("["):
         raise MonitorError(f"{arguments.file} is a JSON array: write one object per line instead.")
     return name
 
@@ -119,16 +122,35 @@ def _convert(file: BinaryIO, converted: BinaryIO, name: str) -> None:
     """Write a CSV file as NDJSON. Raises MonitorError before anything is sent."""
     import io
 
-    from monitor.services.bulk.csv_lines import BadCsv, ndjson
+    from monitor.resources.encodings import encoding_of
+    from monitor.services.bulk.csv_lines import MAX_LINE_CHARS, BadCsv, Table
 
-    text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+    encoding = encoding_of(file.read(4))
+    file.seek(0)
+    # What is invalid becomes lone surrogates, which the table names by line and column.
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "surrogatepass"
+    text = io.TextIOWrapper(file, encoding, errors=errors, newline="")
     try:
-        converted.writelines(ndjson(text))
+        table = Table(iter(partial(text.readline, MAX_LINE_CHARS + 1), ""))
+        converted.writelines(table.ndjson())
     except BadCsv as error:
         raise MonitorError(f"{name}, {error}\nNothing was sent.") from None
+    except UnicodeDecodeError:
+        raise MonitorError(f"{name} is not text in UTF-16. Nothing was sent.") from None
     finally:
         text.detach()
     converted.seek(0)
+    _print_reading(name, encoding, table.separator)
+
+
+def _print_reading(name: str, encoding: str, separator: str) -> None:
+    """Print how a table was read, unless it is as `monitor export` writes it."""
+    from monitor.services.bulk.csv_lines import SEPARATORS
+
+    parts = [] if separator == "," else [f"cells separated by {SEPARATORS[separator]}"]
+    parts += [] if encoding.startswith("utf-8") else ["text in UTF-16"]
+    if parts:
+        print(f"{name} was read as a table with {' and '.join(parts)}.", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -79,9 +79,10 @@ def _refusal(sent: Values, timing: Timing) -> InvalidInput | None:
     return None
 
 
-def names_follow(sent: Values) -> bool:
-    """Whether each website's new name depends on its URL and current name."""
-    return ("name" in sent and sent["name"] is None) or ("name" not in sent and "url" in sent)
+def renames(sent: Values) -> bool:
+    """Whether names or URLs change, and with them what is searched; a default name follows the
+    URL."""
+    return "name" in sent or "url" in sent
 
 
 def new_name(sent: Values, url: str, name: str) -> str:

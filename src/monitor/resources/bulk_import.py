@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from monitor.domain.errors import FieldProblem, InvalidInput, MonitorError
 from monitor.domain.outcome import printable
+from monitor.resources.encodings import BOM
 from monitor.resources.fields import Values
 from monitor.resources.lines import MAX_LINE_BYTES, LongLine
 from monitor.resources.website import new_website
@@ -111,9 +112,13 @@ def key_ok(key: str) -> bool:
 
 
 def read_line(number: int, line: bytes | LongLine) -> Candidate | ProcessedLine | None:
-    """Parse a line, or say why it failed; None if it is empty."""
+    """Parse a line, or say why it failed; None if it is empty.
+
+    A byte order mark is ignored: files that were joined may have one on any of their lines.
+    """
     if isinstance(line, LongLine):
         return failure(number, "line_too_long", "line", f"is longer than {MAX_LINE_BYTES} bytes")
+    line = line.removeprefix(BOM)
     if not line or line.isspace():
         return None
     try:

@@ -42,7 +42,8 @@ class Field(Struct, frozen=True):
 
     ``wire``: the type as sent, unless it is the stored type with arrays for tuples. ``write``:
     converts a stored value to the value as sent. ``secret``: how values are masked, if they may be
-    secret. ``null_if_empty``: an empty CSV cell means null.
+    secret. ``empty_word``: the CSV cell of a value that is empty, which is null or has no items or
+    characters; "" if that has no cell of its own.
     """
 
     check: Check
@@ -50,7 +51,7 @@ class Field(Struct, frozen=True):
     wire: Any = UNSET
     write: Callable[[Any], Any] = _unchanged
     secret: Secret | None = None
-    null_if_empty: bool = False
+    empty_word: str = "none"
 
 
 class Declared(Struct, frozen=True):

@@ -84,6 +84,5 @@ class HttpOptions(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
             or_null(formats.tls_version),
             'The oldest version of TLS that counts as up: "1.0", "1.1", "1.2" or "1.3"; null, the '
             "default: 1.2, and any where `verify_ssl` is false.",
-            null_if_empty=True,
         ),
     ] = None

@@ -45,6 +45,7 @@ class WebsiteSettings(Struct, frozen=True, kw_only=True):
         field(
             or_null(partial(formats.text, most=255)),
             "1 to 255 characters; null, the default: the URL's host and path.",
+            empty_word="",
         ),
     ] = None
     regions: Annotated[
@@ -52,7 +53,7 @@ class WebsiteSettings(Struct, frozen=True, kw_only=True):
         field(
             or_null(formats.region_names),
             "The regions to check from; null, the default: all, including future ones.",
-            null_if_empty=True,
+            empty_word="all",
         ),
     ] = None
     paused: Annotated[
@@ -72,7 +73,6 @@ class WebsiteSettings(Struct, frozen=True, kw_only=True):
         field(
             or_null(partial(formats.text, most=255)),
             "An id of your own, 1 to 255 characters, unique; null: none.",
-            null_if_empty=True,
         ),
     ] = None
 

@@ -1,12 +1,13 @@
-"""Websites as rows of a CSV file (RFC 4180). Pure.
+"""Websites as rows of a CSV file (RFC 4180) that may pass through a spreadsheet. Pure.
 
 A row is equivalent to the object that POST /websites accepts: ``read_row(row(x)) == x``. The wire
 type of a field determines the format of its cells:
 
 - Arrays are joined by ``;``, objects are JSON, booleans are ``true`` or ``false``.
-- An empty cell means null if the field's declaration says so: all regions, no external_id.
-- A cell that a spreadsheet would read as a formula, because it begins with = + - @, a tab or a line
-  break, is prefixed with ``'``; so is one that begins with ``'``. Reading removes one ``'``.
+- A blank cell means that the field is not given.
+- A value that is empty is a word: ``all`` for all regions, else ``none``.
+- Text that a spreadsheet would take for a number, a date, a boolean or a formula is prefixed with
+  ``'``; so is text that would be read as another text. See ``resources.spreadsheets``.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import NoneType
 from typing import Any, get_args, get_origin
 
 import msgspec
 
-from monitor.resources.check_options import DEFAULT_KIND, KINDS
+from monitor.resources.check_options import KINDS
 from monitor.resources.fields import Declared
+from monitor.resources.spreadsheets import FALSE, TRUE, Guard
 from monitor.resources.website import fields_of
 
 _FIELDS: dict[str, Declared] = {n: one for kind in KINDS for n, one in fields_of(kind).items()}
@@ -29,7 +32,7 @@ COLUMNS = ("id", *_FIELDS, "kind")
 _MAX_DIGITS = 18
 """More than any number here may have, and fewer than Python refuses to read."""
 
-_ESCAPED_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+_guard = Guard(one.field.empty_word for one in _FIELDS.values())
 
 
 def text(rows: Iterable[Sequence[str]]) -> str:
@@ -40,8 +43,8 @@ def text(rows: Iterable[Sequence[str]]) -> str:
 
 
 def row(website: Mapping[str, Any]) -> list[str]:
-    """The cells of a website, in the order of COLUMNS; empty for fields of other kinds."""
-    return [_escape(_cell(website.get(name))) for name in COLUMNS]
+    """The cells of a website, in the order of COLUMNS; blank for fields of other kinds."""
+    return [_cell(name, website[name]) if name in website else "" for name in COLUMNS]
 
 
 def read_row(cells: Mapping[str, str]) -> dict[str, Any]:
@@ -49,49 +52,62 @@ def read_row(cells: Mapping[str, str]) -> dict[str, Any]:
 
     Cells that do not have their column's type are left unchanged; the API refuses them.
     """
-    kind = cells.get("kind") or DEFAULT_KIND
-    own = {"id", *fields_of(kind)} if kind in KINDS else cells.keys()
-    return {
-        name: _value(name, _unescape(cell))
-        for name, cell in cells.items()
-        if cell or name in own  # an empty cell of another kind's column says nothing
-    }
+    return {name: _value(name, cell) for name, cell in cells.items() if not is_blank(cell)}
 
 
-def _cell(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case dict():
-            return msgspec.json.encode(value).decode()
-        case list() | tuple():
-            return ";".join(map(str, value))
-        case _:
-            return str(value)
+def is_blank(cell: str) -> bool:
+    """Whether a cell says nothing."""
+    return not cell or cell.isspace()
+
+
+def _cell(name: str, value: Any) -> str:
+    if not value and not isinstance(value, int) and name in _FIELDS:
+        return _FIELDS[name].field.empty_word
+    return _WRITERS[_SHAPES[name]](value)
 
 
 def _value(name: str, cell: str) -> Any:
-    one = _FIELDS.get(name)
-    if one is None:
-        return cell
-    if cell == "" and one.field.null_if_empty:
-        return None
-    return _READERS.get(_shape(one.wire), str)(cell)
+    one, shape = _FIELDS.get(name), _SHAPES[name]
+    if one is not None and shape in _EMPTY and cell.strip().lower() == one.field.empty_word:
+        return None if NoneType in get_args(one.wire) else _EMPTY[shape]()
+    return _READERS[shape](_guard.take_off(cell))
 
 
 def _shape(wire: Any) -> str:
-    """The name of a type, ignoring null: ``list``, ``dict``, ``bool``, ``int`` or ``str``."""
-    parts = [part for part in get_args(wire) if part is not type(None)]
+    """The name of a type, ignoring null: ``list``, ``codes`` if numbers are among the items of the
+    list, ``dict``, ``bool``, ``int`` or ``str``."""
+    parts = [part for part in get_args(wire) if part is not NoneType]
     if parts and get_origin(wire) not in (list, dict):
         return _shape(parts[0])
+    if get_origin(wire) is list and int in get_args(parts[0]):
+        return "codes"
     return str((get_origin(wire) or wire).__name__)
+
+
+_SHAPES = {"id": "word", "kind": "word"} | {n: _shape(one.wire) for n, one in _FIELDS.items()}
+
+_EMPTY: dict[str, Callable[[], Any]] = {"str": str, "list": list, "codes": list, "dict": dict}
+
+
+_WRITERS: dict[str, Callable[[Any], str]] = {
+    "str": _guard.put,
+    "list": lambda items: _guard.put(";".join(items)),
+    "codes": lambda items: ";".join(map(str, items)),  # which no spreadsheet changes
+    "dict": lambda value: msgspec.json.encode(value).decode(),
+    "bool": lambda value: "true" if value else "false",
+    "int": str,
+    "word": str,
+}
 
 
 def _code(item: str) -> int | str:
     is_number = item.isascii() and item.isdigit() and len(item) <= _MAX_DIGITS
     return int(item) if is_number else item
+
+
+def _boolean(cell: str) -> bool | str:
+    word = cell.lower()
+    return word in TRUE if word in TRUE | FALSE else cell
 
 
 def _json_or_text(cell: str) -> Any:
@@ -101,17 +117,16 @@ def _json_or_text(cell: str) -> Any:
         return cell
 
 
+def _items(cell: str) -> list[str]:
+    return [item.strip() for item in cell.split(";") if not is_blank(item)]
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
-    "list": lambda cell: [_code(item) for item in cell.split(";")] if cell else [],
+    "str": str,
+    "list": _items,
+    "codes": lambda cell: [_code(item) for item in _items(cell)],
     "dict": _json_or_text,
-    "bool": lambda cell: {"true": True, "false": False}.get(cell, cell),
+    "bool": _boolean,
     "int": _code,
+    "word": str,
 }
-
-
-def _escape(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_ESCAPED_PREFIXES) else cell
-
-
-def _unescape(cell: str) -> str:
-    return cell.removeprefix("'")

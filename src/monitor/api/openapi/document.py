@@ -38,8 +38,8 @@ if the key's role does not suffice, it is 403.
 
 **Errors** are problem details (RFC 9457, `application/problem+json`) with a stable `code`. 400: the
 request cannot be read (malformed JSON, an invalid query parameter or cursor). 422: the JSON is
-well-formed, but some fields are invalid; `errors` lists all of them. A failed request changes
-nothing.
+well-formed, but some fields are invalid. `errors` lists all invalid fields or parameters and what
+each must be. A failed request changes nothing.
 
 **Rate limits.** If requests per key are limited, every response has the headers `RateLimit-Policy`
 and `RateLimit` (requests left, seconds until the full quota is available). Requests over the limit,

@@ -38,10 +38,11 @@ async def export_websites(
     """Export all matching websites as of one instant, in order of creation.
 
     Each line of `ndjson` is an object that POST /websites/bulk accepts, here or on another
-    installation. `csv` has the same fields as columns: lists are joined by `;`, and
-    `request_headers` is JSON. A cell that begins with one of `= + - @ '`, a tab or a line break is
-    prefixed with `'`, so that spreadsheets do not read it as a formula; remove one `'` to get the
-    value.
+    installation. `csv` has the same fields as columns, for `monitor import`: lists are joined by
+    `;`, `request_headers` is JSON, and what is empty is a word, `all` for all regions, else `none`.
+    Text that a spreadsheet would take for a number, a date, a boolean or a formula is prefixed with
+    `'`, and so is text that begins or ends with a blank, begins with `'` or is one of these words;
+    remove one `'` to get the value.
 
     A response that is cut off is incomplete.
     """

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from monitor.domain.errors import BadQuery, InvalidInput
 from monitor.resources.audit import Action, Change, of_fields
-from monitor.resources.bulk_change import NotConfirmed, check_timings, names_follow, new_name
+from monitor.resources.bulk_change import NotConfirmed, check_timings, new_name, renames
 from monitor.resources.check_options import SECRETS
 from monitor.resources.fields import Values
 from monitor.resources.secrets import refuse_moving
@@ -54,7 +54,7 @@ async def change(pool: Pool, vault: Vault, selection: Selection, sent: Values) -
         check_timings(sent, await bulk_change.timings(connection))
         names = sent.get("regions") or ()
         refuse_missing_regions(names, await stored_regions.existing(connection, names))
-        if names_follow(sent):
+        if renames(sent):
             await _set_names(connection, sent)
         await _compare_secrets(connection, vault, sent)
         shown, encrypted = vault.encrypt_values(sent)
@@ -96,8 +96,8 @@ def _refuse_moving(sent: Values, one: Secrets) -> None:
 
 async def _set_names(connection: Connection, sent: Values) -> None:
     async for page in bulk_change.names(connection):
-        pairs = [(i, new_name(sent, url, name)) for i, url, name in page]
-        await bulk_change.set_names(connection, pairs)
+        new = [(i, sent.get("url", url), new_name(sent, url, name)) for i, url, name in page]
+        await bulk_change.set_names(connection, new)
 
 
 async def delete(pool: Pool, selection: Selection) -> BulkChange:

@@ -16,6 +16,7 @@ from psycopg.pq import TransactionStatus
 from monitor.domain.errors import BodyStalled, Conflict, InvalidInput
 from monitor.domain.ids import uuid7
 from monitor.resources.bulk_import import BulkImport, ImportState, KeyReused, key_ok
+from monitor.resources.encodings import Utf8Stream
 from monitor.resources.lines import Chunk, Chunker
 from monitor.runtime.event_loop import ConcurrencyLimit, yield_to_loop
 from monitor.runtime.logging import get_logger
@@ -122,7 +123,7 @@ async def _import(
     work = _Work(importer, connection, current, stored)
     log.info("import.begun", import_id=str(current.id), chunks_stored=len(stored))
     try:
-        await work.process(_with_stall_timeout(blocks, importer.stall_s))
+        await work.process(_utf8(_with_stall_timeout(blocks, importer.stall_s)))
         finished = await work.finish()
     except BaseException as error:
         await work.stop()
@@ -145,6 +146,13 @@ async def _with_stall_timeout(blocks: AsyncIterator[bytes], stall_s: float) -> A
         except TimeoutError:
             raise BodyStalled(f"No data of the body arrived for {stall_s:g} s.") from None
         yield block
+
+
+async def _utf8(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    text = Utf8Stream()
+    async for block in blocks:
+        yield text.feed(block)
+    yield text.end()
 
 
 @dataclass(slots=True)

@@ -12,9 +12,10 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg import sql
 
-from monitor.resources.bulk_change import Timing
+from monitor.resources.bulk_change import Timing, renames
 from monitor.resources.check_options import OPTION_FIELDS, SECRETS, CheckOptions, without_defaults
 from monitor.resources.fields import Values
+from monitor.resources.search import search_text
 from monitor.storage.postgres import closings
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.website_rows import (
@@ -25,7 +26,7 @@ from monitor.storage.postgres.website_rows import (
     decode_tokens,
     to_json,
 )
-from monitor.storage.postgres.websites import Filter, conditions
+from monitor.storage.postgres.websites import Filter, condition_values, conditions
 
 _PAGE = 5000
 _SECRETS_PAGE = 200
@@ -35,6 +36,7 @@ _TABLE = """
     CREATE TEMPORARY TABLE bulk_change (
         id             uuid NOT NULL,
         name           text,
+        search_text    text,
         secrets_differ boolean NOT NULL DEFAULT false,
         check_differs  boolean,
         region_differs boolean,
@@ -78,13 +80,13 @@ async def lock(connection: Connection, filters: Filter, *, deleting: bool) -> in
     strength = sql.SQL(" FOR UPDATE" if deleting else " FOR NO KEY UPDATE")
     listing = sql.SQL("INSERT INTO bulk_change (id) SELECT w.id FROM websites w") + _where(filters)
     await connection.execute(
-        listing + sql.SQL(" ORDER BY w.id") + strength, _filter_values(filters)
+        listing + sql.SQL(" ORDER BY w.id") + strength, condition_values(filters)
     )
     await connection.execute("ANALYZE bulk_change")
     again = sql.SQL(
         "DELETE FROM bulk_change b WHERE NOT EXISTS (SELECT 1 FROM websites w{})"
     ).format(_where(filters, sql.SQL("w.id = b.id")))
-    await connection.execute(again, _filter_values(filters))
+    await connection.execute(again, condition_values(filters))
     return await _number(connection, sql.SQL("SELECT count(*) FROM bulk_change"), filters)
 
 
@@ -93,12 +95,8 @@ def _where(filters: Filter, *more: sql.Composable) -> sql.Composable:
     return sql.SQL(" WHERE ") + sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("")
 
 
-def _filter_values(filters: Filter) -> dict[str, Any]:
-    return {"region": filters.region, "q": filters.q}
-
-
 async def _number(connection: Connection, query: sql.Composable, filters: Filter) -> int:
-    cursor = await connection.execute(sql.Composed([query]), _filter_values(filters))
+    cursor = await connection.execute(sql.Composed([query]), condition_values(filters))
     row = await cursor.fetchone()
     return row[0] if row else 0
 
@@ -121,14 +119,19 @@ async def names(connection: Connection) -> AsyncIterator[list[tuple[UUID, str, s
             yield [(i, url, name) for i, url, name in rows]
 
 
-async def set_names(connection: Connection, pairs: Sequence[tuple[UUID, str]]) -> None:
-    """Set the new names of listed websites."""
+async def set_names(connection: Connection, names: Sequence[tuple[UUID, str, str]]) -> None:
+    """Set the new names of listed websites, given as (id, new URL, new name)."""
     await connection.execute(
         """
-        UPDATE bulk_change b SET name = n.name FROM unnest(%s::uuid[], %s::text[]) n (id, name)
+        UPDATE bulk_change b SET name = n.name, search_text = n.search_text
+          FROM unnest(%s::uuid[], %s::text[], %s::text[]) n (id, name, search_text)
          WHERE b.id = n.id
         """,
-        [[i for i, _ in pairs], [name for _, name in pairs]],
+        [
+            [website_id for website_id, _, _ in names],
+            [name for _, _, name in names],
+            [search_text(url, name) for _, url, name in names],
+        ],
     )
 
 
@@ -299,6 +302,8 @@ async def _update(connection: Connection, sent: Values, encrypted: dict[str, str
             sql.SQL("encrypted = {}").format(_NEW_TOKENS),
             sql.SQL("has_secrets = {} ?| %(secrets)s::text[]").format(_NEW_OPTIONS),
         ]
+    if renames(sent):
+        sets.append(sql.SQL("search_text = b.search_text"))
     if "regions" in sent:
         sets.append(sql.SQL("all_regions = {}").format(sql.Literal(sent["regions"] is None)))
     query = sql.SQL(

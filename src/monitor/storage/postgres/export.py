@@ -9,7 +9,7 @@ from psycopg import sql
 from monitor.resources.write_plan import Existing
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.website_rows import DRAFT_COLUMNS, existing_of
-from monitor.storage.postgres.websites import Filter, conditions
+from monitor.storage.postgres.websites import Filter, condition_values, conditions
 
 _PAGE = 250
 
@@ -29,7 +29,7 @@ async def pages(connection: Connection, filters: Filter) -> AsyncGenerator[list[
         async with connection.transaction():
             # The commit materialises the result.
             await connection.execute("SET LOCAL statement_timeout = '5min'")
-            await cursor.execute(query, {"region": filters.region, "q": filters.q})
+            await cursor.execute(query, condition_values(filters))
         while True:
             async with connection.transaction():
                 rows = await cursor.fetchmany(_PAGE)

@@ -10,11 +10,15 @@ import psycopg
 from msgspec import Struct
 
 from monitor.domain.errors import MigrationError, Unavailable
+from monitor.storage.postgres import search
 from monitor.storage.postgres.pool import describe
 
 _LOCK = 0x6D6F6E69746F72  # "monitor": the advisory lock that migrations are applied under
 _LOCK_TIMEOUT = "10s"
 _STATEMENT_TIMEOUT = "5min"
+_SEARCH_TEXT = 13
+"""The migration that adds the column which ``search.fill`` fills in."""
+
 _NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 
 _CREATE_TABLE = """
@@ -65,8 +69,15 @@ def read(folder: Path) -> list[Migration]:
     return list(migrations.values())
 
 
-def migrate(database_url: str, folder: Path | None = None) -> list[str]:
+def migrate(
+    database_url: str,
+    folder: Path | None = None,
+    progress: search.Progress = lambda _done, _total: None,
+) -> list[str]:
     """Apply pending migrations and return their names. Safe to run concurrently.
+
+    What SQL alone cannot compute is filled in afterwards, page by page; ``progress`` is called with
+    (done, total) websites. A run that was interrupted is continued by the next one.
 
     Raises MigrationError if an applied file was changed or removed, or if the SQL of a file fails
     (it is then rolled back), and Unavailable if Postgres cannot be reached.
@@ -79,6 +90,8 @@ def migrate(database_url: str, folder: Path | None = None) -> list[str]:
             pending = _pending(connection, available)
             for migration in pending:
                 _apply(connection, migration)
+            if any(m.version == _SEARCH_TEXT for m in available):
+                search.fill(connection, progress)
             return [m.name for m in pending]
     except psycopg.OperationalError as error:
         raise Unavailable("postgres", describe(error)) from error

@@ -17,10 +17,12 @@ from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
 from monitor.domain.errors import MonitorError
+from monitor.resources.search import fold, search_text
 from monitor.resources.website import Draft, Website
 from monitor.resources.write_plan import ChangedWebsite, Existing, NewWebsite, Plan
 from monitor.storage.postgres import closings
 from monitor.storage.postgres.pool import Connection
+from monitor.storage.postgres.search import MATCHES
 from monitor.storage.postgres.website_rows import (
     CHECK_JSON,
     DRAFT_COLUMNS,
@@ -86,7 +88,7 @@ async def fetch_page(
     clauses = [*conditions(filters), *([sql.SQL("w.id > %(after)s")] if after else [])]
     where = sql.SQL("WHERE ") + sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("")
     query = sql.SQL(_SELECT) + where + sql.SQL(" ORDER BY w.id LIMIT %(size)s")
-    values = {"region": filters.region, "q": filters.q, "after": after, "size": size}
+    values = condition_values(filters) | {"after": after, "size": size}
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query, values)
         return [_stored(row) for row in await cursor.fetchall()]
@@ -107,13 +109,13 @@ def conditions(filters: Filter) -> list[sql.SQL]:
     if filters.incident_open:
         clauses.append(sql.SQL("i.id IS NOT NULL"))
     if filters.q is not None:
-        clauses.append(
-            sql.SQL(
-                "(strpos(lower(w.url), lower(%(q)s)) > 0"
-                " OR strpos(lower(w.name), lower(%(q)s)) > 0)"
-            )
-        )
+        clauses.append(sql.SQL(MATCHES))
     return clauses
+
+
+def condition_values(filters: Filter) -> dict[str, Any]:
+    """The query parameters of ``conditions``."""
+    return {"region": filters.region, "q": None if filters.q is None else fold(filters.q)}
 
 
 def _stored(row: DictRow) -> Stored:
@@ -180,7 +182,7 @@ _IDS = sql.SQL("SELECT unnest(%(ids)s::uuid[])")
 
 _COPY = """
     COPY websites (id, url, name, all_regions, check_frequency, options, encrypted, has_secrets,
-                   alert_emails, external_id, paused_at)
+                   alert_emails, external_id, paused_at, search_text)
     FROM STDIN
 """
 
@@ -206,6 +208,7 @@ def _row(website_id: UUID, draft: Draft) -> tuple[Any, ...]:
         _array(draft.alert_emails),
         draft.external_id,
         "now" if draft.paused else None,
+        search_text(draft.check.url, draft.name),
     )
 
 
@@ -231,12 +234,12 @@ _UPDATE = """
        SET url = u.url, name = u.name, all_regions = u.all_regions,
            check_frequency = u.check_frequency, options = u.options, encrypted = u.encrypted,
            has_secrets = u.has_secrets, alert_emails = u.alert_emails,
-           external_id = u.external_id, updated_at = now(),
+           external_id = u.external_id, search_text = u.search_text, updated_at = now(),
            paused_at = CASE WHEN u.paused THEN coalesce(w.paused_at, now()) END
       FROM json_to_recordset(%s::json) u (
            id uuid, url text, name text, all_regions boolean, check_frequency integer,
            options jsonb, encrypted jsonb, has_secrets boolean, alert_emails text[],
-           external_id text, paused boolean)
+           external_id text, paused boolean, search_text text)
      WHERE w.id = u.id
 """
 
@@ -286,6 +289,7 @@ def _record(changed: ChangedWebsite) -> dict[str, Any]:
         "alert_emails": draft.alert_emails,
         "external_id": draft.external_id,
         "paused": draft.paused,
+        "search_text": search_text(draft.check.url, draft.name),
     }
 
 
