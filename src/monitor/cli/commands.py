@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from monitor.cli.stack_settings import settings_or_stacks
 from monitor.domain.errors import MonitorError
 from monitor.resources.audit import Actor
-from monitor.runtime.settings import Settings, load, raw_values
+from monitor.runtime.settings import load, raw_values
 
 if TYPE_CHECKING:
     from monitor.storage.postgres.pool import Pool
@@ -40,21 +41,6 @@ def _stack() -> ModuleType:
             "requirements/local.txt."
         ) from None
     return stack
-
-
-def settings_or_stacks(*names: str) -> Settings:
-    """The settings; if none of ``names`` is set, with those of the local stack.
-
-    That is the stack on MONITOR_DATA_DIR. If one of them is set, none of the stack's are used:
-    database and Redis must belong together.
-    """
-    from monitor.local.directory import DataDirectory
-
-    settings, values = load(), raw_values()
-    if any(name in values for name in names):
-        return settings
-    published = DataDirectory(settings.monitor_data_dir).published_settings()
-    return load({**os.environ, **{n: published[n] for n in names if n in published}})
 
 
 def migrate(_: Namespace) -> None:
