@@ -67,7 +67,12 @@ async def _serve(settings: Settings) -> None:
             settings.monitor_key_requests_per_minute, settings.monitor_wrong_keys_per_minute
         ),
     )
-    app = create_app(deps, [_lifespan(deps, clock)], settings.monitor_cors_origins)
+    app = create_app(
+        deps,
+        [_lifespan(deps, clock)],
+        settings.monitor_cors_origins,
+        trusted_proxies=settings.monitor_trusted_proxies,
+    )
     log.info("api.starting", host=settings.monitor_api_host, port=settings.monitor_api_port)
     process.collect_garbage_rarely()
     host, port = settings.monitor_api_host, settings.monitor_api_port
@@ -75,7 +80,7 @@ async def _serve(settings: Settings) -> None:
 
 
 def config(app: Litestar, host: str, port: int) -> uvicorn.Config:
-    """The uvicorn configuration: our connections and logs instead of uvicorn's."""
+    """The uvicorn configuration: our connections, logs and proxies instead of uvicorn's."""
     connections: Connections = app.state.connections
     return uvicorn.Config(
         app,
@@ -89,6 +94,7 @@ def config(app: Litestar, host: str, port: int) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # see forwarding.py
         timeout_graceful_shutdown=GRACE_S,
     )
 
