@@ -17,7 +17,7 @@ from monitor.services.workers.heartbeat import Heartbeat
 from monitor.storage.redis.keyrings import Keyring, Keyrings
 from monitor.storage.redis.workers import FRESH_S, Workers
 from support.secretive import SECRETS, WORD
-from support.served_api import served, serving
+from support.served_api import forget_killed, served, serving
 from support.stack import wait_until
 
 OLD, NEW, OTHER = new_key(), new_key(), new_key()
@@ -115,7 +115,7 @@ def test_a_first_key_is_refused_until_the_api_has_it(database_url, redis_url, tm
         assert none.returncode == 1
         assert none.stderr.startswith(b"monitor: MONITOR_ENCRYPTION_KEYS is not set")
     # given that it was killed long ago, and is started with the key
-    _forget_the_killed(redis_url)
+    forget_killed(redis_url)
     with serving(database_url, redis_url, tmp_path, api.keys, MONITOR_ENCRYPTION_KEYS=key) as api:
         # then every start says what is in the clear still
         wait_until(lambda: b"secrets.stored_in_the_clear" in log.read_bytes())
@@ -137,11 +137,6 @@ def test_a_first_key_is_refused_until_the_api_has_it(database_url, redis_url, tm
 def _keyrings(redis_url):
     with redis.Redis.from_url(redis_url) as connection:
         return connection.hgetall("monitor:keyrings")
-
-
-def _forget_the_killed(redis_url):
-    with redis.Redis.from_url(redis_url) as connection:
-        connection.delete("monitor:keyrings")
 
 
 @pytest.fixture
