@@ -68,6 +68,13 @@ def _ways(api, website):
     return {"patch": patch, "many": many, "import": lines, "dry run": dry_run}
 
 
+def _unmasked(value):
+    """The value with the stored ones in the place of masks."""
+    if isinstance(value, str):
+        return value
+    return {n: HEADERS[n] if v == "********" else v for n, v in value.items()}
+
+
 WAYS = ["patch", "many", "import", "dry run"]
 
 
@@ -80,8 +87,14 @@ async def test_a_right_guess_looks_like_a_wrong_one(api, way, name):
         website = await api.add_website(url="https://shop.example/a", external_id="1", **SECRETS)
         # when
         seen.append(await _seen(api, website, guess, _ways(api, website)[way]))
+        # then what was sent is stored, unless nothing is
+        found = await stored(api.pool, api.deps.vault, website["id"])
+        sent = {"request_headers": HEADERS, "request_body": BODY}
+        if way != "dry run":
+            sent |= {n: _unmasked(v) for n, v in guess.items()}
+        assert found == (sent["request_headers"], sent["request_body"])
         await api.delete(f"/websites/{website['id']}")
-    # then
+    # and
     right, wrong = seen
     assert right == wrong
 

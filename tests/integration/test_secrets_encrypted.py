@@ -188,10 +188,14 @@ async def test_what_an_earlier_version_encrypted_is_shown_by_the_next_write(worl
 
 async def test_encrypting_anew_shows_what_an_earlier_version_hid(world):
     await regions.create(world.pool, {"name": "europe"})
-    website = await _as_encrypted_before(world, {"User-Agent": "a"})
-    assert await rotation.rotate(world.pool, OURS) == 1
+    alone, both = {"User-Agent": "a"}, {"User-Agent": "a", "X": WORD}
+    ids = [await _as_encrypted_before(world, headers) for headers in (alone, both)]
+    assert await rotation.rotate(world.pool, OURS) == 2
     assert await rotation.rotate(world.pool, OURS) == 0
-    assert await stored(world.pool, Vault(), website) == ({"User-Agent": "a"}, "")
+    assert await stored(world.pool, Vault(), ids[0]) == (alone, "")
+    found = (await websites.get(world.pool, ids[1])).website
+    assert found.check.request_headers == both | {"X": "********"}
+    assert await stored(world.pool, OURS, ids[1]) == (both, "")
 
 
 async def test_a_mask_of_what_is_shown_by_now_stands_for_it(world):

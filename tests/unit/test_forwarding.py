@@ -55,6 +55,7 @@ def client(peer, *headers, trusted=PROXIES):
         ([(FWD, "proto=https")], "10.0.0.1"),
         # an open quote swallows nothing, and two values in one element are none
         ([(FWD, 'for="x, for=203.0.113.7')], "10.0.0.1"),
+        ([(FWD, 'for=1.1.1.1, for="x, for=203.0.113.7')], "10.0.0.1"),
         ([(FWD, 'for=1.1.1.1;x=", for="[2001:db8::7]"')], "10.0.0.1"),
         ([(FWD, 'for="x'), (FWD, "for=203.0.113.7")], "203.0.113.7"),
         ([(FWD, "for=1.1.1.1;for=203.0.113.7")], "10.0.0.1"),
@@ -111,6 +112,7 @@ LIES = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_
 
 
 @example('for="', "203.0.113.7")
+@example('for=1.1.1.1, for="', "203.0.113.7")
 @example("for=1.1.1.1;x=\\", "203.0.113.7")
 @given(LIES, HOPS)
 def test_no_client_can_write_what_a_proxy_appends(lie, hop):

@@ -24,7 +24,7 @@ from monitor.storage.redis.keyrings import Keyring, Keyrings
 from monitor.storage.redis.workers import Workers
 
 _ERRORS = tasks.ErrorLog(
-    get_logger(__name__), failed="keyring.failed", unavailable="keyring.not_stored"
+    get_logger(__name__), failed="keyring.failed", unavailable="keyring.not_stored", once=True
 )
 
 REPORT_EVERY_S = 10.0

@@ -75,6 +75,8 @@ class Vault:
             for name, token in draft.encrypted.items()
             if name in SECRETS and SECRETS[name].outdated(getattr(draft.check, name))
         }
+        if not outdated:
+            return draft
         try:
             check = self.decrypt(draft.check, outdated)
         except SecretsUnreadable:
