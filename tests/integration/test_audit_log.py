@@ -1,6 +1,8 @@
 """The audit log: no change without its entry, no entry without its change."""
 
+import asyncio
 import datetime as dt
+import time
 from uuid import UUID, uuid4
 
 import psycopg
@@ -8,6 +10,9 @@ import pytest
 
 from monitor.domain.access import Role
 from monitor.services.access import audit
+from monitor.services.secrets.vault import Vault, new_key
+from monitor.services.websites import manage as websites
+from monitor.storage.postgres.pool import make_pool
 from support.audited import given, writing_routes
 from support.bulk import ndjson, send
 from support.secretive import SECRETS, WORD
@@ -57,7 +62,6 @@ async def test_rejected_requests_leave_no_entry(api):
     for method, where, body, status in refused:
         await api.request(method, where, json=body, expect=status)
     await api.client(Role.READ).delete(path)
-    await send(api, ndjson({"url": "https://a.example/"}), dry_run="true")
     await send(api, ndjson({"url": "nonsense"}, {"id": website["id"], "url": website["url"]}))
     assert await _entries(api) == []
 
@@ -162,11 +166,16 @@ async def test_entries_are_kept_for_their_days(api, monkeypatch):
     assert [e["object_id"] for e in await _entries(api)] == ["c"]
 
 
+async def _store_a_secret_in_the_clear(database_url):
+    async with make_pool(database_url, max_size=1) as pool:
+        await websites.create(pool, Vault(), {"url": "https://b.example/", **SECRETS}, time.time())
+
+
 def test_the_command_line_is_logged_too(database_url, redis_url, tmp_path):
-    with served(database_url, redis_url, tmp_path) as api:
+    encryption = new_key()
+    with served(database_url, redis_url, tmp_path, MONITOR_ENCRYPTION_KEYS=encryption) as api:
         stores = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
-        api.http.post("/websites", json={"url": "https://a.example", **SECRETS})
-        encryption = api.monitor("secrets", "key").stdout.decode().strip()
+        asyncio.run(_store_a_secret_in_the_clear(database_url))
 
         def monitor(*words):
             done = api.monitor(*words, **stores, MONITOR_ENCRYPTION_KEYS=encryption)

@@ -8,16 +8,20 @@ import psycopg
 import pytest
 
 from monitor.domain.access import Role
+from monitor.services.secrets.vault import new_key
 from monitor.storage.postgres.migrations import directory, migrate, read
 from support.documents import commands, page, run, section
 from support.served_api import serving
+from support.stack import wait_until
 
 PAGE = page("guides/upgrade.md")
 MIGRATE = commands(section(PAGE, "4. Migrate"))
 SYNC = [code for code in commands(section(PAGE, "5. Start the centre")) if "systemctl" not in code]
+ENCRYPT = commands(section(PAGE, "6. Encrypt what was stored before"))
 EARLIER = read(directory())[:-1]
 
 WEBSITE = uuid.uuid4()
+ENCRYPTION_KEY = new_key()
 KEY_ID, SECRET = uuid.uuid4(), "k" * 43
 """A key as it is stored in every version: the hash of its secret part."""
 
@@ -86,7 +90,16 @@ def test_an_older_installation_is_migrated_and_goes_on(old_installation, redis_u
     assert "Nothing to do: the database is up to date." in run(MIGRATE[0], tmp_path, **settings)
     # and the API goes on with what there was, with a key of then
     keys = dict.fromkeys(Role, f"mon_{KEY_ID.hex}_{SECRET}")
-    with serving(database_url, redis_url, tmp_path, keys) as api:
+    settings["MONITOR_ENCRYPTION_KEYS"] = ENCRYPTION_KEY
+    with serving(
+        database_url, redis_url, tmp_path, keys, MONITOR_ENCRYPTION_KEYS=ENCRYPTION_KEY
+    ) as api:
+        log = tmp_path / "api.log"
+        wait_until(lambda: b"secrets.stored_in_the_clear" in log.read_bytes())
+        assert "of 1 websites" in "".join(run(code, tmp_path, **settings) for code in ENCRYPT)
+        with psycopg.connect(database_url) as connection:
+            (encrypted,) = connection.execute("SELECT encrypted FROM websites").fetchone()
+        assert sorted(encrypted) == ["request_body", "request_headers"]
         _assert_all_is_there(api)
         _assert_it_can_be_changed(api)
 

@@ -10,7 +10,7 @@ from monitor.domain.access import Role
 from monitor.domain.errors import SettingsError
 from monitor.local.banner import BannerFacts, banner
 from monitor.local.directory import DataDirectory
-from monitor.local.processes import Locations, commands, environment
+from monitor.local.processes import Locations, commands, environment, joined_keys
 from monitor.local.stack import KEY_NAME, _region_and_key, up
 from monitor.resources.mail_address import MailAddress
 from monitor.runtime.settings import TABLE, load
@@ -165,3 +165,15 @@ async def test_a_revoked_key_is_replaced(database_url, key_file):
     assert second != first
     access = await in_pool(database_url, lambda pool: KeyRing(pool).identify(second))
     assert access.role is Role.ADMIN
+
+
+@pytest.mark.parametrize("websites", [0, 3])
+def test_the_banner_says_how_many_secrets_are_in_the_clear(websites, tmp_path):
+    settings = load({}, tmp_path / ".env")
+    facts = BannerFacts("http://x", "mon_key", DataDirectory(tmp_path), settings, websites)
+    said = "The secrets of 3 websites are stored in the clear" in banner(facts)
+    assert (said, "monitor secrets rotate" in banner(facts)) == (websites > 0, websites > 0)
+
+
+def test_keys_are_joined_each_once_in_their_order():
+    assert joined_keys("a, b", "", "b,c") == "a,b,c"

@@ -1,5 +1,6 @@
 """`monitor up` as a whole: started, seen, broken, stopped, and started again."""
 
+import json
 import os
 import re
 import signal
@@ -9,11 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from monitor.local import demo
 from monitor.local.http import LocalApi
 from monitor.local.redis import free_port
+from monitor.runtime.settings import TABLE
 from support.places import open_way
 from support.stack import RunningStack, wait_until
 
@@ -74,6 +77,34 @@ def test_the_stack_prints_its_url_and_keeps_its_files_private(stack):
     assert stat.S_IMODE((stack.data_dir / "api_key").stat().st_mode) == 0o600
     assert stack.data_dir.stat().st_mode & 0o066 == 0
     assert stack.request("GET", "/regions")[1]["items"][0]["name"] == "local"
+
+
+def test_secrets_of_before_there_was_a_key_are_encrypted_beside_the_stack(stack):
+    # given one that the stack encrypted, and one that was stored in the clear
+    made = stack.request("POST", "/websites", {"url": "http://127.0.0.1:9/", "request_body": "s"})
+    published = json.loads((stack.data_dir / "environment").read_text())
+    assert set(published) == {s.name for s in TABLE}
+    with psycopg.connect(published["DATABASE_URL"]) as connection:
+        connection.execute(
+            """UPDATE websites SET options = options || '{"request_body": "s"}', encrypted = NULL
+                WHERE id = %s""",
+            [made[1]["id"]],
+        )
+    # when
+    done = run_monitor("secrets", "rotate", MONITOR_DATA_DIR=str(stack.data_dir))
+    # then
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "Encrypted the secrets of 1 websites anew.\n"
+    # and another key, which no process of the stack knows, is refused
+    key = run_monitor("secrets", "key").stdout.strip()
+    beside = {"MONITOR_DATA_DIR": str(stack.data_dir), "MONITOR_ENCRYPTION_KEYS": key}
+    refused = run_monitor("secrets", "rotate", **beside)
+    assert refused.returncode == 1
+    assert "(1 x API, 1 x worker of local)" in refused.stderr
+    assert "start `make up` again" in refused.stderr
+    # so that what is stored can still be read
+    path = f"/websites/{made[1]['id']}"
+    assert stack.request("PATCH", path, {"request_body": "********"})[0] == 200
 
 
 def test_two_stacks_run_side_by_side_but_not_on_one_directory(stack, start, tmp_path):

@@ -1,16 +1,17 @@
 """Secrets at rest are encrypted in Postgres and Redis, and only a key of ours opens them."""
 
+import json
 from pathlib import Path
-from uuid import UUID
 
-import psycopg
 import pytest
+from cryptography.fernet import Fernet
 
 from monitor.domain.errors import SecretsUnreadable, SettingsError
 from monitor.domain.outcome import Reason, Result
 from monitor.local.stack import _encryption_keys
 from monitor.runtime.settings import load
 from monitor.services.checks.check import check_batch
+from monitor.services.secrets import at_rest
 from monitor.services.secrets import rotate as rotation
 from monitor.services.secrets.vault import Vault, new_key
 from monitor.services.websites import manage as websites
@@ -19,10 +20,9 @@ from support.api import VAULT
 from support.bulk import ndjson, send
 from support.factories import START_S, batch_message, outcome_up
 from support.secretive import BODY, HEADERS, SECRETS, WORD, in_postgres, in_redis, stored
-from support.served_api import served
-from support.stack import wait_until
 
 KEY = "A" * 43 + "="
+OURS = Vault([KEY])
 
 FIELDS = {
     "url": "http://shop.test/",
@@ -123,15 +123,6 @@ async def test_without_the_key_secrets_can_be_replaced_by_nobody_and_the_rest_by
     await api.delete(path)
 
 
-async def test_secrets_under_the_current_key_are_not_reencrypted(api):
-    await api.add_regions("europe")
-    await api.add_website(**SECRETS)
-    await api.add_website(**SECRETS | {"request_body": f"{WORD}-other"})
-    path = "/websites?all=true&confirm=2"
-    done = await api.request("PATCH", path, json={"request_body": BODY}, expect=200)
-    assert done.json() == {"matched": 2, "changed": 1}
-
-
 async def test_reencryption_covers_old_keys_and_plaintext(world):
     old, new = new_key(), new_key()
     both = Vault([new, old])
@@ -180,31 +171,83 @@ async def test_a_key_that_is_missing_is_told_and_loses_nothing(world):
     assert await stored(world.pool, Vault([old]), website) == (HEADERS, BODY)
 
 
-def test_the_command_line_makes_keys_and_rotates_them(database_url, redis_url, tmp_path):
-    with served(database_url, redis_url, tmp_path) as api:
-        # given an API without a key, and a secret
-        made = api.http.post("/websites", json={"url": "https://a.example", **SECRETS}).json()
-        stores = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
-        log = tmp_path / "api.log"
-        wait_until(lambda: b"secrets.stored_in_the_clear" in log.read_bytes())
-        assert log.read_bytes().count(b"secrets.stored_in_the_clear") == 1
-        assert WORD.encode() not in log.read_bytes()
-        # when
-        key = api.monitor("secrets", "key").stdout.decode().strip()
-        done = api.monitor("secrets", "rotate", **stores, MONITOR_ENCRYPTION_KEYS=key)
-        # then
-        assert (done.returncode, done.stderr) == (0, b"")
-        assert done.stdout == b"Encrypted the secrets of 1 websites anew.\n"
-        with psycopg.connect(database_url) as connection:
-            query = (
-                "SELECT options->>'request_body', encrypted->>'request_body'"
-                " FROM websites WHERE id = %s"
-            )
-            shown, token = connection.execute(query, [UUID(made["id"])]).fetchone()
-        assert (shown, token[:5]) == ("********", "gAAAA")
-        none = api.monitor("secrets", "rotate", **stores)
-        assert none.returncode == 1
-        assert none.stderr.startswith(b"monitor: MONITOR_ENCRYPTION_KEYS is not set")
+async def test_what_an_earlier_version_encrypted_is_shown_by_the_next_write(world):
+    # given headers whose User-Agent was hidden, alone and with a secret
+    await regions.create(world.pool, {"name": "europe"})
+    alone, both = {"User-Agent": "a"}, {"User-Agent": "a", "X": WORD}
+    ids = [await _as_encrypted_before(world, headers) for headers in (alone, both)]
+    # when anything is written
+    for one in ids:
+        await websites.change(world.pool, OURS, one, {"name": "b"}, world.now_s)
+    # then
+    found = [(await websites.get(world.pool, i)).website for i in ids]
+    assert [w.check.request_headers for w in found] == [alone, both | {"X": "********"}]
+    assert [sorted(w.encrypted) for w in found] == [[], ["request_headers"]]
+    assert [await stored(world.pool, OURS, i) for i in ids] == [(alone, ""), (both, "")]
+
+
+async def test_encrypting_anew_shows_what_an_earlier_version_hid(world):
+    await regions.create(world.pool, {"name": "europe"})
+    alone, both = {"User-Agent": "a"}, {"User-Agent": "a", "X": WORD}
+    ids = [await _as_encrypted_before(world, headers) for headers in (alone, both)]
+    assert await rotation.rotate(world.pool, OURS) == 2
+    assert await rotation.rotate(world.pool, OURS) == 0
+    assert await stored(world.pool, Vault(), ids[0]) == (alone, "")
+    found = (await websites.get(world.pool, ids[1])).website
+    assert found.check.request_headers == both | {"X": "********"}
+    assert await stored(world.pool, OURS, ids[1]) == (both, "")
+
+
+async def test_a_mask_of_what_is_shown_by_now_stands_for_it(world):
+    await regions.create(world.pool, {"name": "europe"})
+    headers = {"User-Agent": "a", "X": WORD}
+    website = await _as_encrypted_before(world, headers)
+    sent = {"request_headers": dict.fromkeys(headers, "********")}
+    await websites.change(world.pool, OURS, website, sent, world.now_s)
+    assert await stored(world.pool, OURS, website) == (headers, "")
+
+
+async def test_without_its_key_what_was_hid_stays_so_and_the_rest_can_be_changed(world):
+    await regions.create(world.pool, {"name": "europe"})
+    website = await _as_encrypted_before(world, {"User-Agent": "a"})
+    await websites.change(world.pool, VAULT, website, {"name": "c"}, world.now_s)
+    found = (await websites.get(world.pool, website)).website
+    assert (found.name, found.check.request_headers) == ("c", {"User-Agent": "********"})
+    assert await stored(world.pool, OURS, website) == ({"User-Agent": "a"}, "")
+
+
+async def _as_encrypted_before(world, headers):
+    """A website with these headers, as a version stored them that showed no User-Agent."""
+    made = await websites.create(world.pool, OURS, {"url": "http://shop.test/"}, world.now_s)
+    await world.execute(
+        "UPDATE websites SET options = options || %s::jsonb, encrypted = %s::jsonb,"
+        " has_secrets = true WHERE id = %s",
+        json.dumps({"request_headers": dict.fromkeys(headers, "********")}),
+        json.dumps({"request_headers": Fernet(KEY).encrypt(json.dumps(headers).encode()).decode()}),
+        made.website.id,
+    )
+    return made.website.id
+
+
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [
+        ({"request_headers": {"X": WORD}}, 1),
+        ({"request_body": WORD}, 1),
+        ({"request_headers": {"Accept": "a", "user-agent": "b", "Host": "c", "X": ""}}, 0),
+        ({}, 0),
+    ],
+)
+async def test_secrets_in_the_clear_are_counted_and_nothing_else(world, fields, count):
+    await regions.create(world.pool, {"name": "europe"})
+    given = {"url": "http://shop.test/"} | fields
+    await websites.create(world.pool, Vault(), given, world.now_s)
+    assert await at_rest.websites_in_the_clear(world.pool) == count
+    # and one is not hidden by another that is encrypted
+    await websites.create(world.pool, OURS, FIELDS, world.now_s + 1)
+    assert await at_rest.websites_in_the_clear(world.pool) == count
+    await rotation.rotate(world.pool, OURS)
+    assert await at_rest.websites_in_the_clear(world.pool) == 0
 
 
 @pytest.mark.parametrize("value", ["x", "a" * 44, f"{KEY},short", KEY + KEY, ","])

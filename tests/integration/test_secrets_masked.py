@@ -149,6 +149,57 @@ async def test_secrets_do_not_go_to_a_server_they_were_not_given_for(api, url):
     assert await _stored(api, website) == ({"X": WORD}, "")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example", "Authorization": "********"},
+        {"host": "evil.example"},
+        {"Host": "shop.example:8443"},
+        {"Host": ""},
+        {"Host": "shop.example/x"},
+        {"Host": "[evil"},
+        {},
+    ],
+)
+async def test_secrets_do_not_go_to_a_host_they_were_not_given_for(api, headers):
+    # given a site of a shared front end, whose body is a secret as well
+    given = {"Host": "tenant.example", **HEADERS}
+    website = await _given(api, external_id="1", request_headers=given)
+    path, body = f"/websites/{website['id']}", {"request_headers": headers}
+    # when
+    for where in (path, "/websites?all=true&confirm=1"):
+        if where != path and "********" in str(body):
+            continue
+        answer = await api.request("PATCH", where, json=body, expect=422)
+        # then
+        assert [e["field"] for e in answer.json()["errors"]] == ["request_headers"], where
+        assert "another server" in answer.text
+    done = await send(api, ndjson({"external_id": "1", "url": website["url"]} | body))
+    assert (done["failed"], done["failures"][0]["errors"][0]["field"]) == (1, "request_headers")
+    assert await _stored(api, website) == (given, BODY)
+    # and when all secrets are sent anew
+    headers = {"Host": "evil.example", "X": WORD}
+    await api.patch(path, {"request_headers": headers, "request_body": f"{WORD}-7"})
+    assert await _stored(api, website) == (headers, f"{WORD}-7")
+
+
+async def test_the_host_may_be_written_in_another_way_or_change_without_secrets(api):
+    website = await _given(api)
+    path = f"/websites/{website['id']}"
+    for host in ("SHOP.example", "shop.example.", "shop.example:443"):
+        sent = {"request_headers": {"Host": host, "Authorization": "********"}}
+        await api.patch(path, sent)
+    authorization = HEADERS["Authorization"]
+    kept = {"Host": "shop.example:443", "Authorization": authorization}
+    assert await _stored(api, website) == (kept, BODY)
+    shown = {"Host": "********", "Authorization": "********"}  # "as it is", though it is shown
+    await api.patch(path, {"request_headers": shown})
+    assert await _stored(api, website) == (kept, BODY)
+    # and any, where nothing is hidden
+    plain = await api.add_website(url=SERVER, request_headers={"Accept": "*/*"})
+    await api.patch(f"/websites/{plain['id']}", {"request_headers": {"Host": "other.example"}})
+
+
 @pytest.mark.parametrize("format_", ["ndjson", "csv"])
 async def test_an_export_that_is_imported_destroys_no_secret(api, format_):
     website = await _given(api, external_id="1")

@@ -12,10 +12,12 @@ HEADERS = {
     "Authorization": f"Bearer {WORD}-1",
     "x-team": f"{WORD}-2",
     "Accept": "application/json",
+    "Accept-Token": f"{WORD}-4",
+    "User-Agent": "shop-check/1",
     "X-Empty": "",
 }
 SHOWN = {"Authorization": "********", "x-team": "********", "Accept": "application/json"}
-SHOWN |= {"X-Empty": ""}
+SHOWN |= {"Accept-Token": "********", "User-Agent": "shop-check/1", "X-Empty": ""}
 BODY = f'{{"password": "{WORD}-3"}}'
 SECRETS = {"request_headers": HEADERS, "request_body": BODY, "http_method": "POST"}
 

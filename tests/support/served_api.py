@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import redis
 
 from monitor.domain.access import Role
 from monitor.local.redis import free_port
 from monitor.runtime.settings import TABLE
-from monitor.services.access import keys
+from monitor.services.access.keys import create_key
 from monitor.services.workers import regions
 from monitor.storage.postgres.pool import make_pool
+from monitor.storage.redis import keys
 from support.stack import wait_until
 
 MONITOR = Path(sys.executable).with_name("monitor")
@@ -86,7 +88,7 @@ async def _prepare(database_url):
     async with make_pool(database_url, max_size=1) as pool:
         for name in ("asia", "europe"):
             await regions.create(pool, {"name": name})
-        return {role: await keys.create_key(pool, f"tests {role}", role) for role in Role}
+        return {role: await create_key(pool, f"tests {role}", role) for role in Role}
 
 
 @contextmanager
@@ -113,6 +115,12 @@ def serving(database_url, redis_url, directory, roles, **more):
         api.http.close()
         process.kill()
         process.wait()
+
+
+def forget_killed(redis_url):
+    """Let the processes that were killed be heard of no more, as they are after 45 s."""
+    with redis.Redis.from_url(redis_url) as connection:
+        connection.delete(keys.KEYRINGS, keys.WORKERS)
 
 
 def _answers(process, http):

@@ -15,6 +15,7 @@ from monitor.probes.http.redirects import REDIRECT_STATUSES, Request, first_requ
 from monitor.probes.http.target import of_url, parse
 from monitor.probes.net.reasons import CheckFailed
 from monitor.resources import formats
+from monitor.resources.secrets import SecretHeaders
 from support.factories import check_options
 
 BASE = "https://shop.example/a/b?c=d"
@@ -87,6 +88,32 @@ def test_another_origin_gets_only_what_is_safe_anywhere(location, same):
     assert following.method == "POST"
     assert following.headers == (HEADERS if same else {"accept": "x", "User-Agent": "u"})
     assert following.body == (b"secret" if same else None)
+
+
+@given(
+    st.sampled_from(["User-Agent", "Accept", "accept-language", "Accept-Token", "Accept-Patch",
+                     "Pragma", "Cache-Control", "Cookie", "X-Key", "HOST", "content-type",
+                     "Content-Language"])
+    | st.from_regex(r"[A-Za-z-]{1,20}", fullmatch=True),
+    st.booleans(),
+)  # fmt: skip
+def test_what_may_be_shown_may_travel_and_nothing_else(name, with_body):
+    sent = Request("POST", of_url(parse(BASE)), {name: "v"}, b"x" if with_body else None)
+    # when
+    travelled = bool(next_request(sent, 307, "https://other.example/").headers)
+    # then
+    shown = SecretHeaders().masked({name: "v"}) == {name: "v"}
+    stays = name.lower() in {"host", "content-type"}  # with its origin, with its body
+    assert travelled == (shown and not stays)
+
+
+@pytest.mark.parametrize(
+    ("location", "host"), [("/next", "shop.internal"), ("https://other.example/", None)]
+)
+def test_host_stays_with_its_origin(location, host):
+    sent = Request("GET", of_url(parse(BASE)), {"Host": "shop.internal"})
+
+    assert next_request(sent, 302, location).headers.get("Host") == host
 
 
 @given(st.text(max_size=2100))

@@ -244,3 +244,23 @@ def test_an_empty_old_name_in_the_environment_hides_the_files(tmp_path):
     file.write_text("MONITOR_REFERENCES=192.0.2.1:443\n")
     assert load({}, file).monitor_connectivity_targets == (("192.0.2.1", 443),)
     assert load({"MONITOR_REFERENCES": ""}, file).monitor_connectivity_targets == ()
+
+
+@pytest.mark.parametrize("name", ["MONITOR_TRUSTED_PROXIES", "FORWARDED_ALLOW_IPS"])
+@pytest.mark.parametrize(
+    ("text", "networks"),
+    [
+        ("", []),
+        ("127.0.0.1", ["127.0.0.1/32"]),
+        ("10.0.0.0/8, ::1", ["10.0.0.0/8", "::1/128"]),
+        ("*", ["0.0.0.0/0", "::/0"]),
+    ],
+)
+def test_proxies_are_named_by_address_or_network(name, text, networks):
+    assert list(map(str, load({name: text}, NO_FILE).monitor_trusted_proxies)) == networks
+
+
+@pytest.mark.parametrize("text", ["proxy.example", "10.0.0.1/8", "loopback"])
+def test_a_proxy_is_not_named_otherwise(text):
+    with pytest.raises(SettingsError, match="MONITOR_TRUSTED_PROXIES must be networks like"):
+        load({"MONITOR_TRUSTED_PROXIES": text}, NO_FILE)

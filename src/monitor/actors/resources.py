@@ -200,6 +200,7 @@ class RegionResources(Resources):
             meter=self.meter,
             message_s=self.messages.held_s,
             now=self.clock.now,
+            keys=self.worker.vault.fingerprints,
         )
 
 

@@ -15,6 +15,7 @@ from monitor.api.allowed_methods import name_all_methods
 from monitor.api.auth import RATE_HEADERS, AccessControl, authorise
 from monitor.api.connections import ConnectionLimits, Connections
 from monitor.api.dependencies import Dependencies
+from monitor.api.forwarding import ForwardedClients, Network
 from monitor.api.headers import cors_config
 from monitor.api.metrics.access import AccessMetrics
 from monitor.api.metrics.requests import RequestMetrics
@@ -47,11 +48,13 @@ def create_app(
     lifespan: Sequence[Lifespan] = (),
     cors_origins: Sequence[str] = (),
     limits: ConnectionLimits | None = None,
+    trusted_proxies: Sequence[Network] = (),
 ) -> Litestar:
     """Create the API over these dependencies, which the caller opens and closes.
 
     ``lifespan``: context managers that stay open while the app is served. ``cors_origins``: origins
     whose pages may call the API. ``limits``: connection limits, for ``state.connections``.
+    ``trusted_proxies``: who is believed about the addresses of clients.
     """
     registry, page, cors = process_registry(), SchemaPage(), cors_config(cors_origins)
     connections = Connections(registry, limits)
@@ -89,7 +92,8 @@ def create_app(
     )
     openapi.name_roles(app)
     headers = ResponseHeaders(cors, page.policy)
-    app.asgi_handler = RequestMetrics(registry).wrap(headers.wrap(app.asgi_handler))
+    inner = RequestMetrics(registry).wrap(headers.wrap(app.asgi_handler))
+    app.asgi_handler = ForwardedClients(trusted_proxies).wrap(inner)
     return app
 
 

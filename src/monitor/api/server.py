@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import dramatiq
 import uvicorn
@@ -16,16 +16,15 @@ from litestar import Litestar
 from monitor.api.app import Lifespan, create_app
 from monitor.api.connections import MAX_HEAD_BYTES, Connections
 from monitor.api.dependencies import Dependencies
-from monitor.domain.errors import Unavailable
 from monitor.queue.broker import Broker, send_all
 from monitor.runtime import process, tasks
 from monitor.runtime.logging import configure, get_logger
 from monitor.runtime.settings import Settings
 from monitor.services.access.rate_limits import RateLimits
+from monitor.services.secrets import at_rest, known_keys
 from monitor.services.secrets.vault import Vault
 from monitor.services.workers.clock import SharedClock
-from monitor.storage.postgres import secrets
-from monitor.storage.postgres.pool import Pool, make_pool, transaction
+from monitor.storage.postgres.pool import Pool, make_pool
 from monitor.storage.redis.client import make_client
 from monitor.storage.timeseries.contract import TickStore
 from monitor.storage.timeseries.open import make_tick_store
@@ -68,7 +67,12 @@ async def _serve(settings: Settings) -> None:
             settings.monitor_key_requests_per_minute, settings.monitor_wrong_keys_per_minute
         ),
     )
-    app = create_app(deps, [_lifespan(deps, clock)], settings.monitor_cors_origins)
+    app = create_app(
+        deps,
+        [_lifespan(deps, clock)],
+        settings.monitor_cors_origins,
+        trusted_proxies=settings.monitor_trusted_proxies,
+    )
     log.info("api.starting", host=settings.monitor_api_host, port=settings.monitor_api_port)
     process.collect_garbage_rarely()
     host, port = settings.monitor_api_host, settings.monitor_api_port
@@ -76,7 +80,7 @@ async def _serve(settings: Settings) -> None:
 
 
 def config(app: Litestar, host: str, port: int) -> uvicorn.Config:
-    """The uvicorn configuration: our connections and logs instead of uvicorn's."""
+    """The uvicorn configuration: our connections, logs and proxies instead of uvicorn's."""
     connections: Connections = app.state.connections
     return uvicorn.Config(
         app,
@@ -90,6 +94,7 @@ def config(app: Litestar, host: str, port: int) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # see forwarding.py
         timeout_graceful_shutdown=GRACE_S,
     )
 
@@ -106,16 +111,6 @@ def _tick_store(settings: Settings, pool: Pool) -> TickStore:
     )
 
 
-async def _warn_of_clear_secrets(deps: Dependencies) -> None:
-    """Warn if secrets are stored unencrypted; do nothing while Postgres is unavailable."""
-    if deps.vault.encrypts:
-        return
-    with suppress(Unavailable):
-        async with transaction(deps.reading) as connection:
-            if await secrets.any_in_the_clear(connection):
-                deps.vault.warn_once()
-
-
 def _lifespan(deps: Dependencies, clock: SharedClock) -> Lifespan:
     """Open and close everything within the app's lifespan: uvicorn exits right after it."""
 
@@ -128,7 +123,8 @@ def _lifespan(deps: Dependencies, clock: SharedClock) -> Lifespan:
             stack.push_async_callback(deps.tick_store.close)
             stack.push_async_callback(
                 tasks.end,
-                asyncio.create_task(_warn_of_clear_secrets(deps)),
+                asyncio.create_task(at_rest.warn(deps.reading, deps.vault)),
+                asyncio.create_task(known_keys.report(deps.redis, deps.vault)),
                 asyncio.create_task(clock.run(deps.redis)),
             )
             yield

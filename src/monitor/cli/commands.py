@@ -12,6 +12,7 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from monitor.cli.stack_settings import settings_or_stacks
 from monitor.domain.errors import MonitorError
 from monitor.resources.audit import Actor
 from monitor.runtime.settings import Settings, load, raw_values
@@ -41,21 +42,6 @@ def _stack() -> ModuleType:
             "requirements/local.txt."
         ) from None
     return stack
-
-
-def settings_or_stacks(*names: str) -> Settings:
-    """The settings; if none of ``names`` is set, with those of the local stack.
-
-    That is the stack on MONITOR_DATA_DIR. If one of them is set, none of the stack's are used:
-    database and Redis must belong together.
-    """
-    from monitor.local.directory import DataDirectory
-
-    settings, values = load(), raw_values()
-    if any(name in values for name in names):
-        return settings
-    published = DataDirectory(settings.monitor_data_dir).published_settings()
-    return load({**os.environ, **{n: published[n] for n in names if n in published}})
 
 
 def migrate(_: Namespace) -> None:
@@ -94,7 +80,8 @@ def sync(_: Namespace) -> None:
     from monitor.storage.postgres.pool import make_pool
 
     logging.configure("sync", "warning")
-    database_url, redis_url = both_stores()
+    settings = reached_stores()
+    database_url, redis_url = settings.need("DATABASE_URL"), settings.need("REDIS_URL")
 
     async def run() -> int:
         async with make_pool(database_url, max_size=1) as pool:
@@ -105,16 +92,15 @@ def sync(_: Namespace) -> None:
     print(f"Synced {websites} websites to Redis in {time.monotonic() - began:.1f} s.")
 
 
-def both_stores() -> tuple[str, str]:
-    """The URLs of Postgres and Redis, which answered a moment ago. Raises Unavailable."""
+def reached_stores() -> Settings:
+    """The settings, with a Postgres and a Redis that answered a moment ago. Raises Unavailable."""
     from monitor.storage.postgres import connect as postgres
     from monitor.storage.redis import connect as redis
 
     settings = settings_or_stacks("DATABASE_URL", "REDIS_URL")
-    database_url, redis_url = settings.need("DATABASE_URL"), settings.need("REDIS_URL")
-    postgres.must_connect(database_url)
-    redis.must_connect(redis_url)
-    return database_url, redis_url
+    postgres.must_connect(settings.need("DATABASE_URL"))
+    redis.must_connect(settings.need("REDIS_URL"))
+    return settings
 
 
 async def sync_all(pool: Pool, redis_url: str) -> int:

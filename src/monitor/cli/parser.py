@@ -51,6 +51,14 @@ to change the key:
   2. put it first, MONITOR_ENCRYPTION_KEYS=NEW,OLD, and restart the API
   3. run `monitor secrets rotate`, which can be interrupted and run again; checks go on
   4. remove the old key and restart the API and the workers
+
+A first key goes the same way, as MONITOR_ENCRYPTION_KEYS=NEW: until `monitor secrets rotate` has
+run, what was stored before there was a key stays in the clear.
+
+`make up` makes a key of its own. To change it, set MONITOR_ENCRYPTION_KEYS in .env, start `make up`
+again, and run `monitor secrets rotate` beside it.
+
+A key that a running process does not know, or that the API does not encrypt with, is refused.
 """
 
 _IMPORT_EXAMPLES = """\

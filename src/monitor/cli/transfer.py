@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from monitor.cli.stack_settings import settings_or_stacks
 from monitor.domain.errors import MonitorError, SettingsError
 from monitor.runtime.settings import load
 from monitor.runtime.settings_parsers import plain_url
@@ -57,14 +58,13 @@ def _access(arguments: Namespace) -> Access:
     If one of them is set, none of the stack's are used: its key must not be sent to another URL.
     """
     from monitor.cli.client import Access
-    from monitor.local.directory import DataDirectory
 
     settings = load()
     url = arguments.url or settings.monitor_url
     key = arguments.key or settings.monitor_api_key
     if not url and not key:
-        stack = DataDirectory(settings.monitor_data_dir).published_settings()
-        url, key = stack.get("MONITOR_URL"), stack.get("MONITOR_API_KEY")
+        stacks = settings_or_stacks("MONITOR_URL", "MONITOR_API_KEY")
+        url, key = stacks.monitor_url, stacks.monitor_api_key
     if not url:
         raise SettingsError("Where is the API? Give --url or set MONITOR_URL.")
     if not key:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, TextIO
 
+from msgspec import DecodeError, json
+
 from monitor.domain.errors import MonitorError
 from monitor.local.server_user import make_folder
 from monitor.runtime.settings import raw_values
@@ -64,9 +66,8 @@ class DataDirectory:
 
     @contextlib.contextmanager
     def publish_settings(self, settings: Mapping[str, str]) -> Iterator[None]:
-        """Publish these settings to other commands during a block: where the servers are."""
-        lines = [f"{name}='{value}'\n" for name, value in settings.items()]
-        write_private(self.environment, "".join(lines))
+        """Publish all settings of the stack, as text, to other commands during a block."""
+        write_private_bytes(self.environment, json.encode(dict(settings)))
         try:
             yield
         finally:
@@ -77,7 +78,7 @@ class DataDirectory:
 
         Raises SettingsError where they cannot be read.
         """
-        return raw_values({}, self.environment) if self._is_held() else {}
+        return _read_settings(self.environment) if self._is_held() else {}
 
     def _is_held(self) -> bool:
         """Whether a stack runs: a killed stack leaves its settings, but not its servers."""
@@ -133,6 +134,16 @@ class DataDirectory:
                 os.kill(pid, signal.SIGKILL)
         if not _lock_within(descriptor, _LEFTOVERS_END_WITHIN_S):
             raise MonitorError(f"Processes of an earlier stack on {self.path} do not end.")
+
+
+def _read_settings(path: Path) -> dict[str, str]:
+    """Raises SettingsError. A stack that an earlier version started wrote lines as in a `.env`."""
+    try:
+        return json.decode(path.read_bytes(), type=dict[str, str])
+    except FileNotFoundError:  # it is still starting
+        return {}
+    except (DecodeError, OSError):
+        return raw_values({}, path)
 
 
 def write_private(path: Path, text: str) -> None:

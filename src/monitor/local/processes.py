@@ -62,14 +62,23 @@ class Locations(Struct, frozen=True):
 def environment(
     user_settings: Mapping[str, str], servers: Locations, data_dir: Path
 ) -> dict[str, str]:
-    """The environment of all processes. ``user_settings``: those that the user set, as text.
+    """The environment of all processes: their settings, none of which a file may change.
 
-    Every setting is present, if only as empty: the `.env` has been read, and children must not
-    read it again. The database and Redis are always the stack's own. Mail goes to the mailbox
-    unless SMTP_HOST is set.
+    The `.env` has been read, and children must not read it again.
+    """
+    in_files = {setting.file_name: "" for setting in TABLE if setting.file_name}
+    return dict(os.environ) | in_files | stack_settings(user_settings, servers, data_dir)
+
+
+def stack_settings(
+    user_settings: Mapping[str, str], servers: Locations, data_dir: Path
+) -> dict[str, str]:
+    """The settings of all processes, as text. ``user_settings``: those that the user set.
+
+    Every setting is present, if only as empty. The database and Redis are always the stack's own.
+    Mail goes to the mailbox unless SMTP_HOST is set.
     """
     values = {setting.name: user_settings.get(setting.name, "") for setting in TABLE}
-    values |= {setting.file_name: "" for setting in TABLE if setting.file_name}
     values |= {
         **servers.settings(),
         "MONITOR_REGION": "",
@@ -83,4 +92,10 @@ def environment(
         mailbox = {"SMTP_PORT": str(servers.mailbox_port), "SMTP_TLS": "none"}
         mailbox |= {"SMTP_FROM": user_settings.get("SMTP_FROM") or MAILBOX_SENDER}
         values |= {"SMTP_HOST": "127.0.0.1", **mailbox}
-    return dict(os.environ) | values
+    return values
+
+
+def joined_keys(*texts: str) -> str:
+    """The encryption keys in these texts, each once: the first of all encrypts."""
+    words = (word.strip() for text in texts for word in text.split(","))
+    return ",".join(dict.fromkeys(filter(None, words)))

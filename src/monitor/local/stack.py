@@ -17,7 +17,7 @@ from monitor.domain.errors import Conflict, MonitorError
 from monitor.local.console import Console
 from monitor.local.directory import DataDirectory, write_private
 from monitor.local.postgres import EmbeddedPostgres
-from monitor.local.processes import REGION
+from monitor.local.processes import REGION, joined_keys
 from monitor.local.redis import EmbeddedRedis
 from monitor.local.server_user import must_reach
 from monitor.local.supervisor import Servers, Supervisor
@@ -25,7 +25,7 @@ from monitor.resources.audit import Actor
 from monitor.runtime.settings import Settings
 from monitor.runtime.settings_parsers import fernet_keys
 from monitor.services.access import audit, key_ring, keys
-from monitor.services.secrets import vault
+from monitor.services.secrets import at_rest, vault
 from monitor.services.workers import regions
 from monitor.storage.postgres.migrations import migrate
 from monitor.storage.postgres.pool import Pool, make_pool
@@ -53,8 +53,9 @@ def up(settings: Settings, user_settings: Mapping[str, str], *, demo: bool) -> N
         with _servers(directory, console, descriptor) as servers:
             with audit.acting(Actor(KEY_NAME)):
                 key = _prepare(servers, directory)
+            clear = asyncio.run(_in_the_clear(servers.postgres.url()))
             supervisor = Supervisor(settings, user_settings, directory, console, descriptor)
-            asyncio.run(supervisor.run(servers, key, with_demo=demo))
+            asyncio.run(supervisor.run(servers, key, with_demo=demo, in_the_clear=clear))
     console.say("monitor", "stopped")
 
 
@@ -146,6 +147,11 @@ def _prepare(servers: Servers, directory: DataDirectory) -> str:
     return asyncio.run(_region_and_key(url, directory.api_key))
 
 
+async def _in_the_clear(database_url: str) -> int:
+    async with make_pool(database_url, max_size=1) as pool:
+        return await at_rest.websites_in_the_clear(pool)
+
+
 async def _region_and_key(database_url: str, key_file: Path) -> str:
     async with make_pool(database_url, max_size=1) as pool:
         with contextlib.suppress(Conflict):  # it exists already
@@ -173,7 +179,7 @@ def _encryption_keys(user_settings: Mapping[str, str], file: Path) -> str:
     if not users and generated is None:
         generated = vault.new_key()
         write_private(file, f"{generated}\n")
-    return ",".join(filter(None, (users, generated)))
+    return joined_keys(users, generated or "")
 
 
 def _generated_key(file: Path) -> str | None:

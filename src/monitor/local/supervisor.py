@@ -19,7 +19,7 @@ from monitor.local.directory import DataDirectory
 from monitor.local.http import LocalApi
 from monitor.local.mailbox import mailbox
 from monitor.local.postgres import EmbeddedPostgres
-from monitor.local.processes import Command, Locations, commands, environment
+from monitor.local.processes import Command, Locations, commands, environment, stack_settings
 from monitor.local.redis import EmbeddedRedis
 from monitor.runtime.settings import Settings
 
@@ -63,8 +63,13 @@ class Supervisor:
         self._signalled_at = 0.0
         self._failure: BaseException | None = None
 
-    async def run(self, servers: Servers, key: str, *, with_demo: bool) -> None:
-        """Run until a stop signal, then stop everything."""
+    async def run(
+        self, servers: Servers, key: str, *, with_demo: bool, in_the_clear: int = 0
+    ) -> None:
+        """Run until a stop signal, then stop everything.
+
+        ``in_the_clear``: how many websites have secrets that are not encrypted.
+        """
         self._listen_to_signals()
         async with AsyncExitStack() as stack:
             port = await stack.enter_async_context(mailbox(self._directory.mail, self._console))
@@ -72,11 +77,13 @@ class Supervisor:
             locations = Locations(servers.postgres.url(), servers.redis.url, port)
             products = self._products(locations)
             access = {"MONITOR_URL": self._api(key).url, "MONITOR_API_KEY": key}
-            encryption_keys = self._user_settings.get("MONITOR_ENCRYPTION_KEYS", "")
-            access["MONITOR_ENCRYPTION_KEYS"] = encryption_keys
-            stack.enter_context(self._directory.publish_settings(locations.settings() | access))
+            settings = stack_settings(self._user_settings, locations, self._directory.path)
+            stack.enter_context(self._directory.publish_settings(settings | access))
             store_tasks, product_tasks = self._supervise(stores), self._supervise(products)
-            welcome = self._task(self._welcome(stack, key, with_demo=with_demo))
+            facts = BannerFacts(
+                self._api(key).url, key, self._directory, self._settings, in_the_clear
+            )
+            welcome = self._task(self._welcome(stack, facts, with_demo=with_demo))
             await self._stopping.wait()
             self._console.say("monitor", "stopping")
             welcome.cancel()
@@ -147,10 +154,10 @@ class Supervisor:
             self._failure = self._failure or error
             self._stopping.set()
 
-    async def _welcome(self, stack: AsyncExitStack, key: str, *, with_demo: bool) -> None:
-        api = self._api(key)
+    async def _welcome(self, stack: AsyncExitStack, facts: BannerFacts, *, with_demo: bool) -> None:
+        api = self._api(facts.key)
         await self._until_ready(api)
-        self._console.write(banner(BannerFacts(api.url, key, self._directory, self._settings)))
+        self._console.write(banner(facts))
         if with_demo:
             await self._show_demo(stack, api)
         elif self._directory.demo_port.exists() and (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,7 @@ class Action(StrEnum):
     WEBSITES_CHANGED = "websites.changed"
     WEBSITES_DELETED = "websites.deleted"
     WEBSITES_IMPORTED = "websites.imported"
+    WEBSITES_DRY_RUN = "websites.dry_run"
     REGION_CREATED = "region.created"
     REGION_CHANGED = "region.changed"
     REGION_DELETED = "region.deleted"
@@ -95,11 +96,14 @@ def of_removed(draft: Draft) -> dict[str, Change]:
     return removed(shown(draft))
 
 
-def of_changed(old: Draft, new: Draft) -> dict[str, Change]:
-    """The changes between two drafts. A changed secret appears as the mask, before and after."""
+def of_changed(old: Draft, new: Draft, resent: Collection[str]) -> dict[str, Change]:
+    """The changes between two drafts; those ``resent`` are among them, whether they differ or not.
+
+    A secret appears as the mask, before and after.
+    """
     before, after = _plain(old), _plain(new)
     shown_before, shown_after = shown(old), shown(new)
-    names = [name for name in shown_after if before.get(name) != after.get(name)]
+    names = [n for n in shown_after if n in resent or before.get(n) != after.get(n)]
     return {name: Change(shown_before[name], shown_after[name]) for name in names}
 
 

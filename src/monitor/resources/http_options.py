@@ -51,7 +51,7 @@ class HttpOptions(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
             formats.headers,
             "Up to 50 headers by name. Headers that frame a message, such as Content-Length and "
             "Connection, are refused. Values are write-only: they are returned as `********`, "
-            "except for harmless headers such as Accept and Content-Type. Sending `********` keeps "
+            "except for harmless headers such as Accept and User-Agent. Sending `********` keeps "
             "the stored value.",
             secret=SecretHeaders(),
         ),

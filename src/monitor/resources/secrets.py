@@ -6,29 +6,20 @@ sending the mask back keeps the stored value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct
 
 from monitor.domain.errors import InvalidInput
+from monitor.resources.request_headers import host_of, may_be_shown
 
 MASK = "********"
 
-_HARMLESS_HEADERS = frozenset(
-    {
-        "accept",
-        "accept-charset",
-        "accept-encoding",
-        "accept-language",
-        "cache-control",
-        "content-type",
-        "host",
-        "pragma",
-    }
-)
-
+_AUTHORITY = re.compile(r"(\[[^\]]*\]|[^\[\]:@/?#]*)(?::([0-9]{0,5}))?")  # RFC 3986, section 3.2
 _headers = msgspec.json.Decoder(dict[str, str])
 
 
@@ -49,6 +40,12 @@ class Secret(Protocol):
 
         Raises InvalidInput for the field ``name`` if nothing is stored for a mask.
         """
+
+    def resends(self, sent: Any) -> bool:
+        """Whether any secret part was sent as itself, not as a mask."""
+
+    def outdated(self, shown: Any) -> bool:
+        """Whether a part is masked that may be shown by now."""
 
     def to_text(self, value: Any) -> str:
         """Serialise the value as text for encryption."""
@@ -73,6 +70,12 @@ class SecretText:
         if sent == MASK and not before:
             raise InvalidInput.of(name, "is hidden, and none is stored: send the value itself")
         return before if sent == MASK else sent
+
+    def resends(self, sent: str) -> bool:
+        return sent not in ("", MASK)
+
+    def outdated(self, shown: str) -> bool:  # noqa: ARG002
+        return False
 
     def to_text(self, value: str) -> str:
         return value
@@ -106,6 +109,12 @@ class SecretHeaders:
                 )
         return values
 
+    def resends(self, sent: Mapping[str, str]) -> bool:
+        return any(_hides_header(n, v) and v != MASK for n, v in sent.items())
+
+    def outdated(self, shown: Mapping[str, str]) -> bool:
+        return any(v == MASK and may_be_shown(n) for n, v in shown.items())
+
     def to_text(self, value: Mapping[str, str]) -> str:
         return msgspec.json.encode(value).decode()
 
@@ -114,25 +123,49 @@ class SecretHeaders:
 
 
 def _hides_header(name: str, value: str) -> bool:
-    return bool(value) and name.lower() not in _HARMLESS_HEADERS
+    return bool(value) and not may_be_shown(name)
 
 
-def refuse_moving(kept: list[str], old_url: str, new_url: str) -> None:
-    """Refuse to send stored secrets to another server.
+class Recipient(Struct, frozen=True):
+    """Who gets what a check sends: the server of ``url``, and of its sites the one that ``headers``
+    name with Host."""
+
+    url: str
+    headers: Mapping[str, str]
+
+    def origin(self) -> tuple[str, str, int]:
+        """RFC 6454, section 4."""
+        parts = urlsplit(self.url)
+        return parts.scheme, (parts.hostname or "").removesuffix("."), parts.port or self._port()
+
+    def host(self) -> tuple[str, int]:
+        """The host and port by which a server tells its sites apart (RFC 9110, section 7.2)."""
+        sent = host_of(self.headers)
+        authority = urlsplit(self.url).netloc if sent is None else sent
+        match = _AUTHORITY.fullmatch(authority.lower())
+        if match is None:  # whatever a server makes of it
+            return authority, 0
+        return match[1].removesuffix("."), int(match[2] or self._port())
+
+    def _port(self) -> int:
+        return 443 if urlsplit(self.url).scheme == "https" else 80
+
+
+def refuse_moving(kept: list[str], old: Recipient, new: Recipient) -> None:
+    """Refuse to send stored secrets to another recipient.
 
     ``kept``: the fields whose stored secrets would be kept. Raises InvalidInput if there are any
-    and the new URL has another origin (RFC 6454, section 4). Otherwise anyone with write access
-    could have a website's secrets sent to a server of their choice.
+    and the URL has another origin, or the requests another Host: behind a shared front end that is
+    another party. Otherwise anyone with write access could have a website's secrets sent to a
+    server of their choice.
     """
-    if kept and _origin(old_url) != _origin(new_url):
-        raise InvalidInput.of(
-            "url",
-            f"leads to another server: send {' and '.join(kept)} again with it, because hidden "
-            "values are only sent to the server they were meant for",
-        )
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
-    default = 443 if parts.scheme == "https" else 80
-    return parts.scheme, (parts.hostname or "").removesuffix("."), parts.port or default
+    if not kept:
+        return
+    again = (
+        f"send {' and '.join(kept)} again with it, because hidden values are only sent to the "
+        "server they were meant for"
+    )
+    if old.origin() != new.origin():
+        raise InvalidInput.of("url", f"leads to another server: {again}")
+    if old.host() != new.host():
+        raise InvalidInput.of("request_headers", f"leads to another server by its Host: {again}")

@@ -215,9 +215,8 @@ def _options(sent: Values, before: CheckOptions | None) -> CheckOptions:
     if before is None:
         options: CheckOptions = KINDS[kind](**_unmasked(values, None))
     else:
-        if "url" in values:
-            secrets.refuse_moving(kept_secrets(sent, before), before.url, values["url"])
         options = replace(before, **_unmasked(values, before))
+        refuse_moving(sent, before, options)
     _refuse_long_timeout(sent, options)
     return options
 
@@ -250,7 +249,25 @@ def _unmasked(values: Values, before: CheckOptions | None) -> dict[str, Any]:
     return unmasked
 
 
-def kept_secrets(sent: Values, before: CheckOptions) -> list[str]:
+def refuse_moving(sent: Values, before: CheckOptions, after: CheckOptions) -> None:
+    """Raise InvalidInput if stored secrets would be kept and sent to another server."""
+    if sent.keys() & {"url", "request_headers"}:
+        secrets.refuse_moving(_kept(sent, before), _recipient(before), _recipient(after))
+
+
+def _recipient(check: CheckOptions) -> secrets.Recipient:
+    return secrets.Recipient(check.url, getattr(check, "request_headers", {}))
+
+
+def resent_secrets(sent: Values) -> list[str]:
+    """The fields of which a secret part was sent as itself.
+
+    They count as changed whatever is stored: otherwise anyone could try whether a guess is right.
+    """
+    return [n for n, secret in SECRETS.items() if n in sent and secret.resends(sent[n])]
+
+
+def _kept(sent: Values, before: CheckOptions) -> list[str]:
     """The fields whose stored secrets would be kept."""
     return [
         name

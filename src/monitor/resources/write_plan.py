@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from monitor.domain.errors import Conflict, InvalidInput
 from monitor.resources.bulk_import import Candidate, LineResult, ProcessedLine, failure, refused
 from monitor.resources.check_options import SECRETS
-from monitor.resources.website import Draft, draft
+from monitor.resources.website import Draft, draft, resent_secrets
 
 Line = Candidate | ProcessedLine
 """A website as sent, or why its line was refused while parsing."""
@@ -47,13 +47,15 @@ class NewWebsite(Struct, frozen=True):
 class ChangedWebsite(Struct, frozen=True):
     """A website to change from one draft to another.
 
-    ``stored``: the new draft with its secrets encrypted; None until then.
+    ``resent``: the fields whose secrets were sent; they count as changed. ``stored``: the new draft
+    with its secrets encrypted; None until then.
     """
 
     id: UUID
     old: Draft
     new: Draft
     version: str
+    resent: frozenset[str] = frozenset()
     stored: Draft | None = None
 
     @property
@@ -72,8 +74,8 @@ class ChangedWebsite(Struct, frozen=True):
     @property
     def check_changed(self) -> bool:
         """Whether its check differs, or it is checked again after a pause."""
-        differs = self.new.check != self.old.check or self.regions_changed or self.old.paused
-        return differs and not self.new.paused
+        differs = self.new.check != self.old.check or bool(self.resent)
+        return (differs or self.regions_changed or self.old.paused) and not self.new.paused
 
     @property
     def forget(self) -> bool:
@@ -90,12 +92,16 @@ class Plan(Struct, frozen=True):
 
 
 class _Target(Struct):
-    """A website in this plan: as stored, and after the lines so far."""
+    """A website in this plan: as stored, and after the lines so far.
+
+    ``resent``: the fields of which any line sent secrets.
+    """
 
     id: UUID
     now: Draft
     existing: Existing | None
     id_given: bool = False
+    resent: frozenset[str] = frozenset()
 
 
 def keys_of(lines: Iterable[Line]) -> tuple[list[UUID], list[str]]:
@@ -162,11 +168,9 @@ class Planner:
         for target in self._targets.values():
             if target.existing is None:
                 new.append(NewWebsite(target.id, target.now, target.id_given))
-            elif target.now != target.existing.draft:
-                existing = target.existing
-                changed.append(
-                    ChangedWebsite(target.id, existing.draft, target.now, existing.version)
-                )
+            elif target.resent or target.now != target.existing.draft:
+                old, version = target.existing.draft, target.existing.version
+                changed.append(ChangedWebsite(target.id, old, target.now, version, target.resent))
         return Plan(lines, new, changed)
 
     def _target(self, line: Candidate) -> _Target | None:
@@ -196,18 +200,19 @@ class Planner:
         if SECRETS.keys() & line.fields.keys():
             self._decrypt_stored(target)
         old, new = target.now, draft(line.fields, target.now)
-        if new == old:
+        resent = resent_secrets(line.fields)
+        if new == old and not resent:
             return ProcessedLine(line.line, LineResult.UNCHANGED, target.id)
         if new.external_id != old.external_id and new.external_id in self._owners:
             return _external_id_taken(line)
         if new.regions != old.regions:
             refuse_missing_regions(new.regions or (), self._regions)
         self._rename(target, old.external_id, new.external_id)
-        target.now = new
+        target.now, target.resent = new, target.resent.union(resent)
         return ProcessedLine(line.line, LineResult.UPDATED, target.id)
 
     def _decrypt_stored(self, target: _Target) -> None:
-        """Compare and unmask what is sent with what is stored, in the clear."""
+        """Decrypt what is stored, because a mask that is sent stands for it."""
         if target.existing is not None and target.now.encrypted:
             stored = target.existing
             target.existing = replace(stored, draft=self._decrypt(stored.draft))

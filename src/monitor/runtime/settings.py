@@ -199,6 +199,16 @@ class Settings(Struct, frozen=True, kw_only=True):
             "wrong API keys allowed to one address at one API process; 0: unlimited",
         ),
     ] = 30
+    monitor_trusted_proxies: Annotated[
+        tuple[Network, ...],
+        Declared(
+            _API,
+            parsers.proxies,
+            "networks of the proxies in front of the API, like `127.0.0.1/32`, separated by "
+            "commas: what they say in X-Forwarded-For or Forwarded is the client's address",
+            old_names=("FORWARDED_ALLOW_IPS",),
+        ),
+    ] = ()
     monitor_metrics_port: Annotated[
         int | None,
         Declared(

@@ -233,10 +233,21 @@ def fernet_keys(value: str) -> tuple[str, ...]:
 @parser("networks like 10.0.0.0/8, separated by commas")
 def networks(value: str) -> tuple[Network, ...]:
     """``10.0.0.0/8,fd00::/8``: networks without bits set behind their prefix."""
+    return _networks(_words(value))
+
+
+def _networks(words: tuple[str, ...]) -> tuple[Network, ...]:
     try:
-        return tuple(ip_network(word) for word in _words(value))
+        return tuple(ip_network(word) for word in words)
     except ValueError:
         raise ValueError("must be networks like 10.0.0.0/8, separated by commas") from None
+
+
+@parser("networks like 10.0.0.0/8, separated by commas, or * for all")
+def proxies(value: str) -> tuple[Network, ...]:
+    """The same; ``*`` is everybody, as FORWARDED_ALLOW_IPS has it."""
+    words = _words(value)
+    return _networks(("0.0.0.0/0", "::/0") if "*" in words else words)
 
 
 def _words(value: str) -> tuple[str, ...]:

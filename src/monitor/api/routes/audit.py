@@ -55,7 +55,7 @@ async def read_audit_log(
 
     The log holds exactly the changes made through the API, `monitor keys` and `monitor secrets`: an
     entry is stored in the same transaction as its change. A bulk change is one entry; an import has
-    one entry with counts for every thousand lines.
+    one entry with counts for every thousand lines. A dry run of an import is one entry, too.
     """
     filters = AuditFilter(
         key=key,

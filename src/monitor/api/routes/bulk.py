@@ -55,7 +55,9 @@ async def import_websites(
     already stored are skipped, and a finished import returns its result again for 7 days. Without
     the header, lines with neither `id` nor `external_id` are created again.
 
-    Imported websites are first checked at their next slot, not at once.
+    Imported websites are first checked at their next slot, not at once. A line that sends the value
+    of a secret is `updated` even if it is the stored one. A dry run changes nothing, and is an
+    entry of the audit log.
     """
     blocks = request.stream()
     try:

@@ -82,6 +82,8 @@ async def change_website(
 ) -> schemas.Website:
     """Change the given fields. If the check changes, the website is checked at once.
 
+    The value of a secret that is sent counts as changed, even if it is the stored one.
+
     null resets `regions` to all, `name` to the default made from the URL, and `external_id` to
     none.
     """

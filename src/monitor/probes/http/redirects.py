@@ -14,6 +14,7 @@ from monitor.probes.http import target
 from monitor.probes.http.target import Target
 from monitor.probes.net.reasons import CheckFailed, down
 from monitor.resources.check_options import CheckOptions
+from monitor.resources.request_headers import may_travel
 
 MAX_REDIRECTS = 10
 MAX_LOCATION_CHARS = 2048
@@ -66,8 +67,8 @@ def next_request(request: Request, status: int, location: str | None) -> Request
     """The request that follows a redirect. Raises CheckFailed where its URL is unusable.
 
     303, and 301 or 302 after a POST, become GET (RFC 9110, sections 15.4.2 to 15.4.4). Secrets
-    stay with the origin they were meant for: a redirect to another origin drops the body and all
-    headers except Accept* and User-Agent.
+    stay with the origin they were meant for: a redirect to another origin drops the body with what
+    describes it, and all headers that may not be shown.
     """
     to = _resolved(request.target, location)
     if request.method != "HEAD" and (
@@ -76,7 +77,7 @@ def next_request(request: Request, status: int, location: str | None) -> Request
         headers = {k: v for k, v in request.headers.items() if not _describes_body(k)}
         request = Request("GET", request.target, headers)
     if _origin(to) != _origin(request.target):
-        headers = {k: v for k, v in request.headers.items() if _safe_elsewhere(k)}
+        headers = {k: v for k, v in request.headers.items() if _travels_without_body(k)}
         request = Request(request.method, request.target, headers)
     return structs.replace(request, target=to)
 
@@ -108,6 +109,5 @@ def _describes_body(header: str) -> bool:
     return name.startswith("content-") or name in ("transfer-encoding", "expect")
 
 
-def _safe_elsewhere(header: str) -> bool:
-    name = header.lower()
-    return name.startswith("accept") or name == "user-agent"
+def _travels_without_body(header: str) -> bool:
+    return may_travel(header) and not _describes_body(header)

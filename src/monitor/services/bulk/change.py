@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from monitor.domain.errors import BadQuery, InvalidInput
 from monitor.resources.audit import Action, Change, of_fields
 from monitor.resources.bulk_change import NotConfirmed, check_timings, new_name, renames
-from monitor.resources.check_options import SECRETS
+from monitor.resources.check_options import OPTION_FIELDS
 from monitor.resources.fields import Values
-from monitor.resources.secrets import refuse_moving
-from monitor.resources.website import kept_secrets
+from monitor.resources.website import refuse_moving, resent_secrets
 from monitor.resources.write_plan import refuse_missing_regions
 from monitor.runtime.event_loop import yield_to_loop
 from monitor.services.access import audit
@@ -23,7 +21,6 @@ from monitor.services.secrets.vault import Vault
 from monitor.services.workers import regions
 from monitor.storage.postgres import bulk_change
 from monitor.storage.postgres import regions as stored_regions
-from monitor.storage.postgres.bulk_change import Secrets
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 from monitor.storage.postgres.websites import Filter
 
@@ -47,7 +44,8 @@ class BulkChange(Struct, frozen=True):
 async def change(pool: Pool, vault: Vault, selection: Selection, sent: Values) -> BulkChange:
     """Change the fields that were sent in every matching website.
 
-    Each is changed as by ``manage.change``; websites that already have the values are not written.
+    Each is changed as by ``manage.change``; websites that already have the values are not written,
+    except where secrets are sent: whether those were right is told to nobody.
     Raises BadQuery, NotConfirmed, and InvalidInput if the change is invalid for any of them.
     """
     async with _locked_selection(pool, selection, deleting=False) as (connection, matched):
@@ -56,9 +54,11 @@ async def change(pool: Pool, vault: Vault, selection: Selection, sent: Values) -
         refuse_missing_regions(names, await stored_regions.existing(connection, names))
         if renames(sent):
             await _set_names(connection, sent)
-        await _compare_secrets(connection, vault, sent)
+        await _refuse_moving(connection, sent)
         shown, encrypted = vault.encrypt_values(sent)
-        changed = await bulk_change.mark_changed(connection, shown, encrypted)
+        changed = await bulk_change.mark_changed(
+            connection, shown, encrypted, secrets_resent=bool(resent_secrets(sent))
+        )
         if changed:
             await bulk_change.apply(connection, shown, encrypted)
             counts = {"matched": matched, "changed": changed}
@@ -66,32 +66,19 @@ async def change(pool: Pool, vault: Vault, selection: Selection, sent: Values) -
         return BulkChange(matched, changed)
 
 
-async def _compare_secrets(connection: Connection, vault: Vault, sent: Values) -> None:
-    """Mark the websites whose secrets differ from those sent.
-
-    Raises InvalidInput if stored secrets would be sent to another server.
-    """
-    if "url" not in sent and not SECRETS.keys() & sent.keys():
+async def _refuse_moving(connection: Connection, sent: Values) -> None:
+    """Raise InvalidInput if stored secrets of a website would be sent to another server."""
+    moving = {n: v for n, v in sent.items() if n in OPTION_FIELDS}
+    if not moving.keys() & {"url", "request_headers"}:
         return
     async for page in bulk_change.with_secrets(connection):
-        differ: list[UUID] = []
         async for one in yield_to_loop(iter(page)):
-            _refuse_moving(sent, one)
-            if not vault.matches(one.encrypted, sent):
-                differ.append(one.id)
-        if differ:
-            await bulk_change.note_different(connection, differ)
-
-
-def _refuse_moving(sent: Values, one: Secrets) -> None:
-    if "url" not in sent:
-        return
-    try:
-        refuse_moving(kept_secrets(sent, one.check), one.check.url, sent["url"])
-    except InvalidInput as error:
-        problem = error.problems[0]
-        message = f"{problem.message}; this is the case for the website {one.id}"
-        raise InvalidInput.of(problem.field, message) from None
+            try:
+                refuse_moving(sent, one.check, replace(one.check, **moving))
+            except InvalidInput as error:
+                problem = error.problems[0]
+                message = f"{problem.message}; this is the case for the website {one.id}"
+                raise InvalidInput.of(problem.field, message) from None
 
 
 async def _set_names(connection: Connection, sent: Values) -> None:

@@ -15,11 +15,13 @@ from psycopg.pq import TransactionStatus
 
 from monitor.domain.errors import BodyStalled, Conflict, InvalidInput
 from monitor.domain.ids import uuid7
+from monitor.resources.audit import Action
 from monitor.resources.bulk_import import BulkImport, ImportState, KeyReused, key_ok
 from monitor.resources.encodings import Utf8Stream
 from monitor.resources.lines import Chunk, Chunker
 from monitor.runtime.event_loop import ConcurrencyLimit, yield_to_loop
 from monitor.runtime.logging import get_logger
+from monitor.services.access import audit
 from monitor.services.bulk import chunks as bulk_chunks
 from monitor.services.bulk.throttle import Notify, ThrottledNotify
 from monitor.services.secrets.vault import Vault
@@ -92,10 +94,14 @@ async def _begin(
 
 
 async def _begin_dry_run(connection: Connection, stored: BulkImport) -> BulkImport:
-    """Begin at the first line; the state of an earlier attempt is gone."""
+    """Begin at the first line; the state of an earlier attempt is gone.
+
+    Its audit entry is written now: whoever breaks the run off has learned something, too.
+    """
     async with connection.transaction():
         await bulk.start_again(connection, stored.id)
         await bulk_dry_run.begin(connection)
+        await audit.note(connection, Action.WEBSITES_DRY_RUN, stored.id)
         restarted = await bulk.fetch(connection, stored.id)
     assert restarted is not None
     return restarted

@@ -28,7 +28,10 @@ async def rotate(pool: Pool, vault: Vault, progress: Progress | None = None) -> 
     there is no key, SecretsUnreadable if a key in use is missing; finished pages stay.
     """
     if not vault.encrypts:
-        raise SettingsError("MONITOR_ENCRYPTION_KEYS is not set; `monitor secrets key` makes one.")
+        raise SettingsError(
+            "MONITOR_ENCRYPTION_KEYS is not set: set it as the API and the workers of regions have "
+            "it. If they have none yet, `monitor secrets --help` has the steps to a first key."
+        )
     async with transaction(pool) as connection:
         total = await secrets.count(connection)
     after, done, changed = None, 0, 0

@@ -6,6 +6,7 @@ decrypts. Decryption costs 17 us, only for websites with secrets.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,16 +22,25 @@ from monitor.runtime.logging import get_logger
 
 log = get_logger(__name__)
 
+ENCRYPT_WITHOUT_KEY = "set MONITOR_ENCRYPTION_KEYS; `monitor secrets --help` has the steps"
+
 
 def new_key() -> str:
     """Generate a key for MONITOR_ENCRYPTION_KEYS."""
     return Fernet.generate_key().decode("ascii")
 
 
+def fingerprint(key: str) -> str:
+    """What tells a key from others and nobody what it is: a hash of its 256 random bits."""
+    return hashlib.sha256(b"monitor.encryption_key:" + key.encode()).hexdigest()[:16]
+
+
 class Vault:
     """The encryption keys; without any, secrets are stored unencrypted."""
 
     def __init__(self, keys: Sequence[str] = ()) -> None:
+        self.fingerprints = tuple(fingerprint(key) for key in keys)
+        """Of all keys, in their order: the first one encrypts."""
         fernets = [Fernet(key) for key in keys]
         self._first = fernets[0] if fernets else None
         self._all = MultiFernet(fernets) if fernets else None
@@ -46,6 +56,7 @@ class Vault:
 
     def encrypt(self, draft: Draft) -> Draft:
         """The draft with its secrets encrypted, as it is to be stored."""
+        draft = self._without_outdated(draft)
         encrypted, shown = dict(draft.encrypted), {}
         for name, secret, value in _set_secrets(draft.check):
             if name in encrypted or self._encrypt_into(encrypted, name, secret, value):
@@ -53,6 +64,25 @@ class Vault:
         if not shown:
             return draft
         return replace(draft, check=replace(draft.check, **shown), encrypted=encrypted)
+
+    def _without_outdated(self, draft: Draft) -> Draft:
+        """The draft with those options decrypted of which more may be shown by now, if they can be.
+
+        An earlier version encrypted what this one shows.
+        """
+        outdated = {
+            name: token
+            for name, token in draft.encrypted.items()
+            if name in SECRETS and SECRETS[name].outdated(getattr(draft.check, name))
+        }
+        if not outdated:
+            return draft
+        try:
+            check = self.decrypt(draft.check, outdated)
+        except SecretsUnreadable:
+            return draft
+        encrypted = {n: token for n, token in draft.encrypted.items() if n not in outdated}
+        return replace(draft, check=check, encrypted=encrypted)
 
     def encrypt_values(self, sent: Values) -> tuple[Values, dict[str, str]]:
         """Fields of a bulk change with secrets masked, and their tokens. They contain no masks."""
@@ -88,22 +118,14 @@ class Vault:
             return draft
         return replace(draft, check=self.decrypt(draft.check, draft.encrypted), encrypted={})
 
-    def matches(self, encrypted: Mapping[str, str], sent: Values) -> bool:
-        """Whether these fields equal the encrypted values; False if those are unreadable."""
-        try:
-            return all(
-                sent[name] == self._value(name, token)
-                for name, token in encrypted.items()
-                if name in sent
-            )
-        except SecretsUnreadable:
-            return False
-
     def reencrypt(self, draft: Draft) -> Draft | None:
-        """The draft encrypted with the first key; None if it is. Raises SecretsUnreadable."""
-        reencrypted = self.encrypt(self.decrypted(draft))
-        same = reencrypted.encrypted.keys() == draft.encrypted.keys()
-        return None if same and self._first_decrypts(draft.encrypted) else reencrypted
+        """The draft encrypted with the first key; None if it is, and shows what may be shown.
+
+        Raises SecretsUnreadable.
+        """
+        new = self.encrypt(self.decrypted(draft))
+        same = new.encrypted.keys() == draft.encrypted.keys() and new.check == draft.check
+        return None if same and self._first_decrypts(draft.encrypted) else new
 
     def _first_decrypts(self, encrypted: Mapping[str, str]) -> bool:
         try:
@@ -126,7 +148,7 @@ class Vault:
         """Warn, once per process, that secrets are stored unencrypted."""
         if not self._warned:
             self._warned = True
-            log.warning("secrets.stored_in_the_clear", help="set MONITOR_ENCRYPTION_KEYS")
+            log.warning("secrets.stored_in_the_clear", help=ENCRYPT_WITHOUT_KEY)
 
 
 def _set_secrets(check: CheckOptions) -> Iterator[tuple[str, Secret, Any]]:

@@ -43,7 +43,8 @@ async def create(pool: Pool, vault: Vault, sent: Values, now_s: float) -> Stored
 
 
 async def change(pool: Pool, vault: Vault, website_id: UUID, sent: Values, now_s: float) -> Stored:
-    """Change the fields that were sent. Values equal to the stored ones change nothing.
+    """Change the fields that were sent. Values equal to the stored ones change nothing, except for
+    secrets, which are stored anew: whether they were right is told to nobody.
 
     Raises NotFound, the errors of ``create``, and SecretsUnreadable if secrets are sent and the
     stored ones cannot be decrypted; all other fields can be changed even then.
@@ -56,7 +57,7 @@ async def change(pool: Pool, vault: Vault, website_id: UUID, sent: Values, now_s
             plan = await _plan(connection, vault, Candidate(1, website_id, sent), now_s)
             await websites.store(connection, plan, check_now=True)
             for changed in plan.changed:
-                changes = of_changed(changed.old, changed.new)
+                changes = of_changed(changed.old, changed.new, changed.resent)
                 await audit.note(connection, Action.WEBSITE_CHANGED, website_id, changes)
             return await _fetch(connection, website_id)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 from msgspec.structs import replace
@@ -29,7 +29,8 @@ _WINDOW_BEATS = 6
 
 
 class Heartbeat:
-    """The reports of one process. ``message_s``: total seconds that messages held its threads."""
+    """The reports of one process. ``message_s``: total seconds that messages held its threads.
+    ``keys``: the fingerprints of its encryption keys."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Heartbeat:
         meter: Meter,
         message_s: Callable[[], float],
         now: Callable[[], float],
+        keys: Sequence[str] = (),
     ) -> None:
         self._workers = workers
         self._region = region
@@ -47,6 +49,7 @@ class Heartbeat:
         self._meter = meter
         self._message_s = message_s
         self._now = now
+        self._keys = list(keys)
         self._process = uuid4().hex
         self._history = deque([self._work()], maxlen=_WINDOW_BEATS + 1)
         self._capacity_per_s: float | None = None
@@ -69,7 +72,8 @@ class Heartbeat:
     async def beat(self) -> None:
         """Report once. Raises Unavailable without Redis."""
         load = self._load()
-        report = WorkerReport(self._region, int(self._now()), self._limits, load)
+        now_s = int(self._now())
+        report = WorkerReport(self._region, now_s, self._limits, load, self._keys)
         await self._workers.report(self._process, report)
 
     def _load(self) -> Load:

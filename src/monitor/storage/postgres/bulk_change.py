@@ -37,7 +37,6 @@ _TABLE = """
         id             uuid NOT NULL,
         name           text,
         search_text    text,
-        secrets_differ boolean NOT NULL DEFAULT false,
         check_differs  boolean,
         region_differs boolean,
         region_lost    boolean,
@@ -147,19 +146,14 @@ async def with_secrets(connection: Connection) -> AsyncIterator[list[Secrets]]:
             yield [Secrets(i, decode_check(text), decode_tokens(e)) for i, text, e in rows]
 
 
-async def note_different(connection: Connection, website_ids: Sequence[UUID]) -> None:
-    """Mark listed websites whose secrets differ from those sent."""
-    await connection.execute(
-        "UPDATE bulk_change SET secrets_differ = true WHERE id = ANY(%s)", [list(website_ids)]
-    )
-
-
-async def mark_changed(connection: Connection, sent: Values, encrypted: dict[str, str]) -> int:
+async def mark_changed(
+    connection: Connection, sent: Values, encrypted: dict[str, str], *, secrets_resent: bool
+) -> int:
     """Compute what the fields change in each listed website, and remove unchanged ones from the
     list; returns how many are left.
 
-    ``sent`` has masks for ``encrypted`` fields; ``note_different`` has marked the websites whose
-    secrets differ.
+    ``sent`` has masks for ``encrypted`` fields. ``secrets_resent``: secrets were sent, so that the
+    checks of all listed websites count as changed.
     """
     query = sql.SQL(
         """
@@ -171,7 +165,13 @@ async def mark_changed(connection: Connection, sent: Values, encrypted: dict[str
         """
     ).format(
         name=_sent(sent, "name", "w.name"),
-        check=_any([*_columns_differ(sent, OPTION_COLUMNS), *_options_differ(sent)]),
+        check=_any(
+            [
+                sql.Literal(secrets_resent),
+                *_columns_differ(sent, OPTION_COLUMNS),
+                *_options_differ(sent),
+            ]
+        ),
         regions=_regions_differ(sent),
         lost=_region_lost(sent),
         paused=_sent(sent, "paused", "w.paused_at IS NOT NULL"),
@@ -212,7 +212,7 @@ _NEW_TOKENS = sql.SQL(
 
 
 def _options_differ(sent: Values) -> list[sql.Composable]:
-    """Conditions for changed options; for secrets, whether encryption or plain text differs."""
+    """Conditions for changed options; of secrets, for what is shown and whether it is encrypted."""
     if not _options_in(sent):
         return []
     secrets = [name for name in SECRETS if name in sent]
@@ -223,7 +223,7 @@ def _options_differ(sent: Values) -> list[sql.Composable]:
         for name in secrets
     ]
     differs = sql.SQL("w.options <> {}").format(_NEW_OPTIONS)
-    return [differs, *encryption, *([sql.SQL("b.secrets_differ")] if secrets else [])]
+    return [differs, *encryption]
 
 
 def _any(clauses: Sequence[sql.Composable]) -> sql.Composable:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from monitor.resources.check_options import SECRETS
+from monitor.resources.request_headers import SHOWN
 from monitor.resources.website import Draft
 from monitor.resources.write_plan import Existing
 from monitor.storage.postgres.pool import Connection
@@ -16,13 +18,26 @@ from monitor.storage.postgres.website_rows import (
 )
 
 
-async def any_in_the_clear(connection: Connection) -> bool:
-    """Whether any website has unencrypted secrets."""
+async def count_in_the_clear(connection: Connection) -> int:
+    """How many websites have secrets that are not encrypted.
+
+    An option is secret as a whole if it is text; of headers, those that may be shown are not.
+    """
     cursor = await connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM websites WHERE has_secrets AND encrypted IS NULL)"
+        """
+        SELECT count(*) FROM websites w
+         WHERE w.has_secrets AND EXISTS (
+               SELECT 1 FROM jsonb_each(w.options) o
+                WHERE o.key = ANY(%(names)s) AND NOT coalesce(w.encrypted, '{}') ? o.key
+                  AND CASE WHEN jsonb_typeof(o.value) <> 'object' THEN o.value <> '""'
+                           ELSE EXISTS (SELECT 1 FROM jsonb_each_text(o.value) h
+                                         WHERE h.value <> '' AND lower(h.key) <> ALL(%(shown)s))
+                       END)
+        """,
+        {"names": list(SECRETS), "shown": list(SHOWN)},
     )
     row = await cursor.fetchone()
-    return bool(row and row[0])
+    return row[0] if row else 0
 
 
 async def count(connection: Connection) -> int:

@@ -14,16 +14,18 @@ from monitor.storage.redis import keys
 from monitor.storage.redis.client import raw, translated
 
 FRESH_S = 45
-_DELETE_AFTER_S = 600
+DELETE_AFTER_S = 600
 
 
 class WorkerReport(Struct, frozen=True):
-    """One process at ``seen_at_s`` (Unix seconds): its limits and its recent load."""
+    """One process at ``seen_at_s`` (Unix seconds): its limits, its recent load, and the
+    fingerprints of its encryption keys, which an older version does not tell."""
 
     region: str
     seen_at_s: int
     limits: WorkerLimits
     load: Load
+    keys: list[str] | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -48,7 +50,7 @@ class Workers:
     async def forget_old(self, now_s: float) -> None:
         """Delete the reports of processes that were killed."""
         reports = await self._read()
-        old = [name for name, r in reports.items() if r.seen_at_s < now_s - _DELETE_AFTER_S]
+        old = [name for name, r in reports.items() if r.seen_at_s < now_s - DELETE_AFTER_S]
         if old:
             with translated():
                 await self._redis.hdel(keys.WORKERS, *old)
