@@ -6,11 +6,11 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from monitor.domain.errors import SettingsError, Unavailable
-from monitor.local.redis import free_port
 from monitor.storage.timeseries.influxdb import InfluxTicks
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from monitor.storage.timeseries.open import is_loopback
 from support.factories import SHOP
+from support.ports import free_port
 from support.tick_store import tick_store
 from support.ticks import HOUR, up
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.local.redis import free_port
 from monitor.runtime.settings import TABLE
+from support.ports import free_port
 from support.stack import RunningStack, wait_until
 
 ROOT = Path(__file__).parents[2]

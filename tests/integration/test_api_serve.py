@@ -14,10 +14,10 @@ import psycopg
 import pytest
 
 from monitor.domain.access import Role
-from monitor.local.redis import free_port
 from monitor.runtime.settings import TABLE
 from monitor.services.access.keys import create_key
 from monitor.storage.postgres.pool import make_pool
+from support.ports import free_port
 
 _SERVE = (
     "from monitor.api.server import serve; from monitor.runtime.settings import load; serve(load())"

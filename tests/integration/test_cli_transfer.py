@@ -8,10 +8,10 @@ import pytest
 
 from monitor.cli import main as cli
 from monitor.domain.access import Role
-from monitor.local.redis import free_port
 from monitor.resources.website_csv import COLUMNS
 from support.bulk import ndjson, sites
 from support.databases import forget_websites, new_database
+from support.ports import free_port
 from support.served_api import Served, served
 
 EVERY = {

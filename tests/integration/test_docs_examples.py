@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.local.redis import free_port
 from support.documents import ROOT, examples, page, run
+from support.ports import free_port
 from support.stack import RunningStack, wait_until
 from support.targets import targets_in_thread
 

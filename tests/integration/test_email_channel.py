@@ -14,8 +14,8 @@ from monitor.channels.email.message import Mail
 from monitor.channels.email.smtp import MailServer
 from monitor.domain.delivery import Fault
 from monitor.domain.errors import DeliveryError
-from monitor.local.redis import free_port
 from monitor.resources.mail_address import MailAddress
+from support.ports import free_port
 from support.smtp import Inbox, scripted, serving
 
 MAIL = Mail(

@@ -17,7 +17,6 @@ from monitor.domain.messages import (
     decode,
 )
 from monitor.domain.ring import Ring
-from monitor.local.redis import free_port
 from monitor.queue.broker import Broker
 from monitor.services.scheduling.emit import BatchEmitter, batches_of_minute, minute_to_emit
 from monitor.services.scheduling.missed_slots import slots_of
@@ -25,6 +24,7 @@ from monitor.storage.redis import keys
 from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.regions import Regions
 from support.factories import batch_message, numbered_urls, recheck_message
+from support.ports import free_port
 
 MINUTE_S = 1_790_000_040
 

@@ -15,9 +15,9 @@ import pytest
 
 from monitor.local import demo
 from monitor.local.http import LocalApi
-from monitor.local.redis import free_port
 from monitor.runtime.settings import TABLE
 from support.places import open_way
+from support.ports import free_port
 from support.stack import RunningStack, wait_until
 
 PROGRAMS = {

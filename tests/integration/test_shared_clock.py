@@ -6,9 +6,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.domain.errors import Unavailable
-from monitor.local.redis import free_port
 from monitor.services.workers.clock import SharedClock
 from monitor.storage.redis.client import client
+from support.ports import free_port
 
 HOUR_S = 3600
 

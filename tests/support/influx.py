@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitor.local import process
-from monitor.local.redis import free_port
+from support.ports import free_port
 
 _CONFIG = Path(__file__).parents[2] / "deploy" / "influxdb.conf"
 """As operators are advised; where its data is and where it listens is said in the environment."""

@@ -10,6 +10,11 @@ _LOWEST = 10_000
 _LINUX_EPHEMERAL_FROM = 32_768
 
 
+def free_port():
+    """One such port: see ``free_ports``."""
+    return free_ports(1)
+
+
 def free_ports(count):
     """The first of ``count`` consecutive ports that nobody has.
 

@@ -14,12 +14,12 @@ import httpx
 import redis
 
 from monitor.domain.access import Role
-from monitor.local.redis import free_port
 from monitor.runtime.settings import TABLE
 from monitor.services.access.keys import create_key
 from monitor.services.workers import regions
 from monitor.storage.postgres.pool import make_pool
 from monitor.storage.redis import keys
+from support.ports import free_port
 from support.stack import wait_until
 
 MONITOR = Path(sys.executable).with_name("monitor")
