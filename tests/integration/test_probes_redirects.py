@@ -9,6 +9,7 @@ import pytest
 from monitor.domain.outcome import Reason, Result
 from monitor.probes.net.address_policy import AddressPolicy
 from support.factories import check_options
+from support.hostile_behaviours import redirects_raw
 from support.targets import TargetServer, answers, by_path, redirects, repeats
 from support.targets_checks import check, prober
 from support.targets_loops import on_both_loops
@@ -58,7 +59,7 @@ async def test_a_redirect_that_is_not_followed_is_only_a_status():
         "javascript:x",
         "http://",
         "http://h:99999/",
-        "x" * 2049,
+        "x" * 40_000,
         "",
     ],
 )
@@ -87,6 +88,25 @@ async def test_a_relative_redirect_keeps_the_headers():
 
     assert [request.target for request in target.requests] == ["/a/b", "/c?d=%2F"]
     assert target.requests[1].headers["x-key"] == "k"
+
+
+@on_both_loops
+async def test_bytes_above_ascii_are_asked_for_as_they_came():
+    async with TargetServer(by_path({"/": redirects_raw(b"/synspr\xf8ve?\xc3\xb8"),
+                                     "/synspr%F8ve?%C3%B8": answers()})) as target:  # fmt: skip
+        outcome = await check(target.url)
+
+    assert outcome.result is Result.UP
+
+
+@pytest.mark.parametrize("length", [2049, 8000, 32_000])
+@on_both_loops
+async def test_long_redirects_are_followed(length):
+    location = "/?SAMLRequest=".ljust(length, "x")
+    async with TargetServer(by_path({"/": redirects(location), location: answers()})) as target:
+        outcome = await check(target.url)
+
+    assert outcome.result is Result.UP
 
 
 @on_both_loops

@@ -11,6 +11,7 @@ from support.targets import Behaviour, Exchange, answers, head
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+EVENTS = OK + b"Content-Type: text/event-stream\r\n\r\n"
 FINE = OK + b"Content-Length: 4\r\n\r\nfine"
 
 

@@ -10,8 +10,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.domain.outcome import Reason
+from monitor.probes.http import redirects
 from monitor.probes.http import request as request_head
-from monitor.probes.http.redirects import REDIRECT_STATUSES, Request, first_request, next_request
+from monitor.probes.http.redirects import (
+    MAX_LOCATION_BYTES,
+    MAX_URL_CHARS,
+    REDIRECT_STATUSES,
+    Request,
+    first_request,
+)
 from monitor.probes.http.target import of_url, parse
 from monitor.probes.net.reasons import CheckFailed
 from monitor.resources import formats
@@ -21,8 +28,15 @@ BASE = "https://shop.example/a/b?c=d"
 HEADERS = {"Authorization": "s", "Content-Type": "text/plain", "accept": "x", "User-Agent": "u"}
 
 
-def request(method="GET", body=None):
-    return Request(method, of_url(parse(BASE)), HEADERS, body)
+def request(method="GET", body=None, base=BASE):
+    return Request(method, of_url(parse(base)), HEADERS, body)
+
+
+def next_request(before, status, location):
+    """What follows a redirect whose Location is this text, in UTF-8, or these bytes."""
+    if isinstance(location, str):
+        location = location.encode(errors="surrogatepass")
+    return redirects.next_request(before, status, location)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +77,26 @@ def test_the_method_changes_as_the_rfc_says_and_the_body_with_it(method, status,
         ("/x#part", "https://shop.example/x"),
         ("/grün und gelb", "https://shop.example/gr%C3%BCn%20und%20gelb"),
         ("https://me:secret@shop.example/x", "https://shop.example/x"),
+        # bytes above ASCII, as they came
+        (b"/synspr\xf8ve", "https://shop.example/synspr%F8ve"),
+        ("/synsprøve?q=ø", "https://shop.example/synspr%C3%B8ve?q=%C3%B8"),
+        (b"?q=\xf8", "https://shop.example/a/b?q=%F8"),
+        (b"\xf8", "https://shop.example/a/%F8"),
+        (b"//shop.example/\xf8%F8", "https://shop.example/%F8%F8"),
+        ("https://b\u00fccher.example/\u00fc", "https://xn--bcher-kva.example/%C3%BC"),
+        ("/x y\t<>", "https://shop.example/x%20y%09%3C%3E"),
+        # relative ones (RFC 3986, section 5.4)
+        ("..", "https://shop.example/"),
+        ("../x", "https://shop.example/x"),
+        ("../../x", "https://shop.example/x"),
+        ("./x/./y/../z/.", "https://shop.example/a/x/z/"),
+        ("/./x/..", "https://shop.example/"),
+        ("//shop.example/x/../y", "https://shop.example/y"),
+        ("x/?y/../z", "https://shop.example/a/x/?y/../z"),
+        ("#part", "https://shop.example/a/b?c=d"),
+        ("HTTP://shop.example", "http://shop.example/"),
+        ("https://shop.example?x", "https://shop.example/?x"),
+        ("/100%", "https://shop.example/100%"),
     ],
 )
 def test_a_location_is_resolved_against_the_request(location, expected):
@@ -89,7 +123,7 @@ def test_another_origin_gets_only_what_is_safe_anywhere(location, same):
     assert following.body == (b"secret" if same else None)
 
 
-@given(st.text(max_size=2100))
+@given(st.text(max_size=2100) | st.binary(max_size=200))
 def test_any_location_is_followed_or_refused(location):
     try:
         following = next_request(request(), 302, location)
@@ -102,7 +136,20 @@ def test_any_location_is_followed_or_refused(location):
 
 
 @pytest.mark.parametrize(
-    "location", [None, "", "\udcff" * 3000, "http://[::1", "mailto:a@b", "http:///x", "https:x"]
+    "location",
+    [
+        "",
+        "/" + "x" * MAX_LOCATION_BYTES,
+        b"\xff" * (MAX_URL_CHARS // 3),
+        b"http://\xff/",
+        f"http://{'x' * 2000}/",
+        "http://[::1",
+        "mailto:a@b",
+        "http:///x",
+        "http://:80/",
+        "https:x",
+        "x:y",
+    ],
 )
 def test_unusable_locations_are_refused(location):
     with pytest.raises(CheckFailed) as raised:
@@ -196,3 +243,10 @@ def _is_one_request(sent):
     assert {n.lower() for n in names} <= {n.lower() for n in ours | {"Connection"} | set(HEADERS)}
     assert len(names) == len({n.lower() for n in names})
     assert body == (sent.body or b"")
+
+
+@pytest.mark.parametrize("length", [2049, 8000, MAX_LOCATION_BYTES])
+def test_a_long_location_is_followed(length):
+    location = "/".ljust(length, "x")
+
+    assert next_request(request(), 302, location).target.path == location
