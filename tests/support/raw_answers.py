@@ -49,6 +49,8 @@ ACCEPTED: dict[str, Raw] = {
     "chunk size in capitals": Raw(CHUNKED + b"A\r\n0123456789\r\n0\r\n\r\n"),
     "trailer": Raw(CHUNKED + b"4\r\nfine\r\n0\r\nX: y\r\nZ: z\r\n\r\n"),
     "chunks of one byte": Raw(CHUNKED + b"1\r\nx\r\n" * 40 + b"0\r\n\r\n"),
+    "no line behind the last chunk": Raw(CHUNKED + PAGE[:-2], curl=False),
+    "half a line behind the last chunk": Raw(CHUNKED + PAGE[:-1]),
     "bytes behind the last chunk": Raw(CHUNKED + PAGE + b"more"),
     "chunked in capitals": Raw(OK + b"transfer-encoding: CHUNKED\r\n\r\n" + PAGE),
     "chunked by HTTP/1.0": Raw(b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + PAGE),

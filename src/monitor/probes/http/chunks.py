@@ -47,6 +47,11 @@ class Chunks:
                 return True
         return False
 
+    @property
+    def last_chunk_read(self) -> bool:
+        """Whether only a trailer, or its empty line, is missing."""
+        return bool(self._tail)
+
     def _enough(self) -> bool:
         return self._body >= MIN_BODY_BYTES and (
             self._framing >= MAX_FRAMING_BYTES or self._body + self._framing >= self._enough_bytes

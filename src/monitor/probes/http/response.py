@@ -143,6 +143,8 @@ class Response:
     def _feed_body(self, data: bytes) -> bool:
         """Whether the body has ended, or enough of it has been read."""
         if self._chunks is not None:
-            return self._chunks.feed(data)
+            ended = self._chunks.feed(data)
+            self.ends_with_connection = self._chunks.last_chunk_read
+            return ended
         self._body_left -= len(data)
         return self._body_left <= 0
