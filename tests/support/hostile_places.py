@@ -74,6 +74,20 @@ REDIRECTS = [
         status=302,
         behaviour=redirects_raw(b"x" * 30_000 + b"/"),
     ),
+    down(
+        "to-itself-with-cookies-by-the-thousand",
+        _MANY,
+        status=302,
+        behaviour=redirects_raw(b"/", b"Set-Cookie: name=value; Path=/a; Secure=1\r\n" * 900),
+    ),
+    down(
+        "to-itself-with-large-cookies",
+        _MANY,
+        status=302,
+        behaviour=redirects_raw(
+            b"/", b"".join(b"Set-Cookie: %d=%s\r\n" % (n, b"x" * 4000) for n in range(50))
+        ),
+    ),
     _leads("to-port-99999", "http://127.0.0.1:99999/"),
     _leads("to-port-0", "http://127.0.0.1:0/"),
     _leads("to-port-of-letters", "http://127.0.0.1:http/"),

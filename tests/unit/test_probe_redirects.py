@@ -18,6 +18,7 @@ from monitor.probes.http.redirects import (
     REDIRECT_STATUSES,
     Request,
     first_request,
+    with_cookies,
 )
 from monitor.probes.http.target import of_url, parse
 from monitor.probes.net.reasons import CheckFailed
@@ -250,3 +251,41 @@ def test_a_long_location_is_followed(length):
     location = "/".ljust(length, "x")
 
     assert next_request(request(), 302, location).target.path == location
+
+
+def cookies_sent(lines, location, headers=None, base=BASE):
+    """The Cookie header of what follows a redirect that sets these."""
+    first = first_request(check_options(base, request_headers=headers or {}))
+    following = next_request(with_cookies(first, lines, 0.0), 302, location)
+    head, _, _ = request_head.encode(following).partition(b"\r\n\r\n")
+    found = [line for line in head.split(b"\r\n") if line.lower().startswith(b"cookie:")]
+    assert len(found) <= 1
+    return found[0].partition(b": ")[2].decode() if found else None
+
+
+@pytest.mark.parametrize(
+    ("location", "headers", "expected"),
+    [
+        ("/x", {}, "seen=1"),
+        ("/x", {"cookie": "mine=1"}, "mine=1; seen=1"),
+        ("/x", {"Cookie": "mine=1; seen=0"}, "mine=1; seen=1"),
+        ("https://other.example/", {"Cookie": "mine=1"}, None),
+        ("https://www.shop.example/", {"Cookie": "mine=1"}, None),
+        ("https://shop.example:444/", {"Cookie": "mine=1"}, "seen=1"),
+    ],
+)
+def test_a_cookie_goes_where_it_belongs_and_the_owners_only_to_its_origin(
+    location, headers, expected
+):
+    assert cookies_sent([b"seen=1; Path=/"], location, headers) == expected
+
+
+def test_a_redirect_without_cookies_sends_what_the_owner_does():
+    assert cookies_sent([], "/x") is None
+    assert cookies_sent([], "/x", {"Cookie": "a=1;b=2"}) == "a=1;b=2"
+
+
+def test_a_website_under_another_host_name_gets_its_cookies_back():
+    lines = [b"seen=1; Domain=shop.example"]
+
+    assert cookies_sent(lines, "/x", {"Host": "shop.example:80"}, "http://192.0.2.1/") == "seen=1"

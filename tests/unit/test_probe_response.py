@@ -153,3 +153,10 @@ def test_where_a_redirect_leads(field, location):
 
     assert response.complete
     assert response.head.location() == location
+
+
+def test_the_lines_of_set_cookie_are_kept_apart():
+    response = Response(head_only=(302,))
+    response.feed(b"HTTP/1.1 302 F\r\nSet-Cookie: a=1, 2\r\nX: y\r\nset-cookie:b=2; Path=/\r\n\r\n")
+
+    assert list(response.head.set_cookies()) == [b"a=1, 2", b"b=2; Path=/"]

@@ -7,6 +7,7 @@ different things by one message would be a false alarm here (docs/reference/answ
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from http import HTTPStatus
 
 from msgspec import Struct
@@ -38,6 +39,7 @@ def _field(names: bytes) -> re.Pattern[bytes]:
 
 _FRAMING = _field(rb"(?:(content-length)|transfer-encoding)")
 _LOCATION = _field(rb"location")
+_SET_COOKIE = _field(rb"set-cookie")
 _ENDLESS = re.compile(
     rb"\ncontent-type[ \t]*:\s*(?:text/event-stream|multipart/x-mixed-replace)\s*[;\n]",
     re.IGNORECASE,
@@ -64,6 +66,10 @@ class Head(Struct, frozen=True):
         """The first Location, empty where there is none."""
         match = _LOCATION.search(self.text)
         return _value(match) if match else b""
+
+    def set_cookies(self) -> Iterator[bytes]:
+        """The value of each Set-Cookie, in order."""
+        return map(_value, _SET_COOKIE.finditer(self.text))
 
     def body_length(self) -> int | None:
         """How long the body is in bytes, CHUNKED, or None where the end of the connection is its

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
+import time
 import traceback
 from collections.abc import Container, Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from monitor.probes.http.redirects import (
     Request,
     first_request,
     next_request,
+    with_cookies,
 )
 from monitor.probes.net import reasons, tls
 from monitor.probes.net.address_policy import AddressPolicy
@@ -123,6 +125,7 @@ class HttpProber:
             head = await self._send(request, context, progress, follows)
             if head.status not in follows:
                 return _answered(options, progress)
+            request = with_cookies(request, head.set_cookies(), time.time())
             request = next_request(request, head.status, head.location())
         text = f"more than {MAX_REDIRECTS} redirects"
         raise CheckFailed(down(Reason.TOO_MANY_REDIRECTS, text))

@@ -5,12 +5,15 @@ RFC 9110, section 15.4, with limits, because redirects are untrusted input.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from aiohttp import encode_basic_auth
 from msgspec import Struct, structs
 from yarl import URL
 
 from monitor.domain.outcome import Reason
-from monitor.probes.http import target
+from monitor.probes.http import cookies, target
+from monitor.probes.http.cookies import Cookie
 from monitor.probes.http.target import Target
 from monitor.probes.net.reasons import CheckFailed, down
 from monitor.resources.check_options import CheckOptions
@@ -26,12 +29,18 @@ REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
 
 class Request(Struct, frozen=True):
-    """One request of a check. ``headers`` are the owner's, without our defaults."""
+    """One request of a check. ``headers`` are the owner's, without our defaults.
+
+    ``first_host``: that of the check's first request. ``cookies``: those set so far, wherever they
+    may go.
+    """
 
     method: str
     target: Target
     headers: dict[str, str]
     body: bytes | None = None
+    first_host: str = ""
+    cookies: tuple[Cookie, ...] = ()
 
 
 def first_request(options: CheckOptions) -> Request:
@@ -47,7 +56,7 @@ def first_request(options: CheckOptions) -> Request:
         url, to = _parsed(options.url)
         headers = _with_credentials(headers, url)
     body = options.request_body.encode() if options.request_body else None
-    return Request(options.http_method, to, headers, body)
+    return Request(options.http_method, to, headers, body, to.host)
 
 
 def _parsed(text: str) -> tuple[URL, Target]:
@@ -65,6 +74,23 @@ def _with_credentials(headers: dict[str, str], url: URL) -> dict[str, str]:
     if any(name.lower() == "authorization" for name in headers):
         return headers
     return {**headers, "Authorization": encode_basic_auth(url.user or "", url.password or "")}
+
+
+def with_cookies(request: Request, set_cookies: Iterable[bytes], now_s: float) -> Request:
+    """The request with what its response has set: the values of Set-Cookie."""
+    lines = list(set_cookies)
+    if not lines:
+        return request
+    host = next((v for k, v in request.headers.items() if k.lower() == "host"), "")
+    after = cookies.updated(
+        request.cookies,
+        lines,
+        request.target,
+        site=cookies.site_of(request.first_host),
+        alias=host.partition(":")[0],
+        now_s=now_s,
+    )
+    return structs.replace(request, cookies=after)
 
 
 def next_request(request: Request, status: int, location: bytes) -> Request:
