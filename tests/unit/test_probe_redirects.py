@@ -289,3 +289,10 @@ def test_a_website_under_another_host_name_gets_its_cookies_back():
     lines = [b"seen=1; Domain=shop.example"]
 
     assert cookies_sent(lines, "/x", {"Host": "shop.example:80"}, "http://192.0.2.1/") == "seen=1"
+
+
+def test_a_cookie_of_bytes_above_ascii_is_sent_as_it_came():
+    set_first = with_cookies(request(), [b"a=\xff; Path=/", "b=\u00fc".encode()], 0.0)
+
+    sent = request_head.encode(next_request(set_first, 302, "/a/"))
+    assert b"\r\nCookie: b=\xc3\xbc; a=\xff\r\n" in sent

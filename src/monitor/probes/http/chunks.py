@@ -20,8 +20,7 @@ _LINE_ENDS = (b"", b"\r")
 class Chunks:
     """Counts a body and finds its end, however the bytes are cut.
 
-    For that, limits are looked at where a part of the body ends: the data of a chunk, or a line,
-    before it is read.
+    For that, limits are looked at where a part of the body ends: the data of a chunk, or a line.
     """
 
     __slots__ = ("_body", "_enough_bytes", "_framing", "_left", "_line", "_line_end_due", "_tail")
@@ -77,8 +76,7 @@ class Chunks:
             line = bytes(self._line + line)
             self._line.clear()
         self._framing += len(line) + 1
-        if not self._enough():
-            self._take(line)
+        self._take(line)
         return end + 1
 
     def _take(self, line: bytes) -> None:
