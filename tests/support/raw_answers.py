@@ -117,7 +117,9 @@ ACCEPTED: dict[str, Raw] = {
 """What browsers show, by name. Bodies are short, so that every place can be cut."""
 
 LONG: dict[str, Raw] = {
-    "a line of 60 kB": Raw(OK + b"X: " + b"x" * 60_000 + b"\r\nContent-Length: 4\r\n\r\nfine"),
+    "a line of 64 KiB": Raw(
+        OK + b"X: " + b"x" * (65_536 - 3) + b"\r\nContent-Length: 4\r\n\r\nfine"
+    ),
     "1000 fields": Raw(OK + b"X: yyyyyyyyyyy\r\n" * 999 + b"Content-Length: 4\r\n\r\nfine"),
     "a head of 200 kB": Raw(
         OK + (b"X: " + b"x" * 50_000 + b"\r\n") * 4 + b"Content-Length: 4\r\n\r\nfine"
@@ -150,7 +152,7 @@ REFUSED: dict[str, bytes] = {
     "a chunk size of 17 digits": CHUNKED + b"f" * 17 + b"\r\nfine",
     "no chunk size": CHUNKED + b"\r\nfine\r\n0\r\n\r\n",
     "a chunk longer than said": CHUNKED + b"2\r\nfine\r\n0\r\n\r\n",
-    "a line of 66 kB": OK + b"X: " + b"x" * 66_000 + b"\r\n\r\n",
+    "a line of more than 64 KiB": OK + b"X: " + b"x" * (65_537 - 3) + b"\r\n\r\n",
     "1001 fields": OK + b"X: y\r\n" * 1001 + b"\r\n",
     "101 hints": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 101 + OK + b"\r\n",
     "101 empty lines": b"\n" * 101 + OK + b"\r\n",

@@ -119,11 +119,15 @@ def parse(text: bytes) -> Head:
         raise no_http()
     if text.count(b"\n") - 2 > MAX_FIELD_LINES:
         raise malformed(f"the answer's head has more than {MAX_FIELD_LINES} lines")
-    if len(text) > MAX_LINE_BYTES and max(map(len, text.split(b"\n"))) > MAX_LINE_BYTES:
+    if len(text) > MAX_LINE_BYTES and _longest_line(text) > MAX_LINE_BYTES:
         raise malformed("a line of the answer's head is too long")
     if b"\0" in text and b"\0" in text[text.index(b"\n") :]:
         raise malformed("a header of the answer is malformed")
     return Head(int(match[1]), text)
+
+
+def _longest_line(text: bytes) -> int:
+    return max(len(line.rstrip(b"\r")) for line in text.split(b"\n"))
 
 
 def no_http() -> CheckFailed:
