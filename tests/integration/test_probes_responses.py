@@ -292,7 +292,7 @@ async def test_what_browsers_take_is_up(name):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_what_no_browser_takes_is_an_invalid_response(name):
+async def test_what_is_no_response_is_an_invalid_response(name):
     async with TargetServer(sends(REFUSED[name])) as target:
         outcome = await check(target.url)
 

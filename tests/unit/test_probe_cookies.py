@@ -41,6 +41,8 @@ def sent(jar, url=SHOP, own=""):
         ("a=1; Domain=shop.example", "https://evilshop.example/a/", False),
         ("a=1; Domain=", "https://www.shop.example/a/", False),
         ("a=1; Domain=", SHOP, True),
+        ("a=1; Domain=b\xfccher.example", "https://shop.example/a/", True),
+        ("a=1; Domain=b\xfccher.example", "https://xn--bcher-kva.example/a/", False),
         ("a=1; Domain=evil.example", SHOP, False),
         ("a=1; Domain=evil.example", "https://evil.example/a/", False),
         ("a=1; Domain=www.shop.example", "https://www.shop.example/a/", False),

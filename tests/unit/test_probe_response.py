@@ -43,7 +43,7 @@ def test_what_browsers_take_is_a_response(name):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_no_browser_takes_is_none(name):
+def test_what_is_no_response_is_refused(name):
     assert read(REFUSED[name])[1] == "malformed"
 
 

@@ -127,8 +127,8 @@ def _domain(given: str, sender: Target, site: str, alias: str) -> str | None:
     """Whose hosts get the cookie, empty where only its sender does; None where it is refused,
     because its Domain is not the sender's."""
     domain, host = given.removeprefix(".").lower(), _canonical(sender.host)
-    if not domain:
-        return ""
+    if not domain or not domain.isascii():
+        return ""  # its sender alone gets what we cannot compare
     if _below(host, domain):
         return domain if _below(domain, site) else ""
     return "" if _below(_canonical(alias), domain) else None

@@ -112,7 +112,7 @@ def find_end(data: bytes | bytearray, since: int) -> int:
 def parse(text: bytes) -> Head:
     """The head that these bytes are, up to its empty line. Raises CheckFailed.
 
-    A line without a colon is passed over. A NUL in a field is refused, as by all browsers.
+    A line without a colon is passed over. A NUL in a field is refused, as by curl.
     """
     match = _STATUS.match(text)
     if match is None:
