@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from monitor.domain.outcome import Reason, Result
+from support.raw_answers import ACCEPTED, LONG, REFUSED
 from support.targets import (
     TargetServer,
     answers,
@@ -87,7 +88,7 @@ async def test_a_compressed_body_is_not_decompressed():
         (sends(b"HTTP/1.1 200 OK\r\nServ"), Reason.CONNECTION_RESET, "connection closed by"),
         (sends(b"220 mail.example ESMTP\r\n"), Reason.INVALID_RESPONSE, "does not begin like HTTP"),
         (sends(b"\x00\xff" * 500), Reason.INVALID_RESPONSE, "does not begin like HTTP"),
-        (sends(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), Reason.INVALID_RESPONSE, "not valid HTTP"),
+        (sends(b"HTTP/1.1 200 OK\r\nX: \0\r\n\r\n"), Reason.INVALID_RESPONSE, "is malformed"),
         (
             sends(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"),
             Reason.CONNECTION_RESET,
@@ -189,8 +190,9 @@ async def test_evidence_never_contains_secrets_of_the_request():
     echoes = [
         f"HTTP/1.1 500 {secret}\r\nContent-Length: 0\r\n\r\n",
         f"{secret} is your password\r\n\r\n",
-        f"HTTP/1.1 200 OK\r\n{secret}\r\n\r\n",
-        f"HTTP/1.1 200 OK\r\nX: {secret * 5000}\r\n\r\n",
+        f"HTTP/1.1 200 OK\r\n{secret}\0\r\n\r\n",
+        f"HTTP/1.1 200 OK\r\nX: {secret * 10_000}\r\n\r\n",
+        f"HTTP/1.1 200 OK\r\nContent-Length: {secret}\r\n\r\n",
         f"HTTP/1.1 302 Found\r\nLocation: ftp://{secret}/{secret}\r\n\r\n",
     ]
     for echo in echoes:
@@ -203,3 +205,98 @@ async def test_evidence_never_contains_secrets_of_the_request():
         assert outcome.result is Result.DOWN
         assert outcome.evidence
         assert secret not in outcome.evidence
+
+
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+IN_CHUNKS = EVENTS + b"Transfer-Encoding: chunked\r\n\r\n8\r\ndata: 1\n\r\n"
+FRAMES = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        sends_and_stays(EVENTS + b"\r\n"),
+        repeats(IN_CHUNKS, b"8\r\ndata: 1\n\r\n", 0.1),
+        repeats(FRAMES, b"--b\r\n\r\nx\r\n", 0.1),
+    ],
+    ids=["silent", "events in chunks", "frames"],
+)
+@on_both_loops
+async def test_an_endless_response_is_up_after_half_of_the_timeout(behaviour):
+    loop = asyncio.get_running_loop()
+    async with TargetServer(behaviour) as target:
+        began_s = loop.time()
+        outcome = await check(target.url, request_timeout=2)
+        took_s = loop.time() - began_s
+        await target.idle()
+
+    assert (outcome.result, outcome.status_code) == (Result.UP, 200)
+    assert 0.9 < took_s < 1.9
+    assert outcome.response_ms == outcome.timings.total_ms < 800
+
+
+@on_both_loops
+async def test_an_endless_response_is_up_after_as_much_as_is_read_of_a_body():
+    async with TargetServer(repeats(EVENTS + b"\r\n", b"data: x\n\n" * 500)) as target:
+        outcome = await check(target.url, request_timeout=60)
+
+    assert outcome.result is Result.UP
+
+
+@pytest.mark.parametrize(
+    ("start", "reason"),
+    [
+        (EVENTS.replace(b"200", b"503") + b"\r\n", Reason.HTTP_STATUS),
+        (EVENTS + b"Content-Length: 100\r\n\r\n", Reason.RESPONSE_TIMEOUT),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", Reason.RESPONSE_TIMEOUT),
+        (CHUNKED, Reason.RESPONSE_TIMEOUT),
+    ],
+    ids=["another status", "a length", "a page", "a page in chunks"],
+)
+@on_both_loops
+async def test_a_body_that_stalls(start, reason):
+    async with TargetServer(sends_and_stays(start)) as target:
+        outcome = await check(target.url, request_timeout=1)
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, reason)
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason"),
+    [(b"zz\r\n", Reason.INVALID_RESPONSE), (b"", Reason.CONNECTION_RESET)],
+    ids=["malformed", "cut off"],
+)
+@on_both_loops
+async def test_an_endless_response_that_breaks_while_it_is_read_is_down(rest, reason):
+    async def breaks(exchange):
+        await exchange.request()
+        await exchange.send(IN_CHUNKS)
+        leaving = asyncio.create_task(exchange.gone())
+        await asyncio.wait([leaving], timeout=0.1)
+        leaving.cancel()
+        await exchange.send(rest)
+
+    async with TargetServer(breaks) as target:
+        outcome = await check(target.url, request_timeout=20)
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, reason)
+    assert outcome.timings.total_ms < 5000
+
+
+@pytest.mark.parametrize("name", [*ACCEPTED, *LONG])
+async def test_what_browsers_take_is_up(name):
+    raw = (ACCEPTED | LONG)[name]
+    async with TargetServer(sends(raw.data)) as target:
+        outcome = await check(
+            target.url, http_method=raw.method, expected_status_codes=((100, 999),)
+        )
+
+    assert (outcome.result, outcome.status_code) == (Result.UP, raw.status), outcome.evidence
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_what_is_no_response_is_an_invalid_response(name):
+    async with TargetServer(sends(REFUSED[name])) as target:
+        outcome = await check(target.url)
+
+    assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.INVALID_RESPONSE)

@@ -8,6 +8,8 @@ import time
 import pytest
 
 from monitor.domain.outcome import Reason, Result
+from monitor.probes.http.exchange import Exchange as OneExchange
+from monitor.probes.net.phases import Progress
 from support.factories import check_options
 from support.targets import Exchange, TargetServer, answers, hangs_up, silent
 from support.targets_checks import check, prober
@@ -128,6 +130,23 @@ async def test_an_extension_does_not_delay_other_checks():
 
     assert before.result is Result.UP
     assert after.reason is Reason.RESPONSE_TIMEOUT
+
+
+@on_a_jumping_loop
+async def test_an_endless_response_is_read_for_ten_seconds_at_most():
+    loop = asyncio.get_running_loop()
+    exchange = OneExchange(loop, Progress(loop.time() + 60, 60), b"")
+    response = asyncio.create_task(exchange.response())
+
+    exchange.data_received(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+    _stand_still(9)
+    await asyncio.wait([response], timeout=0.1)
+    assert not response.done()
+    _stand_still(1)
+    await asyncio.wait([response], timeout=5)
+
+    assert response.result().status == 200
+    exchange.close()
 
 
 def _in(outcome):

@@ -11,6 +11,7 @@ from support.targets import Behaviour, Exchange, answers, head
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+EVENTS = OK + b"Content-Type: text/event-stream\r\n\r\n"
 FINE = OK + b"Content-Length: 4\r\n\r\nfine"
 
 
@@ -108,12 +109,12 @@ def redirects_to(location: Callable[[str], str], status: int = 302) -> Behaviour
     return behave
 
 
-def redirects_raw(location: bytes) -> Behaviour:
-    """A Location of any bytes."""
+def redirects_raw(location: bytes, more: bytes = b"") -> Behaviour:
+    """A Location of any bytes, and more of the head."""
 
     async def behave(exchange: Exchange) -> None:
         await exchange.request()
-        await exchange.send(head(302, {})[:-2] + b"Location: " + location + b"\r\n\r\n")
+        await exchange.send(head(302, {})[:-2] + more + b"Location: " + location + b"\r\n\r\n")
 
     return behave
 

@@ -34,6 +34,7 @@ class Case:
     path: str = "/"
     port: Callable[[], AbstractContextManager[int]] | None = None
     wait_s: int = 2
+    patience_s: int = 20
     verify_ssl: bool = True
 
     @property
@@ -43,8 +44,8 @@ class Case:
 
     @property
     def timeout_s(self) -> int:
-        """``wait_s`` where that is waited for, and else enough for a busy machine."""
-        return self.wait_s if self.waits else 20
+        """``wait_s`` where that is waited for, else ``patience_s``: enough for a busy machine."""
+        return self.wait_s if self.waits else self.patience_s
 
 
 def up(name: str, status: int | None = 200, **rest: object) -> Case:

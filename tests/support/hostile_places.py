@@ -63,7 +63,31 @@ REDIRECTS = [
     _leads("to-inner-name", "http://inner.test/", _BLOCKED, "127.0.0.2 is not"),
     _leads("to-no-name", "http://nowhere.test/", _DNS, "nowhere.test: there is no such name"),
     _leads("to-100-kB", "/" + "x" * 100_000, _MALFORMED, "too long"),
-    _leads("to-5-kB", "/" + "x" * 5000, says="too long"),
+    _leads("to-40-kB", "/" + "x" * 40_000, says="too long"),
+    up("to-30-kB", behaviour=redirects_to(lambda _: "/" + "x" * 30_000)),
+    down("to-20-kB-of-noise", _MANY, status=302, behaviour=redirects_raw(b"/" + b"\xff" * 20_000)),
+    _leads("to-30-kB-of-noise", "/" + "\u00ff" * 15_000, says="too long"),
+    down(
+        "to-farther-and-farther",
+        _NOWHERE,
+        "too long",
+        status=302,
+        behaviour=redirects_raw(b"x" * 30_000 + b"/"),
+    ),
+    down(
+        "to-itself-with-cookies-by-the-thousand",
+        _MANY,
+        status=302,
+        behaviour=redirects_raw(b"/", b"Set-Cookie: name=value; Path=/a; Secure=1\r\n" * 900),
+    ),
+    down(
+        "to-itself-with-large-cookies",
+        _MANY,
+        status=302,
+        behaviour=redirects_raw(
+            b"/", b"".join(b"Set-Cookie: %d=%s\r\n" % (n, b"x" * 4000) for n in range(50))
+        ),
+    ),
     _leads("to-port-99999", "http://127.0.0.1:99999/"),
     _leads("to-port-0", "http://127.0.0.1:0/"),
     _leads("to-port-of-letters", "http://127.0.0.1:http/"),

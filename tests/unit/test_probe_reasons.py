@@ -6,7 +6,6 @@ import errno
 import ssl
 
 import pytest
-from aiohttp import http_exceptions
 from pycares import errno as ares
 
 from monitor.domain.outcome import Reason, Result
@@ -112,7 +111,7 @@ def test_a_failure_of_the_website_outweighs_one_of_ours():
 
 
 def test_every_phase_that_can_wait_has_a_reason_for_the_deadline():
-    for phase in set(Phase) - {Phase.IDLE}:
+    for phase in Phase:
         progress = Progress(0)
         progress.enter(phase)
         found = reasons.of_deadline(progress, 7)
@@ -134,12 +133,6 @@ def test_every_phase_that_can_wait_has_a_reason_for_the_deadline():
 def test_a_connection_that_ended_before_its_response(error, reason, begun):
     found = reasons.of_connection_lost(error, Progress(0), begun=begun)
     assert (found.result, found.reason) == (D, reason)
-
-
-def test_every_parser_error_is_an_invalid_response():
-    for error in (http_exceptions.LineTooLong(b"x", 1), ValueError("x")):
-        found = reasons.of_malformed(error)
-        assert (found.result, found.reason) == (D, Reason.INVALID_RESPONSE)
 
 
 def test_evidence_is_one_bounded_line():

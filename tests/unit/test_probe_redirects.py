@@ -10,8 +10,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.domain.outcome import Reason
+from monitor.probes.http import redirects
 from monitor.probes.http import request as request_head
-from monitor.probes.http.redirects import REDIRECT_STATUSES, Request, first_request, next_request
+from monitor.probes.http.redirects import (
+    MAX_LOCATION_BYTES,
+    MAX_URL_CHARS,
+    REDIRECT_STATUSES,
+    Request,
+    first_request,
+    with_cookies,
+)
 from monitor.probes.http.target import of_url, parse
 from monitor.probes.net.reasons import CheckFailed
 from monitor.resources import formats
@@ -22,8 +30,15 @@ BASE = "https://shop.example/a/b?c=d"
 HEADERS = {"Authorization": "s", "Content-Type": "text/plain", "accept": "x", "User-Agent": "u"}
 
 
-def request(method="GET", body=None):
-    return Request(method, of_url(parse(BASE)), HEADERS, body)
+def request(method="GET", body=None, base=BASE):
+    return Request(method, of_url(parse(base)), HEADERS, body)
+
+
+def next_request(before, status, location):
+    """What follows a redirect whose Location is this text, in UTF-8, or these bytes."""
+    if isinstance(location, str):
+        location = location.encode(errors="surrogatepass")
+    return redirects.next_request(before, status, location)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +79,26 @@ def test_the_method_changes_as_the_rfc_says_and_the_body_with_it(method, status,
         ("/x#part", "https://shop.example/x"),
         ("/grün und gelb", "https://shop.example/gr%C3%BCn%20und%20gelb"),
         ("https://me:secret@shop.example/x", "https://shop.example/x"),
+        # bytes above ASCII, as they came
+        (b"/synspr\xf8ve", "https://shop.example/synspr%F8ve"),
+        ("/synsprøve?q=ø", "https://shop.example/synspr%C3%B8ve?q=%C3%B8"),
+        (b"?q=\xf8", "https://shop.example/a/b?q=%F8"),
+        (b"\xf8", "https://shop.example/a/%F8"),
+        (b"//shop.example/\xf8%F8", "https://shop.example/%F8%F8"),
+        ("https://b\u00fccher.example/\u00fc", "https://xn--bcher-kva.example/%C3%BC"),
+        ("/x y\t<>", "https://shop.example/x%20y%09%3C%3E"),
+        # relative ones (RFC 3986, section 5.4)
+        ("..", "https://shop.example/"),
+        ("../x", "https://shop.example/x"),
+        ("../../x", "https://shop.example/x"),
+        ("./x/./y/../z/.", "https://shop.example/a/x/z/"),
+        ("/./x/..", "https://shop.example/"),
+        ("//shop.example/x/../y", "https://shop.example/y"),
+        ("x/?y/../z", "https://shop.example/a/x/?y/../z"),
+        ("#part", "https://shop.example/a/b?c=d"),
+        ("HTTP://shop.example", "http://shop.example/"),
+        ("https://shop.example?x", "https://shop.example/?x"),
+        ("/100%", "https://shop.example/100%"),
     ],
 )
 def test_a_location_is_resolved_against_the_request(location, expected):
@@ -116,7 +151,7 @@ def test_host_stays_with_its_origin(location, host):
     assert next_request(sent, 302, location).headers.get("Host") == host
 
 
-@given(st.text(max_size=2100))
+@given(st.text(max_size=2100) | st.binary(max_size=200))
 def test_any_location_is_followed_or_refused(location):
     try:
         following = next_request(request(), 302, location)
@@ -129,7 +164,20 @@ def test_any_location_is_followed_or_refused(location):
 
 
 @pytest.mark.parametrize(
-    "location", [None, "", "\udcff" * 3000, "http://[::1", "mailto:a@b", "http:///x", "https:x"]
+    "location",
+    [
+        "",
+        "/" + "x" * MAX_LOCATION_BYTES,
+        b"\xff" * (MAX_URL_CHARS // 3),
+        b"http://\xff/",
+        f"http://{'x' * 2000}/",
+        "http://[::1",
+        "mailto:a@b",
+        "http:///x",
+        "http://:80/",
+        "https:x",
+        "x:y",
+    ],
 )
 def test_unusable_locations_are_refused(location):
     with pytest.raises(CheckFailed) as raised:
@@ -223,3 +271,55 @@ def _is_one_request(sent):
     assert {n.lower() for n in names} <= {n.lower() for n in ours | {"Connection"} | set(HEADERS)}
     assert len(names) == len({n.lower() for n in names})
     assert body == (sent.body or b"")
+
+
+@pytest.mark.parametrize("length", [2049, 8000, MAX_LOCATION_BYTES])
+def test_a_long_location_is_followed(length):
+    location = "/".ljust(length, "x")
+
+    assert next_request(request(), 302, location).target.path == location
+
+
+def cookies_sent(lines, location, headers=None, base=BASE):
+    """The Cookie header of what follows a redirect that sets these."""
+    first = first_request(check_options(base, request_headers=headers or {}))
+    following = next_request(with_cookies(first, lines, 0.0), 302, location)
+    head, _, _ = request_head.encode(following).partition(b"\r\n\r\n")
+    found = [line for line in head.split(b"\r\n") if line.lower().startswith(b"cookie:")]
+    assert len(found) <= 1
+    return found[0].partition(b": ")[2].decode() if found else None
+
+
+@pytest.mark.parametrize(
+    ("location", "headers", "expected"),
+    [
+        ("/x", {}, "seen=1"),
+        ("/x", {"cookie": "mine=1"}, "mine=1; seen=1"),
+        ("/x", {"Cookie": "mine=1; seen=0"}, "mine=1; seen=1"),
+        ("https://other.example/", {"Cookie": "mine=1"}, None),
+        ("https://www.shop.example/", {"Cookie": "mine=1"}, None),
+        ("https://shop.example:444/", {"Cookie": "mine=1"}, "seen=1"),
+    ],
+)
+def test_a_cookie_goes_where_it_belongs_and_the_owners_only_to_its_origin(
+    location, headers, expected
+):
+    assert cookies_sent([b"seen=1; Path=/"], location, headers) == expected
+
+
+def test_a_redirect_without_cookies_sends_what_the_owner_does():
+    assert cookies_sent([], "/x") is None
+    assert cookies_sent([], "/x", {"Cookie": "a=1;b=2"}) == "a=1;b=2"
+
+
+def test_a_website_under_another_host_name_gets_its_cookies_back():
+    lines = [b"seen=1; Domain=shop.example"]
+
+    assert cookies_sent(lines, "/x", {"Host": "shop.example:80"}, "http://192.0.2.1/") == "seen=1"
+
+
+def test_a_cookie_of_bytes_above_ascii_is_sent_as_it_came():
+    set_first = with_cookies(request(), [b"a=\xff; Path=/", "b=\u00fc".encode()], 0.0)
+
+    sent = request_head.encode(next_request(set_first, 302, "/a/"))
+    assert b"\r\nCookie: b=\xc3\xbc; a=\xff\r\n" in sent

@@ -65,7 +65,7 @@ async def test_a_large_page_is_taken_however_much_of_it_comes_at_once():
 
     exchange.data_received(large)
 
-    assert (await exchange.response()).code == 200
+    assert (await exchange.response()).status == 200
 
 
 @pytest.mark.parametrize(

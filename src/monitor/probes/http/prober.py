@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
+import time
 import traceback
 from collections.abc import Container, Sequence
 from functools import partial
-
-from aiohttp.http_parser import RawResponseMessage
 
 from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result
 from monitor.domain.status_codes import status_expected
 from monitor.probes.http import request as request_bytes
 from monitor.probes.http.exchange import Exchange
+from monitor.probes.http.head import Head
 from monitor.probes.http.redirects import (
     MAX_REDIRECTS,
     REDIRECT_STATUSES,
     Request,
     first_request,
     next_request,
+    with_cookies,
 )
 from monitor.probes.http.server_name import server_name
 from monitor.probes.net import reasons, tls
@@ -88,7 +89,8 @@ class HttpProber:
             self._slots.release()
 
     async def _measured(self, options: CheckOptions) -> Outcome:
-        progress = Progress(self._loop.time() + options.request_timeout)
+        timeout_s = options.request_timeout
+        progress = Progress(self._loop.time() + timeout_s, timeout_s)
         task = asyncio.current_task(self._loop)
         assert task is not None
         group = self._deadlines.watch(progress.deadline_s, task)
@@ -99,7 +101,7 @@ class HttpProber:
         except asyncio.CancelledError:
             if not timed_out(group, task):
                 raise
-            finding = self._expired(progress, options.request_timeout)
+            finding = self._expired(progress, timeout_s)
         except Exception as error:  # noqa: BLE001  # a check always has an outcome
             finding = self._finding_of(error)
         finally:
@@ -120,9 +122,10 @@ class HttpProber:
         request = first_request(options)
         for _ in range(MAX_REDIRECTS + 1):
             head = await self._send(request, options, progress, follows)
-            if head.code not in follows:
+            if head.status not in follows:
                 return _answered(options, progress)
-            request = next_request(request, head.code, head.headers.get("Location"))
+            request = with_cookies(request, head.set_cookies(), time.time())
+            request = next_request(request, head.status, head.location())
         text = f"more than {MAX_REDIRECTS} redirects"
         raise CheckFailed(down(Reason.TOO_MANY_REDIRECTS, text))
 
@@ -132,7 +135,7 @@ class HttpProber:
         options: CheckOptions,
         progress: Progress,
         head_only: Container[int],
-    ) -> RawResponseMessage:
+    ) -> Head:
         """The head of the response to one request, after its body was read up to the limits."""
         target = request.target
         progress.status_code, progress.host = 0, target.host

@@ -22,10 +22,11 @@ class Phase(IntEnum):
 class Progress:
     """A running check: its deadline, its phase, its peer, and the time spent so far.
 
-    ``deadline_s`` is on the event loop's clock. ``host`` is the name being checked, ``peer``
-    the address and port last tried, both for evidence. ``server_name`` is the name that the server
-    is asked for in a TLS handshake, and that its certificate must hold. ``status_code`` is that of
-    the last response head on the current hop, 0 before.
+    ``deadline_s`` is on the event loop's clock, ``timeout_s`` after the check began. ``host`` is
+    the name being checked, ``peer`` the address and port last tried, both for evidence.
+    ``server_name`` is the name that the server is asked for in a TLS handshake, and that its
+    certificate must hold. ``status_code`` is that of the last response head on the current hop,
+    0 before.
     """
 
     __slots__ = (
@@ -37,10 +38,12 @@ class Progress:
         "phase",
         "server_name",
         "status_code",
+        "timeout_s",
     )
 
-    def __init__(self, deadline_s: float) -> None:
+    def __init__(self, deadline_s: float, timeout_s: float = 0.0) -> None:
         self.deadline_s = deadline_s
+        self.timeout_s = timeout_s
         self.phase = Phase.IDLE
         self.host = ""
         self.peer = ""

@@ -11,7 +11,6 @@ import os
 import ssl
 from http.client import responses
 
-from aiohttp import http_exceptions
 from msgspec import Struct
 from pycares import errno as ares
 
@@ -158,26 +157,13 @@ def of_connection_lost(error: Exception | None, progress: Progress, *, begun: bo
     return down(Reason.CONNECTION_RESET, f"connection closed by {progress.peer} {lacks}")
 
 
-_MALFORMED = (
-    (http_exceptions.LineTooLong, "a line of the answer's head is too long"),
-    (http_exceptions.InvalidHeader, "a header of the answer is malformed"),
-    (http_exceptions.TransferEncodingError, "the answer's chunks are malformed"),
-    (http_exceptions.BadStatusLine, "the answer does not begin like HTTP"),
-)
-
-
-def of_malformed(error: Exception) -> Finding:
-    """Maps an error of aiohttp's parser."""
-    fitting = (text for kind, text in _MALFORMED if isinstance(error, kind))
-    return down(Reason.INVALID_RESPONSE, next(fitting, "the answer is not valid HTTP"))
-
-
 _DEADLINES = {
     Phase.DNS: (Reason.DNS_TIMEOUT, "looking up {host}"),
     Phase.CONNECT: (Reason.CONNECT_TIMEOUT, "connecting to {peer}"),
     Phase.TLS: (Reason.TLS_TIMEOUT, "TLS handshake with {peer}"),
     Phase.WAIT: (Reason.RESPONSE_TIMEOUT, "waiting for the response"),
     Phase.TRANSFER: (Reason.RESPONSE_TIMEOUT, "reading the response"),
+    Phase.IDLE: (Reason.RESPONSE_TIMEOUT, "reading the response"),
 }
 
 
