@@ -21,15 +21,30 @@ WEBSITE = uuid.uuid4()
 KEY_ID, SECRET = uuid.uuid4(), "k" * 43
 """A key as it is stored in every version: the hash of its secret part."""
 
-# What every version's schema has from the first migration on, and took in its day.
-_FILL = f"""
-    INSERT INTO regions (name) VALUES ('europe'), ('asia');
+_OPTIONS = 10
+"""The migration that put the options of checks into one column."""
+
+# A website as it was stored before that migration, and since.
+_WEBSITE = f"""
     INSERT INTO websites (id, url, name, all_regions, check_frequency, request_timeout, http_method,
                           request_headers, request_body, expected_status_codes, follow_redirects,
                           verify_ssl, alert_emails, external_id)
     VALUES ('{WEBSITE}', 'https://shop.example/', 'shop', false, 60, 10, 'POST',
             '{{"X-Team": "blue"}}', 'ping', '[[200, 204], [301, 301]]', false,
             false, '{{ops@shop.example}}', '42');
+"""
+_WEBSITE_OF_OPTIONS = f"""
+    INSERT INTO websites (id, url, name, all_regions, check_frequency, options, has_secrets,
+                          alert_emails, external_id)
+    VALUES ('{WEBSITE}', 'https://shop.example/', 'shop', false, 60,
+            '{{"kind": "http", "request_timeout": 10, "http_method": "POST",
+              "request_headers": {{"X-Team": "blue"}}, "request_body": "ping",
+              "expected_status_codes": [[200, 204], [301, 301]], "follow_redirects": false,
+              "verify_ssl": false}}', true, '{{ops@shop.example}}', '42');
+"""
+
+# What every version's schema has from the first migration on, and took in its day.
+_FILL = f"""
     INSERT INTO website_regions VALUES ('{WEBSITE}', 'europe');
     INSERT INTO verdicts (website_id, region, verdict, at, slot, reason)
     VALUES ('{WEBSITE}', 'europe', 'down', now(), now(), 'http_status');
@@ -50,6 +65,8 @@ def old_installation(request, empty_database_url, tmp_path):
         shutil.copy(directory() / migration.name, folder)
     migrate(empty_database_url, folder)
     with psycopg.connect(empty_database_url) as connection:
+        connection.execute("INSERT INTO regions (name) VALUES ('europe'), ('asia')")
+        connection.execute(_WEBSITE if request.param < _OPTIONS else _WEBSITE_OF_OPTIONS)
         connection.execute(_FILL)
         connection.execute(
             "INSERT INTO api_keys (id, name, role, hash) VALUES (%s, 'old', 'admin', %s)",

@@ -1,7 +1,6 @@
 """The projection shows what Postgres holds: change by change, and whole."""
 
 import asyncio
-from itertools import pairwise
 
 import pytest
 
@@ -31,6 +30,22 @@ async def test_a_new_website_is_on_its_ring_and_checked_at_once(world):
     assert message.queue == "checks.europe"
     assert message.payload.website_ids == [website]
     assert message.payload.slot_ms == (START_S + 1) * 1000
+    assert not message.payload.in_turn
+
+
+async def test_a_website_that_is_checked_at_once_in_the_second_of_its_turn_is_in_turn(world):
+    # given the last second of a minute, and intervals of a minute: the next one is each one's turn
+    await world.add_region("europe")
+    await world.sync()
+    world.now_s = START_S - START_S % 60 + 59
+    # when
+    website = await world.add_website(every=60)
+    (message,) = await world.sync()
+    # then the batch of that minute, which may have begun without it, need not check it
+    assert (message.payload.slot_ms // 1000, message.payload.in_turn) == (world.now_s + 1, True)
+    await check_websites(world.worker(), message.payload)
+    (tick,) = await world.ticks.ticks(website, START_S - 60, START_S + 120)
+    assert not tick.out_of_turn
 
 
 async def test_a_website_of_a_short_interval_does_not_wait_for_the_next_minute(world):
@@ -42,11 +57,10 @@ async def test_a_website_of_a_short_interval_does_not_wait_for_the_next_minute(w
     await world.add_website(every=30)
     follow = await world.sync()
     # then it is checked now, and at its slots of this minute
-    now, *later = sorted(m.payload.slot_ms // 1000 for m in follow)
-    assert now == world.now_s + 1
-    assert now < later[0] <= now + 31
-    assert all(b - a == 30 for a, b in pairwise(later))
-    assert world.now_s + 29 <= later[-1] < world.now_s + 59
+    now, *later = sorted((m.payload.slot_ms // 1000, m.payload.in_turn) for m in follow)
+    assert now == (world.now_s + 1, False)
+    # which is when its batch would have checked it
+    assert later == [(world.now_s + 29, True)]
 
 
 async def test_a_change_in_the_second_of_a_check_is_checked_too(world):

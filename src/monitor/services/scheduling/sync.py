@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from monitor.domain import messages
 from monitor.domain.ids import ring_position
 from monitor.domain.messages import CheckWebsites, Outgoing
-from monitor.domain.ring import MINUTE_S, slots_of_position
+from monitor.domain.ring import MINUTE_S, turns_of_position
 from monitor.resources.website import Definition, Projected
 from monitor.runtime.logging import get_logger
 from monitor.storage.postgres import changes
@@ -148,27 +148,28 @@ class CoalescedSync:
 
 
 def _checks(websites: dict[UUID, Definition], regions: list[str], soon_s: int) -> list[Outgoing]:
-    """A check of each website at ``soon_s``, and at its remaining slots in this minute.
+    """A check of each website at ``soon_s``, and at its remaining turns in this minute.
 
     This minute's batches were queued before the website existed, perhaps none for its arc. With
-    intervals of a minute and more, the next slot is soon enough.
+    intervals of a minute and more, the next minute's batches are soon enough.
     """
-    due: dict[tuple[str, int], list[UUID]] = {}
+    due: dict[tuple[str, int, bool], list[UUID]] = {}
     for website_id, definition in websites.items():
+        turns = _turns_left(website_id, definition, soon_s)
         for region in regions if definition.regions is None else definition.regions:
-            for slot_s in (soon_s, *_slots_left(website_id, definition, soon_s)):
-                due.setdefault((region, slot_s), []).append(website_id)
+            for slot_s in sorted({soon_s, *turns}):
+                due.setdefault((region, slot_s, slot_s in turns), []).append(website_id)
     return [
         messages.check_websites(
-            CheckWebsites(region=region, website_ids=ids, slot_ms=slot_s * 1000)
+            CheckWebsites(region=region, website_ids=ids, slot_ms=slot_s * 1000, in_turn=in_turn)
         )
-        for (region, slot_s), ids in due.items()
+        for (region, slot_s, in_turn), ids in due.items()
     ]
 
 
-def _slots_left(website_id: UUID, definition: Definition, soon_s: int) -> list[int]:
+def _turns_left(website_id: UUID, definition: Definition, soon_s: int) -> list[int]:
+    """The turns from ``soon_s`` to the end of its minute; of a minute or more, only ``soon_s``."""
     interval_s = definition.check.check_frequency
-    if interval_s >= MINUTE_S:
-        return []
-    end_s = soon_s - soon_s % MINUTE_S + MINUTE_S
-    return slots_of_position(ring_position(website_id), interval_s, soon_s + 1, end_s)
+    minute_ends_s = soon_s - soon_s % MINUTE_S + MINUTE_S
+    end_s = minute_ends_s if interval_s < MINUTE_S else soon_s + 1
+    return turns_of_position(ring_position(website_id), interval_s, soon_s, end_s)

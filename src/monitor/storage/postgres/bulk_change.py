@@ -15,6 +15,7 @@ from psycopg import sql
 from monitor.resources.bulk_change import Timing
 from monitor.resources.check_options import OPTION_FIELDS, SECRETS, CheckOptions, without_defaults
 from monitor.resources.fields import Values
+from monitor.storage.postgres import schedules
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.website_rows import (
     CHECK_JSON,
@@ -277,6 +278,8 @@ async def apply(connection: Connection, sent: Values, encrypted: dict[str, str])
         await end_paused(
             connection, sql.SQL("SELECT id FROM bulk_change WHERE paused AND NOT was_paused")
         )
+    if {"check_frequency", "paused", "regions"} & sent.keys():
+        await schedules.record(connection, sql.SQL("SELECT id FROM bulk_change"))
     await connection.execute(
         """
         INSERT INTO changes (website_id, check_now, forget)

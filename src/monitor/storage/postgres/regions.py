@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import psycopg
+from psycopg import sql
 
 from monitor.domain.errors import Conflict
 from monitor.resources.region import Region
+from monitor.storage.postgres import schedules
 from monitor.storage.postgres.pool import Connection
 
 
@@ -59,6 +61,7 @@ async def insert(connection: Connection, name: str, description: str) -> None:
         )
     except psycopg.errors.UniqueViolation as error:
         raise Conflict("region_exists", f"There is already a region {name}.", "name") from error
+    await schedules.begin_region(connection, name)
     await connection.execute("INSERT INTO changes (forget_region) VALUES (%s)", [name])
 
 
@@ -91,6 +94,14 @@ async def in_use(connection: Connection, name: str) -> bool:
 
 
 async def delete(connection: Connection, name: str) -> None:
-    """Delete a locked region, and remove it from its websites."""
-    await connection.execute("DELETE FROM website_regions WHERE region = %s", [name])
+    """Delete a locked region, and remove it from its websites, which may be very many."""
+    await connection.execute("SET LOCAL statement_timeout = '5min'")
+    await connection.execute(
+        "CREATE TEMPORARY TABLE region_lost ON COMMIT DROP AS"
+        " WITH lost AS (DELETE FROM website_regions WHERE region = %s RETURNING website_id)"
+        " SELECT website_id FROM lost",
+        [name],
+    )
+    await schedules.record(connection, sql.SQL("SELECT website_id FROM region_lost"))
+    await schedules.end_region(connection, name)
     await connection.execute("DELETE FROM regions WHERE name = %s", [name])

@@ -19,6 +19,7 @@ from psycopg.rows import DictRow, dict_row
 from monitor.domain.errors import MonitorError
 from monitor.resources.website import Draft, Website
 from monitor.resources.write_plan import ChangedWebsite, Existing, NewWebsite, Plan
+from monitor.storage.postgres import schedules
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.website_rows import (
     CHECK_JSON,
@@ -172,6 +173,8 @@ async def store(connection: Connection, plan: Plan, *, check_now: bool) -> None:
         )
 
 
+_IDS = sql.SQL("SELECT unnest(%(ids)s::uuid[])")
+
 _COPY = """
     COPY websites (id, url, name, all_regions, check_frequency, options, encrypted, has_secrets,
                    alert_emails, external_id, paused_at)
@@ -185,6 +188,7 @@ async def _insert(connection: Connection, new: Sequence[NewWebsite]) -> None:
         for one in sorted(new, key=lambda n: n.draft.external_id or ""):
             await copy.write_row(_row(one.id, one.stored or one.draft))
     await _insert_regions(connection, [(n.id, n.draft.regions) for n in new])
+    await schedules.begin(connection, _IDS, {"ids": [n.id for n in new]})
 
 
 def _row(website_id: UUID, draft: Draft) -> tuple[Any, ...]:
@@ -247,7 +251,10 @@ async def _update(connection: Connection, changed: Sequence[ChangedWebsite]) -> 
     await _replace_regions(connection, [c for c in changed if c.regions_changed])
     pausing = [c.id for c in changed if c.pausing]
     if pausing:
-        await end_paused(connection, sql.SQL("SELECT unnest(%(ids)s::uuid[])"), {"ids": pausing})
+        await end_paused(connection, _IDS, {"ids": pausing})
+    rescheduled = [c.id for c in changed if c.rescheduled]
+    if rescheduled:
+        await schedules.record(connection, _IDS, {"ids": rescheduled})
 
 
 async def _lock_unchanged(connection: Connection, changed: Sequence[ChangedWebsite]) -> None:
