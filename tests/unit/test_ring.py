@@ -13,8 +13,9 @@ from monitor.domain.ring import (
     arcs_of_window,
     batches_of_arc,
     missed_window,
+    slots_of_position,
+    turn_of,
     turns_before,
-    turns_of_position,
 )
 
 intervals = st.integers(30, 86_400)
@@ -78,41 +79,48 @@ def test_positions_are_spread_evenly():
     assert all(4_800 < q < 5_200 for q in quarters)
 
 
+@given(intervals, minutes, st.integers(0, POSITIONS - 1))
+def test_the_slots_of_a_position_are_those_of_its_arcs(interval, start, position):
+    # when both are asked for three intervals
+    end = start + 3 * interval
+    slots = slots_of_position(position, interval, start, end)
+    # then
+    assert len(slots) == 3
+    for slot in slots:
+        (arc,) = arcs_of_window(interval, slot, slot + 1)
+        assert arc.lo <= position < arc.hi
+
+
 @given(intervals, minutes, st.integers(0, POSITIONS - 1), st.integers(1, 30))
-def test_the_turns_of_a_position_are_those_of_its_arcs(interval, start, position, count):
+def test_a_slots_turn_is_when_its_arc_is_due(interval, start, position, count):
     # given so many minutes, dispatched one by one
     dispatched = [
-        (start + 60 * n, arc)
+        (arc, batches_of_arc(arc, interval, 20_000, 500))
         for n in range(count)
         for arc in arcs_of_window(interval, start + 60 * n, start + 60 * n + 60)
         if arc.lo <= position < arc.hi
     ]
-    # then there is a turn for each arc that has the position, and that is when the arc is due
-    turns = turns_of_position(position, interval, start, start + 60 * count)
-    assert [arc.slot_ms // 1000 for _, arc in dispatched] == turns
-    # and however the arc is split, the part with the position has the minute of the turn
-    for (minute, arc), turn in zip(dispatched, turns, strict=True):
-        (part,) = [b for b in batches_of_arc(arc, interval, 20_000, 500) if b.lo <= position < b.hi]
-        assert minute <= turn <= part.slot_ms / 1000 < minute + 60
+    # then
+    slots = slots_of_position(position, interval, start, start + 60 * count)
+    turns = [turn_of(slot, interval) for slot in slots]
+    assert [arc.slot_ms // 1000 for arc, _ in dispatched] == turns
+    # and so it is of the part with the position, however the arc is split
+    for (_, parts), turn, slot in zip(dispatched, turns, slots, strict=True):
+        (own,) = [part for part in parts if part.lo <= position < part.hi]
+        assert turn <= own.slot_ms // 1000 <= slot
+        assert turn_of(own.slot_ms // 1000, interval) == turn
 
 
-@given(
-    intervals,
-    st.integers(0, POSITIONS - 1),
-    st.integers(1_700_000_000, 1_700_100_000),
-    st.integers(0, 5000),
-    st.integers(0, 5000),
-)
-def test_turns_are_neither_lost_nor_doubled_where_time_is_cut(interval, position, start, one, two):
-    middle, end = start + one, start + one + two
-    whole = turns_of_position(position, interval, start, end)
-    parts = turns_of_position(position, interval, start, middle)
-    parts += turns_of_position(position, interval, middle, end)
-    assert parts == whole
-    assert all(start <= turn < end for turn in whole)
-    assert len(whole) == turns_before(position, interval, end) - turns_before(
-        position, interval, start
-    )
+@given(intervals, st.integers(0, POSITIONS - 1), st.integers(1_700_000_000, 1_700_100_000))
+def test_turns_are_counted_as_they_pass(interval, position, start):
+    slots = slots_of_position(position, interval, start, start + 3 * interval)
+    for slot in slots:
+        turn = turn_of(slot, interval)
+        before, after = (turns_before(position, interval, at) for at in (turn, turn + 1))
+        assert after == before + 1
+        assert turns_before(position, interval, turn + interval - 60) <= after + 1
+    first, _, last = (turns_before(position, interval, turn_of(s, interval)) for s in slots)
+    assert last == first + 2
 
 
 @pytest.mark.parametrize(

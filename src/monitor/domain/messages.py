@@ -45,7 +45,8 @@ class CheckBatch(Struct, frozen=True, kw_only=True):
 class CheckWebsites(Struct, frozen=True, kw_only=True):
     """Check these websites outside batches: new and changed ones, and suspects again.
 
-    ``in_turn``: at a slot of theirs, which their checks fill. Older workers do not send it.
+    ``in_turn``: at a slot of theirs, which their checks fill unless a batch has. Older workers do
+    not send it.
     """
 
     v: int = VERSION

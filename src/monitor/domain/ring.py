@@ -62,28 +62,28 @@ def batches_of_arc(arc: Arc, interval_s: int, websites: int, batch_size: int) ->
     ]
 
 
-def turn_of_cycle(position: int, interval_s: int, cycle: int) -> int:
-    """The turn of a position in the nth interval since the epoch, in Unix seconds.
+def slots_of_position(position: int, interval_s: int, start_s: int, end_s: int) -> list[int]:
+    """The Unix seconds in [start_s, end_s) at which a website at this position is due."""
+    offset = position * interval_s // POSITIONS
+    first = start_s - (start_s - offset) % interval_s
+    return [s for s in range(first, end_s, interval_s) if s >= start_s]
 
-    That is the first second at which a batch with it may be due: where the minute of its slot
-    begins, or its interval if that is later. Batches are split by how many websites there are, so
-    its tick carries a second from here to its slot, which is in the same minute.
+
+def turn_of(slot_s: int, interval_s: int) -> int:
+    """The turn of a website's slot: the first second at which a batch with it may be due.
+
+    That is where the minute of the slot begins, or its interval if that is later. A minute's batch
+    is split by how many websites there are, so its tick carries a second from the turn to the slot;
+    any of them gives the same turn.
     """
-    begin_s = cycle * interval_s
-    slot_s = begin_s + position * interval_s // POSITIONS
-    return max(begin_s, slot_s - slot_s % MINUTE_S)
+    return max(slot_s - slot_s % MINUTE_S, slot_s - slot_s % interval_s)
 
 
 def turns_before(position: int, interval_s: int, at_s: int) -> int:
-    """How many turns a position has from the epoch to just before ``at_s``."""
-    cycle = at_s // interval_s
-    return cycle + (turn_of_cycle(position, interval_s, cycle) < at_s)
-
-
-def turns_of_position(position: int, interval_s: int, start_s: int, end_s: int) -> list[int]:
-    """The turns of a position in [start_s, end_s), in Unix seconds."""
-    cycles = range(*(turns_before(position, interval_s, at_s) for at_s in (start_s, end_s)))
-    return [turn_of_cycle(position, interval_s, cycle) for cycle in cycles]
+    """How many turns a website at this position has from the epoch to just before ``at_s``."""
+    intervals = at_s // interval_s
+    slot_s = intervals * interval_s + position * interval_s // POSITIONS
+    return intervals + (turn_of(slot_s, interval_s) < at_s)
 
 
 def missed_window(last_s: int | None, minute_s: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from monitor.domain import messages
 from monitor.domain.errors import SecretsUnreadable
 from monitor.domain.messages import CheckBatch, CheckWebsites, Outgoing
 from monitor.domain.outcome import Outcome, Reason, Result
-from monitor.domain.ring import Ring
+from monitor.domain.ring import Ring, turn_of
 from monitor.domain.verdict import is_due
 from monitor.runtime.logging import get_logger
 from monitor.services.checks.region_worker import RegionWorker
@@ -64,7 +64,16 @@ async def check_websites(worker: RegionWorker, message: CheckWebsites) -> list[O
         log.info("recheck.left_to_next_slot", region=worker.region, websites=websites)
         return []
     entries = await worker.projection.read_websites(worker.region, message.website_ids)
-    return await _check(worker, entries, message.slot_ms // 1000, in_turn=message.in_turn)
+    slot_s, follow_up = message.slot_ms // 1000, list[Outgoing]()
+    for in_turn in (True, False):
+        group = [e for e in entries if (message.in_turn and _fills(e, slot_s)) is in_turn]
+        follow_up += await _check(worker, group, slot_s, in_turn=in_turn)
+    return follow_up
+
+
+def _fills(entry: Entry, slot_s: int) -> bool:
+    """Whether a check in turn fills a slot, or a batch has filled it already."""
+    return entry.state.slot_s < turn_of(slot_s, entry.options.check_frequency)
 
 
 async def requeue_slow_checks(worker: RegionWorker) -> list[Outgoing]:

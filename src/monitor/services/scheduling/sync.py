@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from monitor.domain import messages
 from monitor.domain.ids import ring_position
 from monitor.domain.messages import CheckWebsites, Outgoing
-from monitor.domain.ring import MINUTE_S, turns_of_position
+from monitor.domain.ring import MINUTE_S, slots_of_position, turn_of
 from monitor.resources.website import Definition, Projected
 from monitor.runtime.logging import get_logger
 from monitor.storage.postgres import changes
@@ -148,17 +148,16 @@ class CoalescedSync:
 
 
 def _checks(websites: dict[UUID, Definition], regions: list[str], soon_s: int) -> list[Outgoing]:
-    """A check of each website at ``soon_s``, and at its remaining turns in this minute.
+    """A check of each website at ``soon_s``, and at its remaining slots in this minute.
 
-    This minute's batches were queued before the website existed, perhaps none for its arc. With
-    intervals of a minute and more, the next minute's batches are soon enough.
+    This minute's batches were queued before the website existed, perhaps none for its arc.
     """
     due: dict[tuple[str, int, bool], list[UUID]] = {}
     for website_id, definition in websites.items():
-        turns = _turns_left(website_id, definition, soon_s)
+        checks = _checks_of(ring_position(website_id), definition.check.check_frequency, soon_s)
         for region in regions if definition.regions is None else definition.regions:
-            for slot_s in sorted({soon_s, *turns}):
-                due.setdefault((region, slot_s, slot_s in turns), []).append(website_id)
+            for slot_s, in_turn in checks.items():
+                due.setdefault((region, slot_s, in_turn), []).append(website_id)
     return [
         messages.check_websites(
             CheckWebsites(region=region, website_ids=ids, slot_ms=slot_s * 1000, in_turn=in_turn)
@@ -167,9 +166,17 @@ def _checks(websites: dict[UUID, Definition], regions: list[str], soon_s: int) -
     ]
 
 
-def _turns_left(website_id: UUID, definition: Definition, soon_s: int) -> list[int]:
-    """The turns from ``soon_s`` to the end of its minute; of a minute or more, only ``soon_s``."""
-    interval_s = definition.check.check_frequency
-    minute_ends_s = soon_s - soon_s % MINUTE_S + MINUTE_S
-    end_s = minute_ends_s if interval_s < MINUTE_S else soon_s + 1
-    return turns_of_position(ring_position(website_id), interval_s, soon_s, end_s)
+def _checks_of(position: int, interval_s: int, soon_s: int) -> dict[int, bool]:
+    """When to check a website until the next minute's batches, and whether that fills a slot.
+
+    A slot whose turn had passed was not due. It is skipped, unless the interval is so short that
+    the next one would be late.
+    """
+    end_s = soon_s - soon_s % MINUTE_S + MINUTE_S
+    slots = slots_of_position(position, interval_s, soon_s, end_s)
+    turns = {slot_s: turn_of(slot_s, interval_s) for slot_s in slots}
+    checks = {soon_s: soon_s in turns.values()}
+    for slot_s, turn_s in turns.items():
+        if slot_s > soon_s and (turn_s > soon_s or interval_s < MINUTE_S):
+            checks[slot_s] = turn_s > soon_s
+    return checks
