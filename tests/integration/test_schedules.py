@@ -220,16 +220,18 @@ async def test_periods_stay_true_whoever_changes_what_at_the_same_time(api, seed
             website = chance.choice(made)
             how = chance.choice(["one", "many", "import"])
             if how == "one":
-                await api.request("PATCH", f"/websites/{website['id']}", json=fields)
+                path, body = f"/websites/{website['id']}", {"json": fields}
+                answer = await api.request("PATCH", path, **body)
             elif how == "many":
-                await api.request("PATCH", "/websites?all=true&confirm=4", json=fields)
+                path, body = "/websites?all=true&confirm=4", {"json": fields}
+                answer = await api.request("PATCH", path, **body)
             else:
-                name = made.index(website)
-                line = website_body(external_id=str(name)) | fields
-                await api.request(
-                    "POST", "/websites/bulk", content=ndjson(line),
-                    headers={"Content-Type": "application/x-ndjson"},
-                )  # fmt: skip
+                line = website_body(external_id=str(made.index(website))) | fields
+                headers = {"Content-Type": "application/x-ndjson"}
+                answer = await api.request(
+                    "POST", "/websites/bulk", content=ndjson(line), headers=headers
+                )
+            assert answer.status_code < 500, answer.text
 
     async def remove_region():
         for _ in range(4):
@@ -241,6 +243,24 @@ async def test_periods_stay_true_whoever_changes_what_at_the_same_time(api, seed
     await asyncio.gather(change(), change(), change(), remove_region())
     # then
     await _assert_true(api)
+
+
+async def test_removing_a_region_and_its_websites_at_the_same_time_stops_neither(api):
+    await api.add_regions("europe", "asia")
+    for number in range(8):
+        made = [await api.add_website(regions=["europe", "asia"]) for _ in range(6)]
+        paths = [f"/websites/{website['id']}" for website in made]
+        renamed = {"external_id": f"new {number}", "paused": True}
+        # when
+        answers = await asyncio.gather(
+            api.request("DELETE", "/regions/europe?force=true"),
+            *(api.request("DELETE", path) for path in paths[:5]),
+            api.request("PATCH", paths[5], json=renamed),
+        )
+        # then
+        assert {a.status_code for a in answers} == {200, 204}, [a.text for a in answers]
+        await _assert_true(api)
+        await api.add_regions("europe")
 
 
 async def test_a_pause_that_waits_for_a_removed_region_is_a_period(api):

@@ -96,6 +96,12 @@ async def in_use(connection: Connection, name: str) -> bool:
 async def delete(connection: Connection, name: str) -> None:
     """Delete a locked region, and remove it from its websites, which may be very many."""
     await connection.execute("SET LOCAL statement_timeout = '5min'")
+    # Before their rows elsewhere, as whoever deletes one of them does.
+    await connection.execute(
+        "SELECT 1 FROM websites WHERE id IN"
+        " (SELECT website_id FROM website_regions WHERE region = %s) ORDER BY id FOR KEY SHARE",
+        [name],
+    )
     await connection.execute(
         "CREATE TEMPORARY TABLE region_lost ON COMMIT DROP AS"
         " WITH lost AS (DELETE FROM website_regions WHERE region = %s RETURNING website_id)"
