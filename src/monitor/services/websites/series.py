@@ -92,6 +92,8 @@ class _Slots(Struct, frozen=True):
             return 0, 0
         filled = sum(b.in_turn for b in buckets if b.start_s + self.width_s > self.known.since_s)
         filled -= sum(b.in_turn for b in self.unsettled if b.region == region)
+        # The two were read at once, so one that has just come may be in the latter alone.
+        filled = max(filled, 0)
         return filled, self.schedule.due(ring_position(website_id), region, self.known)
 
 
