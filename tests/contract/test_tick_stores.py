@@ -43,6 +43,39 @@ async def test_a_tick_is_read_as_written(store):
         assert tick.timings.transfer_ms == pytest.approx(original.timings.transfer_ms, abs=0.003)
 
 
+async def test_ticks_out_of_turn_are_told_apart(store):
+    # given
+    ticks = [up(HOUR), refused(HOUR + 15), up(HOUR + 30)]
+    ticks[1:] = [msgspec.structs.replace(t, out_of_turn=True) for t in ticks[1:]]
+    await store.write(ticks)
+    await store.roll_up(HOUR)
+    # when
+    found = await store.ticks(SHOP, HOUR, HOUR + 3600)
+    raw = await store.raw_buckets(SHOP, None, HOUR, HOUR + 3600, 3600)
+    hourly = await store.hourly_buckets(SHOP, None, HOUR, HOUR + 3600)
+    # then
+    assert [t.out_of_turn for t in found] == [False, True, True]
+    assert [(b.checks, b.out_of_turn) for b in raw] == [(3, 2)]
+    assert [(b.checks, b.out_of_turn) for b in hourly] == [(3, 2)]
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("first", [False, True])
+async def test_a_tick_written_as_out_of_turn_once_stays_so(store, first, together):
+    # given a slot of a second in which another check was made, too, written in either order
+    ticks = [
+        msgspec.structs.replace(up(HOUR), out_of_turn=out_of_turn)
+        for out_of_turn in (first, not first)
+    ]
+    # when
+    for group in [ticks] if together else [[t] for t in ticks]:
+        await store.write(group)
+    # then
+    assert [t.out_of_turn for t in await store.ticks(SHOP, HOUR, HOUR + 60)] == [True]
+    (bucket,) = await store.raw_buckets(SHOP, None, HOUR, HOUR + 60, 60)
+    assert (bucket.checks, bucket.out_of_turn) == (1, 1)
+
+
 async def test_every_reason_round_trips(store):
     # given
     ticks = [
@@ -152,7 +185,7 @@ async def test_buckets_without_ticks_are_absent(store):
     buckets = await store.raw_buckets(SHOP, None, HOUR, HOUR + 3600, 60)
     # then: they are there, and where nothing answered there is no duration
     assert [b.start_s for b in buckets] == slots
-    assert [plain(b)[2:] for b in buckets] == [(1, 0, 0, None, None, None)] * 3
+    assert [plain(b)[2:] for b in buckets] == [(1, 0, 0, 0, None, None, None)] * 3
 
 
 async def test_spans_are_half_open(store):

@@ -1,19 +1,22 @@
 """Time series over the API, from real ticks and roll-ups."""
 
 import datetime as dt
+from math import ceil
 from uuid import UUID
 
 import pytest
 
+from monitor.domain.ids import ring_position
 from monitor.domain.outcome import Reason
+from monitor.domain.ring import slots_of_position, turn_of
 from support.factories import tick
 
 HOUR, DAY = 3600, 86_400
 
 
-def _tick(website, slot_s, response_ms=10.0, *, region="europe", up=True):
-    reason = None if up else Reason.HTTP_STATUS
-    return tick(slot_s, response_ms, website=UUID(website["id"]), region=region, reason=reason)
+def _tick(website, slot_s, response_ms=10.0, *, region="europe", up=True, **fields):
+    fields["reason"] = None if up else Reason.HTTP_STATUS
+    return tick(slot_s, response_ms, website=UUID(website["id"]), region=region, **fields)
 
 
 def _unix(text):
@@ -21,13 +24,18 @@ def _unix(text):
 
 
 async def _created(api, website, at_s):
-    await api.rows(
-        "UPDATE websites SET created_at = to_timestamp(%s) WHERE id = %s", at_s, website["id"]
-    )
+    """As if it had been created then, and not been changed since."""
+    for column, table, key in (
+        ("created_at", "websites", "id"), ("since", "website_periods", "website_id")
+    ):  # fmt: skip
+        await api.rows(
+            f"UPDATE {table} SET {column} = to_timestamp(%s) WHERE {key} = %s", at_s, website["id"]
+        )
 
 
 async def _old_website(api, **fields):
     await api.add_regions("asia", "europe")
+    await api.rows("UPDATE region_periods SET since = since - interval '100 days'")
     await api.ticks.prepare()
     made = await api.add_website(check_frequency=60, **fields)
     await _created(api, made, api.now_s - 100 * DAY)
@@ -124,6 +132,148 @@ async def test_what_was_not_due_yet_is_not_missing(api):
         "up_ratio": 1.0,
         "measured_ratio": pytest.approx(1.0, abs=0.01),
     }
+
+
+async def _uptime(api, website, region="europe", days=1):
+    path = f"/monitor/{website['id']}"
+    (series,) = (await api.get(path, params={"days": days, "region": region}))["series"]
+    return series["uptime"]
+
+
+def _position(website):
+    return ring_position(UUID(website["id"]))
+
+
+async def _schedule(api, website, *periods):
+    """As if it had been created with the first of these (age in s, interval or None, regions), and
+    changed with each of the others."""
+    starts = [api.now_s - age_s for age_s, *_ in periods]
+    await _created(api, website, starts[0])
+    await api.rows("DELETE FROM website_periods WHERE website_id = %s", website["id"])
+    for since, until, (_, *rest) in zip(starts, [*starts[1:], None], periods, strict=True):
+        every, regions = [*rest, None][:2]
+        await api.rows(
+            "INSERT INTO website_periods VALUES"
+            " (%s, to_timestamp(%s), to_timestamp(%s), %s, %s)",
+            website["id"], since, until, every, regions,
+        )  # fmt: skip
+
+
+async def _measure(api, website, *spans, region="europe"):
+    """A tick at every turn in these spans: (age in s, age in s, interval). Returns the turns."""
+    turns = []
+    for begin_age_s, end_age_s, every in spans:
+        begin_s, end_s = ceil(api.now_s - begin_age_s), ceil(api.now_s - end_age_s)
+        slots = slots_of_position(_position(website), every, begin_s, end_s + 60)
+        turns += [turn for slot in slots if begin_s <= (turn := turn_of(slot, every)) < end_s]
+    await api.ticks.write([_tick(website, turn, region=region) for turn in turns])
+    return turns
+
+
+async def test_a_pause_is_not_missing(api):
+    # given a website that was paused for 150 s of 280, and measured in the others
+    made = await _old_website(api)
+    await _schedule(api, made, (280, 30), (210, None), (60, 30))
+    await _measure(api, made, (280, 210, 30), (60, 0, 30))
+    # then
+    assert (await _uptime(api, made))["measured_ratio"] == 1.0
+    # and what was missed while it was not is
+    await api.rows("DELETE FROM ticks WHERE slot = (SELECT min(slot) FROM ticks)")
+    assert 0.3 < (await _uptime(api, made))["measured_ratio"] < 0.8
+
+
+async def test_an_interval_is_due_for_as_long_as_it_lasted(api):
+    made = await _old_website(api)
+    await _schedule(api, made, (7200, 600), (3600, 60))
+    await _measure(api, made, (7200, 3600, 600), (3600, 0, 60))
+    assert (await _uptime(api, made))["measured_ratio"] == 1.0
+
+
+async def test_of_what_was_never_due_no_share_was_measured(api):
+    made = await _old_website(api)
+    await _schedule(api, made, (86_400, None))
+    nothing = {"checks": 0, "up_ratio": None, "measured_ratio": None}
+    assert await _uptime(api, made) == nothing
+    # nor of a website whose first slot is still to come
+    await _schedule(api, made, (20, 60))
+    assert await _uptime(api, made) == nothing
+
+
+async def test_a_region_is_due_while_it_exists_and_the_website_has_it(api):
+    # given a region that is half an hour old, of a website of all regions that is an hour old
+    made = await _old_website(api)
+    await _schedule(api, made, (3600, 60))
+    await api.rows(
+        "UPDATE region_periods SET since = to_timestamp(%s) WHERE region = 'asia'",
+        api.now_s - 1800,
+    )
+    await _measure(api, made, (3600, 0, 60))
+    await _measure(api, made, (1800, 0, 60), region="asia")
+    # then
+    assert (await _uptime(api, made))["measured_ratio"] == 1.0
+    assert (await _uptime(api, made, "asia"))["measured_ratio"] == 1.0
+    # and one that the website left half an hour ago is not missed since
+    await _schedule(api, made, (3600, 60, ["asia", "europe"]), (1800, 60, ["asia"]))
+    await api.rows("DELETE FROM ticks WHERE slot >= to_timestamp(%s)", api.now_s - 1800)
+    assert (await _uptime(api, made))["measured_ratio"] == 1.0
+    assert (await _uptime(api, made, "asia"))["measured_ratio"] == 0.0
+
+
+@pytest.mark.parametrize("days", [1, 7])
+async def test_checks_out_of_turn_fill_no_slot(api, days):
+    # given two of ten slots of long ago missed, and re-checks after three others
+    made = await _old_website(api)
+    begin_s = int(api.now_s) // HOUR * HOUR - 4 * HOUR
+    ages = api.now_s - begin_s, api.now_s - begin_s - 600
+    await _schedule(api, made, (ages[0], 60), (ages[1], None))
+    turns = await _measure(api, made, (*ages, 60))
+    await api.rows("DELETE FROM ticks WHERE slot <= to_timestamp(%s)", turns[1])
+    rechecks = [_tick(made, turn + 15, out_of_turn=True) for turn in turns[-3:]]
+    await api.ticks.write(rechecks)
+    await api.ticks.roll_up(begin_s)
+    # then
+    assert await _uptime(api, made, days=days) == {
+        "checks": 11, "up_ratio": 1.0, "measured_ratio": 0.8,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("days", [1, 7])
+async def test_before_the_first_known_period_nothing_is_said(api, days):
+    # given a website of long ago, whose schedule is known for an hour
+    api.now_s = api.now_s // HOUR * HOUR + 1800
+    this_hour, known_s = api.now_s - 1800, api.now_s - HOUR
+    made = await _old_website(api)
+    await _measure(api, made, (2 * HOUR, 0, 60))
+    for back in (2, 1):
+        await api.ticks.roll_up(int(this_hour) - back * HOUR)
+    await api.rows("UPDATE website_periods SET since = to_timestamp(%s)", known_s)
+    # then what was measured before is not counted
+    assert await _uptime(api, made, days=days) == {
+        "checks": 120, "up_ratio": 1.0, "measured_ratio": 1.0,
+    }  # fmt: skip
+    await api.rows("DELETE FROM ticks WHERE slot = to_timestamp(%s)", this_hour + 600)
+    assert 0.96 < (await _uptime(api, made, days=days))["measured_ratio"] < 1.0
+    # nor is it missed
+    await api.rows("DELETE FROM ticks WHERE slot < to_timestamp(%s)", known_s)
+    await api.rows("DELETE FROM tick_rollups WHERE hour < to_timestamp(%s)", this_hour - HOUR)
+    assert 0.96 < (await _uptime(api, made, days=days))["measured_ratio"] < 1.0
+    # and without any, nothing is known
+    await api.rows("DELETE FROM website_periods")
+    assert (await _uptime(api, made, days=days))["measured_ratio"] is None
+
+
+async def test_what_is_being_checked_is_not_missing_yet(api):
+    # given slots of the last minute without ticks
+    made = await _old_website(api)
+    await _schedule(api, made, (3600, 30))
+    turns = await _measure(api, made, (3600, 0, 30))
+    await api.rows("DELETE FROM ticks WHERE slot >= to_timestamp(%s)", turns[-2])
+    # then they are neither due, nor do others stand in for them
+    assert (await _uptime(api, made))["measured_ratio"] == 1.0
+    await api.rows("DELETE FROM ticks WHERE slot = to_timestamp(%s)", turns[10])
+    assert (await _uptime(api, made))["measured_ratio"] < 1.0
+    await api.ticks.write([_tick(made, turn) for turn in turns[-2:]])
+    assert (await _uptime(api, made))["measured_ratio"] < 1.0
 
 
 async def test_no_website_no_series(api):

@@ -66,6 +66,17 @@ async def test_a_batch_that_runs_twice_checks_and_stores_once(world):
     assert len(await _ticks(world, website)) == 1
 
 
+async def test_a_recheck_is_stored_as_out_of_turn(world):
+    (website,) = await _given(world, "http://down/")
+    world.prober.outcomes["http://down/"] = DOWN
+    # when
+    (again,) = await check_batch(world.worker(), _batch(START_S))
+    await check_websites(world.worker(), again.payload)
+    # then
+    ticks = await _ticks(world, website)
+    assert [(t.slot_s, t.out_of_turn) for t in ticks] == [(START_S, False), (START_S + 15, True)]
+
+
 async def test_the_second_failure_is_a_flip_reported_until_recorded(world):
     (website,) = await _given(world, "http://down/")
     world.prober.outcomes["http://down/"] = DOWN

@@ -50,6 +50,13 @@ def test_several_at_once_apply_each_migration_once(empty_database_url):
     assert applied == [m.name for m in read(directory())]
 
 
+def _copy_up_to(last, folder):
+    """The migrations up to this one, as a version before had them."""
+    for migration in read(directory()):
+        if migration.version <= last:
+            shutil.copy(directory() / migration.name, folder)
+
+
 def test_a_changed_migration_stops_with_its_name(empty_database_url, tmp_path):
     # given
     file = tmp_path / "0001_first.sql"
@@ -86,9 +93,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url, tmp_pa
 
 def test_a_recovery_that_is_queued_still_waits_for_its_beginning(empty_database_url, tmp_path):
     # given an outbox of the schema before events waited by id
-    for migration in read(directory()):
-        if migration.version < 12:
-            shutil.copy(directory() / migration.name, tmp_path)
+    _copy_up_to(11, tmp_path)
     migrate(empty_database_url, tmp_path)
     with psycopg.connect(empty_database_url) as connection:
         connection.execute(
@@ -121,10 +126,76 @@ def test_a_recovery_that_is_queued_still_waits_for_its_beginning(empty_database_
     assert rows == [("opened", None)] * 4 + [("resolved", True)] * 4
 
 
+def test_schedules_begin_with_the_upgrade(empty_database_url, tmp_path):
+    # given websites of the schema before: of every region, of one, of none and paused
+    _copy_up_to(10, tmp_path)
+    migrate(empty_database_url, tmp_path)
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute(
+            """
+            INSERT INTO regions (name, created_at)
+            VALUES ('europe', '2026-01-01'), ('asia', '2026-02-01');
+            INSERT INTO websites (id, url, name, all_regions, check_frequency, options,
+                                  alert_emails, created_at, paused_at)
+            SELECT gen_random_uuid(), url, url, all_regions, 60, '{"kind": "http"}', '{}',
+                   '2026-01-01', paused_at
+              FROM (VALUES ('a', true, NULL), ('b', false, NULL), ('c', false, NULL),
+                           ('d', true, timestamptz '2026-03-01')) w (url, all_regions, paused_at);
+            INSERT INTO website_regions
+            SELECT w.id, r.name FROM websites w, regions r WHERE url = 'b';
+            """
+        )
+        before = connection.execute("SELECT now()").fetchone()[0]
+    # when
+    migrate(empty_database_url)
+    # then
+    with psycopg.connect(empty_database_url) as connection:
+        rows = connection.execute(
+            "SELECT url, p.check_frequency, p.regions, since > %s, until FROM website_periods p"
+            " JOIN websites w ON w.id = website_id ORDER BY url",
+            [before],
+        ).fetchall()
+        regions = connection.execute(
+            "SELECT region, since = created_at, until FROM region_periods"
+            " JOIN regions ON name = region ORDER BY 1"
+        ).fetchall()
+    assert rows == [
+        ("a", 60, None, True, None),
+        ("b", 60, ["asia", "europe"], True, None),
+        ("c", 60, [], True, None),
+        ("d", None, None, True, None),
+    ]
+    assert regions == [("asia", True, None), ("europe", True, None)]
+
+
+def test_ticks_of_the_schema_before_fill_their_slots(empty_database_url, tmp_path):
+    # given a tick and a roll-up that were stored before ticks said whether they are out of turn
+    _copy_up_to(10, tmp_path)
+    migrate(empty_database_url, tmp_path)
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute(
+            """
+            CREATE TABLE ticks_20260101 PARTITION OF ticks
+                FOR VALUES FROM ('2026-01-01') TO ('2026-01-02');
+            CREATE TABLE tick_rollups_202601 PARTITION OF tick_rollups
+                FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+            INSERT INTO ticks
+            VALUES (gen_random_uuid(), 'europe', '2026-01-01', true, NULL, 200, 1, 0, 0, 0, 1, 0);
+            INSERT INTO tick_rollups
+            VALUES (gen_random_uuid(), 'europe', '2026-01-01', 1, 1, 1, 1, 1, 1);
+            """
+        )
+    # when
+    migrate(empty_database_url)
+    # then
+    with psycopg.connect(empty_database_url) as connection:
+        assert connection.execute("SELECT out_of_turn FROM ticks").fetchall() == [(None,)]
+        assert connection.execute("SELECT out_of_turn FROM tick_rollups").fetchall() == [(0,)]
+
+
 def test_options_of_the_schema_before_are_carried_over(empty_database_url, tmp_path):
     # given websites of the schema of 0.1.0: plain, with every option, and with encrypted secrets
-    for migration in read(directory())[:8]:
-        shutil.copy(directory() / migration.name, tmp_path)
+    _copy_up_to(8, tmp_path)
     migrate(empty_database_url, tmp_path)
     with psycopg.connect(empty_database_url) as connection:
         connection.execute(

@@ -8,7 +8,7 @@ from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Verdict
 from monitor.services.checks.check import check_batch, check_websites, requeue_slow_checks
 from monitor.services.checks.slow_checks import SlowChecks
-from support.factories import START_S, batch_message, outcome_down
+from support.factories import START_S, batch_message, outcome_down, recheck_message
 
 DOWN = outcome_down(Reason.RESPONSE_TIMEOUT)
 BATCH = batch_message()
@@ -98,9 +98,25 @@ async def test_running_checks_are_requeued_on_shutdown(world):
     assert back.payload.slot_ms == BATCH.slot_ms
     world.prober.outcomes.clear()
     await check_websites(world.worker(), back.payload)
+    ticks = await world.ticks.ticks(slow, START_S, START_S + 1)
+    assert [t.out_of_turn for t in ticks] == [False]
     states = await world.states.read({"europe": [quick, slow]})
     assert states["europe", slow].verdict is Verdict.UP
     assert world.prober.checked.count("http://quick/") == 1
+
+
+async def test_a_recheck_that_is_requeued_stays_out_of_turn(world):
+    (slow,) = await _given(world, "http://slow/")
+    world.prober.outcomes["http://slow/"] = asyncio.Event()
+    worker = world.worker()
+    await check_websites(worker, recheck_message([slow]))
+    # when
+    (back,) = await requeue_slow_checks(worker)
+    world.prober.outcomes.clear()
+    await check_websites(world.worker(), back.payload)
+    # then
+    ticks = await world.ticks.ticks(slow, START_S, START_S + 1)
+    assert [t.out_of_turn for t in ticks] == [True]
 
 
 async def test_an_internal_error_does_not_affect_other_checks(world):

@@ -5,9 +5,17 @@ from itertools import pairwise
 
 import pytest
 
-from monitor.domain.ring import POSITIONS, Ring
-from monitor.services.checks.check import check_websites
-from support.factories import START_S, numbered_urls, outcome_down, recheck_message, state_change
+from monitor.domain.ids import ring_position
+from monitor.domain.ring import POSITIONS, Ring, arcs_of_window, slots_of_position, turn_of
+from monitor.services.checks.check import check_batch, check_websites
+from support.factories import (
+    START_S,
+    batch_message,
+    numbered_urls,
+    outcome_down,
+    recheck_message,
+    state_change,
+)
 
 EUROPE, EVERYTHING = Ring("europe", 180), (0, POSITIONS)
 DOWN = outcome_down(evidence="refused")
@@ -31,6 +39,7 @@ async def test_a_new_website_is_on_its_ring_and_checked_at_once(world):
     assert message.queue == "checks.europe"
     assert message.payload.website_ids == [website]
     assert message.payload.slot_ms == (START_S + 1) * 1000
+    assert not message.payload.in_turn
 
 
 async def test_a_website_of_a_short_interval_does_not_wait_for_the_next_minute(world):
@@ -47,6 +56,53 @@ async def test_a_website_of_a_short_interval_does_not_wait_for_the_next_minute(w
     assert now < later[0] <= now + 31
     assert all(b - a == 30 for a, b in pairwise(later))
     assert world.now_s + 29 <= later[-1] < world.now_s + 59
+    # and fills those that are still to come, with or without a batch
+    half = world.now_s + 29
+    in_turn = {m.payload.slot_ms // 1000 for m in follow if m.payload.in_turn}
+    assert in_turn == {slot for slot in later if slot >= half}
+
+
+async def test_a_website_that_is_checked_at_once_in_the_second_of_its_turn_is_in_turn(world):
+    # given the last second of a minute, and intervals of a minute: the next one is each one's turn
+    await world.add_region("europe")
+    await world.sync()
+    world.now_s = START_S - START_S % 60 + 59
+    # when
+    website = await world.add_website(every=60)
+    (message,) = await world.sync()
+    # then the batch of that minute, which may have begun without it, need not check it
+    assert (message.payload.slot_ms // 1000, message.payload.in_turn) == (world.now_s + 1, True)
+    await check_websites(world.worker(), message.payload)
+    (tick,) = await world.ticks.ticks(website, START_S - 60, START_S + 120)
+    assert not tick.out_of_turn
+
+
+@pytest.mark.parametrize("every", [30, 45, 60, 90, 100, 180])
+@pytest.mark.parametrize("second", [0, 20, 29, 44, 58])
+@pytest.mark.parametrize("batch", [False, True], ids=["alone", "batch"])
+async def test_the_slots_of_the_first_minute_are_filled_once(world, every, second, batch):
+    # given a website that is created in a minute whose batches are queued, or none for its arc
+    await world.add_region("europe")
+    await world.sync()
+    minute = START_S - START_S % 60
+    world.now_s = created_s = minute + second + 0.5
+    website = await world.add_website(every=every)
+    follow = await world.sync()
+    checks = [(m.payload.slot_ms, check_websites, m.payload) for m in follow]
+    for arc in arcs_of_window(every, minute, minute + 60) if batch else ():
+        fields = {"interval_s": every, "lo": arc.lo, "hi": arc.hi, "slot_ms": arc.slot_ms}
+        if arc.slot_ms > created_s * 1000:
+            checks.append((arc.slot_ms, check_batch, batch_message(**fields)))
+    # when all that was queued runs in its time
+    for slot_ms, check, payload in sorted(checks, key=lambda c: c[0]):
+        world.now_s = slot_ms / 1000
+        await check(world.worker(), payload)
+    # then each slot that was due has one tick in turn, and nothing else has
+    ticks = await world.ticks.ticks(website, minute, minute + 120)
+    slots = slots_of_position(ring_position(website), every, minute, minute + 120)
+    turns = [turn_of(slot, every) for slot in slots]
+    due = [turn for turn in turns if created_s <= turn < minute + 60]
+    assert sorted(turn_of(t.slot_s, every) for t in ticks if not t.out_of_turn) == due
 
 
 async def test_a_change_in_the_second_of_a_check_is_checked_too(world):

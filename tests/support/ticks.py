@@ -5,6 +5,7 @@ import time
 from fractions import Fraction
 
 import pytest
+from msgspec import structs
 
 from monitor.domain.outcome import Reason, Timings
 from monitor.domain.series import Bucket
@@ -32,7 +33,7 @@ def answered_503(slot_s, response_ms, *, website=SHOP, region="europe"):
 
 
 def assorted(seed, slots, *, website=SHOP, region="europe"):
-    """One tick of some kind for each of these slots."""
+    """One tick of some kind for each of these slots, one of seven out of turn."""
     chance = random.Random(seed)
     ticks = []
     for slot_s in slots:
@@ -44,6 +45,8 @@ def assorted(seed, slots, *, website=SHOP, region="europe"):
             ticks.append(answered_503(slot_s, response_ms, website=website, region=region))
         else:
             ticks.append(refused(slot_s, website=website, region=region))
+        if chance.randrange(7) == 0:
+            ticks[-1] = structs.replace(ticks[-1], out_of_turn=True)
     return ticks
 
 
@@ -68,6 +71,7 @@ def _bucket(region, start_s, ticks):
         mean_ms=sum(answers) / n if n else None,
         p95_ms=answers[rank - 1] if n else None,
         max_ms=answers[-1] if n else None,
+        out_of_turn=len([t for t in ticks if t.out_of_turn]),
     )
 
 
@@ -78,13 +82,16 @@ def kept(ms):
 
 def as_kept(bucket):
     """A bucket to compare a store's with; a mean of roll-ups is rounded twice."""
-    fields = (bucket.region, bucket.start_s, bucket.checks, bucket.up, bucket.measured)
-    return (*fields, kept(bucket.mean_ms), kept(bucket.p95_ms), kept(bucket.max_ms))
+    return (*_counts(bucket), kept(bucket.mean_ms), kept(bucket.p95_ms), kept(bucket.max_ms))
 
 
 def plain(bucket):
-    fields = (bucket.region, bucket.start_s, bucket.checks, bucket.up, bucket.measured)
-    return (*fields, bucket.mean_ms, bucket.p95_ms, bucket.max_ms)
+    return (*_counts(bucket), bucket.mean_ms, bucket.p95_ms, bucket.max_ms)
+
+
+def _counts(bucket):
+    measured = bucket.measured, bucket.out_of_turn
+    return (bucket.region, bucket.start_s, bucket.checks, bucket.up, *measured)
 
 
 def minutes(count, start_s=HOUR):

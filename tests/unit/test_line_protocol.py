@@ -31,6 +31,7 @@ ticks = st.builds(
     status_code=st.integers(0, 999),
     response_ms=st.none() | milliseconds,
     timings=st.builds(Timings, *[milliseconds] * 5),
+    out_of_turn=st.booleans(),
 )
 _COLUMNS = ("reason", "response_ms", *Timings.__struct_fields__)
 
@@ -64,6 +65,8 @@ def test_a_line_round_trips_a_tick(tick):
         "status_code": tick.status_code,
         **{n: pytest.approx(ms, abs=0.00051) for n, ms in durations.items() if ms is not None},
         **({"reason": tick.reason.value} if tick.reason and not tick.up else {}),
+        # what every check in turn would have is not written either
+        **({"out_of_turn": 1} if tick.out_of_turn else {}),
     }
     assert isinstance(fields["up"], int)
     assert all(isinstance(fields[n], float) for n, ms in durations.items() if ms is not None)
@@ -133,13 +136,14 @@ def test_an_escaped_tag_reads_as_documented():
         ((None, None, None), {}),
     ],
 )
-def test_a_roll_up_round_trips_a_bucket(durations, fields):
+@pytest.mark.parametrize("extra", [{}, {"out_of_turn": 2}])
+def test_a_roll_up_round_trips_a_bucket(durations, fields, extra):
     # given
-    bucket = Bucket("europe", 1_795_467_600, 20, 18, 17, *durations)
+    bucket = Bucket("europe", 1_795_467_600, 20, 18, 17, *durations, **extra)
     # when
     measurement, tags, found, time = parse(encode_rollup(WEBSITE, bucket).decode())
     # then
     assert measurement == "website_ticks_hourly"
     assert tags == {"region": "europe", "website_id": str(WEBSITE)}
-    assert found == {"checks": 20, "up": 18, "measured": 17, **fields}
+    assert found == {"checks": 20, "up": 18, "measured": 17, **fields, **extra}
     assert time == 1_795_467_600

@@ -57,6 +57,11 @@ def test_a_malformed_message_is_refused(payload):
         decode(payload, CheckWebsites)
 
 
+def test_a_check_of_an_older_version_is_out_of_turn():
+    payload = {"v": 1, "region": "europe", "website_ids": [], "slot_ms": 1}
+    assert not decode(payload, CheckWebsites).in_turn
+
+
 def test_a_delivery_needs_no_notification_but_still_names_one():
     # given what a later version may send
     assert decode({"v": 1}, Deliver) == Deliver()

@@ -14,6 +14,8 @@ from monitor.domain.ring import (
     batches_of_arc,
     missed_window,
     slots_of_position,
+    turn_of,
+    turns_before,
 )
 
 intervals = st.integers(30, 86_400)
@@ -87,6 +89,38 @@ def test_the_slots_of_a_position_are_those_of_its_arcs(interval, start, position
     for slot in slots:
         (arc,) = arcs_of_window(interval, slot, slot + 1)
         assert arc.lo <= position < arc.hi
+
+
+@given(intervals, minutes, st.integers(0, POSITIONS - 1), st.integers(1, 30))
+def test_a_slots_turn_is_when_its_arc_is_due(interval, start, position, count):
+    # given so many minutes, dispatched one by one
+    dispatched = [
+        (arc, batches_of_arc(arc, interval, 20_000, 500))
+        for n in range(count)
+        for arc in arcs_of_window(interval, start + 60 * n, start + 60 * n + 60)
+        if arc.lo <= position < arc.hi
+    ]
+    # then
+    slots = slots_of_position(position, interval, start, start + 60 * count)
+    turns = [turn_of(slot, interval) for slot in slots]
+    assert [arc.slot_ms // 1000 for arc, _ in dispatched] == turns
+    # and so it is of the part with the position, however the arc is split
+    for (_, parts), turn, slot in zip(dispatched, turns, slots, strict=True):
+        (own,) = [part for part in parts if part.lo <= position < part.hi]
+        assert turn <= own.slot_ms // 1000 <= slot
+        assert turn_of(own.slot_ms // 1000, interval) == turn
+
+
+@given(intervals, st.integers(0, POSITIONS - 1), st.integers(1_700_000_000, 1_700_100_000))
+def test_turns_are_counted_as_they_pass(interval, position, start):
+    slots = slots_of_position(position, interval, start, start + 3 * interval)
+    for slot in slots:
+        turn = turn_of(slot, interval)
+        before, after = (turns_before(position, interval, at) for at in (turn, turn + 1))
+        assert after == before + 1
+        assert turns_before(position, interval, turn + interval - 60) <= after + 1
+    first, _, last = (turns_before(position, interval, turn_of(s, interval)) for s in slots)
+    assert last == first + 2
 
 
 @pytest.mark.parametrize(

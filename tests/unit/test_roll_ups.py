@@ -13,8 +13,8 @@ WEBSITE = UUID("0197a000-0000-7000-8000-00000000000a")
 REGION = "europe"
 
 milliseconds = st.integers(0, 60_000_000).map(lambda us: us / 1000)
-answers = st.tuples(st.integers(0, 1), st.none() | milliseconds)
-"""(up, response_ms or None) of a check."""
+answers = st.tuples(st.integers(0, 1), st.none() | milliseconds, st.sampled_from([None, 1]))
+"""(up, response_ms or None, 1 if out of turn) of a check."""
 slots = st.integers(0, 10 * HOUR_S)
 checks = st.lists(st.tuples(slots, answers), max_size=60)
 
@@ -32,8 +32,8 @@ def _same(one, other):
     """Equal but for the last digits of a mean, which depend on the order of adding."""
     assert len(one) == len(other)
     for a, b in zip(one, other, strict=True):
-        assert (a.region, a.start_s, a.checks, a.up, a.measured, a.max_ms) == (
-            b.region, b.start_s, b.checks, b.up, b.measured, b.max_ms
+        assert (a.region, a.start_s, a.checks, a.up, a.measured, a.max_ms, a.out_of_turn) == (
+            b.region, b.start_s, b.checks, b.up, b.measured, b.max_ms, b.out_of_turn
         )  # fmt: skip
         assert a.mean_ms == (None if b.mean_ms is None else pytest.approx(b.mean_ms))
 
@@ -85,7 +85,8 @@ def test_merging_in_steps_is_merging_at_once(found):
 def test_roll_ups_count_every_check_once(found):
     merged = merge(_added_up(found, 60), HOUR_S)
     assert sum(b.checks for b in merged) == len(found)
-    assert sum(b.up for b in merged) == sum(up for _, (up, _) in found)
+    assert sum(b.up for b in merged) == sum(up for _, (up, _, _) in found)
+    assert sum(b.in_turn for b in merged) == sum(not extra for _, (_, _, extra) in found)
     for b in merged:
         assert 0 <= b.up <= b.checks
         assert 0 <= b.measured <= b.checks
@@ -96,7 +97,7 @@ def test_roll_ups_count_every_check_once(found):
 def test_the_p95_has_a_twentieth_above_it(responses_ms):
     totals = Totals((str(WEBSITE), REGION))
     for ms in responses_ms:
-        totals.add([(1, ms)])
+        totals.add([(1, ms, None)])
     # when
     found = totals.bucket(0).p95_ms
     # then

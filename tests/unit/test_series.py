@@ -2,8 +2,9 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from monitor.domain.series import DAY_S, HOUR_S, Bucket, merge, plan, uptime
+from monitor.domain.series import DAY_S, HOUR_S, Bucket, Uptime, merge, plan, uptime
 
 
 @given(st.integers(1, 90), st.integers(1_700_000_000, 1_900_000_000), st.integers(30, 86_400))
@@ -53,16 +54,29 @@ def test_merging_keeps_regions_apart_and_nothing_measured_has_no_mean():
     assert america.mean_ms == 9.0
 
 
+def test_merging_adds_up_the_checks_out_of_turn():
+    rows = [_bucket(0, 3, 3, 1.0, 1.0), _bucket(60, 2, 2, 1.0, 1.0), _bucket(120, 1, 1, 1.0, 1.0)]
+    rows = [structs.replace(b, out_of_turn=n) for n, b in enumerate(rows)]
+    assert [(b.checks, b.out_of_turn, b.in_turn) for b in merge(rows, 180)] == [(6, 3, 3)]
+
+
 def test_uptime_says_how_much_it_measured():
     # given a day of which half was measured, a quarter of that down
     rows = [_bucket(0, 240, 180, 10.0, 10.0)]
     # when
-    told = uptime(rows, DAY_S, 180)
+    told = uptime(rows, 240, 480)
     # then
     assert told.up_ratio == 0.75
     assert told.measured_ratio == 0.5
 
 
 def test_a_gap_is_unknown():
-    assert uptime([], DAY_S, 180).up_ratio is None
-    assert uptime([], DAY_S, 180).measured_ratio == 0
+    assert uptime([], 0, 480) == Uptime(0, None, 0.0)
+
+
+def test_where_nothing_was_due_no_share_of_it_was_measured():
+    assert uptime([_bucket(0, 1, 1, 10.0, 10.0)], 0, 0) == Uptime(1, 1.0, None)
+
+
+def test_no_more_than_all_is_measured():
+    assert uptime([_bucket(0, 3, 3, 10.0, 10.0)], 3, 2).measured_ratio == 1.0

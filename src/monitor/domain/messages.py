@@ -43,12 +43,17 @@ class CheckBatch(Struct, frozen=True, kw_only=True):
 
 
 class CheckWebsites(Struct, frozen=True, kw_only=True):
-    """Check these websites outside their slots: new and changed ones, and suspects again."""
+    """Check these websites outside batches: new and changed ones, and suspects again.
+
+    ``in_turn``: at a slot of theirs, which their checks fill unless a batch has. Older workers do
+    not send it.
+    """
 
     v: int = VERSION
     region: str
     website_ids: list[UUID]
     slot_ms: int
+    in_turn: bool = False
 
 
 class RecordFlips(Struct, frozen=True, kw_only=True):

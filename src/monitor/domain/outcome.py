@@ -92,8 +92,11 @@ class Outcome(Struct, frozen=True):
     evidence: str = ""
 
 
-class Tick(Struct, frozen=True):
-    """An outcome as one point of the time series; its key is (website, region, slot)."""
+class Tick(Struct, frozen=True, omit_defaults=True):
+    """An outcome as one point of the time series; its key is (website, region, slot).
+
+    ``out_of_turn``: it fills no slot of the website's schedule.
+    """
 
     website_id: UUID
     region: str
@@ -103,6 +106,7 @@ class Tick(Struct, frozen=True):
     status_code: int
     response_ms: float | None
     timings: Timings
+    out_of_turn: bool = False
 
 
 def tick_of(website_id: UUID, region: str, slot_s: int, outcome: Outcome) -> Tick | None:

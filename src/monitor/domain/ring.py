@@ -69,6 +69,23 @@ def slots_of_position(position: int, interval_s: int, start_s: int, end_s: int) 
     return [s for s in range(first, end_s, interval_s) if s >= start_s]
 
 
+def turn_of(slot_s: int, interval_s: int) -> int:
+    """The turn of a website's slot: the first second at which a batch with it may be due.
+
+    That is where the minute of the slot begins, or its interval if that is later. A minute's batch
+    is split by how many websites there are, so its tick carries a second from the turn to the slot;
+    any of them gives the same turn.
+    """
+    return max(slot_s - slot_s % MINUTE_S, slot_s - slot_s % interval_s)
+
+
+def turns_before(position: int, interval_s: int, at_s: int) -> int:
+    """How many turns a website at this position has from the epoch to just before ``at_s``."""
+    intervals = at_s // interval_s
+    slot_s = intervals * interval_s + position * interval_s // POSITIONS
+    return intervals + (turn_of(slot_s, interval_s) < at_s)
+
+
 def missed_window(last_s: int | None, minute_s: int) -> tuple[int, int]:
     """The time [start, end) before the minute at ``minute_s`` that was never dispatched.
 

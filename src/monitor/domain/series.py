@@ -19,7 +19,8 @@ RAW_DAYS = 3
 class Bucket(Struct, frozen=True):
     """The measurements of one region in one span. Response times are None without responses.
 
-    ``measured``: checks with a response time, the weight of ``mean_ms``.
+    ``measured``: checks with a response time, the weight of ``mean_ms``. ``out_of_turn``: checks
+    that fill no slot: re-checks, and those made at once after a change.
     """
 
     region: str
@@ -30,6 +31,12 @@ class Bucket(Struct, frozen=True):
     mean_ms: float | None
     p95_ms: float | None
     max_ms: float | None
+    out_of_turn: int = 0
+
+    @property
+    def in_turn(self) -> int:
+        """How many slots have a check."""
+        return self.checks - self.out_of_turn
 
 
 class Plan(Struct, frozen=True):
@@ -70,16 +77,17 @@ def merge(buckets: Iterable[Bucket], width_s: int) -> list[Bucket]:
 def _sum(key: tuple[str, int], group: list[Bucket]) -> Bucket:
     if len(group) == 1:
         return structs.replace(group[0], start_s=key[1])
-    checks = up = measured = 0
+    checks = up = measured = out_of_turn = 0
     total_ms = 0.0
     p95_ms = max_ms = None
     for b in group:
         checks, up, measured = checks + b.checks, up + b.up, measured + b.measured
+        out_of_turn += b.out_of_turn
         if b.mean_ms is not None:
             total_ms += b.mean_ms * b.measured
         p95_ms, max_ms = _higher(p95_ms, b.p95_ms), _higher(max_ms, b.max_ms)
     mean_ms = total_ms / measured if measured else None
-    return Bucket(key[0], key[1], checks, up, measured, mean_ms, p95_ms, max_ms)
+    return Bucket(key[0], key[1], checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn)
 
 
 def _higher(one: float | None, other: float | None) -> float | None:
@@ -89,21 +97,25 @@ def _higher(one: float | None, other: float | None) -> float | None:
 
 
 class Uptime(Struct, frozen=True):
-    """The measured share of a span, and the share of measured checks that were up.
+    """The share of checks that were up, and the measured share of the slots that were due.
 
-    ``up_ratio`` is None where nothing was measured; ``measured_ratio`` is the checks made over the
-    checks due.
+    ``up_ratio`` is None where nothing was measured, ``measured_ratio`` where nothing was due or it
+    is not known what was.
     """
 
     checks: int
     up_ratio: float | None
-    measured_ratio: float
+    measured_ratio: float | None
 
 
-def uptime(buckets: Iterable[Bucket], span_s: float, check_frequency_s: int) -> Uptime:
-    """The uptime from one region's buckets over a span of this many seconds."""
+def uptime(buckets: Iterable[Bucket], filled: int, due: int) -> Uptime:
+    """The uptime from one region's buckets. ``filled``: how many of the ``due`` slots have a check.
+
+    More may be filled than were due, by one for each change of the schedule: see ``Schedule.due``.
+    That is no more than all.
+    """
     rows = list(buckets)
     checks = sum(b.checks for b in rows)
     up = sum(b.up for b in rows)
-    due = max(span_s / check_frequency_s, 1)
-    return Uptime(checks, up / checks if checks else None, min(checks / due, 1.0))
+    measured_ratio = min(filled / due, 1.0) if due else None
+    return Uptime(checks, up / checks if checks else None, measured_ratio)

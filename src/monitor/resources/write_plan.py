@@ -72,6 +72,14 @@ class ChangedWebsite(Struct, frozen=True):
         return self.new.paused and not self.old.paused
 
     @property
+    def rescheduled(self) -> bool:
+        """Whether it is due at other times or in other regions from now on."""
+        return self.regions_changed or (self.old.paused, self.old.check.check_frequency) != (
+            self.new.paused,
+            self.new.check.check_frequency,
+        )
+
+    @property
     def check_changed(self) -> bool:
         """Whether its check differs, or it is checked again after a pause."""
         differs = self.new.check != self.old.check or bool(self.resent)

@@ -56,7 +56,7 @@ def _region_series(region: RegionSeries) -> schemas.RegionSeries:
     uptime = schemas.UptimeSummary(
         region.uptime.checks,
         _rounded(region.uptime.up_ratio, 6),
-        round(region.uptime.measured_ratio, 6),
+        _rounded(region.uptime.measured_ratio, 6),
     )
     return schemas.RegionSeries(region.region, uptime, [_point(b) for b in region.buckets])
 

@@ -55,9 +55,10 @@ async def website_series(
 
     Without `region` there is a series for each current region of the website and each earlier
     one with results in this span. A bucket without measurements is absent from `points`: a gap is
-    neither up nor down. `uptime` says which share of the due checks were made since `since`, or
-    since the website was created if that is later. Spans of up to 3 days are computed from single
-    checks, longer ones from hourly aggregates.
+    neither up nor down. `uptime` counts them all; its `measured_ratio` is the share of the slots
+    due in this span that were measured. What was due is what was due then: pauses, intervals and
+    regions count for as long as they lasted. Spans of up to 3 days are computed from single checks,
+    longer ones from hourly aggregates.
     """
     chart = await series.series(
         deps.reading, deps.tick_store, website_id, days=days, region=region, now_s=int(deps.clock())

@@ -62,11 +62,11 @@ class Point(Struct):
 
 class UptimeSummary(Struct):
     """``up_ratio``: share of checks that were up; null if there were none. ``measured_ratio``:
-    share of due checks that were made, since the website was created."""
+    share of the slots that were due and measured; null if none was due, or it is not known."""
 
     checks: int
     up_ratio: float | None
-    measured_ratio: float
+    measured_ratio: float | None
 
 
 class RegionSeries(Struct):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from monitor.domain import messages
 from monitor.domain.errors import SecretsUnreadable
 from monitor.domain.messages import CheckBatch, CheckWebsites, Outgoing
 from monitor.domain.outcome import Outcome, Reason, Result
-from monitor.domain.ring import Ring
+from monitor.domain.ring import Ring, turn_of
 from monitor.domain.verdict import is_due
 from monitor.runtime.logging import get_logger
 from monitor.services.checks.region_worker import RegionWorker
@@ -52,30 +53,47 @@ async def check_batch(worker: RegionWorker, batch: CheckBatch) -> list[Outgoing]
         log.warning("batch.dropped", region=worker.region, slot_ms=batch.slot_ms, late_s=late_s)
         return []
     entries = await worker.projection.read_arc(ring, batch.lo, batch.hi)
-    return await _check(worker, entries, batch.slot_ms // 1000)
+    return await _check(worker, entries, batch.slot_ms // 1000, in_turn=True)
 
 
 async def check_websites(worker: RegionWorker, message: CheckWebsites) -> list[Outgoing]:
-    """Check these websites now, outside their slots, unless they were checked meanwhile."""
+    """Check these websites now, outside batches, unless they were checked meanwhile."""
     if worker.now() - message.slot_ms / 1000 > _LATE_CHECK_S:
         websites = len(message.website_ids)
         await worker.regions.count_missed(worker.region, batches=0, websites=websites)
         log.info("recheck.left_to_next_slot", region=worker.region, websites=websites)
         return []
     entries = await worker.projection.read_websites(worker.region, message.website_ids)
-    return await _check(worker, entries, message.slot_ms // 1000)
+    slot_s, follow_up = message.slot_ms // 1000, list[Outgoing]()
+    for in_turn in (True, False):
+        group = [e for e in entries if (message.in_turn and _fills(e, slot_s)) is in_turn]
+        follow_up += await _check(worker, group, slot_s, in_turn=in_turn)
+    return follow_up
+
+
+def _fills(entry: Entry, slot_s: int) -> bool:
+    """Whether a check in turn fills a slot, or a batch has filled it already."""
+    return entry.state.slot_s < turn_of(slot_s, entry.options.check_frequency)
 
 
 async def requeue_slow_checks(worker: RegionWorker) -> list[Outgoing]:
     """Cancel the checks still running; returns the messages with which other workers make them."""
-    by_slot: dict[int, CheckWebsites] = {}
-    for slot_s, website_id in await worker.slow_checks.close():
-        empty = CheckWebsites(region=worker.region, website_ids=[], slot_ms=slot_s * 1000)
-        by_slot.setdefault(slot_s, empty).website_ids.append(website_id)
-    return [messages.check_websites(message) for message in by_slot.values()]
+    by_slot: dict[tuple[int, bool], list[UUID]] = {}
+    for slot_s, in_turn, website_id in await worker.slow_checks.close():
+        by_slot.setdefault((slot_s, in_turn), []).append(website_id)
+    return [
+        messages.check_websites(
+            CheckWebsites(
+                region=worker.region, website_ids=ids, slot_ms=slot_s * 1000, in_turn=in_turn
+            )
+        )
+        for (slot_s, in_turn), ids in by_slot.items()
+    ]
 
 
-async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) -> list[Outgoing]:
+async def _check(
+    worker: RegionWorker, entries: Sequence[Entry], slot_s: int, *, in_turn: bool
+) -> list[Outgoing]:
     begun_s = int(worker.now())
     due = [e for e in entries if is_due(e.state, slot_s, begun_s)]
     if not due:
@@ -91,11 +109,12 @@ async def _check(worker: RegionWorker, entries: Sequence[Entry], slot_s: int) ->
         raise
     results = [(running[t], outcome_of(t)) for t in done]
     _warn_unable(worker, [outcome for _, outcome in results])
-    follow_up = await process_results(worker, results, slot_s, begun_s)
+    follow_up = await process_results(worker, results, slot_s, begun_s, in_turn=in_turn)
     if late:
         worker.connectivity.refresh()
         await worker.send(follow_up)
-        await _watch(worker, {task: running[task] for task in late}, slot_s, begun_s)
+        slow = {task: running[task] for task in late}
+        await _watch(worker, slow, slot_s, begun_s, in_turn=in_turn)
         return []
     return follow_up
 
@@ -148,10 +167,13 @@ def _warn_unable(worker: RegionWorker, outcomes: Sequence[Outcome]) -> None:
             log.warning(event, region=worker.region, websites=websites, help=advice)
 
 
-async def _watch(worker: RegionWorker, late: Running, slot_s: int, begun_s: int) -> None:
+async def _watch(
+    worker: RegionWorker, late: Running, slot_s: int, begun_s: int, *, in_turn: bool
+) -> None:
     """Process these checks whenever they end, outside the batch."""
 
     async def process(results: Sequence[CheckResult]) -> None:
-        await worker.send(await process_results(worker, results, slot_s, begun_s))
+        follow_up = await process_results(worker, results, slot_s, begun_s, in_turn=in_turn)
+        await worker.send(follow_up)
 
-    await worker.slow_checks.add(slot_s, late, process)
+    await worker.slow_checks.add(slot_s, late, process, in_turn=in_turn)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from monitor.domain import messages
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckWebsites, Outgoing
@@ -31,19 +33,25 @@ _TRIES = 3
 
 
 async def process_results(
-    worker: RegionWorker, results: Sequence[CheckResult], slot_s: int, begun_s: int
+    worker: RegionWorker,
+    results: Sequence[CheckResult],
+    slot_s: int,
+    begun_s: int,
+    *,
+    in_turn: bool,
 ) -> list[Outgoing]:
     """Store the results of these checks of one slot; returns the messages that follow.
 
-    ``begun_s``: when they started, later than the slot if their batch was late. Raises
-    Unavailable without Redis. Ticks that the tick store does not accept are buffered.
+    ``begun_s``: when they started, later than the slot if their batch was late. ``in_turn``: they
+    fill slots. Raises Unavailable without Redis. Ticks that the tick store does not accept are
+    buffered.
     """
     entries = [entry for entry, _ in results]
     outcomes = [outcome for _, outcome in results]
     network = await _has_network(worker, outcomes, begun_s)
     if not network:
         outcomes = [_without_network(o) for o in outcomes]
-    await _store_ticks(worker, entries, outcomes, slot_s)
+    await _store_ticks(worker, entries, outcomes, slot_s, in_turn=in_turn)
     seen_s, results = seen_at(slot_s, begun_s), list(zip(entries, outcomes, strict=True))
     stored = await _store_states(worker, results, slot_s, seen_s)
     await _report(worker, outcomes, slot_s, network=network)
@@ -67,11 +75,18 @@ def _without_network(outcome: Outcome) -> Outcome:
 
 
 async def _store_ticks(
-    worker: RegionWorker, entries: Sequence[Entry], outcomes: Sequence[Outcome], slot_s: int
+    worker: RegionWorker,
+    entries: Sequence[Entry],
+    outcomes: Sequence[Outcome],
+    slot_s: int,
+    *,
+    in_turn: bool,
 ) -> None:
     pairs = zip(entries, outcomes, strict=True)
     measured = (tick_of(e.website_id, worker.region, slot_s, o) for e, o in pairs)
     ticks = [tick for tick in measured if tick is not None]
+    if not in_turn:
+        ticks = [structs.replace(tick, out_of_turn=True) for tick in ticks]
     if not ticks:
         return
     began = time.monotonic()

@@ -34,7 +34,7 @@ class SlowChecks:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._running: dict[asyncio.Task[Outcome], tuple[int, UUID]] = {}
+        self._running: dict[asyncio.Task[Outcome], tuple[int, bool, UUID]] = {}
         self._watches: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
 
@@ -47,12 +47,16 @@ class SlowChecks:
         slot_s: int,
         running: Running,
         process: Callable[[Sequence[CheckResult]], Awaitable[None]],
+        *,
+        in_turn: bool,
     ) -> None:
         """Watch these checks and process each soon after it ends.
 
         Returns once there is room for more, so that an overloaded worker fetches no messages.
         """
-        self._running |= {task: (slot_s, entry.website_id) for task, entry in running.items()}
+        self._running |= {
+            task: (slot_s, in_turn, entry.website_id) for task, entry in running.items()
+        }
         watch = asyncio.create_task(self._watch(dict(running), process))
         self._watches.add(watch)
         watch.add_done_callback(self._watches.discard)
@@ -60,8 +64,8 @@ class SlowChecks:
             self._room.clear()
             await self._room.wait()
 
-    async def close(self) -> list[tuple[int, UUID]]:
-        """Cancel all checks; returns the (slot, website) of each that was not processed."""
+    async def close(self) -> list[tuple[int, bool, UUID]]:
+        """Cancel all checks; returns (slot, in turn, website) of each that was not processed."""
         unprocessed = list(self._running.values())
         await tasks.end(*self._watches, *self._running)
         self._running.clear()

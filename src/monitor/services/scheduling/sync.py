@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from monitor.domain import messages
 from monitor.domain.ids import ring_position
 from monitor.domain.messages import CheckWebsites, Outgoing
-from monitor.domain.ring import MINUTE_S, slots_of_position
+from monitor.domain.ring import MINUTE_S, slots_of_position, turn_of
 from monitor.resources.website import Definition, Projected
 from monitor.runtime.logging import get_logger
 from monitor.storage.postgres import changes
@@ -150,25 +150,33 @@ class CoalescedSync:
 def _checks(websites: dict[UUID, Definition], regions: list[str], soon_s: int) -> list[Outgoing]:
     """A check of each website at ``soon_s``, and at its remaining slots in this minute.
 
-    This minute's batches were queued before the website existed, perhaps none for its arc. With
-    intervals of a minute and more, the next slot is soon enough.
+    This minute's batches were queued before the website existed, perhaps none for its arc.
     """
-    due: dict[tuple[str, int], list[UUID]] = {}
+    due: dict[tuple[str, int, bool], list[UUID]] = {}
     for website_id, definition in websites.items():
+        checks = _checks_of(ring_position(website_id), definition.check.check_frequency, soon_s)
         for region in regions if definition.regions is None else definition.regions:
-            for slot_s in (soon_s, *_slots_left(website_id, definition, soon_s)):
-                due.setdefault((region, slot_s), []).append(website_id)
+            for slot_s, in_turn in checks.items():
+                due.setdefault((region, slot_s, in_turn), []).append(website_id)
     return [
         messages.check_websites(
-            CheckWebsites(region=region, website_ids=ids, slot_ms=slot_s * 1000)
+            CheckWebsites(region=region, website_ids=ids, slot_ms=slot_s * 1000, in_turn=in_turn)
         )
-        for (region, slot_s), ids in due.items()
+        for (region, slot_s, in_turn), ids in due.items()
     ]
 
 
-def _slots_left(website_id: UUID, definition: Definition, soon_s: int) -> list[int]:
-    interval_s = definition.check.check_frequency
-    if interval_s >= MINUTE_S:
-        return []
+def _checks_of(position: int, interval_s: int, soon_s: int) -> dict[int, bool]:
+    """When to check a website until the next minute's batches, and whether that fills a slot.
+
+    A slot whose turn had passed was not due. It is skipped, unless the interval is so short that
+    the next one would be late.
+    """
     end_s = soon_s - soon_s % MINUTE_S + MINUTE_S
-    return slots_of_position(ring_position(website_id), interval_s, soon_s + 1, end_s)
+    slots = slots_of_position(position, interval_s, soon_s, end_s)
+    turns = {slot_s: turn_of(slot_s, interval_s) for slot_s in slots}
+    checks = {soon_s: soon_s in turns.values()}
+    for slot_s, turn_s in turns.items():
+        if slot_s > soon_s and (turn_s > soon_s or interval_s < MINUTE_S):
+            checks[slot_s] = turn_s > soon_s
+    return checks

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from monitor.domain.errors import Conflict
 from monitor.resources.region import Region
-from monitor.storage.postgres import closings
+from monitor.storage.postgres import closings, schedules
 from monitor.storage.postgres.pool import Connection
 
 
@@ -61,6 +61,7 @@ async def insert(connection: Connection, name: str, description: str) -> None:
         )
     except psycopg.errors.UniqueViolation as error:
         raise Conflict("region_exists", f"There is already a region {name}.", "name") from error
+    await schedules.begin_region(connection, name)
     await connection.execute("INSERT INTO changes (forget_region) VALUES (%s)", [name])
 
 
@@ -93,10 +94,24 @@ async def in_use(connection: Connection, name: str) -> bool:
 
 
 async def delete(connection: Connection, name: str) -> None:
-    """Delete a locked region, remove it from its websites, and close incidents that it alone held
-    open."""
+    """Delete a locked region, remove it from its websites, which may be very many, and close
+    incidents that it alone held open."""
+    await connection.execute("SET LOCAL statement_timeout = '5min'")
+    # Before their rows elsewhere, as whoever deletes one of them does.
+    await connection.execute(
+        "SELECT 1 FROM websites WHERE id IN"
+        " (SELECT website_id FROM website_regions WHERE region = %s) ORDER BY id FOR KEY SHARE",
+        [name],
+    )
     held = sql.SQL("v.region = %(name)s")
     unheld = await closings.take_verdicts(connection, held, {"name": name})
-    await connection.execute("DELETE FROM website_regions WHERE region = %s", [name])
+    await connection.execute(
+        "CREATE TEMPORARY TABLE region_lost ON COMMIT DROP AS"
+        " WITH lost AS (DELETE FROM website_regions WHERE region = %s RETURNING website_id)"
+        " SELECT website_id FROM lost",
+        [name],
+    )
+    await schedules.record(connection, sql.SQL("SELECT website_id FROM region_lost"))
+    await schedules.end_region(connection, name)
     await connection.execute("DELETE FROM regions WHERE name = %s", [name])
     await closings.end_unheld(connection, unheld)

@@ -20,7 +20,7 @@ from monitor.domain.errors import MonitorError
 from monitor.resources.search import fold, search_text
 from monitor.resources.website import Draft, Website
 from monitor.resources.write_plan import ChangedWebsite, Existing, NewWebsite, Plan
-from monitor.storage.postgres import closings
+from monitor.storage.postgres import closings, schedules
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.search import MATCHES
 from monitor.storage.postgres.website_rows import (
@@ -193,6 +193,7 @@ async def _insert(connection: Connection, new: Sequence[NewWebsite]) -> None:
         for one in sorted(new, key=lambda n: n.draft.external_id or ""):
             await copy.write_row(_row(one.id, one.stored or one.draft))
     await _insert_regions(connection, [(n.id, n.draft.regions) for n in new])
+    await schedules.begin(connection, _IDS, {"ids": [n.id for n in new]})
 
 
 def _row(website_id: UUID, draft: Draft) -> tuple[Any, ...]:
@@ -259,6 +260,9 @@ async def _update(
     if pausing:
         await closings.end_paused(connection, _IDS, {"ids": pausing}, operation)
     await _replace_regions(connection, [c for c in changed if c.regions_changed], operation)
+    rescheduled = [c.id for c in changed if c.rescheduled]
+    if rescheduled:
+        await schedules.record(connection, _IDS, {"ids": rescheduled})
 
 
 async def _lock_unchanged(connection: Connection, changed: Sequence[ChangedWebsite]) -> None:

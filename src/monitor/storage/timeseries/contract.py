@@ -18,6 +18,9 @@ class TickStore(Protocol):
     refuses for a temporary reason. Times are Unix seconds; spans are [since_s, until_s).
     Durations are stored to the microsecond or to seven digits, whichever is coarser.
 
+    A tick that was once written as out of turn stays so, whatever is written after it. Where a
+    check in turn has the same second, its slot counts as missed: none that was missed is hidden.
+
     The p95 of n measured checks in order is the one at rank 0.95 n, rounded half up.
     """
 

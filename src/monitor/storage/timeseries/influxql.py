@@ -21,11 +21,14 @@ Row = dict[str, Any]
 """Column or tag name: value."""
 
 _PHASES = ("dns", "connect", "tls", "wait", "transfer")
-_FIELDS = "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms"
-_ROLLUP = "checks,up,measured,mean_ms,p95_ms,max_ms"
+_FIELDS = (
+    "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms,out_of_turn"
+)
+_ROLLUP = "checks,up,measured,mean_ms,p95_ms,max_ms,out_of_turn"
 _TOTALS = (
     "COUNT(up) AS checks,SUM(up) AS up,COUNT(response_ms) AS measured,"
-    "MEAN(response_ms) AS mean_ms,PERCENTILE(response_ms,95) AS p95_ms,MAX(response_ms) AS max_ms"
+    "MEAN(response_ms) AS mean_ms,PERCENTILE(response_ms,95) AS p95_ms,MAX(response_ms) AS max_ms,"
+    "COUNT(out_of_turn) AS out_of_turn"
 )
 
 
@@ -92,7 +95,8 @@ def select_hour(hour_s: int, ending: str) -> str:
     Raw points, summed here: six aggregates would cost InfluxDB 1.x three times as much.
     """
     where = f"website_id =~ /{ending}$/ AND {_span(hour_s, hour_s + HOUR_S)}"
-    return f"SELECT up,response_ms FROM {TICKS} WHERE {where} GROUP BY website_id,region"  # noqa: S608 - hex
+    fields = "up,response_ms,out_of_turn"
+    return f"SELECT {fields} FROM {TICKS} WHERE {where} GROUP BY website_id,region"  # noqa: S608 - hex
 
 
 def select_last_rollup(days: int, ending: str) -> str:
@@ -121,14 +125,19 @@ def checks_of(series: Iterable[Series]) -> Iterator[tuple[Key, Sequence[Sample]]
     """The result of ``select_hour``: for each website and region its checks, or a part of them."""
     for s in series:
         if s.tags:
-            up, response_ms = s.columns.index("up"), s.columns.index("response_ms")
-            yield (
-                (s.tags["website_id"], s.tags["region"]),
-                [(v[up], v[response_ms]) for v in s.values],
-            )
+            yield (s.tags["website_id"], s.tags["region"]), _samples(s)
         else:
             for row in rows([s]):
-                yield (row["website_id"], row["region"]), [(row["up"], row["response_ms"])]
+                sample = (row["up"], row["response_ms"], row.get("out_of_turn"))
+                yield (row["website_id"], row["region"]), [sample]
+
+
+def _samples(s: Series) -> Sequence[Sample]:
+    up, response_ms = s.columns.index("up"), s.columns.index("response_ms")
+    if "out_of_turn" not in s.columns:  # no tick ever had it
+        return [(v[up], v[response_ms], None) for v in s.values]
+    out_of_turn = s.columns.index("out_of_turn")
+    return [(v[up], v[response_ms], v[out_of_turn]) for v in s.values]
 
 
 def tick_of(website_id: UUID, row: Row) -> Tick:
@@ -143,6 +152,7 @@ def tick_of(website_id: UUID, row: Row) -> Tick:
         row["status_code"],
         row["response_ms"],
         _timings_of(row),
+        bool(row.get("out_of_turn")),
     )
 
 
@@ -166,4 +176,5 @@ def bucket_of(row: Row) -> Bucket:
         mean_ms=row.get("mean_ms"),
         p95_ms=row.get("p95_ms"),
         max_ms=row.get("max_ms"),
+        out_of_turn=row.get("out_of_turn") or 0,
     )

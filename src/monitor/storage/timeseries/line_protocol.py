@@ -42,7 +42,8 @@ def encode_ticks(ticks: Sequence[Tick]) -> list[bytes]:
 
     Durations are in milliseconds with three decimals. Redundant fields are omitted, as each costs
     the server as much as any other: ``response_ms`` without a response, ``reason`` when up, phases
-    that did not happen, and ``transfer_ms`` where it is ``response_ms`` minus the other phases.
+    that did not happen, ``transfer_ms`` where it is ``response_ms`` minus the other phases, and
+    ``out_of_turn`` where a slot is filled.
     """
     regions = {name: tag_value(name) for name in {t.region for t in ticks}}
     return [_tick(t, regions[t.region]).encode() for t in ticks]
@@ -70,6 +71,8 @@ def _tick(tick: Tick, region: str) -> str:
         line += f",transfer_ms={t.transfer_ms:.3f}"
     if not tick.up and tick.reason is not None:
         line += f",reason={string_field(tick.reason)}"
+    if tick.out_of_turn:
+        line += ",out_of_turn=1i"
     return f"{line} {tick.slot_s:d}"
 
 
@@ -81,4 +84,6 @@ def encode_rollup(website_id: UUID, bucket: Bucket) -> bytes:
     )
     durations = (("mean", bucket.mean_ms), ("p95", bucket.p95_ms), ("max", bucket.max_ms))
     line += "".join(f",{name}_ms={ms:.3f}" for name, ms in durations if ms is not None)
+    if bucket.out_of_turn:
+        line += f",out_of_turn={bucket.out_of_turn:d}i"
     return f"{line} {bucket.start_s:d}".encode()

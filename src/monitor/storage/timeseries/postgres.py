@@ -1,4 +1,7 @@
-"""Ticks in Postgres, for installations without InfluxDB. Tables: migrations/0002_ticks.sql."""
+"""Ticks in Postgres, for installations without InfluxDB.
+
+Tables: migrations/0002_ticks.sql, and ``out_of_turn`` by 0011_schedules.sql.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +30,20 @@ CREATE TEMPORARY TABLE IF NOT EXISTS tick_staging (LIKE ticks) ON COMMIT DELETE 
 _COPY = """
 COPY tick_staging (
     website_id, region, slot, up, reason, status_code,
-    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn
 ) FROM STDIN (FORMAT BINARY)
 """
-_COPY_TYPES = ("uuid", "text", "timestamptz", "bool", "text", "int4", *["float4"] * 6)
+_COPY_TYPES = ("uuid", "text", "timestamptz", "bool", "text", "int4", *["float4"] * 6, "bool")
 
 # In key order, so that two writers of the same ticks wait instead of deadlocking.
 _UPSERT = """
 INSERT INTO ticks (
     website_id, region, slot, up, reason, status_code,
-    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn
 )
 SELECT
     website_id, region, slot, up, reason, status_code,
-    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn
 FROM tick_staging
 ORDER BY website_id, region, slot
 ON CONFLICT (website_id, region, slot) DO UPDATE SET
@@ -52,7 +55,8 @@ ON CONFLICT (website_id, region, slot) DO UPDATE SET
     connect_ms = excluded.connect_ms,
     tls_ms = excluded.tls_ms,
     wait_ms = excluded.wait_ms,
-    transfer_ms = excluded.transfer_ms
+    transfer_ms = excluded.transfer_ms,
+    out_of_turn = coalesce(ticks.out_of_turn, excluded.out_of_turn)
 """
 
 # The 95th percentile as in every store: see totals.p95_rank. Nulls sort last.
@@ -65,7 +69,8 @@ SELECT
     count(response_ms),
     avg(response_ms),
     (array_agg(response_ms ORDER BY response_ms))[(95 * count(response_ms) + 50) / 100],
-    max(response_ms)
+    max(response_ms),
+    count(out_of_turn)
 FROM ticks
 WHERE website_id = %(website_id)s
   AND (%(region)s::text IS NULL OR region = %(region)s)
@@ -76,7 +81,8 @@ ORDER BY region COLLATE "C", start
 
 _HOURLY_BUCKETS = """
 SELECT
-    region, extract(epoch FROM hour)::bigint, checks, up, measured, mean_ms, p95_ms, max_ms
+    region, extract(epoch FROM hour)::bigint, checks, up, measured, mean_ms, p95_ms, max_ms,
+    out_of_turn
 FROM tick_rollups
 WHERE website_id = %(website_id)s
   AND (%(region)s::text IS NULL OR region = %(region)s)
@@ -86,7 +92,7 @@ ORDER BY region COLLATE "C", hour
 
 _ROLL_UP = """
 INSERT INTO tick_rollups (
-    website_id, region, hour, checks, up, measured, mean_ms, p95_ms, max_ms
+    website_id, region, hour, checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn
 )
 SELECT
     website_id,
@@ -97,7 +103,8 @@ SELECT
     count(response_ms),
     avg(response_ms),
     (array_agg(response_ms ORDER BY response_ms))[(95 * count(response_ms) + 50) / 100],
-    max(response_ms)
+    max(response_ms),
+    count(out_of_turn)
 FROM ticks
 WHERE slot >= to_timestamp(%(since)s) AND slot < to_timestamp(%(until)s)
 GROUP BY website_id, region
@@ -107,7 +114,8 @@ ON CONFLICT (website_id, region, hour) DO UPDATE SET
     measured = excluded.measured,
     mean_ms = excluded.mean_ms,
     p95_ms = excluded.p95_ms,
-    max_ms = excluded.max_ms
+    max_ms = excluded.max_ms,
+    out_of_turn = excluded.out_of_turn
 """
 
 # Of one month: hours have no index of their own, and the latest one is in the latest partition.
@@ -119,7 +127,7 @@ WHERE hour >= %(start)s AND hour < %(end)s
 _TICKS = """
 SELECT
     website_id, region, extract(epoch FROM slot)::bigint, up, reason, status_code,
-    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn
 FROM ticks
 WHERE website_id = %(website_id)s
   AND slot >= to_timestamp(%(since)s) AND slot < to_timestamp(%(until)s)
@@ -147,7 +155,8 @@ class PostgresTicks:
         by_key = {(t.website_id, t.region, t.slot_s): t for t in ticks}
         if not by_key:
             return
-        rows = [_row(t) for t in by_key.values()]
+        out_of_turn = {(t.website_id, t.region, t.slot_s) for t in ticks if t.out_of_turn}
+        rows = [_row(t, out_of_turn=key in out_of_turn) for key, t in by_key.items()]
         days = {row[2].date() for row in rows}
         await self._with_partitions(map(partitions.day_of_ticks, days), lambda: self._write(rows))
 
@@ -229,17 +238,17 @@ def _utc(unix_s: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(unix_s, dt.UTC)
 
 
-def _row(t: Tick) -> tuple[Any, ...]:
-    """A tick as a row of ``_COPY``."""
+def _row(t: Tick, *, out_of_turn: bool) -> tuple[Any, ...]:
+    """A tick as a row of ``_COPY``. Null says that it is in turn, and takes no room."""
     reason = None if t.reason is None else t.reason.value
     key = (t.website_id, t.region, _utc(t.slot_s))
     p = t.timings
     phases = (p.dns_ms, p.connect_ms, p.tls_ms, p.wait_ms, p.transfer_ms)
-    return (*key, t.up, reason, t.status_code, t.response_ms, *phases)
+    return (*key, t.up, reason, t.status_code, t.response_ms, *phases, out_of_turn or None)
 
 
 def _tick(row: tuple[Any, ...]) -> Tick:
-    website_id, region, slot_s, up, reason, status_code, response_ms, *phases = row
+    website_id, region, slot_s, up, reason, status_code, response_ms, *phases, out_of_turn = row
     return Tick(
         website_id,
         region,
@@ -249,4 +258,5 @@ def _tick(row: tuple[Any, ...]) -> Tick:
         status_code,
         response_ms,
         Timings(*phases),
+        bool(out_of_turn),
     )

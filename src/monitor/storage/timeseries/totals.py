@@ -9,8 +9,8 @@ from monitor.domain.series import Bucket
 Key = tuple[str, str]
 """Website id and region."""
 
-Sample = tuple[int, float | None]
-"""One check: up, 0 or 1, and the response time in ms."""
+Sample = tuple[int, float | None, int | None]
+"""One check: up, 0 or 1; the response time in ms; 1 if it was out of turn."""
 
 
 class Totals:
@@ -20,12 +20,14 @@ class Totals:
         self.key = key
         self._checks = 0
         self._up = 0
+        self._out_of_turn = 0
         self._responses_ms: list[float] = []
 
     def add(self, checks: Sequence[Sample]) -> None:
         self._checks += len(checks)
-        self._up += sum(up for up, _ in checks)
-        self._responses_ms += [ms for _, ms in checks if ms is not None]
+        self._up += sum(up for up, _, _ in checks)
+        self._responses_ms += [ms for _, ms, _ in checks if ms is not None]
+        self._out_of_turn += [out_of_turn for _, _, out_of_turn in checks].count(1)
 
     def bucket(self, start_s: int) -> Bucket:
         """The totals as the bucket that starts at ``start_s``."""
@@ -40,6 +42,7 @@ class Totals:
             mean_ms=sum(ordered) / measured if measured else None,
             p95_ms=ordered[p95_rank(measured) - 1] if measured else None,
             max_ms=ordered[-1] if measured else None,
+            out_of_turn=self._out_of_turn,
         )
 
 

@@ -1,0 +1,112 @@
+"""When a website was due: the periods of its schedule, and how many slots they hold. Pure.
+
+Times are Unix seconds. Periods are half-open, and last where ``until_s`` is None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from monitor.domain.ring import MINUTE_S, turns_before
+from monitor.domain.series import Plan
+
+_STORED_WITHIN_S = 10
+"""How long after a check's time-out its tick is stored, at most, by a region that keeps up."""
+
+
+class Lifetime(Struct, frozen=True):
+    """A region existed from ``since_s`` to ``until_s``."""
+
+    region: str
+    since_s: float
+    until_s: float | None = None
+
+
+class Period(Struct, frozen=True):
+    """How a website was checked for some time.
+
+    ``check_frequency``: the interval in seconds; None: it was paused. ``regions``: None: every
+    region that existed.
+    """
+
+    since_s: float
+    until_s: float | None
+    check_frequency: int | None
+    regions: tuple[str, ...] | None = None
+
+
+class Span(Struct, frozen=True):
+    """Time in which it is known what was due, and what was measured is stored."""
+
+    since_s: float
+    until_s: float
+
+
+class Schedule(Struct, frozen=True):
+    """The periods of a website in order of time, without gaps, and the lifetimes of regions."""
+
+    periods: Sequence[Period]
+    lifetimes: Sequence[Lifetime]
+
+    def known(self, plan: Plan, created_s: float, settled_s: int) -> Span | None:
+        """The part of a chart that is known and settled; None if there is none.
+
+        It begins with a bucket, because buckets cannot be split, or where the website was created.
+        """
+        if not self.periods:
+            return None
+        since_s = self.periods[0].since_s
+        if since_s > created_s:
+            since_s = math.ceil(since_s / plan.width_s) * plan.width_s
+        since_s = max(since_s, plan.since_s)
+        return Span(since_s, settled_s) if since_s < settled_s else None
+
+    def due(self, position: int, region: str, span: Span) -> int:
+        """How many slots of the website at this position were due in this region.
+
+        A slot is due if its turn is in a period (see ``ring.turn_of_cycle``). Where a ring has so
+        many websites that a minute's batch is split, the website's part of it may come up to a
+        minute after its turn. A change between the two makes this one slot more or fewer than were
+        dispatched.
+        """
+        slots = 0
+        for period in self._in(region):
+            every_s = period.check_frequency
+            begin_s, end_s = _seconds_of(period, span)
+            if every_s is not None and begin_s < end_s:
+                slots += turns_before(position, every_s, end_s)
+                slots -= turns_before(position, every_s, begin_s)
+        return slots
+
+    def _in(self, region: str) -> Iterator[Period]:
+        """The periods, or parts of them, in which the website was checked from this region."""
+        lifetimes = [life for life in self.lifetimes if life.region == region]
+        for period in self.periods:
+            if period.regions is None:
+                yield from (_during(period, life) for life in lifetimes)
+            elif region in period.regions:
+                yield period
+
+
+def _during(period: Period, life: Lifetime) -> Period:
+    ends = [end for end in (period.until_s, life.until_s) if end is not None]
+    since_s = max(period.since_s, life.since_s)
+    return Period(since_s, min(ends, default=None), period.check_frequency)
+
+
+def _seconds_of(period: Period, span: Span) -> tuple[int, int]:
+    """[begin, end) of a period within a span, in whole seconds, as turns are."""
+    until_s = span.until_s if period.until_s is None else min(span.until_s, period.until_s)
+    return math.ceil(max(span.since_s, period.since_s)), math.ceil(until_s)
+
+
+def settled_s(now_s: float, request_timeout_s: int) -> int:
+    """The end of the last minute whose slots have their ticks by now, where they were measured.
+
+    Whole minutes, because a tick has the minute of its slot's turn, whatever part of the minute's
+    batch its website was in.
+    """
+    return int(now_s - request_timeout_s - _STORED_WITHIN_S) // MINUTE_S * MINUTE_S

@@ -1,0 +1,136 @@
+"""The tables of periods: how each website was checked since when, and when regions existed.
+
+Periods follow from the websites as they are stored: whoever changes one calls ``record`` in the
+same transaction. It writes what differs, so calling it twice or for nothing changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg import sql
+
+from monitor.domain.schedule import Lifetime, Period, Schedule
+from monitor.storage.postgres.pool import Connection
+
+_LOCK = """
+    SELECT 1 FROM website_periods WHERE until IS NULL AND website_id IN ({ids})
+     ORDER BY website_id FOR NO KEY UPDATE
+"""
+
+_NOW: LiteralString = """
+    (SELECT w.id,
+            CASE WHEN w.paused_at IS NULL THEN w.check_frequency END AS check_frequency,
+            CASE WHEN w.paused_at IS NULL AND NOT w.all_regions
+                 THEN ARRAY(SELECT r.region FROM website_regions r WHERE r.website_id = w.id
+                             ORDER BY r.region) END AS regions
+       FROM websites w WHERE w.id IN ({ids})) w
+"""
+
+_BEGIN: LiteralString = f"""
+    INSERT INTO website_periods (website_id, since, check_frequency, regions)
+    SELECT w.id, now(), w.check_frequency, w.regions FROM {_NOW}
+"""  # noqa: S608 - constants
+
+# A clock that was set back, or a transaction that began before another which it had to wait for,
+# must not end a period before its beginning.
+_CLOSE: LiteralString = f"""
+    UPDATE website_periods p SET until = greatest(now(), p.since)
+      FROM {_NOW}
+     WHERE p.website_id = w.id AND p.until IS NULL
+       AND (p.check_frequency, p.regions) IS DISTINCT FROM (w.check_frequency, w.regions)
+"""  # noqa: S608 - constants
+
+# It begins where the last one ended; one that ended as it began is overwritten.
+_OPEN: LiteralString = f"""
+    INSERT INTO website_periods (website_id, since, check_frequency, regions)
+    SELECT w.id,
+           greatest(now(), (SELECT max(p.until) FROM website_periods p WHERE p.website_id = w.id)),
+           w.check_frequency, w.regions
+      FROM {_NOW}
+     WHERE NOT EXISTS (SELECT 1 FROM website_periods p
+                        WHERE p.website_id = w.id AND p.until IS NULL)
+        ON CONFLICT (website_id, since) DO UPDATE
+       SET until = NULL, check_frequency = excluded.check_frequency, regions = excluded.regions
+"""  # noqa: S608 - constants
+
+
+async def begin(connection: Connection, ids: sql.SQL, values: Mapping[str, Any]) -> None:
+    """Begin the first periods of websites that this transaction created.
+
+    ``ids``: a query that selects them.
+    """
+    await _execute(connection, _BEGIN, ids, values)
+
+
+async def record(
+    connection: Connection, ids: sql.SQL, values: Mapping[str, Any] | None = None
+) -> None:
+    """Begin another period of each of these websites that is now checked in another way.
+
+    ``ids``: a query that selects them. It must select the same ones until the transaction ends.
+    """
+    # A statement of its own: the next one then sees what whoever held a lock has written.
+    await _execute(connection, _LOCK, ids, values)
+    await _execute(connection, _CLOSE, ids, values)
+    await _execute(connection, _OPEN, ids, values)
+
+
+async def _execute(
+    connection: Connection,
+    query: LiteralString,
+    ids: sql.SQL,
+    values: Mapping[str, Any] | None,
+) -> None:
+    # Not prepared: a plan made for an empty table would scan a large one sequentially.
+    await connection.execute(sql.SQL(query).format(ids=ids), values, prepare=False)
+
+
+async def begin_region(connection: Connection, name: str) -> None:
+    """Note that a region exists from now on."""
+    await connection.execute(
+        "INSERT INTO region_periods (region, since) VALUES (%s, now())", [name]
+    )
+
+
+async def end_region(connection: Connection, name: str) -> None:
+    """Note that a region, locked by the caller, exists no more."""
+    await connection.execute(
+        "UPDATE region_periods SET until = greatest(now(), since)"
+        " WHERE region = %s AND until IS NULL",
+        [name],
+    )
+
+
+async def fetch(connection: Connection, website_id: UUID, since_s: int) -> Schedule:
+    """The schedule of a website from the period of ``since_s`` on; empty if there is none."""
+    cursor = await connection.execute(
+        """
+        SELECT since, until, check_frequency, regions FROM website_periods
+         WHERE website_id = %s AND (until IS NULL OR until > to_timestamp(%s)) ORDER BY since
+        """,
+        [website_id, since_s],
+    )
+    periods = [
+        Period(
+            since.timestamp(),
+            until and until.timestamp(),
+            every,
+            None if names is None else tuple(names),
+        )
+        for since, until, every, names in await cursor.fetchall()
+    ]
+    cursor = await connection.execute(
+        """
+        SELECT region, since, until FROM region_periods
+         WHERE until IS NULL OR until > to_timestamp(%s)
+        """,
+        [since_s],
+    )
+    lifetimes = [
+        Lifetime(name, since.timestamp(), until and until.timestamp())
+        for name, since, until in await cursor.fetchall()
+    ]
+    return Schedule(periods, lifetimes)
