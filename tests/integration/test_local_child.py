@@ -117,7 +117,7 @@ async def test_its_children_are_killed_with_it(tmp_path):
     async with running(kept):
         await kept.until(lambda: len(kept.started) == 2)
     # then
-    assert not any(alive(int(pid)) for pid in kept.printed().split())
+    await kept.until(lambda: not any(alive(int(pid)) for pid in kept.printed().split()))
 
 
 async def test_a_child_that_does_not_end_is_killed_with_its_children(tmp_path):
@@ -138,7 +138,7 @@ async def test_a_child_that_does_not_end_is_killed_with_its_children(tmp_path):
         kept.child.kill()
     # then
     assert kept.started[0].returncode == -signal.SIGKILL
-    assert not alive(int(kept.printed()))
+    await kept.until(lambda: not alive(int(kept.printed())))
 
 
 async def test_a_long_log_is_rotated(tmp_path, monkeypatch):

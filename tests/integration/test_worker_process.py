@@ -156,6 +156,7 @@ async def test_a_pause_is_told_at_once(tmp_path, world, database_url, redis_url)
         settings = {
             "REDIS_URL": redis_url, "DATABASE_URL": database_url, "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(mailbox.port), "SMTP_TLS": "none",
+            "SMTP_FROM": "monitor@example.org",
         }  # fmt: skip
         sender = Broker(redis_url)
         # when, without a scheduler, only the message of the change is sent
