@@ -355,11 +355,23 @@ async def test_a_bad_address_is_refused_for_good_before_any_connection(recipient
     assert commands == []
 
 
-@pytest.mark.parametrize("field", ["message_id", "in_reply_to"])
-async def test_header_injection_is_impossible(field):
-    changed = {field: f"{getattr(MAIL, field)}\r\nBcc: victim@example.org"}
+async def test_header_injection_is_impossible():
+    changed = {"message_id": f"{MAIL.message_id}\r\nBcc: victim@example.org"}
     error = await refused(server_on(free_port()).send(mail(**changed)))
     assert error.permanent
+
+
+@pytest.mark.parametrize(
+    "answered", [f"{MAIL.in_reply_to}\r\nBcc: victim@example.org", "1764547200.000100", ""]
+)
+async def test_a_mail_that_cannot_be_put_into_a_thread_is_sent_on_its_own(answered):
+    # given the id of a message that was sent over another channel, or that harm was done to
+    inbox = Inbox()
+    async with serving(inbox) as port:
+        await server_on(port).send(mail(in_reply_to=answered))
+    # then
+    (received,) = inbox.mails
+    assert {"In-Reply-To", "References", "Bcc"}.isdisjoint(received.keys())
 
 
 @pytest.mark.parametrize(

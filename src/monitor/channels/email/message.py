@@ -238,10 +238,10 @@ def compose(mail: Mail, sender: MailAddress) -> bytes:
         headers.address_field("From", sender.address, sender.name),
         headers.address_field("To", recipient_of(mail)),
         headers.text_field("Subject", mail.subject),
-        headers.token_field("Message-ID", _identifier(mail.message_id)),
+        headers.token_field("Message-ID", _own_id(mail)),
     ]
-    if mail.in_reply_to is not None:
-        answered = _identifier(mail.in_reply_to)
+    answered = mail.in_reply_to or ""
+    if _MESSAGE_ID.fullmatch(answered):  # another channel's may be none: the mail comes first
         head += [headers.token_field(name, answered) for name in ("In-Reply-To", "References")]
     head += [
         headers.token_field("Date", format_datetime(dt.datetime.now(dt.UTC))),
@@ -258,10 +258,10 @@ def recipient_of(mail: Mail) -> str:
         raise DeliveryError(f"the recipient's address {error.why}", permanent=True) from None
 
 
-def _identifier(text: str) -> str:
-    if not _MESSAGE_ID.fullmatch(text):
-        raise DeliveryError(f"no message identifier: {printable(text)}", permanent=True)
-    return text
+def _own_id(mail: Mail) -> str:
+    if not _MESSAGE_ID.fullmatch(mail.message_id):
+        raise DeliveryError(f"no message identifier: {printable(mail.message_id)}", permanent=True)
+    return mail.message_id
 
 
 def _body(mail: Mail) -> bytes:

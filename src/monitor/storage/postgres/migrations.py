@@ -111,8 +111,8 @@ def _pending(connection: psycopg.Connection, available: list[Migration]) -> list
             raise MigrationError(
                 f"{name} was changed after it was applied to this database: restore the file of "
                 "the release, and put a change of your own in a new migration; a database made "
-                "before the first release is left as it is: export its websites with the version that "
-                "made it (`monitor export`) and import them into a new database."
+                "before the first release is left as it is: export its websites with the version "
+                "that made it (`monitor export`) and import them into a new database."
             )
     return sorted(by_version.values())
 
