@@ -327,6 +327,26 @@ def test_other_commands_find_its_servers(stack):
     assert "DATABASE_URL is not set" in half.stderr
 
 
+def test_doctor_finds_a_running_stack_well_and_uses_all_of_its_settings(stack):
+    # given
+    wait_until(lambda: stack.is_ready() and len(stack.children("dramatiq")) == 2)
+    here = {"MONITOR_DATA_DIR": str(stack.data_dir)}
+    # when: what was killed before is there again within some seconds
+    done = wait_until(lambda: (seen := run_monitor("doctor", **here)).returncode == 0 and seen)
+    # then
+    lines = done.stdout.splitlines()
+    not_well = [line for line in lines[:-2] if not line.startswith("ok ")]
+    assert (not_well, lines[-2:], done.stderr) == ([], ["", "All is well."], "")
+    assert f"from the stack on {stack.data_dir}" in lines[0]
+    heard_of = r"\d x API, \d x central worker, \d x scheduler, \d x worker of local"
+    assert re.search(heard_of, done.stdout)  # those that were killed, too, for 45 s
+    # when
+    found = json.loads(run_monitor("doctor", "--json", **here).stdout)
+    # then
+    assert found["well"]
+    assert {f["state"] for f in found["findings"]} == {"ok"}
+
+
 def test_the_demo_is_one_website_however_often_it_is_added(stack):
     # given
     api = LocalApi("127.0.0.1", int(stack.url.rpartition(":")[2]), stack.key)
