@@ -86,6 +86,29 @@ async def test_a_setting_that_is_not_ours_is_a_warning(stores):
     assert "write MONITOR_RAW_DAYS if that is meant" in seen.words("settings")
 
 
+async def test_stores_of_which_nothing_is_known_are_named_by_their_setting():
+    # when
+    seen = await doctor(
+        DATABASE_URL="postgresql://none.invalid/x",
+        REDIS_URL="redis://none.invalid:1/0",
+        INFLUXDB_URL="http://none.invalid:1",
+    )
+    # then
+    assert "there is no host none.invalid" in seen.words("postgres")
+    assert "no connection to none.invalid:1 (there is no such host)" in seen.words("redis")
+    assert "InfluxDB at none.invalid:1: " in seen.words("tick store")
+    # when
+    seen = await doctor(DATABASE_URL="mysql://x", REDIS_URL="unix:///nowhere?db=x")
+    # then
+    assert "DATABASE_URL cannot be used" in seen.words("postgres")
+    assert "REDIS_URL cannot be used" in seen.words("redis")
+    # when
+    seen = await doctor()
+    # then
+    assert "DATABASE_URL is not set" in seen.words("postgres")
+    assert "REDIS_URL is not set" in seen.words("redis")
+
+
 async def test_settings_of_a_file_that_cannot_be_read_are_named(stores):
     # when
     seen = await doctor(REDIS_URL=stores["REDIS_URL"], DATABASE_URL_FILE="/nowhere")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from msgspec import Struct
 from redis.asyncio import Redis
@@ -32,14 +32,19 @@ class Context(Struct, frozen=True):
     @property
     def postgres(self) -> Pool:
         if self.pool is None:
-            raise Unavailable("postgres", "DATABASE_URL is not set")
+            raise Unavailable("postgres", self.lacks("DATABASE_URL"))
         return self.pool
 
     @property
     def redis(self) -> Redis:
         if self.client is None:
-            raise Unavailable("redis", "REDIS_URL is not set")
+            raise Unavailable("redis", self.lacks("REDIS_URL"))
         return self.client
+
+    def lacks(self, name: str) -> str:
+        """Why there is no value of this setting, in words."""
+        is_set = name in self.survey.sources
+        return f"{name} cannot be used" if is_set else f"{name} is not set"
 
 
 @asynccontextmanager
@@ -53,8 +58,9 @@ async def opened(survey: Survey) -> AsyncIterator[Context]:
             await pool.open(wait=False)
             stack.push_async_callback(pool.close, timeout=0.5)
         if settings.redis_url:
-            client = make_client(settings.redis_url)
-            stack.push_async_callback(client.aclose)
+            with suppress(ValueError):  # such as unix:///run/redis?db=x
+                client = make_client(settings.redis_url)
+                stack.push_async_callback(client.aclose)
         yield Context(survey, pool, client)
 
 

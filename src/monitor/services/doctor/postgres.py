@@ -15,7 +15,7 @@ async def look(context: Context) -> Finding:
     if context.settings.database_url is None and context.settings.monitor_region:
         return _REPORT.skipped("DATABASE_URL is not set: the workers of a region need none")
     if context.settings.database_url is None:
-        return _REPORT.failed("DATABASE_URL is not set", "set it, or look beside a `make up`")
+        return _REPORT.failed(context.lacks("DATABASE_URL"), "set it, or look beside a `make up`")
     try:
         version, where = await connect.server(context.settings.database_url)
     except Unavailable as error:

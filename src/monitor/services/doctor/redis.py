@@ -18,7 +18,7 @@ _FULL_FROM = 0.9
 
 async def look(context: Context) -> Finding:
     if context.client is None:
-        return _REPORT.failed("REDIS_URL is not set", "set it, or look beside a `make up`")
+        return _REPORT.failed(context.lacks("REDIS_URL"), "set it, or look beside a `make up`")
     try:
         info, where = await connect.server_info(context.client)
     except Unavailable as error:

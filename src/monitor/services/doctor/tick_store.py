@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from monitor.domain.errors import SettingsError, Unavailable
 from monitor.runtime.settings import Settings
 from monitor.services.doctor.check import Check, Context, reason
@@ -37,7 +39,11 @@ async def _look(store: TickStore, settings: Settings) -> Finding:
     except Unavailable as error:
         if error.dependency == "postgres":
             raise
-        return _REPORT.failed(reason(error), "start it, or correct INFLUXDB_URL or INFLUXDB_TOKEN")
+        where = urlsplit(settings.influxdb_url or "")
+        return _REPORT.failed(
+            f"InfluxDB at {where.hostname}:{where.port}: {reason(error)}",
+            "start it, or correct INFLUXDB_URL or INFLUXDB_TOKEN",
+        )
 
 
 def _wanted(settings: Settings) -> KeptDays:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any
 
 import redis
@@ -61,5 +62,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, redis.TimeoutError):
         return "it did not answer in time"
     cause = error if isinstance(error, OSError) else error.__context__
+    if isinstance(cause, socket.gaierror):
+        return "there is no such host"
     number = cause.errno if isinstance(cause, OSError) else None
     return os.strerror(number) if number and number > 0 else type(cause or error).__name__
