@@ -154,7 +154,7 @@ async def running(database_url, redis_url, **more):
     more = {"vault": VAULT} | more
     redis = make_client(redis_url)
     async with (
-        make_pool(database_url, max_size=4) as pool,
+        make_pool(database_url, max_size=6) as pool,
         make_pool(database_url, max_size=4) as reading,
     ):
         ticks = make_tick_store(
