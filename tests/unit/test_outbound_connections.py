@@ -29,6 +29,7 @@ WORD = {
     "probes/net/reference_hosts.py": OPERATOR,  # MONITOR_CONNECTIVITY_TARGETS
     "probes/net/resolver.py": STRANGER,  # names are asked of the operator's DNS servers
     "probes/net/stub_resolver.py": STRANGER,  # the same
+    "storage/postgres/connection.py": OPERATOR,  # DATABASE_URL
     "storage/postgres/migrations.py": OPERATOR,  # DATABASE_URL
     "storage/postgres/pool.py": OPERATOR,  # DATABASE_URL
     "storage/redis/client.py": OPERATOR,  # REDIS_URL

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.api.auth import RATE_HEADERS, AccessControl, authorise
 from monitor.api.connections import ConnectionLimits, Connections
+from monitor.api.deadline import DEADLINE_S, RequestDeadlines
 from monitor.api.dependencies import Dependencies
 from monitor.api.headers import cors_config
 from monitor.api.metrics.access import AccessMetrics
@@ -46,11 +47,13 @@ def create_app(
     lifespan: Sequence[Lifespan] = (),
     cors_origins: Sequence[str] = (),
     limits: ConnectionLimits | None = None,
+    deadline_s: float = DEADLINE_S,
 ) -> Litestar:
     """Create the API over these dependencies, which the caller opens and closes.
 
     ``lifespan``: context managers that stay open while the app is served. ``cors_origins``: origins
     whose pages may call the API. ``limits``: connection limits, for ``state.connections``.
+    ``deadline_s``: how long a request may take.
     """
     registry, page, cors = process_registry(), SchemaPage(), cors_config(cors_origins)
     connections = Connections(registry, limits)
@@ -73,6 +76,7 @@ def create_app(
                 "installation": InstallationReader(deps.reading, deps.redis, deps.clock),
                 "metrics": registry,
                 "connections": connections,
+                "directories": deps.directories,
             }
         ),
         guards=[authorise],
@@ -88,7 +92,8 @@ def create_app(
     )
     openapi.name_roles(app)
     headers = ResponseHeaders(cors, page.policy)
-    app.asgi_handler = RequestMetrics(registry).wrap(headers.wrap(app.asgi_handler))
+    limited = RequestDeadlines(deadline_s).wrap(app.asgi_handler)
+    app.asgi_handler = RequestMetrics(registry).wrap(headers.wrap(limited))
     return app
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
@@ -34,6 +35,7 @@ class Dependencies:
 
     ``reading`` is for short queries, and for recording the use of a key, which waits for no lock.
     ``pool`` is for changes and long-running work, so that readers never wait behind a blocked one.
+    ``directories``: where stores of this machine keep their data, by their names.
     """
 
     pool: Pool
@@ -45,6 +47,7 @@ class Dependencies:
     vault: Vault = field(default_factory=Vault)
     limits: RateLimits = field(default_factory=RateLimits)
     imports: Places = field(init=False)
+    directories: Mapping[str, Path] = field(default_factory=dict)
     exports: Places = field(
         default_factory=lambda: Places("exports", export.MAX_CONCURRENT_EXPORTS)
     )

@@ -6,6 +6,7 @@ from litestar import Router, get
 from litestar.response import Stream
 
 from monitor.api.auth import READ
+from monitor.api.deadline import BY_BLOCK, ONE_LONG_TRANSACTION
 from monitor.api.dependencies import Deps
 from monitor.api.openapi.bulk import CSV, NDJSON, WEBSITES, ExportOperation
 from monitor.api.openapi.document import problems
@@ -23,7 +24,7 @@ from monitor.storage.postgres.websites import Filter
 
 @get(
     "/",
-    opt=READ,
+    opt=READ | BY_BLOCK | ONE_LONG_TRANSACTION,
     operation_class=ExportOperation,
     responses={200: WEBSITES} | problems(400),
 )

@@ -69,7 +69,7 @@ async def run(
     With a ``key`` that was used before, continues where that import stopped, or returns its
     result. Raises InvalidInput for an invalid key, KeyReused if the lines differ from the first
     time, Conflict if the import is already running, Busy if too many others are, GaveWay if others
-    of the same key are and another key waits, and BodyStalled.
+    of the same key are and another key waits, BodyStalled, and Contended.
     An error of ``blocks`` ends the import, too; all but the last one or two chunks received are
     stored by then.
     """

@@ -10,11 +10,11 @@ from typing import Any
 import hiredis
 import redis
 from redis.asyncio import Connection, Redis, SSLConnection, UnixDomainSocketConnection
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import DataError, RedisError
+from redis.exceptions import DataError, OutOfMemoryError, RedisError, ResponseError
 from redis.typing import EncodableT
 
-from monitor.domain.errors import Unavailable
+from monitor.domain.errors import NoRoom, Unavailable
+from monitor.runtime.waiting import waiting_for
 
 _TIMEOUT_S = 5.0
 
@@ -80,12 +80,12 @@ def keepalive() -> dict[int, int]:
     return {option: value for option, value in options.items() if option is not None}
 
 
-def make_queue_client(redis_url: str, **more: Any) -> redis.Redis:
-    """A client for threads without a read timeout: a fetch that timed out here might still have
-    taken messages there."""
+def make_queue_client(redis_url: str, timeout_s: float | None = None, **more: Any) -> redis.Redis:
+    """A client for threads, by default without a read timeout: a fetch that timed out here might
+    still have taken messages there."""
     return redis.Redis.from_url(
         redis_url,
-        socket_timeout=None,
+        socket_timeout=timeout_s,
         socket_connect_timeout=_TIMEOUT_S,
         socket_keepalive=True,
         socket_keepalive_options=keepalive(),
@@ -95,11 +95,21 @@ def make_queue_client(redis_url: str, **more: Any) -> redis.Redis:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn any failure of Redis or of the connection into Unavailable."""
+    """Turn any failure of Redis or of the connection into Unavailable; of it, NoRoom."""
     try:
-        yield
-    except (RedisError, RedisConnectionError, OSError) as error:
-        raise Unavailable("redis", type(error).__name__) from error
+        with waiting_for("redis"):
+            yield
+    except (RedisError, OSError) as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> Unavailable:
+    """What an error of the client means."""
+    if isinstance(error, ResponseError) and "MISCONF" in str(error):
+        return NoRoom("redis", "MISCONF, it cannot write to its disk", "its disk")
+    if isinstance(error, OutOfMemoryError):
+        return NoRoom("redis", "OOM, it has reached its maxmemory", "its memory (maxmemory)")
+    return Unavailable("redis", type(error).__name__)
 
 
 @asynccontextmanager
