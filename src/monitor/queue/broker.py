@@ -30,6 +30,7 @@ from monitor.queue.consumer import RedisConsumer, retry_until_available
 from monitor.queue.listener import Listener, notify
 from monitor.queue.liveness import STALLED_MS, StalledWorkers
 from monitor.queue.middleware.stop_listener import StopListener
+from monitor.queue.retries import retry_if_unavailable
 from monitor.runtime.logging import get_logger
 from monitor.storage.redis.client import make_queue_client, unavailable
 
@@ -89,6 +90,11 @@ class Broker(RedisBroker):
         """Stop waiting for messages."""
         self.listener.stop()
         self._sender.close()
+
+    def declare_actor(self, actor: dramatiq.Actor[Any, Any]) -> None:
+        """Declare an actor, which is retried quietly while a store is unavailable."""
+        actor.fn = retry_if_unavailable(actor.fn)
+        super().declare_actor(actor)
 
     def enqueue(
         self, message: dramatiq.Message[Any], *, delay: int | None = None
