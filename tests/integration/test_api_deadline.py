@@ -8,11 +8,11 @@ import pytest
 from monitor.api.app import create_app
 from monitor.api.deadline import lock_timeout_s
 from monitor.domain.access import Role
-from monitor.domain.errors import Contended, NoRoom
-from monitor.services.websites import manage, write
+from monitor.domain.errors import Contended
+from monitor.services.websites import write
 from monitor.services.workers import regions
 from monitor.storage.postgres.websites import ConcurrentUpdate
-from support.api import assert_problem, running
+from support.api import running
 from support.bulk import send, sites
 from support.factories import website_body
 
@@ -159,21 +159,3 @@ async def test_contention_is_given_up_after_ten_attempts():
     with pytest.raises(Contended):
         await write.retried(attempt)
     assert len(attempts) == 10
-
-
-async def test_a_full_disk_is_told_with_how_full_it_is(
-    database_url, redis_url, tmp_path, monkeypatch
-):
-    async def full(*_):
-        raise NoRoom("postgres", "DiskFull (53100)", "its disk")
-
-    monkeypatch.setattr(manage, "create", full)
-    directories = {"postgres": tmp_path}
-    async with running(database_url, redis_url, directories=directories) as api:
-        answer = await api.request("POST", "/websites", json=website_body(), expect=503)
-    assert_problem(answer)
-    assert answer.json()["code"] == "unavailable"
-    begin, _, figures = answer.json()["detail"].partition(" There, ")
-    assert begin == "postgres can store nothing, because its disk is full: make room there."
-    assert "% of" in figures
-    assert "MB are left" in figures
