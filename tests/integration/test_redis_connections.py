@@ -8,7 +8,7 @@ import pytest
 
 from monitor.domain.errors import NoRoom, Unavailable
 from monitor.storage.redis import client as redis_client
-from monitor.storage.redis.client import make_client, translated
+from monitor.storage.redis.client import make_client, make_queue_client, translated
 from support.breakable import lose_disk, start_redis
 from support.gate import Gate
 from support.targets_loops import on_both_loops
@@ -72,6 +72,22 @@ def redis(servers_directory, tmp_path):
     server = start_redis(servers_directory / f"redis-{tmp_path.name}", tmp_path / "redis.log")
     yield server
     server.close()
+
+
+async def test_every_client_reaches_a_redis_behind_a_unix_socket(redis):
+    # given
+    password = (redis.server.directory / "password").read_text()
+    path = redis.server.directory / "s"
+    redis.stop()
+    redis.server.options |= {"unixsocket": str(path)}
+    redis.start()
+    url = f"unix://:{password}@{path}?db=0"
+    # then
+    client = make_client(url)
+    assert await client.ping()
+    await client.aclose()
+    with make_queue_client(url) as sync:
+        assert sync.ping()
 
 
 async def test_a_redis_without_memory_says_so(redis):

@@ -125,13 +125,10 @@ def keepalive() -> dict[int, int]:
 def make_queue_client(redis_url: str, timeout_s: float | None = None, **more: Any) -> redis.Redis:
     """A client for threads, by default without a read timeout: a fetch that timed out here might
     still have taken messages there."""
+    is_tcp = not redis_url.startswith("unix:")
+    alive = {"socket_keepalive": True, "socket_keepalive_options": keepalive()} if is_tcp else {}
     return redis.Redis.from_url(
-        redis_url,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=_TIMEOUT_S,
-        socket_keepalive=True,
-        socket_keepalive_options=keepalive(),
-        **more,
+        redis_url, socket_timeout=timeout_s, socket_connect_timeout=_TIMEOUT_S, **alive, **more
     )
 
 
