@@ -11,12 +11,14 @@ from monitor.domain.access import Role
 from monitor.domain.errors import Contended
 from monitor.services.websites import write
 from monitor.services.workers import regions
+from monitor.storage.postgres import bulk
 from monitor.storage.postgres.websites import ConcurrentUpdate
 from support.api import running
 from support.bulk import send, sites
 from support.factories import website_body
 
-DEADLINE_S = 0.3
+DEADLINE_S = 2.0
+"""Long enough for what has to be in time, on a machine that is busy with other tests."""
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ async def test_a_request_that_waits_for_no_store_is_told_so(api, monkeypatch):
     monkeypatch.setattr(regions, "page", slow)
     answer = await api.request("GET", "/regions", expect=503)
     assert answer.json()["code"] == "busy"
-    assert answer.json()["detail"] == "The request took longer than 0.3 s; try again soon."
+    assert answer.json()["detail"] == "The request took longer than 2 s; try again soon."
     assert answer.headers["retry-after"] == "5"
 
 
@@ -55,9 +57,9 @@ async def test_time_that_the_client_takes_does_not_count(api):
     body = json.dumps(website_body()).encode()
 
     async def slowly():
-        for n in range(0, len(body), 20):
+        for n in range(4):
             await asyncio.sleep(DEADLINE_S / 3)
-            yield body[n : n + 20]
+            yield body if n == 3 else b" "
 
     await api.add_regions("europe")
     headers = {"Content-Type": "application/json"}
@@ -69,11 +71,25 @@ async def test_an_import_has_the_whole_time_for_each_block(api):
     await api.add_regions("europe")
 
     async def slowly():
-        for n in range(6):
-            await asyncio.sleep(DEADLINE_S / 2)
-            yield sites(1000, first=1000 * n)
+        for n in range(4):
+            await asyncio.sleep(DEADLINE_S / 3)
+            yield sites(400, first=400 * n)
 
-    assert (await send(api, slowly()))["created"] == 6000
+    assert (await send(api, slowly()))["created"] == 1600
+
+
+async def test_each_chunk_of_an_import_that_has_arrived_has_the_whole_time(api, monkeypatch):
+    # given chunks that together take longer than that
+    await api.add_regions("europe")
+    add_chunk = bulk.add_chunk
+
+    async def slowly(*args):
+        await asyncio.sleep(0.6 * DEADLINE_S)
+        return await add_chunk(*args)
+
+    monkeypatch.setattr(bulk, "add_chunk", slowly)
+    # then
+    assert (await send(api, sites(3500)))["created"] == 3500
 
 
 async def test_what_was_stored_before_the_time_ended_is_told(api):
@@ -90,7 +106,7 @@ async def test_what_was_stored_before_the_time_ended_is_told(api):
     # then
     assert answer.json()["code"] == "outcome_unknown"
     assert answer.json()["detail"] == (
-        "The request took longer than 0.3 s, and the change may be stored: look before you send it "
+        "The request took longer than 2 s, and the change may be stored: look before you send it "
         "again."
     )
     assert len((await api.get("/websites"))["items"]) == 1

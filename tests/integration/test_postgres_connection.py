@@ -23,9 +23,9 @@ def server(servers_directory):
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
-    """A server is asked after 0.1 s whether it is there, and has 0.5 s to say so."""
+    """A server is asked after 0.1 s whether it is there, and has 3 s to say so."""
     monkeypatch.setattr(watched, "ASK_AFTER_S", 0.1)
-    monkeypatch.setattr(watched, "ANSWER_WITHIN_S", 0.5)
+    monkeypatch.setattr(watched, "ANSWER_WITHIN_S", 3.0)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ async def test_a_cancelled_query_is_not_waited_for(pool, server):
             async with asyncio.timeout(0.05), session(pool) as connection:
                 await connection.execute("SELECT 1")
         # then
-        assert time.monotonic() - began_s < 0.5
+        assert time.monotonic() - began_s < 3
         assert connection.closed
     finally:
         server.resume()

@@ -56,6 +56,12 @@ class Deadline:
             self.limit_s = self._left_s = max(opt["deadline_s"], self.limit_s)
             self._end_at(_now_s() + self._left_s)
 
+    def block_done(self) -> None:
+        """Begin the time of the next block, in a route that streams."""
+        if self._by_block and not self._pauses:
+            self._begin_block()
+            self._end_at(_now_s() + self._left_s)
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Stop the clock while the client has to act."""
@@ -69,8 +75,11 @@ class Deadline:
             self._pauses -= 1
             if self._pauses == 0:
                 if self._by_block:
-                    self.limit_s = self._left_s = self._block_s
+                    self._begin_block()
                 self._end_at(_now_s() + self._left_s)
+
+    def _begin_block(self) -> None:
+        self.limit_s = self._left_s = self._block_s
 
     def _end_at(self, when_s: float | None) -> None:
         if not self._timeout.expired():
@@ -108,6 +117,7 @@ class RequestDeadlines:
                 try:
                     async with asyncio.timeout(self._limit_s) as timeout:
                         deadline = Deadline(self._limit_s, timeout)
+                        waits.on_commit = deadline.block_done
                         with _applied(deadline):
                             await app(scope, _received(receive, deadline), _sent(send, deadline))
                 except TimeoutError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -21,10 +21,12 @@ class Waits(Struct):
     """The waits of a request that were cut short, the innermost first.
 
     ``may_be_stored``: a transaction was to be committed, and was, or its end was not waited for.
+    ``on_commit`` is called before each.
     """
 
     cut_short: list[CutShort] = []
     may_be_stored: bool = False
+    on_commit: Callable[[], None] | None = None
 
     def since(self, at_s: float) -> list[str]:
         """The stores of those that were cut short since then."""
@@ -57,6 +59,8 @@ def note_commit() -> None:
     waits = _waits.get()
     if waits is not None:
         waits.may_be_stored = True
+        if waits.on_commit is not None:
+            waits.on_commit()
 
 
 @contextmanager
