@@ -1,12 +1,16 @@
 """A pooled connection to Redis that died costs nobody a command, however it died."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
+from monitor.domain import messages
 from monitor.domain.errors import NoRoom, Unavailable
+from monitor.domain.messages import SYNC_QUEUE
+from monitor.queue.broker import Broker
 from monitor.storage.redis import client as redis_client
 from monitor.storage.redis.client import make_client, make_queue_client, translated
 from support.breakable import lose_disk, start_redis
@@ -50,6 +54,26 @@ async def test_a_connection_that_died_without_a_word_is_opened_anew(redis_url, m
         gate.vanish()
         # then
         assert await client.incr("n") == 1
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_queue_whose_connections_broke_takes_the_next_message(redis_url, reset):
+    url = urlsplit(redis_url)
+    with Gate(url.port) as gate:
+        netloc = url.netloc.replace(str(url.port), str(gate.port))
+        broker = Broker(url._replace(netloc=netloc).geturl())
+        try:
+            # given
+            broker.send([messages.sync_changes()])
+            gate.cut(reset=reset)
+            gate.open()
+            time.sleep(0.1)  # its end arrives here
+            # then
+            broker.send([messages.sync_changes()])
+            assert broker.backlog(SYNC_QUEUE) == 2
+        finally:
+            broker.close()
+            broker.client.close()
 
 
 async def test_a_connection_in_use_is_not_asked(redis_url):
