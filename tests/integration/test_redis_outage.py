@@ -93,6 +93,7 @@ def test_worker_survives_a_redis_that_refuses_writes(redis, broker, tmp_path):
         # when no write goes through at the time that some are due
         client.config_set("maxmemory", 1)
         until(lambda: "queue.lost" in (tmp_path / "log").read_text(), within_s=30)
+        assert "redis: OOM, it has reached its maxmemory" in (tmp_path / "log").read_text()
         time.sleep(4)  # their time passes
         client.config_set("maxmemory", 0)
         # then
