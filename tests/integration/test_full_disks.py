@@ -33,8 +33,8 @@ async def test_readyz_says_that_the_disk_is_full_and_how_full(database_url, redi
     assert problem["checks"]["redis"] == "unavailable"
     begin, _, figures = problem["detail"].partition(" There, ")
     assert begin == (
-        "These dependencies are unavailable: redis. redis can store nothing, because its disk is "
-        "full: make room there."
+        "These dependencies are unavailable: redis. redis can store nothing, because it cannot "
+        "write to its disk, which is probably full: make room there."
     )
     assert "% of" in figures
     assert "MB are left" in figures
@@ -53,7 +53,7 @@ async def test_a_change_that_finds_the_disk_full_says_so(
     database_url, redis_url, tmp_path, monkeypatch
 ):
     async def full(*_):
-        raise NoRoom("postgres", "DiskFull (53100)", "its disk")
+        raise NoRoom("postgres", "DiskFull (53100)", "its disk is full")
 
     monkeypatch.setattr(manage, "create", full)
     async with running(database_url, redis_url, directories={"postgres": tmp_path}) as api:

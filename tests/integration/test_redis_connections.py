@@ -133,5 +133,6 @@ async def test_a_redis_that_cannot_write_to_its_disk_says_so(redis):
         await client.set("a", 1)
     await client.aclose()
     assert caught.value.advice == (
-        "redis can store nothing, because its disk is full: make room there."
+        "redis can store nothing, because it cannot write to its disk, which is probably full: "
+        "make room there."
     )

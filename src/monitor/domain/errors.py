@@ -77,14 +77,14 @@ class Locked(Unavailable):
 class NoRoom(Unavailable):
     """A store refuses writes, because its disk or its memory is full."""
 
-    def __init__(self, dependency: str, message: str, full: str) -> None:
+    def __init__(self, dependency: str, message: str, why: str) -> None:
+        """``why``: half a sentence for people."""
         super().__init__(dependency, message)
-        self.full = full
-        """What is full: a disk or a memory."""
+        self.why = why
 
     @property
     def advice(self) -> str:
-        return f"{self.dependency} can store nothing, because {self.full} is full: make room there."
+        return f"{self.dependency} can store nothing, because {self.why}: make room there."
 
 
 class OutcomeUnknown(Unavailable):

@@ -115,7 +115,7 @@ def _unavailable(error: Exception) -> Unavailable:
     if isinstance(error, _LOCKED):
         return Locked("postgres", describe(error))
     if isinstance(error, psycopg.errors.DiskFull):
-        return NoRoom("postgres", describe(error), "its disk")
+        return NoRoom("postgres", describe(error), "its disk is full")
     return Unavailable("postgres", describe(error))
 
 

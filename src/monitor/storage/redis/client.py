@@ -145,9 +145,11 @@ def translated() -> Iterator[None]:
 def unavailable(error: Exception) -> Unavailable:
     """What an error of the client means."""
     if isinstance(error, ResponseError) and "MISCONF" in str(error):
-        return NoRoom("redis", "MISCONF, it cannot write to its disk", "its disk")
+        why = "it cannot write to its disk, which is probably full"
+        return NoRoom("redis", "MISCONF, it cannot write to its disk", why)
     if isinstance(error, OutOfMemoryError):
-        return NoRoom("redis", "OOM, it has reached its maxmemory", "its memory (maxmemory)")
+        why = "its memory (maxmemory) is full"
+        return NoRoom("redis", "OOM, it has reached its maxmemory", why)
     return Unavailable("redis", type(error).__name__)
 
 
