@@ -15,7 +15,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --univer
 LOCK := $(COMPILE) pyproject.toml requirements/build.in
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-debian13 test-hostile test-faults test-fuzz test-e2e lint fmt env-example migrate api worker scheduler stack audit docs lock bench bench-million
+.PHONY: help up down test test-debian13 test-hostile test-faults test-fuzz test-e2e lint fmt env-example doctor migrate api worker scheduler stack audit docs lock bench bench-million
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ fmt: .venv/.dev ## format the code and fix what can be fixed
 
 env-example: .venv/.local ## write .env.example out of the declaration of the settings
 	@$(BIN)/monitor settings --env-example > .env.example
+
+doctor: .venv/.local ## look for what is wrong with an installation, or with a running `make up`
+	@exec $(BIN)/monitor doctor
 
 migrate: .venv/.local ## apply missing migrations to DATABASE_URL
 	@exec $(BIN)/monitor migrate

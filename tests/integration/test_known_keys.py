@@ -14,7 +14,8 @@ from monitor.metrics.worker_stats import Meter
 from monitor.services.secrets.known_keys import Process, refuse_unknown_key, running
 from monitor.services.secrets.vault import Vault, fingerprint, new_key
 from monitor.services.workers.heartbeat import Heartbeat
-from monitor.storage.redis.keyrings import Keyring, Keyrings
+from monitor.storage.redis.processes import Process as Report
+from monitor.storage.redis.processes import Processes
 from monitor.storage.redis.workers import FRESH_S, Workers
 from support.secretive import SECRETS, WORD
 from support.served_api import forget_killed, served, serving
@@ -73,15 +74,17 @@ async def test_processes_are_known_while_they_are_heard_of(world):
         message_s=lambda: 0.0, now=lambda: now_s, keys=Vault([OLD, NEW]).fingerprints,
     )  # fmt: skip
     now_s = (await world.redis.time())[0]
-    rings = Keyrings(world.redis)
+    processes = Processes(world.redis)
     await heartbeat.beat()
-    await rings.report("a", Keyring(now_s, list(Vault([NEW]).fingerprints)))
-    await rings.report("killed", Keyring(now_s - FRESH_S - 5, list(Vault([OTHER]).fingerprints)))
+    killed_s = now_s - FRESH_S - 5
+    await processes.report("a", Report("api", "1", now_s, list(Vault([NEW]).fingerprints)))
+    await processes.report("c", Report("central", "1", now_s))
+    await processes.report("k", Report("api", "1", killed_s, list(Vault([OTHER]).fingerprints)))
     # then
     assert await running(world.redis) == [_api(NEW), _worker(OLD, NEW)]
     # when they end
     await heartbeat.close()
-    await rings.forget("a")
+    await processes.forget("a")
     assert await running(world.redis) == []
 
 
@@ -136,7 +139,7 @@ def test_a_first_key_is_refused_until_the_api_has_it(database_url, redis_url, tm
 
 def _keyrings(redis_url):
     with redis.Redis.from_url(redis_url) as connection:
-        return connection.hgetall("monitor:keyrings")
+        return connection.hgetall("monitor:processes")
 
 
 @pytest.fixture

@@ -12,12 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from monitor.domain.errors import MonitorError
 from monitor.local import child as under_test
 from monitor.local import process
 from monitor.local.child import Child
 from monitor.local.console import Console
 
 DEADLINE_S = 20
+_LOGGED = (
+    r'{"event": "worker.failed", "level": "error", "exception": "T:\\n  x\\nE: y"}'
+    "\n"
+    r'{"event": "dramatiq", "level": "critical"}'
+)
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +39,8 @@ class Kept:
         self.log = tmp_path / "it.log"
         self.code = code
         self.started = []
-        self.stopping = asyncio.Event()
+        self.stopping, self.ready = asyncio.Event(), asyncio.Event()
+        self.ready.set()
         self.child = Child("it", self.spawn, log=self.log, console=Console(self.out))
 
     def spawn(self):
@@ -59,7 +66,7 @@ def alive(pid):
 
 @asynccontextmanager
 async def running(kept):
-    task = asyncio.create_task(kept.child.supervise(kept.stopping))
+    task = asyncio.create_task(kept.child.supervise(kept.stopping, kept.ready))
     try:
         yield
     finally:
@@ -78,6 +85,50 @@ async def test_a_child_that_ends_is_restarted(tmp_path):
     first = kept.out.getvalue().splitlines()[0]
     assert "ended (exit code 3), starts again in 0 s" in first
     assert first.endswith(f"{kept.log}: famous last words")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("print('famous last words'); raise SystemExit(3)", "famous last words"),
+        ("raise SystemExit(3)", "exit code 3"),
+        (
+            "raise PermissionError(13, 'Permission denied')",
+            "PermissionError: [Errno 13] Permission",
+        ),
+        (
+            f"print('''{_LOGGED}'''); raise SystemExit(3)",
+            "E: y",
+        ),
+        (
+            """print('{"event": "it.broke", "level": "error"}'); raise SystemExit(3)""",
+            "error: it.broke",
+        ),
+    ],
+)
+async def test_a_child_that_never_starts_ends_the_stack_with_its_reason(tmp_path, code, reason):
+    # given
+    kept = Kept(tmp_path, code)
+    kept.ready.clear()
+    # when
+    with pytest.raises(MonitorError, match="The process 'it' cannot start") as caught:
+        await kept.child.supervise(kept.stopping, kept.ready)
+    # then
+    assert len(kept.started) == 3
+    assert f"'{reason}" in str(caught.value)
+    assert f"its log is {kept.log}" in str(caught.value)
+
+
+async def test_a_child_that_ended_before_the_stack_was_ready_may_end_as_often_later(tmp_path):
+    # given
+    kept = Kept(tmp_path, "")
+    kept.ready.clear()
+    # when
+    async with running(kept):
+        await kept.until(lambda: len(kept.started) == 2)
+        kept.ready.set()
+        # then
+        await kept.until(lambda: len(kept.started) == 6)
 
 
 async def test_pauses_double_up_to_the_limit(tmp_path, monkeypatch):

@@ -47,8 +47,9 @@ def start(tmp_path):
     """Start stacks; all of them end with the test."""
     running = []
 
-    def begin(data_dir=tmp_path / "data with space", port=None):
-        stack = RunningStack(_COMMAND, data_dir, port or free_port(), cwd=tmp_path)
+    def begin(data_dir=tmp_path / "data with space", port=None, before=(), **env):
+        command = [*before, *_COMMAND]
+        stack = RunningStack(command, data_dir, port or free_port(), env=env, cwd=tmp_path)
         running.append(stack)
         return stack
 
@@ -187,6 +188,65 @@ def test_a_data_directory_that_postgres_cannot_reach_is_refused_and_nothing_made
     assert list((tmp_path / "closed").iterdir()) == []
 
 
+def test_a_worker_that_cannot_start_ends_the_stack_with_one_sentence(start):
+    # given
+    hook = Path(__file__).parents[1] / "support" / "hooks" / "no_semaphores"
+    stack = start(PYTHONPATH=str(hook))
+    # when
+    stack.process.wait(60)
+    # then
+    said = stack.wait_for("monitor: .*").group()
+    assert "The process 'local' cannot start; it ended 3 times" in said
+    assert "PermissionError: [Errno 13] Permission denied: '/dev/shm/" in said
+    assert f"its log is {stack.data_dir}/log/local.log" in said
+    assert (stack.process.returncode, stack.left()) == (1, [])
+    assert "The API is at" not in stack.text
+
+
+def test_a_stack_that_does_not_get_ready_ends_with_what_is_missing(tmp_path):
+    # given: ticks go to a server that is not there
+    code = (
+        "import sys; from monitor.local import supervisor; supervisor.READY_WITHIN_S = 8.0; "
+        "from monitor.cli.main import main; sys.exit(main(['up']))"
+    )
+    away = {"INFLUXDB_URL": f"http://127.0.0.1:{free_port()}"}
+    command = [sys.executable, "-P", "-c", code]
+    with RunningStack(command, tmp_path / "data", free_port(), env=away, cwd=tmp_path) as stack:
+        # when
+        stack.process.wait(60)
+        # then
+        said = stack.wait_for("monitor: .*").group()
+        assert said.startswith("monitor: The stack did not get ready in 8 s: these do not answer: ")
+        assert "ticks (is INFLUXDB_URL right, and its server running?)" in said
+        assert (stack.process.returncode, stack.left()) == (1, [])
+        assert "The API is at" not in stack.text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount another /dev/shm")
+@pytest.mark.parametrize(
+    ("mount", "sentence"),
+    [
+        ("mount -t tmpfs -o ro x /dev/shm", r"Workers cannot make semaphores .*mode=1777"),
+        (
+            "mount -t tmpfs -o size=4k x /dev/shm; head -c 4096 /dev/zero > /dev/shm/full",
+            r"/dev/shm is full, so no worker can start: .*--shm-size",
+        ),
+    ],
+)
+def test_where_workers_cannot_share_memory_nothing_is_started(start, tmp_path, mount, sentence):
+    # given
+    inside = ["unshare", "-m", "sh", "-ec", f'{mount}; exec "$@"', "sh"]
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine allows no mount namespace of its own")
+    stack = start(tmp_path / "data", before=inside)
+    # when
+    stack.process.wait(30)
+    # then
+    stack.wait_for(f"monitor: {sentence}")
+    assert (stack.process.returncode, len(stack.lines)) == (1, 1)
+    assert not (tmp_path / "data").exists()
+
+
 def test_killed_processes_are_restarted(stack):
     for who, program in PROGRAMS.items():
         # when
@@ -265,6 +325,26 @@ def test_other_commands_find_its_servers(stack):
     assert "postgres: " in run_monitor("keys", "list", **here, **elsewhere).stderr
     half = run_monitor("sync", **here, REDIS_URL="redis://127.0.0.1:1/0")
     assert "DATABASE_URL is not set" in half.stderr
+
+
+def test_doctor_finds_a_running_stack_well_and_uses_all_of_its_settings(stack):
+    # given
+    wait_until(lambda: stack.is_ready() and len(stack.children("dramatiq")) == 2)
+    here = {"MONITOR_DATA_DIR": str(stack.data_dir)}
+    # when: what was killed before is there again within some seconds
+    done = wait_until(lambda: (seen := run_monitor("doctor", **here)).returncode == 0 and seen)
+    # then
+    lines = done.stdout.splitlines()
+    not_well = [line for line in lines[:-2] if not line.startswith("ok ")]
+    assert (not_well, lines[-2:], done.stderr) == ([], ["", "All is well."], "")
+    assert f"from the stack on {stack.data_dir}" in lines[0]
+    heard_of = r"\d x API, \d x central worker, \d x scheduler, \d x worker of local"
+    assert re.search(heard_of, done.stdout)  # those that were killed, too, for 45 s
+    # when
+    found = json.loads(run_monitor("doctor", "--json", **here).stdout)
+    # then
+    assert found["well"]
+    assert {f["state"] for f in found["findings"]} == {"ok"}
 
 
 def test_the_demo_is_one_website_however_often_it_is_added(stack):

@@ -130,7 +130,7 @@ def serving(database_url, redis_url, directory, roles, **more):
 def forget_killed(redis_url):
     """Let the processes that were killed be heard of no more, as they are after 45 s."""
     with redis.Redis.from_url(redis_url) as connection:
-        connection.delete(keys.KEYRINGS, keys.WORKERS)
+        connection.delete(keys.PROCESSES, keys.WORKERS)
 
 
 def _answers(process, http):

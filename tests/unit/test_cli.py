@@ -37,6 +37,7 @@ def run(*words, env=None, cwd="/"):
         ("keys", "rotate", "--help"),
         ("import", "--help"),
         ("export", "--help"),
+        ("doctor", "--help"),
     ],
 )
 def test_help_is_there_for_each_command(words, capsys):

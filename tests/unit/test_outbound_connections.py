@@ -25,6 +25,7 @@ WORD = {
     "local/postgres.py": OURS,  # the stack's own Postgres
     "local/redis.py": OURS,  # the stack's own Redis
     "local/stack.py": OURS,  # whether its port is free
+    "probes/net/dns_servers.py": OPERATOR,  # MONITOR_DNS_SERVERS, or the system's
     "probes/net/connector.py": STRANGER,  # behind the address policy
     "probes/net/reference_hosts.py": OPERATOR,  # MONITOR_CONNECTIVITY_TARGETS
     "probes/net/resolver.py": STRANGER,  # names are asked of the operator's DNS servers

@@ -37,6 +37,7 @@ from monitor.services.scheduling.emit import BatchEmitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
 from monitor.services.scheduling.sync import CoalescedSync, ProjectionSync
 from monitor.services.secrets.vault import Vault
+from monitor.services.workers import presence
 from monitor.services.workers.clock import SharedClock
 from monitor.services.workers.heartbeat import Heartbeat
 from monitor.storage.postgres.pool import Pool, make_pool
@@ -259,3 +260,5 @@ class CentralResources(Resources):
         self.watch.start()
         stack.push_async_callback(self.watch.close)
         self.tick_upkeep = TickUpkeep(self.ticks, self.buffer, self.clock.now)
+        here = asyncio.create_task(presence.report(self.redis, presence.CENTRAL))
+        stack.push_async_callback(tasks.end, here)

@@ -15,6 +15,7 @@ from monitor.queue.broker import Broker
 from monitor.queue.setup import set_broker
 from monitor.runtime import logging, process
 from monitor.runtime.settings import Settings, load
+from monitor.services.workers import presence
 
 R = TypeVar("R", bound=Resources)
 
@@ -43,8 +44,10 @@ def _scheduler(settings: Settings) -> Broker:
     resources = CentralResources(settings, "scheduler")
     broker = _broker(settings, resources, central.declare)
     server = _metrics_server(settings, resources)
+    # periodiq has no worker whose middleware or resources would do these.
     if server is not None:
-        server.start()  # periodiq has no worker whose middleware would
+        server.start()
+    presence.report_on_thread(settings.need("REDIS_URL"), presence.SCHEDULER)
     return broker
 
 

@@ -25,8 +25,9 @@ from monitor.runtime import process, tasks
 from monitor.runtime.logging import configure, get_logger
 from monitor.runtime.settings import Settings
 from monitor.services.access.rate_limits import RateLimits
-from monitor.services.secrets import at_rest, known_keys
+from monitor.services.secrets import at_rest
 from monitor.services.secrets.vault import Vault
+from monitor.services.workers import presence
 from monitor.services.workers.clock import SharedClock
 from monitor.storage.postgres.pool import Pool, make_pool
 from monitor.storage.redis.client import make_client
@@ -161,7 +162,9 @@ def _lifespan(deps: Dependencies, clock: SharedClock) -> Lifespan:
             stack.push_async_callback(
                 tasks.end,
                 asyncio.create_task(at_rest.warn(deps.reading, deps.vault)),
-                asyncio.create_task(known_keys.report(deps.redis, deps.vault)),
+                asyncio.create_task(
+                    presence.report(deps.redis, presence.API, deps.vault.fingerprints)
+                ),
                 asyncio.create_task(clock.run(deps.redis)),
             )
             yield

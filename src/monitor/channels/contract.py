@@ -86,6 +86,13 @@ class Channel(Protocol):
         """
         ...
 
+    async def log_in(self) -> str:
+        """Go as far as one can without sending anything; returns the other side's name.
+
+        Raises DeliveryError where it does not let us in. For `monitor doctor`.
+        """
+        ...
+
     async def close(self) -> None:
         """Release connections. Nothing is sent afterwards."""
         ...

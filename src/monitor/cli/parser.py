@@ -6,7 +6,7 @@ import argparse
 from typing import TypeAlias
 
 from monitor import __version__
-from monitor.cli import commands, transfer
+from monitor.cli import commands, doctor, transfer
 from monitor.cli import keys as key_commands
 from monitor.cli import secrets as secret_commands
 from monitor.domain.access import Role
@@ -24,6 +24,7 @@ examples:
   monitor import websites.csv   create and update the websites of a file, through the API
   monitor export websites.csv   write all websites to a file
   monitor settings              show every setting and its value
+  monitor doctor                look for what is wrong, and say what to do about it
 
 other processes:
   periodiq monitor.actors                           the scheduler
@@ -83,6 +84,16 @@ examples:
 """
 
 
+_DOCTOR_EXAMPLES = """\
+examples:
+  monitor doctor                beside a running `monitor up`, or with the settings of a server
+  monitor doctor --json | jq '.findings[] | select(.state == "failed")'
+
+ok: nothing to do. warning: it works, but not as it should. failed: it is wrong. skipped: it could
+not be looked at, and why.
+"""
+
+
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="monitor",
@@ -98,6 +109,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_secrets(names)
     _add_import(names)
     _add_export(names)
+    _add_doctor(names)
     return parser
 
 
@@ -226,6 +238,21 @@ def _add_export(names: _Names) -> None:
     )
     _add_access(parser)
     parser.set_defaults(run=transfer.export_websites)
+
+
+def _add_doctor(names: _Names) -> None:
+    parser = names.add_parser(
+        "doctor",
+        help="look for what is wrong with an installation, and say what to do",
+        description="Look at everything that an installation stands on, and print a line each with "
+        "what to do: settings, stores, mail server, DNS, this machine, processes, regions, keys. "
+        "Changes nothing and takes a few seconds. Exit code 1 if something is wrong; warnings "
+        "alone are 0.",
+        epilog=_DOCTOR_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
+    parser.set_defaults(run=doctor.doctor)
 
 
 def _add_format(parser: argparse.ArgumentParser) -> None:

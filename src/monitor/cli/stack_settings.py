@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from monitor.local.directory import DataDirectory
 from monitor.local.processes import joined_keys
 from monitor.runtime.settings import Settings, load, raw_values
+from monitor.runtime.settings_survey import Survey, survey
 
 
 def settings_or_stacks(*names: str) -> Settings:
@@ -25,3 +28,16 @@ def settings_or_stacks(*names: str) -> Settings:
         return settings
     keys = (of.get("MONITOR_ENCRYPTION_KEYS", "") for of in (values, stacks))
     return load({**stacks, "MONITOR_ENCRYPTION_KEYS": joined_keys(*keys)}, Path(os.devnull))
+
+
+def survey_or_stacks(*names: str) -> Survey:
+    """The same for a survey, which goes on where a setting cannot be read."""
+    here = survey()
+    if any(name in here.sources for name in names):
+        return here
+    directory = DataDirectory(here.settings.monitor_data_dir)
+    stacks = directory.published_settings()
+    if not stacks:
+        return here
+    found = survey(stacks, Path(os.devnull), f"the stack on {directory.path}")
+    return replace(found, problems=[*here.problems, *found.problems], unknown=here.unknown)

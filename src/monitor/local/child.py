@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -11,15 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final, Self
 
+from monitor.domain.errors import MonitorError
 from monitor.domain.outcome import printable
 from monitor.local import process
-from monitor.local.console import Console
+from monitor.local.console import Console, summary
 
 Spawn = Callable[[], "subprocess.Popen[bytes]"]
 
 FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 30.0
 _STEADY_AFTER_S: Final = 60.0
+_ENDS_BEFORE_READY: Final = 3
+_REASON_LIMIT: Final = 200
 _LOG_LIMIT_BYTES: Final = 10 * 2**20
 _LINE_LIMIT_BYTES: Final = 65_536
 
@@ -48,18 +52,25 @@ class Child:
         self._stop_signal = stop_signal
         self._running = running
         self._last_line = ""
+        self._last_error = ""
 
-    async def supervise(self, stopping: asyncio.Event) -> None:
-        """Run it until ``stopping``. When it ends, restart it after 1 s, then 2, 4, ... 30 s."""
+    async def supervise(self, stopping: asyncio.Event, ready: asyncio.Event) -> None:
+        """Run it until ``stopping``. When it ends, restart it after 1 s, then 2, 4, ... 30 s.
+
+        Raises MonitorError where it ended three times before the stack was ever ``ready``.
+        """
         clock = asyncio.get_running_loop().time
-        pause_s = FIRST_PAUSE_S
+        pause_s, ends_before_ready = FIRST_PAUSE_S, 0
         while not stopping.is_set():
             child = self._running = self._running or self._spawn()
-            began, self._last_line = clock(), ""
+            began, self._last_line, self._last_error = clock(), "", ""
             await self._wait_for_end(child)
             self._running = None
             if stopping.is_set():
                 return
+            ends_before_ready += not ready.is_set()
+            if ends_before_ready == _ENDS_BEFORE_READY:
+                raise MonitorError(self._cannot_start(child.returncode))
             pause_s = FIRST_PAUSE_S if clock() - began > _STEADY_AFTER_S else pause_s
             self._console.say(
                 self.name,
@@ -68,6 +79,14 @@ class Child:
             )
             await is_set_within(stopping, pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def _cannot_start(self, code: int) -> str:
+        why = self._last_line or self._last_error or _describe(code)
+        return (
+            f"The process {self.name!r} cannot start; it ended {_ENDS_BEFORE_READY} times, the "
+            f"last time with {why.rstrip('.')!r}: mend that, then start again; its log is "
+            f"{self.log}."
+        )
 
     def request_stop(self) -> None:
         """Send it the stop signal."""
@@ -106,7 +125,9 @@ class Child:
     def _note_line(self, line: bytes) -> None:
         """Remember a possible reason for its end: a sentence or the last line of a traceback."""
         if not line.startswith(b"{"):  # log lines are shown by themselves
-            self._last_line = printable(line[:800].decode(errors="replace"))
+            self._last_line = printable(line[:800].decode(errors="replace"), _REASON_LIMIT)
+        else:
+            self._last_error = _exception_in(line) or self._last_error or summary(line) or ""
 
 
 class _RotatedLog:
@@ -156,6 +177,15 @@ async def is_set_within(event: asyncio.Event, within_s: float) -> bool:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), within_s)
     return event.is_set()
+
+
+def _exception_in(line: bytes) -> str | None:
+    """The last line of the traceback in a JSON log line; None where there is none."""
+    try:
+        exception = json.loads(line)["exception"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return printable(str(exception).strip().rpartition("\n")[2], _REASON_LIMIT)
 
 
 def _describe(code: int) -> str:

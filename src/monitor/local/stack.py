@@ -17,6 +17,7 @@ from monitor.domain.errors import Conflict, MonitorError
 from monitor.local.console import Console
 from monitor.local.directory import DataDirectory, write_private
 from monitor.local.postgres import EmbeddedPostgres
+from monitor.local.preflight import must_carry
 from monitor.local.processes import REGION, joined_keys
 from monitor.local.redis import EmbeddedRedis
 from monitor.local.server_user import must_reach
@@ -37,8 +38,9 @@ def up(settings: Settings, user_settings: Mapping[str, str], *, demo: bool) -> N
     """Run the stack in the foreground until it is stopped.
 
     ``user_settings``: those that the user set, as text. Raises MonitorError before anything is
-    started where another stack uses the directory or another process the port, or the user's mail
-    server has no sender.
+    started where this machine cannot carry a stack, another stack uses the directory or another
+    process the port, or the user's mail server has no sender; and afterwards where a process of the
+    stack cannot start.
     """
     if settings.smtp_host:
         settings.sender()
@@ -46,6 +48,7 @@ def up(settings: Settings, user_settings: Mapping[str, str], *, demo: bool) -> N
     console = Console()
     directory = DataDirectory(settings.monitor_data_dir)
     must_reach(directory.postgres)
+    must_carry(settings)
     with directory.lock() as descriptor, _interruptible():
         _must_be_free(settings.monitor_api_host, settings.monitor_api_port)
         keys = _encryption_keys(user_settings, directory.encryption_key)

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from redis.asyncio import Redis
+
+from monitor.domain.errors import MonitorError, Unavailable
 from monitor.local import demo, process
 from monitor.local.banner import BannerFacts, banner
 from monitor.local.child import Child, is_set_within
@@ -20,8 +23,12 @@ from monitor.local.http import LocalApi
 from monitor.local.mailbox import mailbox
 from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.processes import Command, Locations, commands, environment, stack_settings
+from monitor.local.readiness import missing
 from monitor.local.redis import EmbeddedRedis
 from monitor.runtime.settings import Settings
+from monitor.services.workers import presence
+from monitor.storage.redis.client import client
+from monitor.storage.redis.processes import Processes
 
 _CHILDREN_END_WITHIN_S: Final = 4.0
 _SERVERS_END_WITHIN_S: Final = 0.8
@@ -29,6 +36,8 @@ _SAME_SIGNAL_S: Final = 1.0
 """One Ctrl-C may arrive twice, once for us and once for our group, within this time."""
 _POLL_READINESS_EVERY_S: Final = 0.1
 _SAY_NOT_READY_EVERY_S: Final = 30.0
+READY_WITHIN_S: Final = 180.0
+"""A slow machine takes half a minute. What takes longer somebody has to mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,7 @@ class Supervisor:
         self._console = console
         self._descriptor = descriptor
         self._stopping = asyncio.Event()
+        self._ready = asyncio.Event()
         self._hurry = asyncio.Event()
         self._signalled_at = 0.0
         self._failure: BaseException | None = None
@@ -68,6 +78,7 @@ class Supervisor:
     ) -> None:
         """Run until a stop signal, then stop everything.
 
+        Raises MonitorError where it does not get ready: a process cannot start, or time is up.
         ``in_the_clear``: how many websites have secrets that are not encrypted.
         """
         self._listen_to_signals()
@@ -79,11 +90,13 @@ class Supervisor:
             access = {"MONITOR_URL": self._api(key).url, "MONITOR_API_KEY": key}
             settings = stack_settings(self._user_settings, locations, self._directory.path)
             stack.enter_context(self._directory.publish_settings(settings | access))
+            redis = await stack.enter_async_context(client(locations.redis_url))
+            await Processes(redis).forget_all()  # those of a stack that was killed
             store_tasks, product_tasks = self._supervise(stores), self._supervise(products)
             facts = BannerFacts(
                 self._api(key).url, key, self._directory, self._settings, in_the_clear
             )
-            welcome = self._task(self._welcome(stack, facts, with_demo=with_demo))
+            welcome = self._task(self._welcome(stack, facts, redis, with_demo=with_demo))
             await self._stopping.wait()
             self._console.say("monitor", "stopping")
             welcome.cancel()
@@ -141,7 +154,7 @@ class Supervisor:
         )
 
     def _supervise(self, children: Sequence[Child]) -> list[asyncio.Task[None]]:
-        return [self._task(child.supervise(self._stopping)) for child in children]
+        return [self._task(child.supervise(self._stopping, self._ready)) for child in children]
 
     def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -154,9 +167,12 @@ class Supervisor:
             self._failure = self._failure or error
             self._stopping.set()
 
-    async def _welcome(self, stack: AsyncExitStack, facts: BannerFacts, *, with_demo: bool) -> None:
+    async def _welcome(
+        self, stack: AsyncExitStack, facts: BannerFacts, redis: Redis, *, with_demo: bool
+    ) -> None:
         api = self._api(facts.key)
-        await self._until_ready(api)
+        await self._until_ready(api, redis)
+        self._ready.set()
         self._console.write(banner(facts))
         if with_demo:
             await self._show_demo(stack, api)
@@ -168,15 +184,29 @@ class Supervisor:
     def _api(self, key: str) -> LocalApi:
         return LocalApi(self._settings.monitor_api_host, self._settings.monitor_api_port, key)
 
-    async def _until_ready(self, api: LocalApi) -> None:
+    async def _until_ready(self, api: LocalApi, redis: Redis) -> None:
+        """Return when the first check could be made. Raises MonitorError after three minutes."""
         clock = asyncio.get_running_loop().time
-        say_at = clock() + _SAY_NOT_READY_EVERY_S
-        while (await asyncio.to_thread(api.request, "GET", "/readyz")).status != 200:
+        began = clock()
+        say_at = began + _SAY_NOT_READY_EVERY_S
+        while lacks := await self._missing(api, redis):
+            if clock() > began + READY_WITHIN_S:
+                raise MonitorError(
+                    f"The stack did not get ready in {READY_WITHIN_S:.0f} s: {lacks}."
+                )
             if clock() > say_at:
                 say_at += _SAY_NOT_READY_EVERY_S
-                self._console.say("monitor", f"not ready yet; logs are in {self._directory.logs}")
+                self._console.say("monitor", f"not ready yet: {lacks}")
             # Its readiness can only be polled.
             await asyncio.sleep(_POLL_READINESS_EVERY_S)
+
+    async def _missing(self, api: LocalApi, redis: Redis) -> str | None:
+        ready = await asyncio.to_thread(api.request, "GET", "/readyz")
+        try:
+            processes = await presence.running(redis)
+        except Unavailable as error:
+            return f"{error}; logs are in {self._directory.logs}"
+        return missing(ready, processes, self._directory.logs)
 
     async def _show_demo(self, stack: AsyncExitStack, api: LocalApi) -> None:
         served = demo.demo_site(self._console, self._directory.demo_port)

@@ -352,8 +352,8 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")
     contradicts another, or ``env_file`` cannot be read.
     """
     values = raw_values(environ, env_file)
-    settings = Settings(**{s.name.lower(): _parse(s, values.get(s.name)) for s in TABLE})
-    _check_together(settings)
+    settings = Settings(**{s.name.lower(): parse(s, values.get(s.name)) for s in TABLE})
+    check_together(settings)
     return settings
 
 
@@ -367,11 +367,11 @@ def raw_values(
     where that file cannot be read.
     """
     environment = dict(os.environ if environ is None else environ)
-    variables = _renamed(_read_file(env_file)) | _renamed(environment)
-    return {s.name: value for s in TABLE if (value := _value(s, variables))}
+    variables = with_new_names(read_env_file(env_file)) | with_new_names(environment)
+    return {s.name: text for s in TABLE if (text := text_of(s, variables))}
 
 
-def _renamed(variables: Mapping[str, str | None]) -> dict[str, str | None]:
+def with_new_names(variables: Mapping[str, str | None]) -> dict[str, str | None]:
     """These variables with settings of an old name under their new one, which wins if both are."""
     renamed = dict(variables)
     for setting in TABLE:
@@ -389,7 +389,8 @@ def _warn_of_old_name(old_name: str, name: str) -> None:
     log.warning("%s is now called %s; the old name still works. Rename it.", old_name, name)
 
 
-def _value(setting: Setting, variables: Mapping[str, str | None]) -> str | None:
+def text_of(setting: Setting, variables: Mapping[str, str | None]) -> str | None:
+    """The text of a setting, or of the file that its NAME_FILE names. Raises SettingsError."""
     value = variables.get(setting.name)
     path = variables.get(setting.file_name) if setting.file_name else None
     if not path:
@@ -407,7 +408,7 @@ def _value(setting: Setting, variables: Mapping[str, str | None]) -> str | None:
         ) from None
 
 
-def _read_file(path: Path) -> dict[str, str | None]:
+def read_env_file(path: Path) -> dict[str, str | None]:
     """The variables of a `.env`; none where there is no such file. ``$`` means itself."""
     try:
         with path.open(encoding="utf-8") as file:
@@ -418,7 +419,8 @@ def _read_file(path: Path) -> dict[str, str | None]:
         raise SettingsError(f"{path} cannot be read: {error}.") from None
 
 
-def _parse(setting: Setting, text: str | None) -> Any:
+def parse(setting: Setting, text: str | None) -> Any:
+    """The value of a setting, its default without a text. Raises SettingsError."""
     if text is None:
         return setting.default
     try:
@@ -429,7 +431,8 @@ def _parse(setting: Setting, text: str | None) -> Any:
         raise SettingsError(f"{setting.name} {error}{shown}.") from None
 
 
-def _check_together(settings: Settings) -> None:
+def check_together(settings: Settings) -> None:
+    """Raise SettingsError where one setting contradicts another."""
     if settings.smtp_user and not settings.smtp_pass:
         raise SettingsError("SMTP_USER is set without SMTP_PASS: set both or neither.")
     if settings.smtp_pass and not settings.smtp_user:

@@ -30,5 +30,9 @@ class EmailChannel:
             return render_closed(event, recipient=recipient, domain=domain)
         return render(event, recipient=recipient, domain=domain)
 
+    async def log_in(self) -> str:
+        await self._server.log_in()
+        return self._server.name
+
     async def close(self) -> None:
         """Each mail has a connection of its own: nothing is left open."""

@@ -51,7 +51,7 @@ class Resolver:
         self._dns = self._new_resolver(QUERY_TRIES)
         self._isolated = asyncio.Semaphore(MAX_ISOLATED)
         self._flush_timer: asyncio.TimerHandle | None = None
-        self._stub = StubResolver(self._current_servers, HostsFile())
+        self._stub = StubResolver(self.current_servers, HostsFile())
 
     async def lookup(self, host: str) -> list[str]:
         """At most four addresses of a host, IPv4 and IPv6 alternating, IPv4 first.
@@ -103,7 +103,7 @@ class Resolver:
             tries=tries,
         )
 
-    def _current_servers(self) -> list[str]:
+    def current_servers(self) -> list[str]:
         """The servers that c-ares would query; the system's are read again for the next call."""
         channel = self._dns._channel
         if self._servers is None:

@@ -53,7 +53,7 @@ class StubResolver:
         if self._loop.time() < self._disabled_until_s:
             return None
         try:
-            session = _Session(self._loop, _connect(self._servers()[0]), self._hosts.names())
+            session = _Session(self._loop, connect(self._servers()[0]), self._hosts.names())
         except (OSError, ValueError, IndexError):
             self._disabled_until_s = self._loop.time() + SOCKET_LIFETIME_S
             return None
@@ -182,8 +182,11 @@ class _Session:
         return bool(self._by_name) and not self._received_any
 
 
-def _connect(server: str) -> socket.socket:
-    """A UDP socket that receives from this server only. Raises OSError, ValueError."""
+def connect(server: str) -> socket.socket:
+    """A UDP socket that receives from this server only, "address:port".
+
+    Raises OSError, ValueError.
+    """
     address, _, port = server.rpartition(":")
     family = socket.AF_INET6 if address.startswith("[") else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)

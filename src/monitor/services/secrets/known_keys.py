@@ -6,28 +6,15 @@ keys to Redis every ten seconds.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from uuid import uuid4
 
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from monitor.domain.errors import SettingsError, Unavailable
-from monitor.runtime import tasks
-from monitor.runtime.logging import get_logger
+from monitor.domain.errors import SettingsError
 from monitor.services.secrets.vault import Vault
-from monitor.storage.redis.client import server_time
-from monitor.storage.redis.keyrings import Keyring, Keyrings
-from monitor.storage.redis.workers import Workers
-
-_ERRORS = tasks.ErrorLog(
-    get_logger(__name__), failed="keyring.failed", unavailable="keyring.not_stored", once=True
-)
-
-REPORT_EVERY_S = 10.0
+from monitor.services.workers import presence
 
 STEPS = (
     "Put it behind the others in MONITOR_ENCRYPTION_KEYS of the API and of the workers of all "
@@ -44,27 +31,13 @@ class Process(Struct, frozen=True):
     fingerprints: Sequence[str] | None
 
 
-async def report(redis: Redis, vault: Vault) -> None:
-    """Report the keys of this process of the API, for ever; forget them when it ends."""
-    keyrings, process = Keyrings(redis), uuid4().hex
-
-    async def once() -> None:
-        now_s = await server_time(redis)
-        await keyrings.report(process, Keyring(int(now_s), list(vault.fingerprints)))
-
-    try:
-        await tasks.run_forever(once, _ERRORS, pause_s=REPORT_EVERY_S)
-    finally:
-        with suppress(Unavailable, asyncio.CancelledError):
-            await keyrings.forget(process)
-
-
 async def running(redis: Redis) -> list[Process]:
-    """The processes that were heard of within the last 45 s. Raises Unavailable."""
-    now_s = await server_time(redis)
-    apis = [Process("API", True, ring.keys) for ring in await Keyrings(redis).fresh(now_s)]
-    workers = await Workers(redis).fresh(now_s)
-    return apis + [Process(f"worker of {w.region}", False, w.keys) for w in workers]
+    """The processes with keys that were heard of within the last 45 s. Raises Unavailable."""
+    return [
+        Process(one.name, one.role == presence.API, one.keys)
+        for one in await presence.running(redis)
+        if one.role in (presence.API, presence.REGION)
+    ]
 
 
 def refuse_unknown_key(vault: Vault, processes: Sequence[Process]) -> None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
+from monitor import __version__
 from monitor.domain.capacity import Load, Work, WorkerLimits, load_between
 from monitor.domain.errors import Unavailable
 from monitor.metrics.worker_stats import Meter
@@ -73,7 +74,7 @@ class Heartbeat:
         """Report once. Raises Unavailable without Redis."""
         load = self._load()
         now_s = int(self._now())
-        report = WorkerReport(self._region, now_s, self._limits, load, self._keys)
+        report = WorkerReport(self._region, now_s, self._limits, load, self._keys, __version__)
         await self._workers.report(self._process, report)
 
     def _load(self) -> Load:

@@ -28,6 +28,24 @@ def must_connect(database_url: str) -> None:
         raise Unavailable("postgres", text) from error
 
 
+async def server(database_url: str) -> tuple[str, str]:
+    """The server's version, such as ``16.2``, and where it is. Raises Unavailable: where and why.
+
+    Connects by itself, as a pool keeps to itself why it cannot.
+    """
+    try:
+        connection = await psycopg.AsyncConnection.connect(
+            database_url, connect_timeout=_TIMEOUT_S, autocommit=True
+        )
+    except psycopg.Error as error:
+        raise Unavailable("postgres", _where_and_why(str(error))) from error
+    async with connection:
+        info = connection.info
+        major, minor = divmod(info.server_version, 10_000)
+        where = info.host if info.host.startswith("/") else f"{info.host}:{info.port}"
+        return f"{major}.{minor}", where
+
+
 def _where_and_why(message: str) -> str:
     """Where and why, from the driver's message; nothing else of it, as it may quote the URL."""
     if found := _WHERE_AND_WHY.search(message):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from msgspec import Struct
 
 from monitor.domain.errors import MigrationError, Unavailable
 from monitor.storage.postgres import search
-from monitor.storage.postgres.pool import describe
+from monitor.storage.postgres.pool import Connection, describe
 
 _LOCK = 0x6D6F6E69746F72  # "monitor": the advisory lock that migrations are applied under
 _LOCK_TIMEOUT = "10s"
@@ -29,6 +31,8 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 )
 """
+
+_APPLIED = "SELECT version, name, checksum FROM schema_migrations ORDER BY version"
 
 
 class Migration(Struct, frozen=True, order=True):
@@ -97,24 +101,57 @@ def migrate(
         raise Unavailable("postgres", describe(error)) from error
 
 
-def _pending(connection: psycopg.Connection, available: list[Migration]) -> list[Migration]:
+class Comparison(Struct, frozen=True):
+    """How the migrations of a database differ from those of this version."""
+
+    pending: list[Migration]
+    unknown: list[str]
+    """Names of those that only the database has."""
+    changed: list[str]
+    """Names of those whose file is not what was applied."""
+
+
+def compare(available: Sequence[Migration], applied: Sequence[Sequence[Any]]) -> Comparison:
+    """Compare migrations with the applied (version, name, checksum). Pure."""
     by_version = {m.version: m for m in available}
-    rows = connection.execute("SELECT version, name, checksum FROM schema_migrations").fetchall()
-    for version, name, checksum in rows:
+    unknown, changed = [], []
+    for version, name, checksum in applied:
         migration = by_version.pop(version, None)
         if migration is None:
-            raise MigrationError(
-                f"{name} was applied to this database but its file is missing: "
-                "run the version of monitor that this database belongs to, or a newer one."
-            )
-        if migration.checksum != checksum:
-            raise MigrationError(
-                f"{name} was changed after it was applied to this database: restore the file of "
-                "the release, and put a change of your own in a new migration; a database made "
-                "before the first release is left as it is: export its websites with the version "
-                "that made it (`monitor export`) and import them into a new database."
-            )
-    return sorted(by_version.values())
+            unknown.append(name)
+        elif migration.checksum != checksum:
+            changed.append(name)
+    return Comparison(sorted(by_version.values()), unknown, changed)
+
+
+async def compared(connection: Connection) -> Comparison:
+    """Compare a database with this version, changing nothing."""
+    cursor = await connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL")
+    row = await cursor.fetchone()
+    exists = row is not None and row[0]
+    applied = await (await connection.execute(_APPLIED)).fetchall() if exists else []
+    return compare(read(directory()), applied)
+
+
+RESTORE = (
+    "restore the file of the release, and put a change of your own in a new migration; a database "
+    "made before the first release is left as it is: export its websites with the version that "
+    "made it (`monitor export`) and import them into a new database"
+)
+
+
+def _pending(connection: psycopg.Connection, available: list[Migration]) -> list[Migration]:
+    found = compare(available, connection.execute(_APPLIED).fetchall())
+    if found.unknown:
+        raise MigrationError(
+            f"{found.unknown[0]} was applied to this database but its file is missing: "
+            "run the version of monitor that this database belongs to, or a newer one."
+        )
+    if found.changed:
+        raise MigrationError(
+            f"{found.changed[0]} was changed after it was applied to this database: {RESTORE}."
+        )
+    return found.pending
 
 
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:

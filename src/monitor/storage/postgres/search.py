@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 
 from monitor.resources.search import search_text
+from monitor.storage.postgres.pool import Connection
 
 MATCHES: LiteralString = """strpos(coalesce(w.search_text,
     lower(w.url COLLATE "C") || E'\\n' || lower(w.name COLLATE "C")), %(q)s) > 0"""
@@ -35,6 +36,13 @@ _FILL = """
       FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[]) u (id, url, name, search_text)
      WHERE w.id = u.id AND w.url = u.url AND w.name = u.name
 """
+
+
+async def count_missing(connection: Connection) -> int:
+    """For how many websites ``fill`` has something to do."""
+    cursor = await connection.execute(f"SELECT count(*) {_MISSING}".encode())
+    row = await cursor.fetchone()
+    return row[0] if row else 0
 
 
 def fill(connection: psycopg.Connection, progress: Progress) -> None:

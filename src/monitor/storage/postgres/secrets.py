@@ -47,6 +47,20 @@ async def count(connection: Connection) -> int:
     return row[0] if row else 0
 
 
+async def sample(connection: Connection, size: int) -> list[Existing]:
+    """A few websites with encrypted secrets, some of the oldest and of the newest."""
+    query = f"""
+        SELECT {DRAFT_COLUMNS} FROM websites w WHERE w.id IN (
+            (SELECT id FROM websites WHERE has_secrets AND encrypted <> '{{}}'
+              ORDER BY id LIMIT %(half)s)
+            UNION
+            (SELECT id FROM websites WHERE has_secrets AND encrypted <> '{{}}'
+              ORDER BY id DESC LIMIT %(half)s))
+    """  # noqa: S608 - constants
+    cursor = await connection.execute(query.encode(), {"half": size // 2})
+    return [existing_of(row) for row in await cursor.fetchall()]
+
+
 async def lock_page(connection: Connection, after: UUID | None, size: int) -> list[Existing]:
     """Lock and return the next websites with secrets, in id order."""
     query = f"""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import redis
-from redis.exceptions import AuthenticationError, RedisError
+from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
-from monitor.domain.errors import Unavailable
+from monitor.domain.errors import MonitorError, Unavailable
 
 _TIMEOUT_S = 5.0
 
@@ -23,11 +25,27 @@ def must_connect(redis_url: str) -> None:
     try:
         client.ping()
     except (RedisError, OSError) as error:
-        where = _where(client.connection_pool.connection_kwargs)
-        text = f"no connection to {where} ({_why(error)}): is it running, and is REDIS_URL right?"
+        text = f"{_where_and_why(client, error)}: is it running, and is REDIS_URL right?"
         raise Unavailable("redis", text) from error
     finally:
         client.close()
+
+
+async def server_info(client: AsyncRedis) -> tuple[dict[str, Any], str]:
+    """What the server says of itself (INFO), and where it is.
+
+    Raises Unavailable: where and why; MonitorError where its user may not ask.
+    """
+    try:
+        return await client.info(), _where(client.connection_pool.connection_kwargs)
+    except NoPermissionError as error:
+        raise MonitorError("the user of REDIS_URL may not run INFO") from error
+    except (RedisError, OSError) as error:
+        raise Unavailable("redis", _where_and_why(client, error)) from error
+
+
+def _where_and_why(client: redis.Redis | AsyncRedis, error: Exception) -> str:
+    return f"no connection to {_where(client.connection_pool.connection_kwargs)} ({_why(error)})"
 
 
 def _where(connection: dict[str, object]) -> str:

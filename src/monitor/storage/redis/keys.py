@@ -9,7 +9,7 @@
 | monitor:flips:REGION | hash | website id (16 bytes) | msgpack Flip that may not be recorded yet |
 | monitor:regions | hash | region | msgpack, the report of the region |
 | monitor:workers | hash | worker process | msgpack, the report of the process |
-| monitor:keyrings | hash | API process | msgpack, the fingerprints of its encryption keys |
+| monitor:processes | hash | any other process | msgpack, what it is, see processes.py |
 | monitor:counters | hash | name:REGION | count |
 | monitor:ticks | list | | msgpack chunks of ticks that the tick store refused |
 | monitor:ticks:bytes | string | | their size |
@@ -29,7 +29,7 @@ DEFINITIONS = "monitor:definitions"
 RINGS = "monitor:rings"
 REGIONS = "monitor:regions"
 WORKERS = "monitor:workers"
-KEYRINGS = "monitor:keyrings"
+PROCESSES = "monitor:processes"
 COUNTERS = "monitor:counters"
 MARKER = "monitor:marker"
 LAST_DISPATCHED = "monitor:given_out"

@@ -18,14 +18,16 @@ DELETE_AFTER_S = 600
 
 
 class WorkerReport(Struct, frozen=True):
-    """One process at ``seen_at_s`` (Unix seconds): its limits, its recent load, and the
-    fingerprints of its encryption keys, which an older version does not tell."""
+    """One process at ``seen_at_s`` (Unix seconds): its limits, its recent load, the
+    fingerprints of its encryption keys, and its version; the last two an older one does not tell.
+    """
 
     region: str
     seen_at_s: int
     limits: WorkerLimits
     load: Load
     keys: list[str] | None = None
+    version: str | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -7,8 +7,17 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
+from msgspec import Struct
+
 from monitor.domain.outcome import Tick
 from monitor.domain.series import Bucket
+
+
+class KeptDays(Struct, frozen=True):
+    """Days that raw ticks and roll-ups are kept."""
+
+    raw: int
+    rollups: int
 
 
 class TickStore(Protocol):
@@ -70,6 +79,13 @@ class TickStore(Protocol):
 
     async def ping(self) -> str:
         """The server's name and version. Raises Unavailable where it does not answer."""
+
+    async def kept_days(self) -> KeptDays | None:
+        """For how long the server keeps what it holds; None where it does not say.
+
+        Changes nothing: where there is no database yet, the settings hold. Raises SettingsError
+        where something is missing that only the operator can create.
+        """
 
     async def close(self) -> None:
         """Release all resources."""

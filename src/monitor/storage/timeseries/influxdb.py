@@ -27,6 +27,7 @@ from monitor.domain.outcome import Tick
 from monitor.domain.series import Bucket
 from monitor.runtime.logging import get_logger
 from monitor.storage.timeseries import influxql, line_protocol
+from monitor.storage.timeseries.contract import KeptDays
 from monitor.storage.timeseries.influxdb_http import (
     DatabaseMissing,
     InfluxHttp,
@@ -78,6 +79,9 @@ class InfluxTicks:
             await self._create(self._raw, self._raw_days, shard_days=1)
             await self._create(self._hourly, self._rollup_days, shard_days=7)
             return
+        await self._require_both()
+
+    async def _require_both(self) -> None:
         await self._require(self._raw, line_protocol.TICKS, self._raw_days)
         await self._require(self._hourly, line_protocol.ROLLUPS, self._rollup_days)
 
@@ -208,6 +212,22 @@ class InfluxTicks:
 
     async def ping(self) -> str:
         return f"InfluxDB {await self._http.version()}"
+
+    async def kept_days(self) -> KeptDays | None:
+        if not (await self._http.version()).startswith("1."):
+            await self._require_both()
+            return None
+        try:
+            raw, rollups = await self._days(self._raw), await self._days(self._hourly)
+        except DatabaseMissing:
+            return KeptDays(self._raw_days, self._rollup_days)  # as ``prepare`` will make them
+        return KeptDays(raw, rollups)
+
+    async def _days(self, database: str) -> int:
+        """The days that the default policy of a database (1.x) keeps what is in it."""
+        query = f"SHOW RETENTION POLICIES ON {identifier(database)}"
+        rows = list(influxql.rows(await self._http.query(database, query)))
+        return next((influxql.days(row["duration"]) for row in rows if row["default"]), 0)
 
     async def close(self) -> None:
         await self._http.close()

@@ -178,3 +178,9 @@ def bucket_of(row: Row) -> Bucket:
         max_ms=row.get("max_ms"),
         out_of_turn=row.get("out_of_turn") or 0,
     )
+
+
+def days(duration: str) -> int:
+    """A duration as 1.x writes it, such as ``720h0m0s``, in whole days; 0 means for ever."""
+    hours, _, _ = duration.partition("h")
+    return int(hours) // 24 if hours.isdecimal() else 0

@@ -1,0 +1,1 @@
+"""What `monitor doctor` looks at, one subject a file: what an installation stands on."""
