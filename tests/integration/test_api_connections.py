@@ -115,7 +115,7 @@ async def test_unread_response_is_dropped(app, path):
     await app.until(lambda: app.ended("answer") == 1)
     # then nothing is left of it, and others are served
     await app.until(lambda: app.open() == 0)
-    await app.until(lambda: app.api.deps.exports._taken == 0)
+    await app.until(lambda: app.api.deps.exports.taken == 0)
     assert (await app.ask()).startswith(b"HTTP/1.1 200")
 
 

@@ -24,6 +24,7 @@ class _Nothing:
     redis: None = None
     clock: None = None
     limits: RateLimits = field(default_factory=RateLimits)
+    directories: dict = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")

@@ -69,6 +69,21 @@ def test_delayed_messages_outlive_a_restart_in_the_hands_of_their_worker(redis, 
         assert _taken(client) == 0
 
 
+def test_a_worker_tells_of_an_outage_in_lines_not_in_tracebacks(redis, broker, tmp_path):
+    log = tmp_path / "log"
+    with redis.client() as client, _region_worker(redis, tmp_path):
+        until(lambda: client.hlen("monitor:workers") == 1)
+        broker.send(_checks(4, 5))
+        until(lambda: _taken(client) == 2)
+        # when Redis is away for as long as anything takes to notice
+        redis.kill()
+        until(lambda: "heartbeat" in log.read_text() and "queue.lost" in log.read_text())
+        redis.start()
+        until(lambda: _left(client) == 0)
+    # then
+    assert "Traceback" not in log.read_text()
+
+
 def test_worker_survives_a_redis_that_refuses_writes(redis, broker, tmp_path):
     with redis.client() as client, _region_worker(redis, tmp_path):
         # given
@@ -78,6 +93,7 @@ def test_worker_survives_a_redis_that_refuses_writes(redis, broker, tmp_path):
         # when no write goes through at the time that some are due
         client.config_set("maxmemory", 1)
         until(lambda: "queue.lost" in (tmp_path / "log").read_text(), within_s=30)
+        assert "redis: OOM, it has reached its maxmemory" in (tmp_path / "log").read_text()
         time.sleep(4)  # their time passes
         client.config_set("maxmemory", 0)
         # then

@@ -10,6 +10,7 @@ import psycopg
 from msgspec.structs import replace
 
 from monitor.api.app import create_app
+from monitor.api.deadline import DEADLINE_S
 from monitor.api.dependencies import Dependencies
 from monitor.domain.access import Role
 from monitor.domain.verdict import RegionState
@@ -149,12 +150,12 @@ def _empty_database(server):
 
 
 @asynccontextmanager
-async def running(database_url, redis_url, **more):
+async def running(database_url, redis_url, *, deadline_s=DEADLINE_S, **more):
     """The API; its clock stands at the real time of the start. ``more``: of its Dependencies."""
     more = {"vault": VAULT} | more
     redis = make_client(redis_url)
     async with (
-        make_pool(database_url, max_size=4) as pool,
+        make_pool(database_url, max_size=6) as pool,
         make_pool(database_url, max_size=4) as reading,
     ):
         ticks = make_tick_store(
@@ -164,7 +165,7 @@ async def running(database_url, redis_url, **more):
         api = Api(None, pool, redis, ticks, {}, {}, 0.0)
         api.now_s = (await api.rows("SELECT extract(epoch FROM now())::float8"))[0][0]
         api.deps = Dependencies(pool, reading, redis, ticks, api.send, lambda: api.now_s, **more)
-        api.app = create_app(api.deps)
+        api.app = create_app(api.deps, deadline_s=deadline_s)
         for role in [None, *Role]:
             headers = {}
             if role is not None:

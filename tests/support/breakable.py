@@ -134,6 +134,21 @@ def start_redis(directory, log):
     return Redis(server)
 
 
+def lose_disk(redis):
+    """Leave a Redis without anything to write to, so that it refuses writes from now on."""
+    with redis.client() as client:
+        directory = redis.server.directory
+        password = (directory / "password").read_bytes()
+        shutil.rmtree(directory)  # of this one, which it stands in, nothing can be made again
+        directory.mkdir()
+        (directory / "password").write_bytes(password)
+        client.config_set("appendonly", "no")
+        client.config_set("save", "3600 1000000")
+        client.bgsave()
+        while client.info("persistence")["rdb_bgsave_in_progress"]:
+            time.sleep(0.02)  # it tells nobody
+
+
 def start_influx(directory):
     directory.mkdir()
     server = InfluxServer(directory)

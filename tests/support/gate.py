@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 import threading
 
 from support.ports import free_ports
 
 _BLOCK = 65_536
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Gate:
@@ -19,6 +22,7 @@ class Gate:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._server = None
         self._writers = set()
+        self._pumps = set()
 
     def __enter__(self):
         self._thread.start()
@@ -35,9 +39,14 @@ class Gate:
         """Let connections through again, on the same port as ever."""
         self._run(self._open())
 
-    def cut(self):
-        """Break every connection off and refuse new ones."""
-        self._run(self._cut())
+    def cut(self, *, reset=False):
+        """Break every connection off and refuse new ones. ``reset``: as a host does that has
+        forgotten them, instead of orderly."""
+        self._run(self._cut(reset))
+
+    def vanish(self):
+        """Pass nothing more over the connections there are. They stand, and new ones work."""
+        self._run(self._vanish())
 
     def _run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
@@ -45,15 +54,27 @@ class Gate:
     async def _open(self):
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
 
-    async def _cut(self):
+    async def _vanish(self):
+        for pump in self._pumps:
+            pump.cancel()
+
+    async def _cut(self, reset):
         if self._server is not None:
             self._server.close()
         for writer in self._writers:
+            if reset:
+                sock = writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             writer.transport.abort()
         self._writers.clear()
+        if self._pumps:
+            await asyncio.wait(self._pumps, timeout=5)
 
     async def _pass(self, reader, writer):
         self._writers.add(writer)
+        pumps = asyncio.current_task()
+        self._pumps.add(pumps)
+        pumps.add_done_callback(self._pumps.discard)
         with contextlib.suppress(OSError):
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
             self._writers.add(far_writer)

@@ -7,6 +7,7 @@ import pty
 import subprocess
 import sys
 import termios
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +31,7 @@ class Served:
 
     def __init__(self, port, roles, directory):
         self.port, self.keys, self.directory = port, roles, directory
+        self.process = None
         self.url = f"http://127.0.0.1:{port}"
         headers = {"Authorization": f"Bearer {roles[Role.ADMIN]}"}
         self.http = httpx.Client(base_url=self.url, headers=headers, timeout=10, verify=False)
@@ -60,6 +62,13 @@ class Served:
             os.close(its)
             shown = b"".join(_until_closed(screen))
         return process.wait(timeout=120), shown.decode()
+
+    def stop(self, within_s=30):
+        """Ask it to end; returns the seconds that it took."""
+        began_s = time.monotonic()
+        self.process.terminate()
+        self.process.wait(within_s)
+        return time.monotonic() - began_s
 
     def write(self, name, content):
         path = self.directory / name
@@ -108,6 +117,7 @@ def serving(database_url, redis_url, directory, roles, **more):
     command, env = api.command("api", **settings, **more)
     with (directory / "api.log").open("wb") as log:
         process = subprocess.Popen(command, env=env, cwd=directory, stderr=log)
+    api.process = process
     try:
         wait_until(lambda: _answers(process, api.http))
         yield api

@@ -31,6 +31,7 @@ WORD = {
     "probes/net/resolver.py": STRANGER,  # names are asked of the operator's DNS servers
     "probes/net/stub_resolver.py": STRANGER,  # the same
     "storage/postgres/connect.py": OPERATOR,  # DATABASE_URL
+    "storage/postgres/connection.py": OPERATOR,  # DATABASE_URL
     "storage/postgres/migrations.py": OPERATOR,  # DATABASE_URL
     "storage/postgres/pool.py": OPERATOR,  # DATABASE_URL
     "storage/redis/client.py": OPERATOR,  # REDIS_URL

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from monitor.api.allowed_methods import name_all_methods
 from monitor.api.auth import RATE_HEADERS, AccessControl, authorise
 from monitor.api.connections import ConnectionLimits, Connections
+from monitor.api.deadline import DEADLINE_S, RequestDeadlines
 from monitor.api.dependencies import Dependencies
 from monitor.api.forwarding import ForwardedClients, Network
 from monitor.api.headers import cors_config
@@ -48,13 +49,16 @@ def create_app(
     lifespan: Sequence[Lifespan] = (),
     cors_origins: Sequence[str] = (),
     limits: ConnectionLimits | None = None,
+    *,
     trusted_proxies: Sequence[Network] = (),
+    deadline_s: float = DEADLINE_S,
 ) -> Litestar:
     """Create the API over these dependencies, which the caller opens and closes.
 
     ``lifespan``: context managers that stay open while the app is served. ``cors_origins``: origins
     whose pages may call the API. ``limits``: connection limits, for ``state.connections``.
     ``trusted_proxies``: who is believed about the addresses of clients.
+    ``deadline_s``: how long a request may take.
     """
     registry, page, cors = process_registry(), SchemaPage(), cors_config(cors_origins)
     connections = Connections(registry, limits)
@@ -77,6 +81,7 @@ def create_app(
                 "installation": InstallationReader(deps.reading, deps.redis, deps.clock),
                 "metrics": registry,
                 "connections": connections,
+                "directories": deps.directories,
             }
         ),
         guards=[authorise],
@@ -92,7 +97,8 @@ def create_app(
     )
     openapi.name_roles(app)
     headers = ResponseHeaders(cors, page.policy)
-    inner = RequestMetrics(registry).wrap(headers.wrap(app.asgi_handler))
+    limited = RequestDeadlines(deadline_s).wrap(app.asgi_handler)
+    inner = RequestMetrics(registry).wrap(headers.wrap(limited))
     app.asgi_handler = ForwardedClients(trusted_proxies).wrap(inner)
     return app
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
@@ -12,12 +13,12 @@ from redis.asyncio import Redis
 
 from monitor.domain import messages
 from monitor.domain.messages import Outgoing
-from monitor.runtime.event_loop import ConcurrencyLimit
 from monitor.runtime.logging import get_logger
 from monitor.services.access.rate_limits import RateLimits
 from monitor.services.bulk import export, imports
 from monitor.services.bulk.export import Exporter
 from monitor.services.bulk.imports import Importer
+from monitor.services.bulk.places import Places
 from monitor.services.secrets.vault import Vault
 from monitor.services.websites.latest import Sources
 from monitor.storage.postgres.pool import Pool
@@ -34,6 +35,7 @@ class Dependencies:
 
     ``reading`` is for short queries, and for recording the use of a key, which waits for no lock.
     ``pool`` is for changes and long-running work, so that readers never wait behind a blocked one.
+    ``directories``: where stores of this machine keep their data, by their names.
     """
 
     pool: Pool
@@ -44,12 +46,14 @@ class Dependencies:
     clock: Callable[[], float]
     vault: Vault = field(default_factory=Vault)
     limits: RateLimits = field(default_factory=RateLimits)
-    imports: ConcurrencyLimit = field(
-        default_factory=lambda: ConcurrencyLimit("imports", imports.MAX_CONCURRENT_IMPORTS)
+    imports: Places = field(init=False)
+    directories: Mapping[str, Path] = field(default_factory=dict)
+    exports: Places = field(
+        default_factory=lambda: Places("exports", export.MAX_CONCURRENT_EXPORTS)
     )
-    exports: ConcurrencyLimit = field(
-        default_factory=lambda: ConcurrencyLimit("exports", export.MAX_CONCURRENT_EXPORTS)
-    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "imports", imports.places_of(self.pool))
 
     def sources(self) -> Sources:
         """The stores that statuses are read from, as of now."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from litestar.config.cors import CORSConfig
@@ -11,7 +12,18 @@ from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Sc
 
 from monitor.api.connections import MAX_HEAD_BYTES
 from monitor.api.headers import API_HEADERS, Header, cors_headers, page_headers
-from monitor.api.problems import MEDIA_TYPE, Problem, problem_of, unforeseen
+from monitor.api.problems import (
+    MEDIA_TYPE,
+    Problem,
+    RequestError,
+    problem_of,
+    retry_headers,
+    unforeseen,
+)
+from monitor.domain.errors import MonitorError
+from monitor.runtime.logging import get_logger
+
+log = get_logger(__name__)
 
 MAX_HEADERS = 100
 
@@ -79,10 +91,23 @@ class _Exchange:
     async def run(self, app: ASGIApp, receive: Receive) -> None:
         try:
             await app(self._scope, receive, self.send)
+        except asyncio.CancelledError:
+            if not self._begun:
+                detail = "This process is shutting down; try again."
+                await self.respond(problem_of(503, "busy", detail), retry_headers())
+            raise
         except Exception as error:
+            route = self._scope.get("path_template")
             if self._begun:
-                raise
-            await self.respond(unforeseen(error, self._scope.get("path_template")))
+                known = _known(error)
+                if known is None:
+                    raise
+                # The connection ends without the end of the response, so the client notices.
+                log.warning("api.response_cut", route=route, error=str(known))
+            elif isinstance(error, RequestError):
+                await self.respond(error.problem, error.headers)
+            else:
+                await self.respond(unforeseen(error, route))
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -90,18 +115,27 @@ class _Exchange:
             message["headers"] = self._headers.secured(message)
         await self._send(message)
 
-    async def respond(self, problem: Problem) -> None:
-        """Send a problem instead of the application's response."""
+    async def respond(self, problem: Problem, more: Mapping[str, str] | None = None) -> None:
+        """Send a problem instead of the application's response, with ``more`` headers."""
         body = msgspec.json.encode(problem)
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
+            *((name.lower().encode(), value.encode()) for name, value in (more or {}).items()),
             *self._headers.cors(self._origin),
         ]
         await self.send(
             {"type": "http.response.start", "status": problem.status, "headers": headers}
         )
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _known(error: BaseException | None) -> MonitorError | None:
+    """The error of ours that made a response fail, if it is one: the framework wraps it."""
+    while error is not None and not isinstance(error, MonitorError):
+        wrapped = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None
+        error = wrapped or error.__cause__
+    return error
 
 
 def _refusal(headers: Sequence[Header]) -> Problem | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,16 +19,20 @@ from monitor.domain.errors import (
     BodyStalled,
     Busy,
     Conflict,
+    Contended,
     FieldProblem,
     InvalidInput,
     MonitorError,
+    NoRoom,
     NotFound,
+    OutcomeUnknown,
     SecretsUnreadable,
     Unavailable,
 )
 from monitor.domain.outcome import printable
 from monitor.resources.bulk_change import NotConfirmed
 from monitor.resources.bulk_import import KeyReused
+from monitor.runtime.disk import fullness
 from monitor.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -79,7 +85,7 @@ TABLE: tuple[tuple[type[MonitorError], int, str], ...] = (
     (Conflict, 409, ""),
     (KeyReused, 422, "idempotency_key_reused"),
     (BodyStalled, 408, "body_stalled"),
-    (Unavailable, 503, "unavailable"),
+    (Contended, 503, "contended"),
     (SecretsUnreadable, 503, "secrets_unreadable"),
     (Busy, 503, "busy"),
 )
@@ -103,6 +109,9 @@ def response(problem: Problem, headers: dict[str, str] | None = None) -> Respons
 
 def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """The response to any exception. Unexpected ones are logged and their details are hidden."""
+    if isinstance(error, Unavailable):
+        directories = request.app.state.get("directories", {})
+        error = unavailable(error, request.method, directories)
     if isinstance(error, RequestError):
         return response(error.problem, error.headers)
     if isinstance(error, ValidationException):
@@ -113,10 +122,46 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[P
     if isinstance(error, HTTPException) and error.status_code in _CODES:
         status = error.status_code
         return response(problem_of(status, _CODES[status], _meaning(status)), error.headers)
-    for kind, status, code in TABLE:
-        if isinstance(error, kind):
-            return _from_table(error, status, code)
+    row = next(((status, code) for kind, status, code in TABLE if isinstance(error, kind)), None)
+    if row is not None and isinstance(error, MonitorError):
+        return _from_table(error, *row)
     return response(unforeseen(error, request.scope.get("path_template")))
+
+
+def unavailable(
+    error: Unavailable, method: str, directories: Mapping[str, Path] | None = None
+) -> RequestError:
+    """Log that a store is unavailable, and return what to respond.
+
+    Where nothing is asked to be changed, it does not matter whether a commit was carried out.
+    """
+    log.warning("api.unavailable", dependency=error.dependency, error=str(error))
+    if isinstance(error, OutcomeUnknown) and is_safe(method):
+        error = Unavailable(error.dependency, str(error))
+    if isinstance(error, OutcomeUnknown):
+        return RequestError.of(503, "outcome_unknown", error.advice)
+    detail = advice_of(error, directories or {})
+    return RequestError.of(503, "unavailable", detail, retry_headers())
+
+
+def advice_of(error: Unavailable, directories: Mapping[str, Path]) -> str:
+    """What to tell a caller, with how full the disk is where that is known.
+
+    ``directories``: where stores on this machine keep their data.
+    """
+    directory = directories.get(error.dependency)
+    filled = fullness(directory) if isinstance(error, NoRoom) and directory else None
+    return f"{error.advice} There, {filled}." if filled else error.advice
+
+
+def retry_headers() -> dict[str, str]:
+    """When to try again (RFC 9110, section 10.2.3)."""
+    return {"Retry-After": str(RETRY_AFTER_S)}
+
+
+def is_safe(method: str) -> bool:
+    """Whether requests of this method change nothing (RFC 9110, section 9.2.1)."""
+    return method in {"GET", "HEAD", "OPTIONS"}
 
 
 def unforeseen(error: Exception, route: str | None) -> Problem:
@@ -161,14 +206,10 @@ def _from_table(error: MonitorError, status: int, code: str) -> Response[Problem
         errors = error.problems
     elif isinstance(error, Conflict) and error.field is not None:
         errors = [FieldProblem(error.field, str(error))]
-    elif isinstance(error, Unavailable):
-        log.warning("api.unavailable", dependency=error.dependency, error=str(error))
-        detail = f"{error.dependency} is unavailable; try again soon."
-        headers["Retry-After"] = str(RETRY_AFTER_S)
     elif isinstance(error, SecretsUnreadable):
         log.error("api.secrets_unreadable")
-    elif isinstance(error, Busy):
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+    elif isinstance(error, (Busy, Contended)):
+        headers = retry_headers()
     code = code or str(getattr(error, "code"))  # noqa: B009 - as the table says
     problem = problem_of(status, code, detail, errors)
     if isinstance(error, NotConfirmed):

@@ -10,6 +10,7 @@ import msgspec
 from litestar import Request
 from litestar.params import QueryParameter
 
+from monitor.api.deadline import follow_route
 from monitor.api.problems import RequestError
 from monitor.domain.errors import BadQuery, BodyStalled, FieldProblem
 from monitor.domain.outcome import printable
@@ -25,6 +26,7 @@ AnyRequest = Request[Any, Any, Any]
 
 async def check_request(request: AnyRequest) -> None:
     """Refuse requests that no route accepts. Raises RequestError and BadQuery."""
+    follow_route(request.route_handler.opt)
     _check_query(request)
     streamed = request.route_handler.opt.get("body")
     if streamed is not None:

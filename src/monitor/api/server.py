@@ -7,14 +7,18 @@ import logging
 import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import dramatiq
 import uvicorn
 import uvloop
 from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from monitor.api.app import Lifespan, create_app
 from monitor.api.connections import MAX_HEAD_BYTES, Connections
+from monitor.api.deadline import lock_timeout_s
 from monitor.api.dependencies import Dependencies
 from monitor.queue.broker import Broker, send_all
 from monitor.runtime import process, tasks
@@ -54,7 +58,11 @@ def serve(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     dramatiq.set_broker(Broker(settings.need("REDIS_URL")))
-    pool, reading = (make_pool(settings.need("DATABASE_URL")) for _ in range(2))
+    deadline_s = float(settings.monitor_api_deadline_s)
+    pool, reading = (
+        make_pool(settings.need("DATABASE_URL"), lock_timeout_s=lock_timeout_s(deadline_s))
+        for _ in range(2)
+    )
     clock = SharedClock()
     deps = Dependencies(
         pool=pool,
@@ -67,12 +75,14 @@ async def _serve(settings: Settings) -> None:
         limits=RateLimits(
             settings.monitor_key_requests_per_minute, settings.monitor_wrong_keys_per_minute
         ),
+        directories=_directories(settings),
     )
     app = create_app(
         deps,
         [_lifespan(deps, clock)],
         settings.monitor_cors_origins,
         trusted_proxies=settings.monitor_trusted_proxies,
+        deadline_s=deadline_s,
     )
     log.info("api.starting", host=settings.monitor_api_host, port=settings.monitor_api_port)
     process.collect_garbage_rarely()
@@ -84,7 +94,7 @@ def config(app: Litestar, host: str, port: int) -> uvicorn.Config:
     """The uvicorn configuration: our connections, logs and proxies instead of uvicorn's."""
     connections: Connections = app.state.connections
     return uvicorn.Config(
-        app,
+        _cancellable(app),
         host=host,
         port=port,
         http=connections.make,  # type: ignore[arg-type] # it is called as a class is
@@ -100,6 +110,21 @@ def config(app: Litestar, host: str, port: int) -> uvicorn.Config:
     )
 
 
+def _cancellable(app: Litestar) -> ASGIApp:
+    """The application, whose requests may be cancelled: uvicorn does so at the end of a shutdown,
+    and would log a traceback for each."""
+
+    async def cancellable(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            if scope["type"] != ScopeType.HTTP:
+                raise
+            log.warning("api.request_cancelled", route=scope.get("path_template"))
+
+    return cancellable
+
+
 def _tick_store(settings: Settings, pool: Pool) -> TickStore:
     return make_tick_store(
         influxdb_url=settings.influxdb_url,
@@ -110,6 +135,18 @@ def _tick_store(settings: Settings, pool: Pool) -> TickStore:
         raw_days=settings.monitor_raw_days,
         rollup_days=settings.monitor_rollup_days,
     )
+
+
+def _directories(settings: Settings) -> dict[str, Path]:
+    """Where the stores of `make up` keep their data, if this process runs on them."""
+    stack = settings.monitor_data_dir.resolve()
+    try:
+        password = (stack / "redis" / "password").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return {}
+    if not password or password not in settings.need("REDIS_URL"):
+        return {}
+    return {"redis": stack / "redis", "postgres": stack / "postgres"}
 
 
 def _lifespan(deps: Dependencies, clock: SharedClock) -> Lifespan:

@@ -62,6 +62,47 @@ class Unavailable(MonitorError):
         super().__init__(f"{dependency}: {message}")
         self.dependency = dependency
 
+    @property
+    def advice(self) -> str:
+        """What to tell a caller: a sentence without the names of servers and addresses."""
+        return f"{self.dependency} is unavailable; try again soon."
+
+
+class Locked(Unavailable):
+    """Another change held what this one needed for longer than it may wait."""
+
+    @property
+    def advice(self) -> str:
+        return "Another change holds the same data, and did not end in time; try again soon."
+
+
+class NoRoom(Unavailable):
+    """A store refuses writes, because its disk or its memory is full."""
+
+    def __init__(self, dependency: str, message: str, why: str) -> None:
+        """``why``: half a sentence for people."""
+        super().__init__(dependency, message)
+        self.why = why
+
+    @property
+    def advice(self) -> str:
+        return f"{self.dependency} can store nothing, because {self.why}: make room there."
+
+
+class OutcomeUnknown(Unavailable):
+    """A transaction was to be committed, and the server did not say whether it was."""
+
+    @property
+    def advice(self) -> str:
+        return (
+            f"{self.dependency} did not say whether the change is stored: look before you send it "
+            "again."
+        )
+
+
+class Contended(MonitorError):
+    """Others kept changing the same data; nothing of this change was stored."""
+
 
 class Busy(MonitorError):
     """The limit of concurrent operations is reached; a retry may help."""

@@ -10,13 +10,13 @@ from uuid import uuid4
 
 import dramatiq
 import dramatiq.brokers.redis as dramatiq_redis
+import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import dq_name, q_name
 from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisError, WatchError
 from redis.retry import Retry
 
-from monitor.domain.errors import Unavailable
 from monitor.domain.messages import (
     INCIDENTS_QUEUE,
     NOTIFICATIONS_QUEUE,
@@ -30,8 +30,9 @@ from monitor.queue.consumer import RedisConsumer, retry_until_available
 from monitor.queue.listener import Listener, notify
 from monitor.queue.liveness import STALLED_MS, StalledWorkers
 from monitor.queue.middleware.stop_listener import StopListener
+from monitor.queue.retries import retry_if_unavailable
 from monitor.runtime.logging import get_logger
-from monitor.storage.redis.client import make_queue_client
+from monitor.storage.redis.client import make_queue_client, unavailable
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -58,6 +59,9 @@ _FIRST = frozenset({"check_websites"})
 suspect must not wait behind them, or an outage is only reported when the overload is over: with
 80 s of batches waiting, 10,000 outages took 285 s."""
 
+_SEND_WITHIN_S = 5.0
+"""Sending is given up after this long; what was sent may then be queued all the same."""
+
 _FORWARDED_SINCE = "handed_on_since_ms"
 _FORWARD_AFTER_MS = 1_000
 _FORWARD_FOR_MS = 24 * 3600 * 1000
@@ -76,6 +80,7 @@ class Broker(RedisBroker):
             middleware=list(middleware),
             maintenance_chance=0,
         )
+        self._sender = make_queue_client(redis_url, _SEND_WITHIN_S)
         self.stalled_workers = StalledWorkers(client, self.namespace)
         new_client = partial(make_queue_client, redis_url, retry=Retry(NoBackoff(), 0))
         self.listener, self._may_notify = Listener(new_client, self.namespace), True
@@ -84,6 +89,12 @@ class Broker(RedisBroker):
     def close(self) -> None:
         """Stop waiting for messages."""
         self.listener.stop()
+        self._sender.close()
+
+    def declare_actor(self, actor: dramatiq.Actor[Any, Any]) -> None:
+        """Declare an actor, which is retried quietly while a store is unavailable."""
+        actor.fn = retry_if_unavailable(actor.fn)
+        super().declare_actor(actor)
 
     def enqueue(
         self, message: dramatiq.Message[Any], *, delay: int | None = None
@@ -101,7 +112,7 @@ class Broker(RedisBroker):
             due = {"eta": self.now_ms() + delay}
             message = message.copy(queue_name=dq_name(message.queue_name), options=due)
         self.emit_before("enqueue", message, delay)
-        self._notifying(lambda: self._send([message]))
+        self._notifying(lambda: self._send(self.client, [message]))
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -190,9 +201,9 @@ class Broker(RedisBroker):
             return
         messages = self._messages(outgoing)
         try:
-            self._notifying(lambda: self._send(messages))
+            self._notifying(lambda: self._send(self._sender, messages))
         except (RedisError, OSError) as error:
-            raise Unavailable("redis", type(error).__name__) from error
+            raise unavailable(error) from error
 
     def send_once(self, claim: str, ttl_s: int, outgoing: Sequence[Outgoing]) -> bool:
         """Queue messages, all or none, unless this claim was taken before; False if it was."""
@@ -202,11 +213,11 @@ class Broker(RedisBroker):
         except WatchError:
             return False
         except (RedisError, OSError) as error:
-            raise Unavailable("redis", type(error).__name__) from error
+            raise unavailable(error) from error
 
     def _claim(self, claim: str, ttl_s: int, queued: Sequence[dramatiq.Message[Any]]) -> bool:
-        with self.client.pipeline(transaction=True) as pipe:
-            pipe.watch(claim)
+        with self._sender.pipeline(transaction=True) as pipe:
+            pipe.watch(claim)  # type: ignore[no-untyped-call] # of the library
             if pipe.exists(claim):
                 return False
             pipe.multi()
@@ -218,19 +229,19 @@ class Broker(RedisBroker):
     def backlog(self, queue: str) -> int:
         """How many messages are on a queue or its delay queue, or are being processed."""
         try:
-            with self.client.pipeline(transaction=False) as pipe:
+            with self._sender.pipeline(transaction=False) as pipe:
                 for name in (queue, dq_name(queue)):
                     pipe.hlen(f"{self.namespace}:{name}.msgs")
                 return sum(pipe.execute())
         except (RedisError, OSError) as error:
-            raise Unavailable("redis", type(error).__name__) from error
+            raise unavailable(error) from error
 
     def _messages(self, outgoing: Sequence[Outgoing]) -> list[dramatiq.Message[Any]]:
         now_ms = self.now_ms()
         return [_message(item, now_ms) for item in outgoing]
 
-    def _send(self, queued: Sequence[dramatiq.Message[Any]]) -> None:
-        with self.client.pipeline(transaction=True) as pipe:
+    def _send(self, client: redis.Redis, queued: Sequence[dramatiq.Message[Any]]) -> None:
+        with client.pipeline(transaction=True) as pipe:
             self._put(pipe, queued)
             pipe.execute()
 

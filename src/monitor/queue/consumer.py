@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from monitor.queue.listener import Listener
 from monitor.runtime.logging import get_logger
+from monitor.storage.redis.client import unavailable
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -52,7 +53,7 @@ def retry_until_available(attempt: Callable[[], T]) -> T:
             return attempt()
         except UNAVAILABLE as error:
             if not failed:
-                log.warning("queue.waiting_for_redis", error=type(error).__name__)
+                log.warning("queue.waiting_for_redis", error=str(unavailable(error)))
             failed = True
             time.sleep(_RETRY_AFTER_S)
 
@@ -124,7 +125,7 @@ class RedisConsumer(_RedisConsumer):
 
     def _wait(self, error: Exception) -> None:
         if not self._failed:
-            log.warning("queue.lost", queue=self.queue_name, error=type(error).__name__)
+            log.warning("queue.lost", queue=self.queue_name, error=str(unavailable(error)))
         self._failed = True
         time.sleep(_RETRY_AFTER_S)
 

@@ -209,6 +209,15 @@ class Settings(Struct, frozen=True, kw_only=True):
             old_names=("FORWARDED_ALLOW_IPS",),
         ),
     ] = ()
+    monitor_api_deadline_s: Annotated[
+        int,
+        Declared(
+            _API,
+            parsers.integer(1, 300),
+            "seconds a request may take, less what its client takes; imports and exports: a block "
+            "of them; changes of many websites: 300",
+        ),
+    ] = 10
     monitor_metrics_port: Annotated[
         int | None,
         Declared(

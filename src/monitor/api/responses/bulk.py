@@ -41,13 +41,13 @@ async def outcome_lines(pages: AsyncIterator[list[bulk.ProcessedLine]]) -> Async
         )
 
 
-async def website_lines(pages: AsyncGenerator[list[Existing]]) -> AsyncIterator[bytes]:
+async def website_lines(pages: AsyncGenerator[list[Existing]]) -> AsyncGenerator[bytes]:
     """Websites as NDJSON."""
     async for part in _parts(pages):
         yield _json.encode_lines([exported(one) for one in part])
 
 
-async def website_rows(pages: AsyncGenerator[list[Existing]]) -> AsyncIterator[bytes]:
+async def website_rows(pages: AsyncGenerator[list[Existing]]) -> AsyncGenerator[bytes]:
     """Websites as CSV, in UTF-8."""
     yield website_csv.text([website_csv.COLUMNS]).encode()
     async for part in _parts(pages):

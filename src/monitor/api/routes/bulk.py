@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from monitor.api.auth import READ, WRITE
+from monitor.api.deadline import BY_BLOCK
 from monitor.api.dependencies import Deps
 from monitor.api.openapi.bulk import NDJSON, OUTCOMES, ImportOperation
 from monitor.api.openapi.document import LOCATION, problems
@@ -30,7 +31,7 @@ sent the whole body."""
 @post(
     "/",
     status_code=200,
-    opt=WRITE | {"body": NDJSON},
+    opt=WRITE | BY_BLOCK | {"body": NDJSON},
     operation_class=ImportOperation,
     response_headers=[LOCATION],
     request_max_body_size=None,
@@ -93,7 +94,7 @@ async def read_import(import_id: FromPath[UUID], deps: Deps) -> schemas.BulkImpo
 
 @get(
     "/{import_id:uuid}/results",
-    opt=READ,
+    opt=READ | BY_BLOCK,
     responses={200: OUTCOMES} | problems(400, 404),
 )
 async def import_results(import_id: FromPath[UUID], deps: Deps, only: Only = None) -> Stream:

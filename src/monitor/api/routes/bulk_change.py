@@ -12,6 +12,7 @@ from msgspec.structs import asdict, replace
 
 from monitor.api.auth import WRITE
 from monitor.api.bodies import WebsitesChangeBody
+from monitor.api.deadline import ONE_LONG_TRANSACTION
 from monitor.api.dependencies import Deps
 from monitor.api.openapi.document import problems
 from monitor.api.parameters import PausedFilter, RegionFilter, TextFilter
@@ -55,7 +56,7 @@ _CONFLICT = {409: _unconfirmed()}
 
 @patch(
     "/",
-    opt=WRITE,
+    opt=WRITE | ONE_LONG_TRANSACTION,
     dto=WebsitesChangeBody,
     responses=problems(400, 413, 415, 422) | _CONFLICT,
 )
@@ -80,7 +81,7 @@ async def change_websites(
     return schemas.Changed(**asdict(done))
 
 
-@delete("/", status_code=200, opt=WRITE, responses=problems(400) | _CONFLICT)
+@delete("/", status_code=200, opt=WRITE | ONE_LONG_TRANSACTION, responses=problems(400) | _CONFLICT)
 async def delete_websites(
     deps: Deps,
     *,

@@ -6,6 +6,7 @@ from litestar import Router, get
 from litestar.response import Stream
 
 from monitor.api.auth import READ
+from monitor.api.deadline import BY_BLOCK, ONE_LONG_TRANSACTION
 from monitor.api.dependencies import Deps
 from monitor.api.openapi.bulk import CSV, NDJSON, WEBSITES, ExportOperation
 from monitor.api.openapi.document import problems
@@ -17,13 +18,13 @@ from monitor.api.parameters import (
     TextFilter,
 )
 from monitor.api.responses import bulk as responses
-from monitor.services.bulk import export
+from monitor.services.bulk.export import Export
 from monitor.storage.postgres.websites import Filter
 
 
 @get(
     "/",
-    opt=READ,
+    opt=READ | BY_BLOCK | ONE_LONG_TRANSACTION,
     operation_class=ExportOperation,
     responses={200: WEBSITES} | problems(400),
 )
@@ -46,12 +47,13 @@ async def export_websites(
 
     A response that is cut off is incomplete.
     """
-    pages = await export.begin(deps.exporter(), Filter(region, paused, None, q))
+    exported = await Export.begin(deps.exporter(), Filter(region, paused, None, q))
     name = {"Content-Disposition": f'attachment; filename="websites.{format}"'}
     if format is Format.CSV:
-        rows = responses.website_rows(pages)
+        rows = exported.watched(responses.website_rows(exported.pages()))
         return Stream(rows, media_type=f"{CSV}; charset=utf-8; header=present", headers=name)
-    return Stream(responses.website_lines(pages), media_type=NDJSON, headers=name)
+    lines = exported.watched(responses.website_lines(exported.pages()))
+    return Stream(lines, media_type=NDJSON, headers=name)
 
 
 router = Router("/websites/export", route_handlers=[export_websites], tags=["websites"])

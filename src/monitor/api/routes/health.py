@@ -7,10 +7,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec.structs import replace
 
 from monitor.api.auth import PUBLIC
+from monitor.api.deadline import OWN_TIME_OUTS
 from monitor.api.dependencies import Deps
 from monitor.api.openapi.document import public_problems
-from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, problem_of
+from monitor.api.problems import MEDIA_TYPE, Problem, RequestError, advice_of, problem_of
 from monitor.api.schemas import health as schemas
+from monitor.domain.errors import NoRoom
 from monitor.services.workers import readiness
 
 _METHODS = (HttpMethod.GET, HttpMethod.HEAD)
@@ -27,7 +29,7 @@ async def healthz() -> schemas.Health:
     "/readyz",
     http_method=_METHODS,
     status_code=200,
-    opt=PUBLIC,
+    opt=PUBLIC | OWN_TIME_OUTS,
     responses=public_problems()
     | {
         503: ResponseSpec(
@@ -44,13 +46,15 @@ async def readyz(deps: Deps) -> schemas.Readiness:
     Where e-mails do not leave, `checks` says `"mail": "failing"` beside an answer of 200: the API
     works, and so do checks.
     """
-    ready = await readiness.check(deps.reading, deps.redis, deps.tick_store)
-    checks = {name: "ok" if responds else "unavailable" for name, responds in ready.items()}
-    if all(ready.values()):
+    found = await readiness.check(deps.reading, deps.redis, deps.tick_store)
+    checks = {name: "ok" if problem is None else "unavailable" for name, problem in found.items()}
+    missing = {name: problem for name, problem in found.items() if problem is not None}
+    if not missing:
         mail = {"mail": "failing"} if await readiness.mail_fails(deps.reading) else {}
         return schemas.Readiness("ok", checks | mail)
-    missing = ", ".join(name for name, responds in ready.items() if not responds)
-    problem = problem_of(503, "not_ready", f"These dependencies are unavailable: {missing}.")
+    full = {advice_of(p, deps.directories) for p in missing.values() if isinstance(p, NoRoom)}
+    detail = f"These dependencies are unavailable: {', '.join(missing)}."
+    problem = problem_of(503, "not_ready", " ".join([detail, *sorted(full)]))
     raise RequestError(replace(problem, checks=checks))
 
 

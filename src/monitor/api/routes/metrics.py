@@ -8,6 +8,7 @@ from litestar import Request, Response, Router, get
 from prometheus_client import CollectorRegistry
 
 from monitor.api.auth import READ
+from monitor.api.deadline import OWN_TIME_OUTS
 from monitor.api.metrics.installation import InstallationMetrics
 from monitor.api.openapi.document import problems
 from monitor.metrics import prometheus
@@ -17,7 +18,7 @@ from monitor.services.workers.installation import InstallationReader
 _MEDIA_TYPE = prometheus.CONTENT_TYPE.removesuffix("; charset=utf-8")
 
 
-@get("/metrics", opt=READ, media_type=_MEDIA_TYPE, responses=problems(400))
+@get("/metrics", opt=READ | OWN_TIME_OUTS, media_type=_MEDIA_TYPE, responses=problems(400))
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Get metrics in Prometheus text format 0.0.4. Prometheus sends the key as its credentials.
 

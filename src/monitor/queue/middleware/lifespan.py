@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from dramatiq.middleware import Middleware
 
+from monitor.domain.errors import Unavailable
 from monitor.queue.middleware.event_loop import run_on_event_loop
 from monitor.runtime.logging import get_logger
 
@@ -41,6 +42,9 @@ class Lifespan(Middleware):
 def _run_or_exit(step: Callable[[], Coroutine[Any, Any, None]]) -> None:
     try:
         run_on_event_loop(step())
+    except Unavailable as error:
+        log.error("worker.resources_failed", error=str(error))  # noqa: TRY400 - its words say all
+        raise SystemExit(1) from None
     except Exception:
         log.exception("worker.resources_failed")
         raise SystemExit(1) from None

@@ -6,9 +6,10 @@ import threading
 import time
 from typing import Any
 
-from dramatiq.errors import Retry
 from dramatiq.middleware import Middleware
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from monitor.queue.retries import Requeue
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
@@ -66,7 +67,7 @@ class MessageMetrics(Middleware):
         if exception is None:
             self._end(message, "done")
         else:
-            self._end(message, "handed_back" if isinstance(exception, Retry) else "failed")
+            self._end(message, "handed_back" if isinstance(exception, Requeue) else "failed")
 
     def after_skip_message(self, broker: Any, message: Any) -> None:  # noqa: ARG002 - Dramatiq's signature
         self._end(message, "skipped")

@@ -27,6 +27,12 @@ def act_as(actor: Actor) -> None:
     _actor.set(actor)
 
 
+def holder() -> str:
+    """Who holds what this task takes: the API key it acts with."""
+    actor = _actor.get()
+    return str(actor.key_id or actor.name)
+
+
 @contextmanager
 def acting(actor: Actor) -> Iterator[None]:
     """Act on behalf of this actor within a block."""

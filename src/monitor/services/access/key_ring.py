@@ -12,7 +12,7 @@ from monitor.domain.access import Identity, KeyState, Refusal, Role
 from monitor.services.access.keys import hash_of
 from monitor.storage.postgres import keys
 from monitor.storage.postgres.keys import KeyHash
-from monitor.storage.postgres.pool import Pool, transaction
+from monitor.storage.postgres.pool import Pool, session
 
 CACHE_S = 5.0
 """How long a process may still accept a key after it was revoked."""
@@ -53,7 +53,7 @@ class KeyRing:
 
     async def _look_up(self, key_id: UUID, secret: str) -> tuple[Identity | Refusal, float]:
         """The result from the database, and for how many seconds it may be cached."""
-        async with transaction(self._pool) as connection:
+        async with session(self._pool) as connection:
             stored = await keys.hash_of(connection, key_id)
             # An unknown id takes as long as a wrong secret.
             same = hmac.compare_digest((stored or _NO_KEY).hash, hash_of(secret))
@@ -62,7 +62,9 @@ class KeyRing:
             if stored.state is not KeyState.ACTIVE:
                 return Refusal(stored.state.value), 0.0
             if not stored.used_lately:
-                await keys.note_use(connection, key_id)
+                # Not ``atomic``: no caller asks whether this was stored.
+                async with connection.transaction():
+                    await keys.note_use(connection, key_id)
         left_s = CACHE_S if stored.left_s is None else min(stored.left_s, CACHE_S)
         return Identity(key_id, stored.name, stored.role), left_s
 

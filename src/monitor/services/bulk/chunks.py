@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from monitor.domain.errors import Contended
 from monitor.resources.audit import Action
 from monitor.resources.bulk_import import BulkImport, ProcessedLine, read_line
 from monitor.resources.lines import Chunk
@@ -13,7 +14,7 @@ from monitor.services.access import audit
 from monitor.services.secrets.vault import Vault
 from monitor.services.websites import write as writing
 from monitor.storage.postgres import bulk, bulk_dry_run, websites
-from monitor.storage.postgres.pool import Connection
+from monitor.storage.postgres.pool import Connection, atomic
 
 
 async def read(chunk: Chunk) -> list[Line]:
@@ -35,11 +36,11 @@ async def write(
     """Store the websites of a chunk, the outcomes of its lines and the import's progress: all or
     nothing.
 
-    Raises Unavailable if others keep changing the same websites, and SecretsUnreadable.
+    Raises Contended if others keep changing the same websites, and SecretsUnreadable.
     """
 
     async def attempt() -> BulkImport:
-        async with connection.transaction():
+        async with atomic(connection):
             if before.dry_run:
                 processed = await _simulate(connection, vault, lines, now_s)
             else:
@@ -48,7 +49,14 @@ async def write(
             await _note(connection, before, after)
             return after
 
-    return await writing.retried(attempt)
+    try:
+        return await writing.retried(attempt)
+    except Contended:
+        raise Contended(
+            f"Others kept changing websites of the lines {chunk.first_line} to {chunk.last_line} "
+            "while these were imported: none of these lines is stored, and all before them are. "
+            "Send the import again with its Idempotency-Key to continue it."
+        ) from None
 
 
 async def _store(

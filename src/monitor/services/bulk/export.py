@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
-from monitor.domain.errors import BadQuery
+from monitor.domain.errors import BadQuery, MonitorError
+from monitor.domain.pace import Pace, TransferRate
 from monitor.resources.write_plan import Existing
-from monitor.runtime.event_loop import ConcurrencyLimit
-from monitor.runtime.logging import get_logger
+from monitor.services.access import audit
+from monitor.services.bulk.places import GaveWay, Place, Places
 from monitor.services.workers import regions
 from monitor.storage.postgres import export
 from monitor.storage.postgres.pool import Pool, session
 from monitor.storage.postgres.websites import Filter
 
-log = get_logger(__name__)
-
 MAX_CONCURRENT_EXPORTS = 3
 """Per process; each export holds a database connection."""
 
-STALL_S = 60.0
-"""A client that reads nothing for this long is cut off."""
+RATE = TransferRate()
+"""A client that reads less is cut off."""
+
+_BLOCK_BYTES = 32 * 1024
+"""What is handed on at once: progress is only known block by block."""
 
 Page = list[Existing]
+
+
+class ReadTooSlowly(MonitorError):
+    """The client reads too little for its export to keep its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +39,49 @@ class Exporter:
     """The dependencies of exports."""
 
     pool: Pool
-    concurrency: ConcurrencyLimit
-    stall_s: float = STALL_S
+    places: Places
+    rate: TransferRate = RATE
 
 
-async def begin(exporter: Exporter, filters: Filter) -> AsyncGenerator[Page]:
-    """Read the first page, then return all pages; so errors are raised here, before streaming.
+class Export:
+    """A running export: its ``pages``, and the watch over how they are read."""
 
-    Raises BadQuery, also for a region that does not exist, Busy and Unavailable.
-    """
-    if filters.q is not None and not filters.q.isprintable():
-        raise BadQuery.of("q", "must not contain control characters")
-    pages = _Pages(exporter, filters)
-    return _stream(await pages.next(), pages)
+    def __init__(self, exporter: Exporter, filters: Filter) -> None:
+        self._pace = Pace(exporter.rate)
+        self._pages = _Pages(exporter, filters, self._pace)
+        self._first: Page | None = None
 
+    @classmethod
+    async def begin(cls, exporter: Exporter, filters: Filter) -> Export:
+        """Read the first page; so errors are raised here, before streaming.
 
-async def _stream(page: Page | None, pages: _Pages) -> AsyncGenerator[Page]:
-    try:
-        while page is not None:
-            yield page
-            page = await pages.next()
-    finally:
-        await pages.close()
+        Raises BadQuery, also for a region that does not exist, Busy and Unavailable.
+        """
+        if filters.q is not None and not filters.q.isprintable():
+            raise BadQuery.of("q", "must not contain control characters")
+        begun = cls(exporter, filters)
+        begun._first = await begun._pages.next()
+        return begun
+
+    async def pages(self) -> AsyncGenerator[Page]:
+        """All pages. Raises ReadTooSlowly, GaveWay and Unavailable."""
+        try:
+            page = self._first
+            while page is not None:
+                yield page
+                page = await self._pages.next()
+        finally:
+            await self._pages.close()
+
+    async def watched(self, parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """The same bytes in blocks, each of which the client has to read before the next."""
+        async with aclosing(parts):
+            async for part in parts:
+                for start in range(0, len(part), _BLOCK_BYTES):
+                    block = part[start : start + _BLOCK_BYTES]
+                    self._pace.begin(time.monotonic())
+                    yield block
+                    self._pace.end(time.monotonic(), len(block))
 
 
 class _Pages:
@@ -63,8 +91,8 @@ class _Pages:
     reading without disconnecting.
     """
 
-    def __init__(self, exporter: Exporter, filters: Filter) -> None:
-        self._exporter, self._filters = exporter, filters
+    def __init__(self, exporter: Exporter, filters: Filter, pace: Pace) -> None:
+        self._exporter, self._filters, self._pace = exporter, filters, pace
         self._read: asyncio.Queue[Page] = asyncio.Queue(maxsize=1)
         self._reader = asyncio.create_task(self._read_all())
 
@@ -88,23 +116,31 @@ class _Pages:
             await self._reader
 
     async def _read_all(self) -> None:
-        with self._exporter.concurrency.slot():
-            async with session(self._exporter.pool) as connection:
-                try:
-                    if self._filters.region is not None:
-                        await regions.must_exist(connection, self._filters.region)
-                    async with aclosing(export.pages(connection, self._filters)) as pages:
-                        async for page in pages:
-                            await self._enqueue(page)
-                except BaseException:
-                    # Closing the session drops the held cursor.
-                    await connection.close()
-                    raise
+        async with (
+            self._exporter.places.place(audit.holder()) as place,
+            session(self._exporter.pool) as connection,
+        ):
+            try:
+                if self._filters.region is not None:
+                    await regions.must_exist(connection, self._filters.region)
+                async with aclosing(export.pages(connection, self._filters)) as pages:
+                    async for page in pages:
+                        await self._enqueue(page, place)
+            except BaseException:
+                # Closing the session drops the held cursor.
+                await connection.close()
+                raise
 
-    async def _enqueue(self, page: Page) -> None:
-        try:
-            async with asyncio.timeout(self._exporter.stall_s):
-                await self._read.put(page)
-        except TimeoutError:
-            log.info("export.stalled")
-            raise
+    async def _enqueue(self, page: Page, place: Place) -> None:
+        """Hand a page on once there is room. Raises ReadTooSlowly, and GaveWay."""
+        while True:
+            try:
+                async with place.patience(self._pace.patience_s(time.monotonic())):
+                    await self._read.put(page)
+                    return
+            except TimeoutError:
+                if place.revoked:
+                    raise GaveWay("Another API key waits for a place.") from None
+                if self._pace.is_too_slow(time.monotonic()):
+                    detail = f"The client read less than {self._exporter.rate}."
+                    raise ReadTooSlowly(detail) from None

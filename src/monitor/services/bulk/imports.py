@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,14 +16,16 @@ from psycopg.pq import TransactionStatus
 
 from monitor.domain.errors import BodyStalled, Conflict, InvalidInput
 from monitor.domain.ids import uuid7
+from monitor.domain.pace import Pace, TransferRate
 from monitor.resources.audit import Action
 from monitor.resources.bulk_import import BulkImport, ImportState, KeyReused, key_ok
 from monitor.resources.encodings import Utf8Stream
 from monitor.resources.lines import Chunk, Chunker
-from monitor.runtime.event_loop import ConcurrencyLimit, yield_to_loop
+from monitor.runtime.event_loop import yield_to_loop
 from monitor.runtime.logging import get_logger
 from monitor.services.access import audit
 from monitor.services.bulk import chunks as bulk_chunks
+from monitor.services.bulk.places import GaveWay, Place, Places
 from monitor.services.bulk.throttle import Notify, ThrottledNotify
 from monitor.services.secrets.vault import Vault
 from monitor.storage.postgres import bulk, bulk_dry_run
@@ -31,10 +34,13 @@ from monitor.storage.postgres.pool import Connection, Pool, session
 log = get_logger(__name__)
 
 MAX_CONCURRENT_IMPORTS = 3
-"""Per process; each import holds a database connection."""
+"""Per process, if that is no more than half of the pool: each import holds a connection."""
 
 STALL_S = 60.0
 """A client that sends nothing for this long is cut off."""
+
+RATE = TransferRate()
+"""So is one that sends less."""
 
 KEEP_DAYS = 7
 
@@ -46,9 +52,15 @@ class Importer:
     pool: Pool
     now: Callable[[], float]
     notify: Notify
-    concurrency: ConcurrencyLimit
+    places: Places
     vault: Vault
     stall_s: float = STALL_S
+    rate: TransferRate = RATE
+
+
+def places_of(pool: Pool) -> Places:
+    """The places of the imports that share this pool."""
+    return Places("imports", max(min(MAX_CONCURRENT_IMPORTS, pool.max_size // 2), 1))
 
 
 async def run(
@@ -58,7 +70,8 @@ async def run(
 
     With a ``key`` that was used before, continues where that import stopped, or returns its
     result. Raises InvalidInput for an invalid key, KeyReused if the lines differ from the first
-    time, Conflict if the import is already running, Busy if too many others are, and BodyStalled.
+    time, Conflict if the import is already running, Busy if too many others are, GaveWay if others
+    of the same key are and another key waits, BodyStalled, and Contended.
     An error of ``blocks`` ends the import, too; all but the last one or two chunks received are
     stored by then.
     """
@@ -66,10 +79,14 @@ async def run(
         raise InvalidInput.of(
             "Idempotency-Key", "must be 1 to 255 printable ASCII characters, no space at the ends"
         )
-    with importer.concurrency.slot():
-        async with session(importer.pool) as connection, _session_locks(connection):
-            current = await _begin(connection, importer.now(), key, dry_run=dry_run)
-            return await _import(importer, connection, current, blocks)
+    async with (
+        importer.places.place(audit.holder()) as place,
+        session(importer.pool) as connection,
+        _session_locks(connection),
+    ):
+        current = await _begin(connection, importer.now(), key, dry_run=dry_run)
+        arriving = _Arrival(importer, place).watched(blocks)
+        return await _import(importer, connection, current, arriving)
 
 
 async def _begin(
@@ -129,7 +146,7 @@ async def _import(
     work = _Work(importer, connection, current, stored)
     log.info("import.begun", import_id=str(current.id), chunks_stored=len(stored))
     try:
-        await work.process(_utf8(_with_stall_timeout(blocks, importer.stall_s)))
+        await work.process(_utf8(blocks))
         finished = await work.finish()
     except BaseException as error:
         await work.stop()
@@ -142,16 +159,41 @@ async def _import(
     return finished
 
 
-async def _with_stall_timeout(blocks: AsyncIterator[bytes], stall_s: float) -> AsyncIterator[bytes]:
-    while True:
-        try:
-            async with asyncio.timeout(stall_s):
-                block = await anext(blocks)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise BodyStalled(f"No data of the body arrived for {stall_s:g} s.") from None
-        yield block
+class _Arrival:
+    """Watches how a body arrives."""
+
+    def __init__(self, importer: Importer, place: Place) -> None:
+        self._stall_s, self._rate = importer.stall_s, importer.rate
+        self._pace, self._place = Pace(importer.rate), place
+
+    async def watched(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same blocks. Raises BodyStalled, and GaveWay."""
+        while True:
+            began_s = time.monotonic()
+            self._pace.begin(began_s)
+            patience_s = min(self._stall_s, self._pace.patience_s(began_s))
+            try:
+                async with self._place.patience(patience_s):
+                    block = await anext(blocks)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise self._ended() from None
+            self._pace.end(time.monotonic(), len(block))
+            yield block
+
+    def _ended(self) -> GaveWay | BodyStalled:
+        if self._place.revoked:
+            return GaveWay(
+                "Another API key waits for a place, and yours has several imports running: this "
+                "one gave way. Send it again with its Idempotency-Key to continue it."
+            )
+        if self._pace.is_too_slow(time.monotonic()):
+            return BodyStalled(
+                f"Less than {self._rate} of the body arrived. Send it again with its "
+                "Idempotency-Key to continue."
+            )
+        return BodyStalled(f"No data of the body arrived for {self._stall_s:g} s.")
 
 
 async def _utf8(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -181,6 +223,8 @@ class _Work:
         """Process all chunks of the stream."""
         chunker = Chunker()
         async for block in blocks:
+            if self._writing is not None and self._writing.done():
+                await self._finish_write()  # it may have failed: the client need not send more
             async for chunk in yield_to_loop(chunker.feed(block)):
                 await self._process(chunk)
         for chunk in chunker.end():

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from monitor.domain.errors import Unavailable
+from monitor.domain.errors import Contended
 from monitor.domain.ids import uuid7
 from monitor.resources.write_plan import (
     Existing,
@@ -38,14 +38,17 @@ Overlay = Callable[[list[Existing], list[UUID], list[str]], Awaitable[list[Exist
 async def retried(attempt: Callable[[], Awaitable[T]]) -> T:
     """Run a transaction, and run it again if others changed the same websites meanwhile.
 
-    Raises Unavailable after 10 attempts.
+    Raises Contended after 10 attempts.
     """
     for _ in range(_MAX_ATTEMPTS):
         try:
             return await attempt()
         except ConcurrentUpdate:
             continue
-    raise Unavailable("postgres", f"the same websites were changed by others {_MAX_ATTEMPTS} times")
+    raise Contended(
+        f"Others changed the same websites {_MAX_ATTEMPTS} times while this change was made, and "
+        "nothing of it is stored: send it again."
+    )
 
 
 async def plan(

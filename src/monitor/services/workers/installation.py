@@ -136,9 +136,10 @@ class InstallationReader:
     async def _region_names(self) -> list[str] | None:
         """All regions; None where Postgres is unavailable: then only those with rings are known."""
         try:
-            async with transaction(self._pool) as connection:
+            # Sooner than the rest: a Postgres that hangs must not take the part of Redis with it.
+            async with asyncio.timeout(TIMEOUT_S / 2), transaction(self._pool) as connection:
                 return await changes.region_names(connection)
-        except Unavailable:
+        except (Unavailable, TimeoutError):
             return None
 
     async def _regions(

@@ -21,10 +21,10 @@ TIMEOUT_S = 2.0
 """A dependency that takes longer counts as unavailable."""
 
 
-async def check(pool: Pool, redis: Redis, ticks: TickStore) -> dict[str, bool]:
-    """{dependency: whether it answers}, queried all at once."""
+async def check(pool: Pool, redis: Redis, ticks: TickStore) -> dict[str, Unavailable | None]:
+    """{dependency: what is wrong with it}, queried all at once; None where it answers."""
     probes = {"postgres": _postgres(pool), "redis": _redis(redis), "ticks": ticks.ping()}
-    answers = await asyncio.gather(*(_answers(name, call) for name, call in probes.items()))
+    answers = await asyncio.gather(*(_problem(name, call) for name, call in probes.items()))
     return dict(zip(probes, answers, strict=True))
 
 
@@ -37,14 +37,18 @@ async def mail_fails(pool: Pool) -> bool:
         return False
 
 
-async def _answers(name: str, call: Awaitable[object]) -> bool:
+async def _problem(name: str, call: Awaitable[object]) -> Unavailable | None:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await call
-        return True
-    except (Unavailable, TimeoutError) as error:
-        log.warning("readiness.failed", dependency=name, error=str(error) or "timeout")
-        return False
+    except Unavailable as error:
+        problem = error
+    except TimeoutError:
+        problem = Unavailable(name, f"no answer within {TIMEOUT_S:g} s")
+    else:
+        return None
+    log.warning("readiness.failed", dependency=name, error=str(problem))
+    return problem
 
 
 async def _postgres(pool: Pool) -> None:

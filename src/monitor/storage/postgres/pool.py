@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -14,13 +14,15 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from monitor.domain.errors import Unavailable
+from monitor.domain.errors import Locked, NoRoom, OutcomeUnknown, Unavailable
+from monitor.runtime.waiting import note_commit, waiting_for
+from monitor.storage.postgres.connection import WatchedConnection
 
 Connection = AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
 
 _STATEMENT_TIMEOUT_MS = 30_000
-_LOCK_TIMEOUT_MS = 10_000
+_LOCK_TIMEOUT_S = 10.0
 _WAIT_FOR_CONNECTION_S = 5.0
 
 _DEAD_PEER_DETECTION = {
@@ -41,15 +43,25 @@ PASSING = (
 """Temporary errors of the server or the connection, not of the query; a retry may help."""
 
 
-def make_pool(database_url: str, *, max_size: int = 10) -> Pool:
+_LOCKED = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+
+_UNKNOWN_OUTCOME = ("08", "57P0", "40003")
+"""Beginnings of SQLSTATEs with which a COMMIT may have been carried out all the same."""
+
+
+def make_pool(
+    database_url: str, *, max_size: int = 10, lock_timeout_s: float = _LOCK_TIMEOUT_S
+) -> Pool:
     """A closed pool; once opened, it connects and reconnects by itself.
 
     Sessions use UTC, commit each statement (but see ``transaction``), and time out statements after
-    30 s and locks after 10 s.
+    30 s and locks after 10 s. They give up on a server that says nothing for 10 s.
     """
-    options = f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c lock_timeout={_LOCK_TIMEOUT_MS}"
+    lock_timeout_ms = int(lock_timeout_s * 1000)
+    options = f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c lock_timeout={lock_timeout_ms}"
     return AsyncConnectionPool(
         database_url,
+        connection_class=WatchedConnection,
         min_size=1,
         max_size=max_size,
         timeout=_WAIT_FOR_CONNECTION_S,
@@ -87,23 +99,58 @@ async def _check(connection: Connection) -> None:
 async def session(pool: Pool) -> AsyncIterator[Connection]:
     """A connection in autocommit mode, for single queries or explicit transactions.
 
-    Raises Unavailable if Postgres cannot be reached, is shutting down, or timed out.
+    Raises Unavailable if Postgres cannot be reached, is shutting down, or timed out; of it, Locked
+    and NoRoom.
     """
     try:
-        async with pool.connection() as connection:
+        async with AsyncExitStack() as stack:
+            with waiting_for("postgres"):
+                connection = await stack.enter_async_context(pool.connection())
             yield connection
     except PASSING as error:
-        raise Unavailable("postgres", describe(error)) from error
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    if isinstance(error, _LOCKED):
+        return Locked("postgres", describe(error))
+    if isinstance(error, psycopg.errors.DiskFull):
+        return NoRoom("postgres", describe(error), "its disk is full")
+    return Unavailable("postgres", describe(error))
 
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """One transaction on one connection: committed at the end, rolled back on any error.
 
-    Raises Unavailable like ``session``.
+    Raises Unavailable like ``session``, and OutcomeUnknown like ``atomic``.
     """
-    async with session(pool) as connection, connection.transaction():
+    async with session(pool) as connection, atomic(connection):
         yield connection
+
+
+@asynccontextmanager
+async def atomic(connection: Connection) -> AsyncIterator[None]:
+    """A transaction on this connection, committed at the end, rolled back on any error.
+
+    Raises OutcomeUnknown where the commit was sent and its answer never came.
+    """
+    committing = False
+    try:
+        async with connection.transaction():
+            yield
+            note_commit()
+            committing = True
+    except PASSING as error:
+        if committing and _may_be_stored(error):
+            raise OutcomeUnknown("postgres", f"{describe(error)} at COMMIT") from error
+        raise
+
+
+def _may_be_stored(error: Exception) -> bool:
+    """Whether a transaction may be stored although its COMMIT failed like this."""
+    state: str | None = getattr(error, "sqlstate", None)
+    return state is None or state.startswith(_UNKNOWN_OUTCOME)
 
 
 def describe(error: Exception) -> str:

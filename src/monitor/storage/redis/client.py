@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -10,13 +12,53 @@ from typing import Any
 import hiredis
 import redis
 from redis.asyncio import Connection, Redis, SSLConnection, UnixDomainSocketConnection
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import DataError, RedisError
+from redis.exceptions import DataError, OutOfMemoryError, RedisError, ResponseError
 from redis.typing import EncodableT
 
-from monitor.domain.errors import Unavailable
+from monitor.domain.errors import NoRoom, Unavailable
+from monitor.runtime.waiting import waiting_for
 
 _TIMEOUT_S = 5.0
+
+_ASK_AFTER_IDLE_S = 15.0
+"""A pooled connection that was idle for longer may have died without a word."""
+_PONG_WITHIN_S = 1.0
+
+
+class _Revived:
+    """Opens a pooled connection anew if it died while nobody used it.
+
+    redis-py does not look, because data that waits to be read may be a notification by the server.
+    So the next command fails, however long ago the connection broke. Sending that command again
+    would carry out twice what was lost on its way back.
+    """
+
+    _asked_s = 0.0
+
+    async def connect(self: Any) -> None:
+        """Make sure that there is a connection; the pool calls this before handing it out."""
+        if self.is_connected and not await self._is_alive():
+            await self.disconnect(nowait=True)
+        self._asked_s = time.monotonic()
+        await super().connect()  # type: ignore[misc] # of the class it is mixed into
+
+    async def _is_alive(self: Any) -> bool:
+        reader = self._reader
+        if reader.at_eof() or reader.exception() is not None or self._writer.is_closing():
+            return False
+        idle_s: float = time.monotonic() - self._asked_s
+        return idle_s < _ASK_AFTER_IDLE_S or bool(await self._answers())
+
+    async def _answers(self: Any) -> bool:
+        try:
+            async with asyncio.timeout(_PONG_WITHIN_S):
+                await self.send_command("PING", check_health=False)
+                await self.read_response()
+        except ResponseError:  # it refuses, for want of disk perhaps
+            return True
+        except (RedisError, OSError):
+            return False
+        return True
 
 
 class _Packing:
@@ -36,15 +78,15 @@ class _Packing:
             raise DataError(str(error)) from error
 
 
-class _Tcp(_Packing, Connection):
+class _Tcp(_Packing, _Revived, Connection):
     pass
 
 
-class _Tls(_Packing, SSLConnection):
+class _Tls(_Packing, _Revived, SSLConnection):
     pass
 
 
-class _Unix(_Packing, UnixDomainSocketConnection):
+class _Unix(_Packing, _Revived, UnixDomainSocketConnection):
     pass
 
 
@@ -80,26 +122,35 @@ def keepalive() -> dict[int, int]:
     return {option: value for option, value in options.items() if option is not None}
 
 
-def make_queue_client(redis_url: str, **more: Any) -> redis.Redis:
-    """A client for threads without a read timeout: a fetch that timed out here might still have
-    taken messages there."""
+def make_queue_client(redis_url: str, timeout_s: float | None = None, **more: Any) -> redis.Redis:
+    """A client for threads, by default without a read timeout: a fetch that timed out here might
+    still have taken messages there."""
+    is_tcp = not redis_url.startswith("unix:")
+    alive = {"socket_keepalive": True, "socket_keepalive_options": keepalive()} if is_tcp else {}
     return redis.Redis.from_url(
-        redis_url,
-        socket_timeout=None,
-        socket_connect_timeout=_TIMEOUT_S,
-        socket_keepalive=True,
-        socket_keepalive_options=keepalive(),
-        **more,
+        redis_url, socket_timeout=timeout_s, socket_connect_timeout=_TIMEOUT_S, **alive, **more
     )
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn any failure of Redis or of the connection into Unavailable."""
+    """Turn any failure of Redis or of the connection into Unavailable; of it, NoRoom."""
     try:
-        yield
-    except (RedisError, RedisConnectionError, OSError) as error:
-        raise Unavailable("redis", type(error).__name__) from error
+        with waiting_for("redis"):
+            yield
+    except (RedisError, OSError) as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> Unavailable:
+    """What an error of the client means."""
+    if isinstance(error, ResponseError) and "MISCONF" in str(error):
+        why = "it cannot write to its disk, which is probably full"
+        return NoRoom("redis", "MISCONF, it cannot write to its disk", why)
+    if isinstance(error, OutOfMemoryError):
+        why = "its memory (maxmemory) is full"
+        return NoRoom("redis", "OOM, it has reached its maxmemory", why)
+    return Unavailable("redis", type(error).__name__)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 
 from monitor.domain.errors import MonitorError, SettingsError, Unavailable
 from monitor.domain.outcome import printable
+from monitor.runtime.waiting import waiting_for
 from monitor.storage.timeseries.influxql import Response, Series
 
 _TIMEOUT_S = 10.0
@@ -164,7 +165,8 @@ class InfluxHttp:
                 asyncio.timeout(self._timeout_s),
                 self._request(method, path, parameters, headers, body) as response,
             ):
-                return response.headers, await response.read()
+                with waiting_for("influxdb"):
+                    return response.headers, await response.read()
         except TimeoutError as error:
             raise Unavailable("influxdb", f"no answer within {self._timeout_s:g} s") from error
 
@@ -180,14 +182,15 @@ class InfluxHttp:
         """A successful response. Every failure is translated."""
         try:
             api: Any = self._get_client().api_client  # the library has no types
-            response = await api.call_api(
-                path,
-                method,
-                query_params=dict(parameters),
-                header_params=dict(headers or {}),
-                body=body,
-                _preload_content=False,
-            )
+            with waiting_for("influxdb"):
+                response = await api.call_api(
+                    path,
+                    method,
+                    query_params=dict(parameters),
+                    header_params=dict(headers or {}),
+                    body=body,
+                    _preload_content=False,
+                )
             async with response:
                 if response.status >= 300:
                     raise _error(response.status, await response.read())
