@@ -175,3 +175,20 @@ async def test_contention_is_given_up_after_ten_attempts():
     with pytest.raises(Contended):
         await write.retried(attempt)
     assert len(attempts) == 10
+
+
+async def test_removing_a_region_has_the_time_of_changes_of_many_websites(api):
+    # given a region that many websites name, as whose removal takes longer than a request may
+    await api.add_regions("europe", "asia")
+    await api.request("POST", "/websites", json=website_body(regions=["asia"]), expect=201)
+    async with api.deps.pool.connection() as connection:
+        await connection.execute(
+            f"""
+            CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql
+                AS 'BEGIN PERFORM pg_sleep({DEADLINE_S + 1}); RETURN OLD; END';
+            CREATE TRIGGER slowly BEFORE DELETE ON website_regions
+                FOR EACH ROW EXECUTE FUNCTION slowly();
+            """  # type: ignore[arg-type]
+        )
+    # then
+    await api.request("DELETE", "/regions/asia", params={"force": "true"}, expect=204)

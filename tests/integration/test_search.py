@@ -25,6 +25,10 @@ FOUND = [
 ]  # fmt: skip
 
 
+def test_a_capital_of_turkish_is_found_by_its_small_letter():
+    assert fold("İSTANBUL") == fold("istanbul") == "istanbul"
+
+
 def _sites(names):
     # composed and decomposed in turn
     forms = [unicodedata.normalize(("NFC", "NFD")[n % 2], name) for n, name in enumerate(names)]

@@ -167,6 +167,14 @@ def test_one_website_answers_the_mail_of_its_beginning():
     assert mail_of(Closing.PAUSED, before).in_reply_to == "<1@before.example>"
 
 
+def test_one_website_that_is_not_named_is_one_website():
+    mail = mail_of(Closing.PAUSED, more=1)
+    assert mail.subject == "Paused: 1 website that was down"
+    assert mail.text.startswith("1 website was paused while it was down.\n")
+    assert "1 website" in Page(mail.html).text
+    assert "websites" not in Page(mail.html).text
+
+
 def test_several_websites_answer_no_mail():
     mail = mail_of(Closing.PAUSED, ONE, BLOG)
     assert mail.in_reply_to is None

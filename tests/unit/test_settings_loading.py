@@ -104,6 +104,7 @@ def test_values_take_their_types():
         ("SMTP_FROM", "Monitor <monitor@example.org"),
         ("SMTP_FROM", "Monitor\r\nBcc: b@example.org <monitor@example.org>"),
         ("ALERT_EMAIL_TO", "a@example.org,b"),
+        ("ALERT_EMAIL_TO", " ; ,"),
         ("ALERT_EMAIL_TO", "a@example.org|b@example.org"),
         ("ALERT_EMAIL_TO", "a@example.org b@"),
         ("ALERT_EMAIL_TO", "a@example.org:b@example.org"),

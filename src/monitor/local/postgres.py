@@ -129,8 +129,13 @@ class EmbeddedPostgres:
         for path in (self.directory, self.sockets):
             path.mkdir(exist_ok=True, mode=0o700)
             if path.stat().st_uid not in {os.geteuid(), self.user}:
-                raise MonitorError(f"{path} belongs to another user: remove it.")
+                raise MonitorError(f"{path} belongs to another user: {self._of_others(path)}.")
             self._give(path)
+
+    def _of_others(self, path: Path) -> str:
+        if path == self.sockets:
+            return "remove it"
+        return "run this as that user, or choose another MONITOR_DATA_DIR"
 
     def _give(self, path: Path) -> None:
         """Let the server's user own this."""

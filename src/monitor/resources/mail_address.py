@@ -71,11 +71,11 @@ def several(text: str) -> tuple[MailAddress, ...]:
 def _split(text: str) -> Iterator[tuple[str, str]]:
     """(name as written, address) of each; what is neither comes as an address that is none."""
     for piece in _PIECE.finditer(text):
-        rest = piece[0]
-        while match := _ANGLED.match(rest):
+        text, begin = piece[0], 0
+        while match := _ANGLED.match(text, begin):
             yield match[1].strip(), match[2].strip()
-            rest = rest[match.end() :]
-        for word in rest.split():
+            begin = match.end()
+        for word in text[begin:].split():
             yield "", word
 
 

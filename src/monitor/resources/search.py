@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from unicodedata import normalize
 
+_DOTTED_I = "i\N{COMBINING DOT ABOVE}"
+"""What the capital of a Turkish i is folded to."""
+
 
 def fold(text: str) -> str:
     """Text in the form that is searched: equal for texts that differ in case only, or in how their
     characters are composed (Unicode, section 3.13: compatibility caseless match)."""
     if text.isascii():
         return text.lower()
-    return normalize("NFKC", normalize("NFKC", text).casefold())
+    folded = normalize("NFKC", normalize("NFKC", text).casefold())
+    return folded.replace(_DOTTED_I, "i")
 
 
 def search_text(url: str, name: str) -> str | None:

@@ -163,6 +163,8 @@ def mail_addresses(value: str) -> tuple[str, ...]:
         raise ValueError(
             f"must be e-mail addresses, separated by commas; number {error.number} {error.why}"
         ) from None
+    if value.strip() and not found:
+        raise ValueError("must be e-mail addresses, separated by commas; it names none")
     kept: dict[str, str] = {}
     for one in found:
         kept.setdefault(one.address.lower(), one.address)

@@ -7,6 +7,7 @@ from litestar.params import FromPath, JSONBody
 
 from monitor.api.auth import ADMIN, READ
 from monitor.api.bodies import NewRegionBody, RegionChangeBody
+from monitor.api.deadline import ONE_LONG_TRANSACTION
 from monitor.api.dependencies import Deps
 from monitor.api.openapi.document import LOCATION, problems
 from monitor.api.parameters import Cursor, Force, Limit
@@ -55,7 +56,7 @@ async def change_region(name: FromPath[str], data: JSONBody[Values], deps: Deps)
     return responses.region(await regions.change(deps.pool, deps.redis, name, data))
 
 
-@delete("/{name:str}", opt=ADMIN, responses=problems(400, 404, 409))
+@delete("/{name:str}", opt=ADMIN | ONE_LONG_TRANSACTION, responses=problems(400, 404, 409))
 async def delete_region(name: FromPath[str], deps: Deps, force: Force = False) -> None:
     """Remove a region; `force=true` is required if websites are checked from it.
 

@@ -145,11 +145,12 @@ def render_closed(event: ClosedEvent, *, recipient: str, domain: str) -> Mail:
     shown = {
         "label": words.label,
         "headline": _headline(event, one, words),
-        "meaning": words.meaning_one if one else words.meaning_many,
+        "meaning": words.meaning_one if event.total == 1 else words.meaning_many,
         "ended": words.ended,
         "closed_at": _utc(event.closed_at),
         "one": one and _shown_closed(one, event.closed_at),
-        "total": event.total,
+        "counted": counted(event.total),
+        "were": "was" if event.total == 1 else "were",
         "more": event.total - len(event.incidents),
         "incidents": [_shown_closed(each, event.closed_at) for each in event.incidents],
     }
@@ -165,11 +166,17 @@ def render_closed(event: ClosedEvent, *, recipient: str, domain: str) -> Mail:
 
 def _headline(event: ClosedEvent, one: ClosedIncident | None, words: _ClosedWords) -> str:
     if one is None:
-        return f"{event.total} websites {words.did_many}."
+        did = words.did_one if event.total == 1 else words.did_many
+        return f"{counted(event.total)} {did}."
     name, brief = printable(one.website_name, _NAME_LIMIT), words_of(one.cause, one.status_code)
     removed = one.regions if event.how is Closing.REGION_REMOVED else ()
     places = f" ({', '.join(removed)})" if removed else ""
     return f"{name} {words.did_one}{places}: {brief.brief}."
+
+
+def counted(websites: int) -> str:
+    """Such as "1 website" and "57 websites"."""
+    return f"{websites:,} website{'' if websites == 1 else 's'}"
 
 
 def _shown_closed(one: ClosedIncident, closed_at: dt.datetime) -> dict[str, object]:
@@ -186,7 +193,8 @@ def _shown_closed(one: ClosedIncident, closed_at: dt.datetime) -> dict[str, obje
 
 def _closed_subject(event: ClosedEvent, one: ClosedIncident | None, words: _ClosedWords) -> str:
     if one is None:
-        return f"{words.label}: {event.total} websites that were down"
+        are = "was" if event.total == 1 else "were"
+        return f"{words.label}: {counted(event.total)} that {are} down"
     return f"{words.label}: {_website(one)} - was down {humane(event.closed_at - one.started_at)}"
 
 

@@ -83,6 +83,8 @@ class Exchange(ProbeProtocol):
         if head is None:
             return
         progress.status_code = head.status
+        if self._response.done():
+            return
         if received.complete:
             self._response.set_result(head)
         elif not begun and received.endless:

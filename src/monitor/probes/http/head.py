@@ -41,7 +41,8 @@ _FRAMING = _field(rb"(?:(content-length)|transfer-encoding)")
 _LOCATION = _field(rb"location")
 _SET_COOKIE = _field(rb"set-cookie")
 _ENDLESS = re.compile(
-    rb"\ncontent-type[ \t]*:\s*(?:text/event-stream|multipart/x-mixed-replace)\s*[;\n]",
+    rb"\ncontent-type[ \t]*:[ \t]*(?:\r?\n[ \t]+)?"
+    rb"(?:text/event-stream|multipart/x-mixed-replace)\s*[;\n]",
     re.IGNORECASE,
 )
 

@@ -68,7 +68,8 @@ _OLD_VERSIONS = frozenset({"1.0", "1.1"})
 USUAL_VERSION = "1.2"
 
 _OP_LEGACY_SERVER_CONNECT = 0x4  # <openssl/ssl.h>; the ssl module names it from Python 3.12 on
-_OPTIONS = _OP_LEGACY_SERVER_CONNECT | ssl.OP_IGNORE_UNEXPECTED_EOF
+_OP_IGNORE_UNEXPECTED_EOF = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)  # from OpenSSL 3.0 on
+_OPTIONS = _OP_LEGACY_SERVER_CONNECT | _OP_IGNORE_UNEXPECTED_EOF
 """Browsers connect to servers that do not know RFC 5746 (renegotiation), and many servers leave
 without a close_notify: where an answer ends is HTTP's to say."""
 

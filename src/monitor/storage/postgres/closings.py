@@ -35,7 +35,17 @@ async def end_paused(
     ``websites``: a query that selects their ids. ``operation``: what closes incidents in several
     transactions; its messages wait for more of them.
     """
-    verdicts = sql.SQL("DELETE FROM verdicts WHERE website_id IN ({})").format(websites)
+    # In the order of ``take_verdicts``, so that neither waits for the other for ever.
+    verdicts = sql.SQL(
+        """
+        WITH held AS (
+            SELECT website_id, region FROM verdicts WHERE website_id IN ({})
+             ORDER BY website_id, region FOR UPDATE
+        )
+        DELETE FROM verdicts v USING held h
+         WHERE v.website_id = h.website_id AND v.region = h.region
+        """
+    ).format(websites)
     await connection.execute(verdicts, values)
     closed = sql.SQL(
         """

@@ -95,7 +95,10 @@ class WatchedConnection(AsyncConnection[TupleRow]):
     def _same_server(self) -> str:
         """How to connect to the very server that this connection is to, one of several perhaps."""
         info = self.info
-        return make_conninfo(info.dsn, host=info.host, port=info.port, password=info.password)
+        address = {"hostaddr": info.hostaddr} if "hostaddr=" in info.dsn else {}
+        return make_conninfo(
+            info.dsn, host=info.host, port=info.port, password=info.password, **address
+        )
 
     def _abandon(self) -> None:
         """Close the connection without waiting, and have the server told to cancel its query."""
