@@ -27,6 +27,8 @@ _ROOTS = {
     ("services/notifications/outbox.py", "_start_page"),
     ("services/notifications/outbox.py", "_deliver"),
 }
+# Whether a connection has to be opened or looked at depends on what its pool happens to hold.
+_CONNECTIONS = ("storage/postgres/connection.py", "storage/redis/client.py")
 # The second one is Python 3.12's and 3.13's.
 _RETURNS = {dis.opmap[n] for n in ("RETURN_VALUE", "RETURN_CONST") if n in dis.opmap}
 _times = {}
@@ -102,6 +104,8 @@ def _on_call(frame, _event, _argument):
     if frame.f_code.co_name.startswith("<"):  # a comprehension is part of its line
         return None
     if not (filename.startswith(_PRODUCT) and filename.endswith(".py")):  # no template either
+        return None
+    if filename.removeprefix(_PRODUCT) in _CONNECTIONS:
         return None
     # A coroutine is called again each time it goes on.
     return frame.f_trace or _tracer(_steps_of(filename))
