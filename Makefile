@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Nothing here needs root, Docker or a server that runs already.
 
 PYTHON ?= python3
-TESTS_AT_ONCE ?= 3
+TESTS_AT_ONCE ?= 4
 FAULTS_AT_ONCE ?= 5
 CASES ?= 5000
 PROCESSES ?= 1
