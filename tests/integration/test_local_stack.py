@@ -125,7 +125,7 @@ def test_two_stacks_run_side_by_side_but_not_on_one_directory(stack, start, tmp_
     # when the terminal of one closes
     os.kill(other.process.pid, signal.SIGHUP)
     # then
-    assert (other.process.wait(20), other.left()) == (0, [])
+    assert (other.process.wait(20), other.left_over()) == (0, [])
     assert stack.is_ready()
 
 
@@ -199,7 +199,7 @@ def test_a_worker_that_cannot_start_ends_the_stack_with_one_sentence(start):
     assert "The process 'local' cannot start; it ended 3 times" in said
     assert "PermissionError: [Errno 13] Permission denied: '/dev/shm/" in said
     assert f"its log is {stack.data_dir}/log/local.log" in said
-    assert (stack.process.returncode, stack.left()) == (1, [])
+    assert (stack.process.returncode, stack.left_over()) == (1, [])
     assert "The API is at" not in stack.text
 
 
@@ -218,7 +218,7 @@ def test_a_stack_that_does_not_get_ready_ends_with_what_is_missing(tmp_path):
         said = stack.wait_for("monitor: .*").group()
         assert said.startswith("monitor: The stack did not get ready in 8 s: these do not answer: ")
         assert "ticks (is INFLUXDB_URL right, and its server running?)" in said
-        assert (stack.process.returncode, stack.left()) == (1, [])
+        assert (stack.process.returncode, stack.left_over()) == (1, [])
         assert "The API is at" not in stack.text
 
 
@@ -287,7 +287,7 @@ def test_however_the_stack_ends_it_leaves_no_process_and_keeps_its_data(start):
     done = run_monitor("down", MONITOR_DATA_DIR=str(last.data_dir))
     # then
     assert f"(process {last.process.pid})" in done.stdout
-    assert (last.process.wait(20), last.left()) == (0, [])
+    assert (last.process.wait(20), last.left_over()) == (0, [])
 
 
 def _ends_in_time_by_ctrl_c(stack):

@@ -121,7 +121,15 @@ class RunningStack:
             self.interrupt()
             time.sleep(0.2)  # two signals at once would be one
         self.process.wait(30)
-        return time.monotonic() - began, self.left()
+        return time.monotonic() - began, self.left_over()
+
+    def left_over(self, within_s=3.0):
+        """What is left of a stack that has ended. A server that it had to kill has processes that
+        end by themselves, as soon as they notice."""
+        deadline = time.monotonic() + within_s
+        while (left := self.left()) and time.monotonic() < deadline:
+            time.sleep(0.05)  # strangers' processes: nothing tells when they end
+        return left
 
     def left(self):
         """Processes that have to do with this data directory, the test's own left out."""
