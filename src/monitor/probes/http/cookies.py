@@ -1,8 +1,7 @@
 """Cookies within one check, from redirect to redirect (RFC 6265). Pure.
 
-A check begins without cookies and forgets them at its end. Nothing here knows the public suffixes,
-so a Domain widens a cookie only within the website's own name: other hosts below one parent may be
-strangers to each other, as those of a hosting service are.
+A check begins without cookies and forgets them at its end. A Domain widens a cookie to the hosts
+below it, unless it is a public suffix: hosts below one of those may be strangers to each other.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from email.utils import mktime_tz, parsedate_tz
 from itertools import islice
 
 from msgspec import Struct
+from publicsuffixlist import PublicSuffixList
 
 from monitor.probes.http.target import Target
 from monitor.probes.net.address_policy import is_address
@@ -28,8 +28,9 @@ _MAX_READ_BYTES = 2 * MAX_TOTAL_BYTES  # of one response
 _MAX_ATTRIBUTES = 20
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _MAX_AGE = re.compile(r"-?[0-9]{1,18}")
-_LIKE_A_SUFFIX = re.compile(r"[a-z]{2,3}\.[a-z]{2}")
-"""co.uk, gov.uk, com.au: what `www.` stands before there is not one website's name."""
+_SUFFIXES = PublicSuffixList()
+"""Names below which anybody may have one: co.uk, and those of hosting services. A name whose top
+level is not listed is below a suffix of one label."""
 
 
 class Cookie(Struct, frozen=True):
@@ -53,32 +54,24 @@ class Cookie(Struct, frozen=True):
         return self.name, self.domain or f"={self.host}", self.path
 
 
-def site_of(host: str) -> str:
-    """The name at or below which hosts belong to the website with this host."""
-    host = _canonical(host)
-    parent = host.removeprefix("www.")
-    return host if _LIKE_A_SUFFIX.fullmatch(parent) or "." not in parent else parent
-
-
 def updated(
     cookies: tuple[Cookie, ...],
     lines: Iterable[bytes],
     sender: Target,
     *,
-    site: str,
     alias: str,
     now_s: float,
 ) -> tuple[Cookie, ...]:
     """The cookies after a response with these Set-Cookie lines. Those that a browser would refuse
     are left out, and the oldest where there are too many.
 
-    ``site``: see ``site_of``. ``alias``: the name in the request's Host header.
+    ``alias``: the name in the request's Host header.
     """
     by_place = {cookie.place: cookie for cookie in cookies}
     left_bytes = _MAX_READ_BYTES
     for line in islice(lines, MAX_COOKIES):
         left_bytes -= len(line)
-        cookie = _parsed(line, sender, site, alias, now_s) if left_bytes >= 0 else None
+        cookie = _parsed(line, sender, alias, now_s) if left_bytes >= 0 else None
         if cookie is not None:
             by_place[cookie.place] = cookie
     return _bounded(list(by_place.values()))
@@ -94,7 +87,7 @@ def _bounded(cookies: list[Cookie]) -> tuple[Cookie, ...]:
     return tuple(cookies[begin:])
 
 
-def _parsed(line: bytes, sender: Target, site: str, alias: str, now_s: float) -> Cookie | None:
+def _parsed(line: bytes, sender: Target, alias: str, now_s: float) -> Cookie | None:
     """The cookie of one line (section 5.2), None where it is refused."""
     if len(line) > _MAX_LINE_BYTES or _CONTROL.search(line):
         return None
@@ -104,7 +97,7 @@ def _parsed(line: bytes, sender: Target, site: str, alias: str, now_s: float) ->
         return None
     attributes = dict(map(_attribute, rest))
     secure = "secure" in attributes
-    domain = _domain(attributes.get("domain", ""), sender, site, alias)
+    domain = _domain(attributes.get("domain", ""), sender, alias)
     if domain is None or (secure and not sender.secure):
         return None
     path = attributes.get("path", "")
@@ -123,14 +116,16 @@ def _attribute(text: str) -> tuple[str, str]:
     return name.strip(" \t").lower(), value.strip(" \t")
 
 
-def _domain(given: str, sender: Target, site: str, alias: str) -> str | None:
+def _domain(given: str, sender: Target, alias: str) -> str | None:
     """Whose hosts get the cookie, empty where only its sender does; None where it is refused,
-    because its Domain is not the sender's."""
+    because its Domain is not the sender's (section 5.3, steps 5 and 6)."""
     domain, host = given.removeprefix(".").lower(), _canonical(sender.host)
     if not domain or not domain.isascii():
         return ""  # its sender alone gets what we cannot compare
+    if _SUFFIXES.is_public(domain):
+        return "" if domain == host else None
     if _below(host, domain):
-        return domain if _below(domain, site) else ""
+        return domain
     return "" if _below(_canonical(alias), domain) else None
 
 

@@ -32,15 +32,13 @@ REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 class Request(Struct, frozen=True):
     """One request of a check. ``headers`` are the owner's, without our defaults.
 
-    ``first_host``: that of the check's first request. ``cookies``: those set so far, wherever they
-    may go.
+    ``cookies``: those set so far, wherever they may go.
     """
 
     method: str
     target: Target
     headers: dict[str, str]
     body: bytes | None = None
-    first_host: str = ""
     cookies: tuple[Cookie, ...] = ()
 
 
@@ -57,7 +55,7 @@ def first_request(options: CheckOptions) -> Request:
         url, to = _parsed(options.url)
         headers = _with_credentials(headers, url)
     body = options.request_body.encode() if options.request_body else None
-    return Request(options.http_method, to, headers, body, to.host)
+    return Request(options.http_method, to, headers, body)
 
 
 def _parsed(text: str) -> tuple[URL, Target]:
@@ -87,7 +85,6 @@ def with_cookies(request: Request, set_cookies: Iterable[bytes], now_s: float) -
         request.cookies,
         lines,
         request.target,
-        site=cookies.site_of(request.first_host),
         alias=host.partition(":")[0],
         now_s=now_s,
     )
