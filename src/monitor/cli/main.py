@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from types import TracebackType
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,19 +56,9 @@ def _of_system(error: OSError) -> str:
 
 
 def _unforeseen(error: Exception) -> str:
-    # Where, not what: the text of an error may quote a secret.
-    where = _last(error.__traceback__)
-    return (
-        f"This is a fault of monitor itself ({type(error).__name__} in {where}): please report it."
-    )
+    from monitor.runtime.error_place import described
 
-
-def _last(traceback: TracebackType | None) -> str:
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return "an unknown place"
-    return f"{Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}"
+    return f"This is a fault of monitor itself ({described(error)}): please report it."
 
 
 if __name__ == "__main__":

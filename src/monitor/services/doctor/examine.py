@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from monitor.domain.errors import MonitorError
+from monitor.runtime.error_place import described
 from monitor.services.doctor import (
     clock,
     delivery,
@@ -76,18 +76,11 @@ async def _looked(check: Check, context: Context) -> Finding:
     except MonitorError as error:
         return check.report.skipped(f"could not be looked at: {error}")
     except Exception as error:  # noqa: BLE001 - the other checks have something to tell
-        return check.report.skipped(f"could not be looked at: {_fault(error)}")
-
-
-def _fault(error: Exception) -> str:
-    # Where, not what: the text of an error may quote a secret.
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    where = f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else "?"
-    return f"a fault of monitor itself ({type(error).__name__} in {where})"
+        return check.report.skipped(
+            f"could not be looked at: a fault of monitor itself ({described(error)})"
+        )
 
 
 def is_well(findings: Sequence[Finding]) -> bool:
     """Whether nothing is wrong: warnings and what could not be looked at are not."""
-    return all(found.state is not State.FAILED for found in findings)
+    return all(finding.state is not State.FAILED for finding in findings)
