@@ -109,7 +109,9 @@ class Tick(Struct, frozen=True, omit_defaults=True):
     out_of_turn: bool = False
 
 
-def tick_of(website_id: UUID, region: str, slot_s: int, outcome: Outcome) -> Tick | None:
+def tick_of(
+    website_id: UUID, region: str, slot_s: int, outcome: Outcome, *, out_of_turn: bool = False
+) -> Tick | None:
     """The point to store, or None where nothing was measured: that leaves a gap."""
     if outcome.result is Result.NOT_MEASURED:
         return None
@@ -122,6 +124,7 @@ def tick_of(website_id: UUID, region: str, slot_s: int, outcome: Outcome) -> Tic
         outcome.status_code,
         outcome.response_ms,
         outcome.timings,
+        out_of_turn,
     )
 
 

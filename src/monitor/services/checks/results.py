@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from msgspec import structs
-
 from monitor.domain import messages
 from monitor.domain.errors import Unavailable
 from monitor.domain.messages import CheckWebsites, Outgoing
@@ -83,10 +81,10 @@ async def _store_ticks(
     in_turn: bool,
 ) -> None:
     pairs = zip(entries, outcomes, strict=True)
-    measured = (tick_of(e.website_id, worker.region, slot_s, o) for e, o in pairs)
+    measured = (
+        tick_of(e.website_id, worker.region, slot_s, o, out_of_turn=not in_turn) for e, o in pairs
+    )
     ticks = [tick for tick in measured if tick is not None]
-    if not in_turn:
-        ticks = [structs.replace(tick, out_of_turn=True) for tick in ticks]
     if not ticks:
         return
     began = time.monotonic()
