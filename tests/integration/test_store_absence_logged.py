@@ -6,7 +6,6 @@ import psycopg
 import pytest
 
 from monitor.domain import messages
-from monitor.queue.broker import Broker
 from monitor.storage.postgres.migrations import migrate
 from support.breakable import start_postgres
 from support.products import running, until, worker
@@ -20,14 +19,6 @@ def postgres(servers_directory, tmp_path):
     migrate(server.url)
     yield server
     server.close()
-
-
-@pytest.fixture
-def broker(redis_url):
-    made = Broker(redis_url)
-    yield made
-    made.close()
-    made.client.close()
 
 
 def _lines(log, event):
