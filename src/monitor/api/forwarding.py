@@ -73,11 +73,11 @@ class ForwardedClients:
         if peer is None or not self.trusts(peer):
             self._warn_of_untrusted(peer)
             return peer
-        found = {self._walk(peer, hops) for hops in _chains(sent)}
-        if len(found) > 1:
+        clients = {self._walk(peer, hops) for hops in _chains(sent)}
+        if len(clients) > 1:
             self._warn_of_contradiction(peer)
             return peer
-        return found.pop()
+        return clients.pop()
 
     def trusts(self, address: Address) -> bool:
         """Whether this is a proxy of ours."""

@@ -99,11 +99,11 @@ class _Exchange:
         except Exception as error:
             route = self._scope.get("path_template")
             if self._begun:
-                known = _known(error)
-                if known is None:
+                ours = _ours(error)
+                if ours is None:
                     raise
                 # The connection ends without the end of the response, so the client notices.
-                log.warning("api.response_cut", route=route, error=str(known))
+                log.warning("api.response_cut", route=route, error=str(ours))
             elif isinstance(error, RequestError):
                 await self.respond(error.problem, error.headers)
             else:
@@ -130,7 +130,7 @@ class _Exchange:
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _known(error: BaseException | None) -> MonitorError | None:
+def _ours(error: BaseException | None) -> MonitorError | None:
     """The error of ours that made a response fail, if it is one: the framework wraps it."""
     while error is not None and not isinstance(error, MonitorError):
         wrapped = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None

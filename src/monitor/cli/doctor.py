@@ -63,12 +63,12 @@ def _lines(findings: Sequence[Finding]) -> Iterator[str]:
     """A line for each finding, with what to do below it, and one that sums up."""
     terminal = sys.stdout.isatty()
     width = min(shutil.get_terminal_size().columns, _WIDEST) if terminal else None
-    for found in findings:
-        name = f"{found.name:<{_NAME_WIDTH}}"
-        state = f"{found.state.value:<{_STATE_WIDTH}}"
-        yield _coloured(found, state, terminal=terminal) + name + _hanging(found.what, width)
-        if found.what_to_do:
-            yield _INDENT + _hanging(f"→ {found.what_to_do}", width)
+    for finding in findings:
+        name = f"{finding.name:<{_NAME_WIDTH}}"
+        state = f"{finding.state.value:<{_STATE_WIDTH}}"
+        yield _coloured(finding, state, terminal=terminal) + name + _hanging(finding.what, width)
+        if finding.what_to_do:
+            yield _INDENT + _hanging(f"→ {finding.what_to_do}", width)
     yield _sum(findings)
 
 
@@ -86,10 +86,10 @@ def _hanging(text: str, width: int | None) -> str:
     return f"\n{_INDENT}{'  ' if text.startswith('→') else ''}".join(lines)
 
 
-def _coloured(found: Finding, text: str, *, terminal: bool) -> str:
+def _coloured(finding: Finding, text: str, *, terminal: bool) -> str:
     if not terminal or os.environ.get("NO_COLOR"):
         return text
-    return f"\x1b[{_COLOURS[found.state.value]}m{text}\x1b[0m"
+    return f"\x1b[{_COLOURS[finding.state.value]}m{text}\x1b[0m"
 
 
 def _sum(findings: Sequence[Finding]) -> str:

@@ -39,5 +39,5 @@ def survey_or_stacks(*names: str) -> Survey:
     stacks = directory.published_settings()
     if not stacks:
         return here
-    found = survey(stacks, Path(os.devnull), f"the stack on {directory.path}")
-    return replace(found, problems=[*here.problems, *found.problems], unknown=here.unknown)
+    theirs = survey(stacks, Path(os.devnull), f"the stack on {directory.path}")
+    return replace(theirs, problems=[*here.problems, *theirs.problems], unknown=here.unknown)

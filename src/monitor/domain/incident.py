@@ -103,6 +103,6 @@ def opening(fresh: Collection[str], verdicts: Collection[DownVerdict]) -> Openin
     return Opening(deciding.at_s, counted[0], tuple(sorted(v.region for v in counted)))
 
 
-def lost_regions(held: Collection[str], regions: Collection[str]) -> set[str]:
+def lost_regions(before: Collection[str], regions: Collection[str]) -> set[str]:
     """The regions that held a website down when its incident opened and no longer check it."""
-    return set(held) - set(regions)
+    return set(before) - set(regions)

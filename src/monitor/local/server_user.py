@@ -64,9 +64,9 @@ def _folders_above(path: Path) -> Iterator[Path]:
 
 def _may_enter(folder: Path, user: int) -> bool:
     """As the mode says: the server's user has no groups of its own."""
-    found = folder.stat()
-    needed = stat.S_IXUSR if found.st_uid == user else stat.S_IXOTH
-    return bool(found.st_mode & needed)
+    status = folder.stat()
+    needed = stat.S_IXUSR if status.st_uid == user else stat.S_IXOTH
+    return bool(status.st_mode & needed)
 
 
 def _open_place() -> Path:

@@ -122,13 +122,13 @@ def _must_be_free(host: str, port: int) -> None:
 def _resolved(host: str, port: int) -> tuple[int, Any]:
     """The address family and address to listen on. Raises MonitorError where there is none."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError):
         raise MonitorError(
             f"MONITOR_API_HOST is {host!r}, which is no address and no name that resolves: the "
             "usual ones are 127.0.0.1 (this machine alone) and 0.0.0.0 (every network)."
         ) from None
-    family, _, _, _, address = found[0]
+    family, _, _, _, address = addresses[0]
     return family, address
 
 

@@ -258,12 +258,12 @@ def emails(value: object) -> tuple[str, ...]:
 def _emails(item: object, number: int) -> list[str]:
     """The addresses in an item: one, or several where somebody wrote a list in one text."""
     try:
-        found = mail_address.several(item) if isinstance(item, str) else ()
+        addresses = mail_address.several(item) if isinstance(item, str) else ()
     except InvalidAddress as error:
         raise InvalidValue(f"must hold e-mail addresses; number {number} {error.why}") from None
-    if not found:
+    if not addresses:
         raise InvalidValue(f"must hold e-mail addresses; number {number} is not one")
-    return [one.address for one in found]
+    return [one.address for one in addresses]
 
 
 def region_name(value: object) -> str:

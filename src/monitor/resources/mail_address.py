@@ -59,13 +59,13 @@ def several(text: str) -> tuple[MailAddress, ...]:
 
     Raises InvalidAddress for the first that is none.
     """
-    found: list[MailAddress] = []
+    addresses: list[MailAddress] = []
     for name, address in _split(text):
         try:
-            found.append(_checked(name, address))
+            addresses.append(_checked(name, address))
         except InvalidAddress as error:
-            raise InvalidAddress(error.why, len(found) + 1) from None
-    return tuple(found)
+            raise InvalidAddress(error.why, len(addresses) + 1) from None
+    return tuple(addresses)
 
 
 def _split(text: str) -> Iterator[tuple[str, str]]:

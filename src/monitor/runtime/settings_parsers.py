@@ -158,15 +158,15 @@ def mailbox(value: str) -> MailAddress:
 def mail_addresses(value: str) -> tuple[str, ...]:
     """Addresses without the names that may stand before them, each once."""
     try:
-        found = mail_address.several(value)
+        addresses = mail_address.several(value)
     except InvalidAddress as error:
         raise ValueError(
             f"must be e-mail addresses, separated by commas; number {error.number} {error.why}"
         ) from None
-    if value.strip() and not found:
+    if value.strip() and not addresses:
         raise ValueError("must be e-mail addresses, separated by commas; it names none")
     kept: dict[str, str] = {}
-    for one in found:
+    for one in addresses:
         kept.setdefault(one.address.lower(), one.address)
     return tuple(kept.values())
 

@@ -75,5 +75,5 @@ def _is_set(setting: Setting, variables: Mapping[str, str | None]) -> bool:
 
 
 def _unknown(variables: Mapping[str, str | None]) -> list[str]:
-    known = {name for s in TABLE for name in (s.name, s.file_name, *s.declared.old_names)}
-    return sorted(n for n in variables if n.startswith(_PREFIX) and n not in known)
+    names = {name for s in TABLE for name in (s.name, s.file_name, *s.declared.old_names)}
+    return sorted(n for n in variables if n.startswith(_PREFIX) and n not in names)

@@ -46,9 +46,11 @@ async def readyz(deps: Deps) -> schemas.Readiness:
     Where e-mails do not leave, `checks` says `"mail": "failing"` beside an answer of 200: the API
     works, and so do checks.
     """
-    found = await readiness.check(deps.reading, deps.redis, deps.tick_store)
-    checks = {name: "ok" if problem is None else "unavailable" for name, problem in found.items()}
-    missing = {name: problem for name, problem in found.items() if problem is not None}
+    problems = await readiness.check(deps.reading, deps.redis, deps.tick_store)
+    checks = {
+        name: "ok" if problem is None else "unavailable" for name, problem in problems.items()
+    }
+    missing = {name: problem for name, problem in problems.items() if problem is not None}
     if not missing:
         mail = {"mail": "failing"} if await readiness.mail_fails(deps.reading) else {}
         return schemas.Readiness("ok", checks | mail)

@@ -36,8 +36,8 @@ class Reply(Struct, frozen=True):
     @property
     def enhanced(self) -> str:
         """Its enhanced code, like "5.1.1"; empty where it has none (RFC 2034, section 4)."""
-        found = _ENHANCED.match(self.text)
-        return found[1] if found else ""
+        match = _ENHANCED.match(self.text)
+        return match[1] if match else ""
 
     def __str__(self) -> str:
         return printable(f"{self.code} {self.text}")

@@ -116,10 +116,10 @@ def _attribute(text: str) -> tuple[str, str]:
     return name.strip(" \t").lower(), value.strip(" \t")
 
 
-def _domain(given: str, sender: Target, alias: str) -> str | None:
+def _domain(attribute: str, sender: Target, alias: str) -> str | None:
     """Whose hosts get the cookie, empty where only its sender does; None where it is refused,
     because its Domain is not the sender's (section 5.3, steps 5 and 6)."""
-    domain, host = given.removeprefix(".").lower(), _canonical(sender.host)
+    domain, host = attribute.removeprefix(".").lower(), _canonical(sender.host)
     if not domain or not domain.isascii():
         return ""  # its sender alone gets what we cannot compare
     if _SUFFIXES.is_public(domain):

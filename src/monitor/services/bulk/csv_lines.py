@@ -98,9 +98,9 @@ def _begin(lines: Iterator[str]) -> tuple[int, str, str]:
     """How many lines stand before the header, the header's first line, and the separator."""
     separator, number = None, 0
     for number, line in enumerate(lines):
-        given = _SEP_LINE.fullmatch(line)
-        if given is not None and separator is None:
-            separator = given[1]
+        directive = _SEP_LINE.fullmatch(line)
+        if directive is not None and separator is None:
+            separator = directive[1]
         elif line.strip(' \t\r\n",;'):
             return number, line, separator or _sniffed(line)
     return number, "", separator or ","
@@ -109,11 +109,11 @@ def _begin(lines: Iterator[str]) -> tuple[int, str, str]:
 def _sniffed(header: str) -> str:
     """The separator that finds most names of columns; a comma if none finds more."""
 
-    def known(separator: str) -> int:
+    def columns_named(separator: str) -> int:
         cells = next(csv.reader([header[:_HEADER_CHARS]], delimiter=separator), [])
         return sum(_name(cell) in COLUMNS for cell in cells)
 
-    return max(SEPARATORS, key=known)
+    return max(SEPARATORS, key=columns_named)
 
 
 def _name(cell: str) -> str:

@@ -68,22 +68,22 @@ class Places:
             self._settle()
 
     async def _enter(self, holder: str) -> Place:
-        given: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        waiter = (holder, given)
+        turn: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+        waiter = (holder, turn)
         self._waiting.append(waiter)
         self._settle()
         holds_one = any(place.holder == holder for place in self._taken)
         try:
             async with asyncio.timeout(0 if holds_one else self._wait_s):
-                return await given
+                return await turn
         except TimeoutError:
-            if _has_result(given):
-                return given.result()
+            if _has_result(turn):
+                return turn.result()
             detail = f"{self._limit} {self._kind} are already running here; try again later."
             raise Busy(detail) from None
         except asyncio.CancelledError:
-            if _has_result(given):
-                self._taken.remove(given.result())
+            if _has_result(turn):
+                self._taken.remove(turn.result())
             raise
         finally:
             if waiter in self._waiting:
@@ -111,5 +111,5 @@ class Places:
         return None if position is None else staying[position]
 
 
-def _has_result(given: asyncio.Future[Place]) -> bool:
-    return given.done() and not given.cancelled()
+def _has_result(turn: asyncio.Future[Place]) -> bool:
+    return turn.done() and not turn.cancelled()

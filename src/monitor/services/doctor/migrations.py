@@ -15,16 +15,18 @@ async def look(context: Context) -> Finding:
         return judge(await compared(connection))
 
 
-def judge(found: Comparison) -> Finding:
+def judge(comparison: Comparison) -> Finding:
     """The finding for a database that differs so. Pure."""
-    if found.changed:
-        return _REPORT.failed(f"changed after they were applied: {_names(found.changed)}", RESTORE)
-    if found.pending:
-        missing = _names([migration.name for migration in found.pending])
+    if comparison.changed:
+        return _REPORT.failed(
+            f"changed after they were applied: {_names(comparison.changed)}", RESTORE
+        )
+    if comparison.pending:
+        missing = _names([migration.name for migration in comparison.pending])
         return _REPORT.failed(f"not applied: {missing}", "run `monitor migrate`")
-    if found.unknown:
+    if comparison.unknown:
         return _REPORT.warning(
-            f"of a newer version than this one: {_names(found.unknown)}",
+            f"of a newer version than this one: {_names(comparison.unknown)}",
             "upgrade monitor here, and all processes",
         )
     return _REPORT.ok("all are applied")

@@ -33,7 +33,7 @@ async def look(context: Context) -> Finding:
 
 async def _look(store: TickStore, settings: Settings) -> Finding:
     try:
-        return judge(await store.ping(), await store.kept_days(), _wanted(settings))
+        return judge(await store.ping(), await store.kept_days(), _expected(settings))
     except SettingsError as error:  # it lacks a bucket
         return _REPORT.failed("its bucket is missing", str(error).removesuffix("."))
     except Unavailable as error:
@@ -46,11 +46,11 @@ async def _look(store: TickStore, settings: Settings) -> Finding:
         )
 
 
-def _wanted(settings: Settings) -> KeptDays:
+def _expected(settings: Settings) -> KeptDays:
     return KeptDays(settings.monitor_raw_days, settings.monitor_rollup_days)
 
 
-def judge(version: str, kept: KeptDays | None, wanted: KeptDays) -> Finding:
+def judge(version: str, kept: KeptDays | None, expected: KeptDays) -> Finding:
     """The finding for a server that keeps ticks and roll-ups so long. Pure.
 
     ``kept``: None where it does not say.
@@ -60,8 +60,8 @@ def judge(version: str, kept: KeptDays | None, wanted: KeptDays) -> Finding:
     shorter = [
         f"{what} for {f'{days} days' if days else 'ever'} instead of {of_settings} ({setting})"
         for what, days, of_settings, setting in (
-            ("ticks", kept.raw, wanted.raw, "MONITOR_RAW_DAYS"),
-            ("roll-ups", kept.rollups, wanted.rollups, "MONITOR_ROLLUP_DAYS"),
+            ("ticks", kept.raw, expected.raw, "MONITOR_RAW_DAYS"),
+            ("roll-ups", kept.rollups, expected.rollups, "MONITOR_ROLLUP_DAYS"),
         )
         if days != of_settings
     ]

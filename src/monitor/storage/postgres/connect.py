@@ -48,9 +48,9 @@ async def server(database_url: str) -> tuple[str, str]:
 
 def _where_and_why(message: str) -> str:
     """Where and why, from the driver's message; nothing else of it, as it may quote the URL."""
-    if found := _WHERE_AND_WHY.search(message):
-        port = f":{found['port']}" if found["port"] else ""
-        return f"no connection to {found['host']}{port} ({found['why'].strip()})"
-    if found := _NO_SUCH_HOST.search(message):
-        return f"there is no host {found['host']}"
+    if match := _WHERE_AND_WHY.search(message):
+        port = f":{match['port']}" if match["port"] else ""
+        return f"no connection to {match['host']}{port} ({match['why'].strip()})"
+    if match := _NO_SUCH_HOST.search(message):
+        return f"there is no host {match['host']}"
     return "no connection"

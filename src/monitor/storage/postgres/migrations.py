@@ -141,17 +141,17 @@ RESTORE = (
 
 
 def _pending(connection: psycopg.Connection, available: list[Migration]) -> list[Migration]:
-    found = compare(available, connection.execute(_APPLIED).fetchall())
-    if found.unknown:
+    comparison = compare(available, connection.execute(_APPLIED).fetchall())
+    if comparison.unknown:
         raise MigrationError(
-            f"{found.unknown[0]} was applied to this database but its file is missing: "
+            f"{comparison.unknown[0]} was applied to this database but its file is missing: "
             "run the version of monitor that this database belongs to, or a newer one."
         )
-    if found.changed:
+    if comparison.changed:
         raise MigrationError(
-            f"{found.changed[0]} was changed after it was applied to this database: {RESTORE}."
+            f"{comparison.changed[0]} was changed after it was applied to this database: {RESTORE}."
         )
-    return found.pending
+    return comparison.pending
 
 
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:

@@ -103,8 +103,8 @@ async def delete(connection: Connection, name: str) -> None:
         " (SELECT website_id FROM website_regions WHERE region = %s) ORDER BY id FOR KEY SHARE",
         [name],
     )
-    held = sql.SQL("v.region = %(name)s")
-    unheld = await closings.take_verdicts(connection, held, {"name": name})
+    of_region = sql.SQL("v.region = %(name)s")
+    unheld = await closings.take_verdicts(connection, of_region, {"name": name})
     await connection.execute(
         "CREATE TEMPORARY TABLE region_lost ON COMMIT DROP AS"
         " WITH lost AS (DELETE FROM website_regions WHERE region = %s RETURNING website_id)"
