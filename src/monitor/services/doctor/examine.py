@@ -13,6 +13,7 @@ from monitor.services.doctor import (
     delivery,
     disk,
     dns,
+    groups,
     migrations,
     open_files,
     postgres,
@@ -43,6 +44,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     disk.CHECK,
     *processes.CHECKS,
     regions.CHECK,
+    groups.CHECK,
     *secrets.CHECKS,
 )
 """In the order in which they are shown: first what others stand on."""
