@@ -39,8 +39,13 @@ class Prober(Protocol[Options_contra]):
         """How many checks may run at once."""
         ...
 
-    async def check(self, options: Options_contra, begin_by_s: float = math.inf) -> Outcome:
+    async def check(
+        self, options: Options_contra, begin_by_s: float = math.inf, slot_s: int | None = None
+    ) -> Outcome:
         """Make one attempt, within the options' own time-out.
+
+        ``slot_s``: the slot that it is made for. Checks of one slot may share what belongs to no
+        website, such as the address of a name; checks without one share nothing.
 
         A check that gets its slot after ``begin_by_s`` on the loop's clock is not made
         (``region_busy``). Never raises, except on cancellation: every failure is an outcome, and

@@ -75,22 +75,28 @@ class HttpProber:
         """How many checks may have a slot at once."""
         return self._concurrency
 
-    async def check(self, options: CheckOptions, begin_by_s: float = math.inf) -> Outcome:
+    async def check(
+        self, options: CheckOptions, begin_by_s: float = math.inf, slot_s: int | None = None
+    ) -> Outcome:
         """One attempt to reach one website, redirects included, within its request_timeout.
 
         Waiting for a free slot counts neither towards the deadline nor in the timings. A check
-        that gets its slot after ``begin_by_s`` on the loop's clock is not made. Never raises,
-        except when cancelled: every failure is an outcome, and one on our side is not measured.
+        that gets its slot after ``begin_by_s`` on the loop's clock is not made. ``slot_s``: checks
+        of the same one share what they look up. Never raises, except when cancelled: every failure
+        is an outcome, and one on our side is not measured.
         """
         await self._slots.acquire()
         try:
-            return await self._measured(options) if self._loop.time() <= begin_by_s else _TOO_LATE
+            if self._loop.time() > begin_by_s:
+                return _TOO_LATE
+            return await self._measured(options, slot_s)
         finally:
             self._slots.release()
 
-    async def _measured(self, options: CheckOptions) -> Outcome:
+    async def _measured(self, options: CheckOptions, slot_s: int | None) -> Outcome:
         timeout_s = options.request_timeout
         progress = Progress(self._loop.time() + timeout_s, timeout_s)
+        progress.slot = object() if slot_s is None else slot_s  # redirects to the same host share
         task = asyncio.current_task(self._loop)
         assert task is not None
         group = self._deadlines.watch(progress.deadline_s, task)

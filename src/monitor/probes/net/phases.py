@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from enum import IntEnum
 from time import perf_counter
 
@@ -24,12 +25,15 @@ class Progress:
 
     ``deadline_s`` is on the event loop's clock, ``timeout_s`` after the check began. ``host`` is
     the name being checked, ``peer`` the address and port last tried, both for evidence.
+    ``slot`` is the same for checks that may share what they look up.
     ``server_name`` is the name that the server is asked for in a TLS handshake, and that its
     certificate must hold. ``status_code`` is that of the last response head on the current hop,
     0 before.
     """
 
     __slots__ = (
+        "_dns_shared",
+        "_looked_up",
         "_since_s",
         "_spent_s",
         "deadline_s",
@@ -37,6 +41,7 @@ class Progress:
         "peer",
         "phase",
         "server_name",
+        "slot",
         "status_code",
         "timeout_s",
     )
@@ -49,6 +54,9 @@ class Progress:
         self.peer = ""
         self.server_name = ""
         self.status_code = 0
+        self.slot: Hashable = None
+        self._looked_up: tuple[str, ...] = ()
+        self._dns_shared = False
         self._since_s = perf_counter()
         self._spent_s = [0.0] * len(Phase)
 
@@ -59,10 +67,24 @@ class Progress:
         self._since_s = now_s
         self.phase = phase
 
+    def looked_up(self, *, shared: bool) -> None:
+        """The phase DNS has an answer for the host. If it is another check's, this one has taken no
+        time for it, however long it waited."""
+        if not shared:
+            self._looked_up = (*self._looked_up, self.host)
+            return
+        self._since_s, self.phase = perf_counter(), Phase.IDLE
+        self._dns_shared = self._dns_shared or self.host not in self._looked_up
+
     def stop(self) -> Timings:
         """Stop the watch; returns the time spent in each phase, summed over redirects."""
         self.enter(Phase.IDLE)
         dns_s, connect_s, tls_s, wait_s, transfer_s, _ = self._spent_s
         return Timings(
-            dns_s * 1000, connect_s * 1000, tls_s * 1000, wait_s * 1000, transfer_s * 1000
+            dns_s * 1000,
+            connect_s * 1000,
+            tls_s * 1000,
+            wait_s * 1000,
+            transfer_s * 1000,
+            self._dns_shared,
         )

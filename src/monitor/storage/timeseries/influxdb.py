@@ -2,7 +2,7 @@
 
 | database or bucket | measurement | tags | fields |
 |---|---|---|---|
-| BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, transfer_ms where it is not the rest of response_ms, out_of_turn 1 where it fills no slot |
+| BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, dns_shared 1 where another check of the slot looked the name up, transfer_ms where it is not the rest of response_ms, out_of_turn 1 where it fills no slot |
 | BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn unless 0 |
 
 Two databases, because retention is set per database and roll-ups are kept longer. In 1.x

@@ -1,6 +1,7 @@
 """Ticks in Postgres, for installations without InfluxDB.
 
-Tables: migrations/0002_ticks.sql, and ``out_of_turn`` by 0011_schedules.sql.
+Tables: migrations/0002_ticks.sql, ``out_of_turn`` by 0011_schedules.sql, and ``dns_shared`` by
+0017_shared_lookups.sql.
 """
 
 from __future__ import annotations
@@ -31,20 +32,30 @@ CREATE TEMPORARY TABLE IF NOT EXISTS tick_staging (LIKE ticks) ON COMMIT DELETE 
 _COPY = """
 COPY tick_staging (
     website_id, region, slot, up, reason, status_code,
-    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, dns_shared, out_of_turn
 ) FROM STDIN (FORMAT BINARY)
 """
-_COPY_TYPES = ("uuid", "text", "timestamptz", "bool", "text", "int4", *["float4"] * 6, "bool")
+_COPY_TYPES = (
+    "uuid",
+    "text",
+    "timestamptz",
+    "bool",
+    "text",
+    "int4",
+    *["float4"] * 6,
+    "bool",
+    "bool",
+)
 
 # In key order, so that two writers of the same ticks wait instead of deadlocking.
 _UPSERT = """
 INSERT INTO ticks (
     website_id, region, slot, up, reason, status_code,
-    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, dns_shared, out_of_turn
 )
 SELECT
     website_id, region, slot, up, reason, status_code,
-    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, dns_shared, out_of_turn
 FROM tick_staging
 ORDER BY website_id, region, slot
 ON CONFLICT (website_id, region, slot) DO UPDATE SET
@@ -57,6 +68,7 @@ ON CONFLICT (website_id, region, slot) DO UPDATE SET
     tls_ms = excluded.tls_ms,
     wait_ms = excluded.wait_ms,
     transfer_ms = excluded.transfer_ms,
+    dns_shared = excluded.dns_shared,
     out_of_turn = coalesce(ticks.out_of_turn, excluded.out_of_turn)
 """
 
@@ -128,7 +140,7 @@ WHERE hour >= %(start)s AND hour < %(end)s
 _TICKS = """
 SELECT
     website_id, region, extract(epoch FROM slot)::bigint, up, reason, status_code,
-    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, dns_shared, out_of_turn
 FROM ticks
 WHERE website_id = %(website_id)s
   AND slot >= to_timestamp(%(since)s) AND slot < to_timestamp(%(until)s)
@@ -244,16 +256,18 @@ def _utc(unix_s: int) -> dt.datetime:
 
 
 def _row(t: Tick, *, out_of_turn: bool) -> tuple[Any, ...]:
-    """A tick as a row of ``_COPY``. Null says that it is in turn, and takes no room."""
+    """A tick as a row of ``_COPY``. Null is what is usual of the last two, and takes no room."""
     reason = None if t.reason is None else t.reason.value
     key = (t.website_id, t.region, _utc(t.slot_s))
     p = t.timings
     phases = (p.dns_ms, p.connect_ms, p.tls_ms, p.wait_ms, p.transfer_ms)
-    return (*key, t.up, reason, t.status_code, t.response_ms, *phases, out_of_turn or None)
+    flags = (p.dns_shared or None, out_of_turn or None)
+    return (*key, t.up, reason, t.status_code, t.response_ms, *phases, *flags)
 
 
 def _tick(row: tuple[Any, ...]) -> Tick:
-    website_id, region, slot_s, up, reason, status_code, response_ms, *phases, out_of_turn = row
+    website_id, region, slot_s, up, reason, status_code, response_ms = row[:7]
+    dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, dns_shared, out_of_turn = row[7:]
     return Tick(
         website_id,
         region,
@@ -262,6 +276,6 @@ def _tick(row: tuple[Any, ...]) -> Tick:
         None if reason is None else Reason(reason),
         status_code,
         response_ms,
-        Timings(*phases),
+        Timings(dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, bool(dns_shared)),
         bool(out_of_turn),
     )
