@@ -27,7 +27,8 @@ async def open_store(url):
 def partitions(url):
     with psycopg.connect(url) as connection:
         rows = connection.execute(
-            "SELECT relid::text FROM unnest(%s::text[]) t, pg_partition_tree(t::regclass) WHERE isleaf",
+            "SELECT relid::text FROM unnest(%s::text[]) t, pg_partition_tree(t::regclass)"
+            " WHERE isleaf",
             [list(TABLES)],
         )
         return {name for (name,) in rows} - set(TABLES)
