@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.domain.freshness import Change, Checked, checked, down, fresh, paused
-from monitor.domain.ring import POSITIONS, last_turn, next_turn, turns_before
+from monitor.domain.ring import POSITIONS, slots_of_position, turn_of
 from monitor.domain.schedule import Lifetime, Period, Schedule
 from monitor.domain.verdict import Verdict, is_fresh
 from monitor.domain.windows import Window
@@ -70,8 +70,11 @@ def test_an_interval_that_is_shortened_makes_older_verdicts_stale():
     # given a check an hour, changed to one a minute whose slots are missed
     periods = [Period(T - 3600, T + 1800, 3600), Period(T + 1800, T + 3600, 60)]
     assert _fresh(*periods, missed=[(T + 1800, T + 3000)], settled_s=END)[-1] == (3000, 3600)
-    last_s = last_turn(0, 3600, T + 1800) - T
-    assert _fresh(*periods, missed=[(T + 1800, T + 3000)])[0][1] == max(1800, last_s + LIMIT_S + 1)
+    assert _fresh(*periods, missed=[(T + 1800, T + 3000)])[0][1] == 1800
+    # and one that is lengthened lets them count for longer
+    periods = [Period(T, T + 60, 60), Period(T + 60, T + 7200, 3600)]
+    last_s = 2 * 3600 + TIMEOUT_S + 60
+    assert _fresh(*periods, missed=[(T + 120, T + 7200)]) == [(0, min(7200, last_s + 1))]
 
 
 def test_pauses_and_the_rest_of_a_region():
@@ -100,17 +103,6 @@ def test_a_region_is_down_from_one_change_to_the_next_and_until_it_is_forgotten(
     assert down([Change(T + 500, Verdict.DOWN)], stretches) == []
 
 
-@given(st.integers(0, POSITIONS - 1), st.integers(30, 86_400), st.integers(0, 200_000))
-def test_turns_are_found_from_any_second(position, interval_s, at_s):
-    at_s += T
-    first_s, last_s = next_turn(position, interval_s, at_s), last_turn(position, interval_s, at_s)
-    assert last_s < at_s <= first_s
-    before = turns_before(position, interval_s, at_s)
-    assert turns_before(position, interval_s, first_s) == before
-    assert turns_before(position, interval_s, first_s + 1) == before + 1
-    assert turns_before(position, interval_s, last_s) == before - 1
-
-
 edges = st.lists(st.floats(0, 5400), max_size=5, unique=True).map(sorted)
 intervals = st.none() | st.sampled_from([30, 45, 60, 300])
 names = st.sampled_from([None, ("europe",), ("asia",)])
@@ -127,24 +119,24 @@ def test_a_second_counts_where_is_fresh_says_so_of_the_last_slot_that_was_measur
         for since, until in zip(starts, [*starts[1:], None], strict=True)
     ]
     chance = data.draw(st.randoms(use_true_random=False))
-    turns = [
-        (turn, period)
+    slots = [
+        (slot, period)
         for period in periods
         if period.check_frequency is not None and period.regions != ("asia",)
-        for turn in _turns(position, period)
+        for slot in _slots(position, period)
     ]
     missed, since_s = [], None
     measured = []
     failing = False
-    for turn, period in turns:
+    for slot, period in slots:
         failing = chance.random() < (0.9 if failing else 0.1)
         if failing:
-            since_s = turn if since_s is None else since_s
+            since_s = slot if since_s is None else since_s
         else:
             if since_s is not None:
-                missed.append((since_s, turn))
+                missed.append((since_s, slot))
             since_s = None
-            measured.append((turn, period))
+            measured.append((slot, period))
     if since_s is not None:
         missed.append((since_s, END))
     # when
@@ -156,12 +148,14 @@ def test_a_second_counts_where_is_fresh_says_so_of_the_last_slot_that_was_measur
     ] == expected
 
 
-def _turns(position, period):
-    """Slowly: every second at which another turn has passed."""
-    end_s = min(math.ceil(period.until_s or END), END)
-    first_s = math.ceil(period.since_s)
-    counts = [turns_before(position, period.check_frequency, s) for s in range(first_s, end_s + 1)]
-    return [first_s + n for n in range(end_s - first_s) if counts[n + 1] > counts[n]]
+def _slots(position, period):
+    """Those whose turn is in the period."""
+    every_s = period.check_frequency
+    return [
+        slot
+        for slot in slots_of_position(position, every_s, T - every_s, END + 120)
+        if period.since_s <= turn_of(slot, every_s) < min(period.until_s or END, END)
+    ]
 
 
 def _counts(second, periods, measured):

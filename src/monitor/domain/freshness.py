@@ -14,7 +14,7 @@ from itertools import islice, pairwise
 
 from msgspec import Struct
 
-from monitor.domain.ring import last_turn, next_turn
+from monitor.domain.ring import POSITIONS, turns_before
 from monitor.domain.schedule import Period, Schedule
 from monitor.domain.verdict import Verdict, freshness_s
 from monitor.domain.windows import Window, intersection, union
@@ -94,40 +94,50 @@ def _active(schedule: Schedule, region: str) -> list[Period]:
 def _rows(
     period: Period, website: Checked, gaps: Sequence[Window], last_s: int | None
 ) -> Iterator[tuple[int, int]]:
-    """The first and the last turn of each row of slots of a period that were all measured.
+    """The first and the last of each row of slots of a period that were all measured.
 
     The slot of ``last_s``, before the period, is a row of its own: its verdict is still there.
     """
     assert period.check_frequency is not None  # of active periods
     if last_s is not None:
         yield last_s, last_s
-    turns = _Turns(website.position, period.check_frequency)
-    begin_s = math.ceil(period.since_s)
-    end_s = min(website.settled_s, _last_second(period.until_s))
+    slots = _Slots(website.position, period.check_frequency)
+    begin_s = slots.of_first_turn(math.ceil(period.since_s))
+    end_s = slots.of_first_turn(min(website.settled_s, _end(period.until_s)))
     for gap in islice(gaps, bisect_right(gaps, begin_s, key=lambda g: g.until_s), None):
         if gap.since_s >= end_s:
             break
-        yield from turns.row(begin_s, gap.since_s)
+        yield from slots.row(begin_s, gap.since_s)
         begin_s = gap.until_s
-    yield from turns.row(begin_s, end_s)
+    yield from slots.row(begin_s, end_s)
 
 
-class _Turns(Struct, frozen=True):
+class _Slots(Struct, frozen=True):
+    """The slots of a website at this position."""
+
     position: int
     interval_s: int
 
+    def of_first_turn(self, at_s: int) -> int:
+        """The slot of the first turn at ``at_s`` or later; it is due if that turn is."""
+        turns = turns_before(self.position, self.interval_s, at_s)
+        return turns * self.interval_s + self._offset_s
+
     def row(self, begin_s: int, end_s: int) -> Iterator[tuple[int, int]]:
-        """The first and the last turn in [begin_s, end_s), if there is one."""
-        if begin_s < end_s:
-            first_s = next_turn(self.position, self.interval_s, begin_s)
-            if first_s < end_s:
-                yield first_s, last_turn(self.position, self.interval_s, end_s)
+        """The first and the last slot in [begin_s, end_s), if there is one."""
+        first_s = begin_s + (self._offset_s - begin_s) % self.interval_s
+        if first_s < end_s:
+            yield first_s, end_s - 1 - (end_s - 1 - self._offset_s) % self.interval_s
+
+    @property
+    def _offset_s(self) -> int:
+        return self.position * self.interval_s // POSITIONS
 
 
 def _counting(first_s: int, last_s: int, period: Period, request_timeout_s: int) -> Window:
     """When the verdicts of a row of slots counted in this period, whose interval decides how long.
 
-    In a row no verdict is older than an interval and a minute before the next one comes.
+    Within a row the next verdict comes before the last one is too old.
     """
     assert period.check_frequency is not None  # of active periods
     own = _seconds(period)
@@ -139,7 +149,7 @@ FOREVER_S = 2**40
 """The end of what lasts: far beyond every window."""
 
 
-def _last_second(until_s: float | None) -> int:
+def _end(until_s: float | None) -> int:
     return FOREVER_S if until_s is None else math.ceil(until_s)
 
 

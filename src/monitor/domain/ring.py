@@ -86,21 +86,6 @@ def turns_before(position: int, interval_s: int, at_s: int) -> int:
     return intervals + (turn_of(slot_s, interval_s) < at_s)
 
 
-def next_turn(position: int, interval_s: int, at_s: int) -> int:
-    """The first turn of a website at this position that is not before ``at_s``."""
-    return _turn(position, interval_s, turns_before(position, interval_s, at_s))
-
-
-def last_turn(position: int, interval_s: int, before_s: int) -> int:
-    """The last turn of a website at this position before ``before_s``."""
-    return _turn(position, interval_s, turns_before(position, interval_s, before_s) - 1)
-
-
-def _turn(position: int, interval_s: int, number: int) -> int:
-    """The turn with this many turns before it since the epoch."""
-    return turn_of(number * interval_s + position * interval_s // POSITIONS, interval_s)
-
-
 def missed_window(last_s: int | None, minute_s: int) -> tuple[int, int]:
     """The time [start, end) before the minute at ``minute_s`` that was never dispatched.
 
