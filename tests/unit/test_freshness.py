@@ -179,3 +179,14 @@ def test_nothing_counts_before_the_first_slot_is_settled(settled_s):
     assert _fresh(Period(T, None, 60), settled_s=settled_s) == (
         [] if settled_s == T else [(0, LIMIT_S + 1)]
     )
+
+
+def test_the_slot_of_a_turn_may_lie_in_the_next_period_and_counts_from_then_on():
+    # given a change between the turn (of 390) and the second (419) of a slot, and 389 filled
+    last = POSITIONS - 1
+    periods = [
+        Period(T, T + 390.5, 30),
+        Period(T + 390.5, T + 391, 30),
+        Period(T + 391, None, None),
+    ]
+    assert _fresh(*periods, position=last) == [(29, 391)]
