@@ -108,7 +108,7 @@ def _active(schedule: Schedule, region: str) -> list[Period]:
     """The periods in which it was checked from this region, in order, without empty ones."""
     periods = [
         p
-        for p in schedule.checked_from(region)
+        for p in schedule.of_region(region)
         if p.check_frequency is not None and (p.until_s is None or p.since_s < p.until_s)
     ]
     return sorted(periods, key=lambda p: p.since_s)
