@@ -34,14 +34,13 @@ def window(
 
     def parsed(parameter: str, text: str | None, *, end: bool) -> int | None:
         try:
-            return None if text is None else _second(text, tz, end=end)
+            return None if text is None else _second(text, tz or dt.UTC, end=end)
         except InvalidValue as invalid:
             problems.append(FieldProblem(parameter, str(invalid)))
             return None
 
     tz = _zone(zone)
     if tz is None:
-        tz = dt.UTC
         problems.append(FieldProblem("tz", _ZONE_FORM))
     end_s = parsed("to", until, end=True)
     begin_s = parsed("from", since, end=False)

@@ -31,7 +31,6 @@ from monitor.services.reports.sla import Asked
 from monitor.services.websites.latest import Query
 
 
-
 class ReportFormat(StrEnum):
     """The formats of reports."""
 
@@ -134,7 +133,11 @@ async def list_sla(
     if _is_csv(request, format):
         name = {"Content-Disposition": 'attachment; filename="sla.csv"'}
         media_type = f"{CSV}; charset=utf-8; header=present"
-        return Stream(responses.rows(listing.rest(page, limit)), media_type=media_type, headers=name)
+        return Stream(
+            responses.rows(page.window, listing.rest(page, limit)),
+            media_type=media_type,
+            headers=name,
+        )
     return Response(responses.page(page, listing.cursor))
 
 
