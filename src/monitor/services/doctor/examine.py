@@ -20,6 +20,7 @@ from monitor.services.doctor import (
     processes,
     redis,
     regions,
+    roll_ups,
     search,
     secrets,
     settings,
@@ -45,6 +46,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *processes.CHECKS,
     regions.CHECK,
     groups.CHECK,
+    roll_ups.CHECK,
     *secrets.CHECKS,
 )
 """In the order in which they are shown: first what others stand on."""
