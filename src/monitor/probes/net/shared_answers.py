@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Hashable
-from typing import Final
+from typing import Final, TypeAlias
 
 MAX_AGE_S: Final = 10.0
 """How long an answer is shared, if its TTL is not shorter."""
 
 MAX_ANSWERS: Final = 20_000
 """About 6 MB. The oldest go first; whoever would have used one asks itself."""
+
+_Key: TypeAlias = tuple[Hashable, str]
+_Entry: TypeAlias = tuple[str, float, float]
+"""An address, until when it is shared, and when it came."""
 
 
 class SharedAnswers:
@@ -20,7 +24,8 @@ class SharedAnswers:
     """
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[tuple[Hashable, str], tuple[str, float, float]] = OrderedDict()
+        self._entries: dict[_Key, _Entry] = {}
+        self._order: deque[tuple[_Key, _Entry]] = deque()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -28,24 +33,18 @@ class SharedAnswers:
     def get(self, slot: Hashable, host: str, now_s: float) -> str | None:
         """The address of this host, if a check of this slot may still use it."""
         entry = self._entries.get((slot, host))
-        if entry is None:
-            return None
-        address, until_s, _ = entry
-        return address if now_s < until_s else None
+        return entry[0] if entry is not None and now_s < entry[1] else None
 
     def put(self, slot: Hashable, host: str, address: str, ttl_s: float, now_s: float) -> None:
         """Share an address that was received now, for ten seconds or its TTL."""
-        self._expire(now_s)
-        key = (slot, host)
-        self._entries[key] = (address, now_s + min(ttl_s, MAX_AGE_S), now_s)
-        self._entries.move_to_end(key)
-        if len(self._entries) > MAX_ANSWERS:
-            self._entries.popitem(last=False)
+        key, entry = (slot, host), (address, now_s + min(ttl_s, MAX_AGE_S), now_s)
+        self._entries[key] = entry
+        self._order.append((key, entry))
+        while len(self._order) > MAX_ANSWERS or now_s - self._order[0][1][2] >= MAX_AGE_S:
+            self._drop_oldest()
 
-    def _expire(self, now_s: float) -> None:
-        """Drop what is too old for anybody: entries are in the order in which they came."""
-        while self._entries:
-            _, _, since_s = next(iter(self._entries.values()))
-            if now_s - since_s < MAX_AGE_S:
-                return
-            self._entries.popitem(last=False)
+    def _drop_oldest(self) -> None:
+        """Drop what came first, unless another answer has replaced it."""
+        key, entry = self._order.popleft()
+        if self._entries.get(key) is entry:
+            del self._entries[key]
