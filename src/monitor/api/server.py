@@ -29,10 +29,9 @@ from monitor.services.secrets import at_rest
 from monitor.services.secrets.vault import Vault
 from monitor.services.workers import presence
 from monitor.services.workers.clock import SharedClock
-from monitor.storage.postgres.pool import Pool, make_pool
+from monitor.storage.postgres.pool import make_pool
 from monitor.storage.redis.client import make_client
-from monitor.storage.timeseries.contract import TickStore
-from monitor.storage.timeseries.open import make_tick_store
+from monitor.storage.timeseries.open import open_tick_store
 
 log = get_logger(__name__)
 
@@ -68,7 +67,7 @@ async def _serve(settings: Settings) -> None:
         pool=pool,
         reading=reading,
         redis=make_client(settings.need("REDIS_URL")),
-        tick_store=_tick_store(settings, reading),
+        tick_store=open_tick_store(settings, reading),
         send=send_all,
         clock=clock.now,
         vault=Vault(settings.monitor_encryption_keys),
@@ -123,18 +122,6 @@ def _cancellable(app: Litestar) -> ASGIApp:
             log.warning("api.request_cancelled", route=scope.get("path_template"))
 
     return cancellable
-
-
-def _tick_store(settings: Settings, pool: Pool) -> TickStore:
-    return make_tick_store(
-        influxdb_url=settings.influxdb_url,
-        influxdb_token=settings.influxdb_token,
-        influxdb_org=settings.influxdb_org,
-        influxdb_bucket=settings.influxdb_bucket,
-        pool=pool,
-        raw_days=settings.monitor_raw_days,
-        rollup_days=settings.monitor_rollup_days,
-    )
 
 
 def _directories(settings: Settings) -> dict[str, Path]:

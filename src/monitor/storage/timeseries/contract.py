@@ -7,17 +7,8 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from msgspec import Struct
-
 from monitor.domain.outcome import Tick
 from monitor.domain.series import Bucket
-
-
-class KeptDays(Struct, frozen=True):
-    """Days that raw ticks and roll-ups are kept."""
-
-    raw: int
-    rollups: int
 
 
 class TickStore(Protocol):
@@ -36,7 +27,7 @@ class TickStore(Protocol):
     async def prepare(self) -> None:
         """Create what the store needs (databases, partitions of the coming days). Idempotent.
 
-        Raises SettingsError where something is missing that only the operator can create.
+        Raises Misconfigured where something is missing that only the operator can create.
         """
 
     async def write(self, ticks: Sequence[Tick]) -> None:
@@ -80,11 +71,11 @@ class TickStore(Protocol):
     async def ping(self) -> str:
         """The server's name and version. Raises Unavailable where it does not answer."""
 
-    async def kept_days(self) -> KeptDays | None:
-        """For how long the server keeps what it holds; None where it does not say.
+    async def check(self) -> list[str]:
+        """Ask for everything that is needed of the server: what is kept can be read and written.
 
-        Changes nothing: where there is no database yet, the settings hold. Raises SettingsError
-        where something is missing that only the operator can create.
+        Returns remarks on what is not as it should be but costs no tick: half sentences with what
+        to do. Changes nothing. Raises Misconfigured where something is missing.
         """
 
     async def close(self) -> None:

@@ -16,7 +16,6 @@ from monitor.domain.outcome import Reason, Tick, Timings
 from monitor.domain.series import HOUR_S, Bucket
 from monitor.storage.postgres.pool import Pool, transaction
 from monitor.storage.timeseries import partitions
-from monitor.storage.timeseries.contract import KeptDays
 from monitor.storage.timeseries.partitions import Partition
 
 T = TypeVar("T")
@@ -144,9 +143,9 @@ class PostgresTicks:
         self._raw_days = raw_days
         self._rollup_days = rollup_days
 
-    async def kept_days(self) -> KeptDays:
-        """``expire`` goes by the settings."""
-        return KeptDays(self._raw_days, self._rollup_days)
+    async def check(self) -> list[str]:
+        """Nothing to ask: migrations make the tables, and ``expire`` goes by the settings."""
+        return []
 
     async def prepare(self) -> None:
         """Create the partitions of yesterday, today and the next three days."""
