@@ -40,6 +40,7 @@ from monitor.services.secrets.vault import Vault
 from monitor.services.workers import presence
 from monitor.services.workers.clock import SharedClock
 from monitor.services.workers.heartbeat import Heartbeat
+from monitor.services.workers.tick_store import TickStoreWatch
 from monitor.storage.postgres.pool import Pool, make_pool
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.minutes import DispatchedMinutes
@@ -252,4 +253,5 @@ class CentralResources(Resources):
         stack.push_async_callback(self.watch.close)
         self.tick_upkeep = TickUpkeep(self.ticks, self.buffer, self.clock.now)
         here = asyncio.create_task(presence.report(self.redis, presence.CENTRAL))
-        stack.push_async_callback(tasks.end, here)
+        watch = asyncio.create_task(TickStoreWatch(self.ticks, prepare=True).run())
+        stack.push_async_callback(tasks.end, here, watch)

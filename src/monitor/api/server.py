@@ -153,6 +153,7 @@ def _lifespan(deps: Dependencies, clock: SharedClock) -> Lifespan:
                     presence.report(deps.redis, presence.API, deps.vault.fingerprints)
                 ),
                 asyncio.create_task(clock.run(deps.redis)),
+                asyncio.create_task(deps.tick_watch.run()),
             )
             yield
 

@@ -78,8 +78,9 @@ class Misconfigured(Unavailable):
         """``problem``: what is wrong and what to do, for anybody: no full stop, address or secret.
         ``details`` are for the log.
         """
-        super().__init__(dependency, f"{problem} ({details})" if details else problem)
+        super().__init__(dependency, f"{details}; {problem}" if details else problem)
         self.problem = problem
+        self.details = details
 
     @property
     def advice(self) -> str:

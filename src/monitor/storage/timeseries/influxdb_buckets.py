@@ -90,8 +90,7 @@ async def settle(admin: Admin, bucket: Bucket) -> str:
         return ""
     try:
         await admin.set_retention(bucket)
-    except (NotAllowed, Rejected) as error:
-        _log.warning("ticks.retention_not_set", bucket=bucket.name, error=str(error))
+    except (NotAllowed, Rejected):
         return _difference(admin, bucket, kept_s)
     _log.warning("ticks.retention_set", bucket=bucket.name, days=bucket.days, before_s=kept_s)
     return ""

@@ -136,9 +136,8 @@ class InfluxHttp:
 
         Raises NotAllowed where the token may not, Rejected, and Unavailable.
         """
-        data = None if body is None else msgspec.json.encode(body)
-        headers = {} if body is None else {"Content-Type": _JSON}
-        return (await self._send(method, path, parameters or {}, headers, data))[1]
+        headers = {} if body is None else {"Content-Type": _JSON}  # the client encodes it
+        return (await self._send(method, path, parameters or {}, headers, body))[1]
 
     async def query(self, database: str, query: str) -> list[Series]:
         """The series of a SELECT.
@@ -178,7 +177,7 @@ class InfluxHttp:
         path: str,
         parameters: Mapping[str, str],
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | Mapping[str, Any] | None = None,
     ) -> tuple[Mapping[str, str], bytes]:
         """The headers and the body of a successful response, within the timeout."""
         try:
@@ -198,7 +197,7 @@ class InfluxHttp:
         path: str,
         parameters: Mapping[str, str],
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | Mapping[str, Any] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A successful response. Every failure is translated."""
         try:
@@ -226,11 +225,12 @@ class InfluxHttp:
         if not isinstance(error, NotAllowed):
             return error
         if not self._token:
-            return NotAllowed("influxdb", "it wants a token: set INFLUXDB_TOKEN", str(error))
-        if self._token[0] in _QUOTES or self._token[-1] in _QUOTES:
+            problem = "it wants a token: set INFLUXDB_TOKEN"
+        elif self._token[0] in _QUOTES or self._token[-1] in _QUOTES:
             problem = "INFLUXDB_TOKEN has quotation marks round it: remove them"
-            return NotAllowed("influxdb", problem, str(error))
-        return error
+        else:
+            return error
+        return NotAllowed("influxdb", problem, error.details)
 
 
 _SEAM = re.compile(rb"\}\s*\{")
