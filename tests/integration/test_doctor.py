@@ -271,6 +271,7 @@ async def test_an_influxdb_with_another_retention_is_a_warning(stores, influx_da
     before = await doctor(**stores, **influx)
     make_database(url, bucket, days=7)
     make_database(url, f"{bucket}_hourly", days=400)
+    make_database(url, f"{bucket}_daily", days=1100)
     # when
     seen = await doctor(**stores, **influx)
     # then
@@ -285,7 +286,8 @@ async def test_an_influxdb_with_another_retention_is_a_warning(stores, influx_da
 async def test_an_influxdb_token_that_may_only_read_is_named(stores):
     # given
     server = Recorded2()
-    server.retention_s = dict.fromkeys(("website_ticks", "website_ticks_hourly"), 0)
+    names = ("website_ticks", "website_ticks_hourly", "website_ticks_daily")
+    server.retention_s = dict.fromkeys(names, 0)
     server.grants = Grants(read=frozenset(server.retention_s))
     # when
     async with running_influx(server):

@@ -10,7 +10,6 @@ from base64 import b64encode
 from contextlib import asynccontextmanager
 
 import pytest
-from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from monitor.domain.errors import Misconfigured, Unavailable
@@ -32,7 +31,7 @@ from support.recorded_influx import (
 from support.ticks import HOUR, up
 
 RAW, HOURLY, DAILY = "website_ticks", "website_ticks_hourly", "website_ticks_daily"
-KEPT = {RAW: 30 * DAY_S, HOURLY: 400 * DAY_S}
+KEPT = {RAW: 30 * DAY_S, HOURLY: 400 * DAY_S, DAILY: 1100 * DAY_S}
 BOTH = [Recorded2, Recorded3]
 
 
@@ -70,7 +69,7 @@ async def test_all_are_made_with_the_retention_of_the_settings(version):
 async def test_another_retention_is_corrected(version, kept_s):
     # given: as 3 Core makes one by itself, or the settings were changed
     server = version()
-    server.retention_s = {RAW: kept_s, HOURLY: 400 * DAY_S}
+    server.retention_s = KEPT | {RAW: kept_s}
     async with store_on(server) as store:
         [remark] = await store.check()
         # when
@@ -146,26 +145,41 @@ async def test_the_organisation_is_that_of_the_setting_or_the_only_one(orgs, org
             assert caught.value.problem == problem
 
 
-async def test_five_databases_are_all_that_3_core_allows():
+@pytest.mark.parametrize("others", [4, 5])
+async def test_five_databases_are_all_that_3_core_allows(others):
     # given
     server = Recorded3()
-    server.retention_s = dict.fromkeys(["a", "b", "c", "d"], 0)
+    server.retention_s = dict.fromkeys(range(others), 0)
     async with store_on(server) as store:
         with pytest.raises(Misconfigured) as caught:
             await store.prepare()
     # then
-    assert server.retention_s.keys() == {"a", "b", "c", "d", RAW}
-    assert "it lacks the database 'website_ticks_hourly' for hourly roll-ups" in str(caught.value)
-    assert "all that 3 Core allows: delete one" in str(caught.value)
+    missing = [HOURLY] if others == 4 else [RAW, HOURLY]
+    assert server.retention_s.keys() - set(range(others)) == {RAW, HOURLY} - set(missing)
+    for name in missing:
+        assert f"it lacks the database {name!r}" in caught.value.problem
+    assert "all that 3 Core allows: delete one" in caught.value.problem
+
+
+async def test_the_fifth_database_of_others_costs_3_core_the_days_alone():
+    # given
+    server = Recorded3()
+    server.retention_s = dict.fromkeys(range(3), 0)
+    async with store_on(server) as store:
+        await store.prepare()
+        [remark] = await store.check()
+    # then
+    assert server.retention_s.keys() - set(range(3)) == {RAW, HOURLY}
+    assert "no bucket 'website_ticks_daily' for daily roll-ups" in remark
 
 
 # The token may not
 
 
-async def test_a_token_of_two_buckets_is_enough():
+async def test_a_token_of_our_buckets_is_enough():
     # given
     server = Recorded2()
-    server.retention_s, server.grants = dict(KEPT), granted(RAW, HOURLY)
+    server.retention_s, server.grants = dict(KEPT), granted(*KEPT)
     async with store_on(server) as store:
         await store.prepare()
         # then
@@ -174,7 +188,7 @@ async def test_a_token_of_two_buckets_is_enough():
 
 async def test_a_retention_that_the_token_may_not_change_is_remarked_on():
     server = Recorded2()
-    server.retention_s, server.grants = KEPT | {RAW: 0}, granted(RAW, HOURLY)
+    server.retention_s, server.grants = KEPT | {RAW: 0}, granted(*KEPT)
     async with store_on(server) as store:
         await store.prepare()
         [remark] = await store.check()
@@ -201,28 +215,29 @@ async def test_what_is_missing_is_named_with_the_command_that_makes_it():
         # and ticks wait until there is one
         with pytest.raises(Unavailable, match="no bucket 'website_ticks'"):
             await store.write([up(HOUR)])
-        server.retention_s, server.grants = dict(KEPT), granted(RAW, HOURLY)
+        server.retention_s, server.grants = dict(KEPT), granted(*KEPT)
         await store.write([up(HOUR)])
 
 
 async def test_where_one_is_missing_that_is_not_needed_all_else_goes_on():
     # given: as after an upgrade, with a token of the two buckets of before
     server = Recorded2()
-    server.retention_s, server.grants = dict(KEPT), granted(RAW, HOURLY)
+    server.retention_s = {RAW: KEPT[RAW], HOURLY: KEPT[HOURLY]}
+    server.grants = granted(RAW, HOURLY)
     async with store_on(server) as store:
-        daily = replace(store._hourly, name=DAILY, holds="days", days=1100, needed=False)
-        store._buckets = [store._raw, store._hourly, daily]
         # when
         await store.prepare()
         [remark] = await store.check()
         await store.write([up(HOUR)])
         await store.roll_up(HOUR)
+        with pytest.raises(Unavailable, match=DAILY):
+            await store._points.store(store._daily, [b"x y=1 1"])
         # then
-        assert "no bucket 'website_ticks_daily' for days" in remark
+        assert "no bucket 'website_ticks_daily' for daily roll-ups" in remark
         assert "influx bucket create --org monitor --name website_ticks_daily" in remark
         # when somebody made it
         server.retention_s[DAILY] = 1100 * DAY_S
-        server.grants = granted(RAW, HOURLY, DAILY)
+        server.grants = granted(*KEPT)
         assert await store.check() == []
 
 
@@ -344,7 +359,7 @@ async def test_a_real_server_tells_who_may_what(guarded):
     grants = [
         f'GRANT {right} ON "{name}" TO {user}'
         for user, right in (("reader", "READ"), ("writer", "WRITE"), ("both", "ALL"))
-        for name in (RAW, HOURLY)
+        for name in KEPT
     ]
     await asyncio.to_thread(run, *grants)
     assert await _check(url, "admin:a") == []

@@ -11,7 +11,8 @@ from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from support.api import assert_problem
 from support.recorded_influx import TOKEN, Grants, Recorded2, granted, running
 
-RAW, HOURLY = "website_ticks", "website_ticks_hourly"
+RAW, HOURLY, DAILY = "website_ticks", "website_ticks_hourly", "website_ticks_daily"
+KEPT = {RAW: 30 * 86_400, HOURLY: 400 * 86_400, DAILY: 1100 * 86_400}
 
 
 @pytest.fixture
@@ -43,13 +44,13 @@ async def use(api, server):
     [
         ("wrong", None, "it refuses INFLUXDB_TOKEN, or that may do too little: correct"),
         (f'"{TOKEN}"', None, "INFLUXDB_TOKEN has quotation marks round it: remove them."),
-        (TOKEN, Grants(read=frozenset([RAW, HOURLY])), "INFLUXDB_TOKEN may not write to"),
+        (TOKEN, Grants(read=frozenset(KEPT)), "INFLUXDB_TOKEN may not write to"),
         (TOKEN, granted(), "run `influx bucket create --org monitor --name website_ticks_hourly"),
     ],
 )
 async def test_readyz_says_what_to_correct(api, server, use, token, grants, said):
     # given
-    server.retention_s = {RAW: 30 * 86_400, HOURLY: 400 * 86_400}
+    server.retention_s = dict(KEPT)
     server.grants = grants
     use(token)
     # when
@@ -67,7 +68,7 @@ async def test_readyz_says_what_to_correct(api, server, use, token, grants, said
 
 async def test_readyz_is_green_with_remarks_where_checks_go_on(api, server, use):
     # given
-    server.retention_s = {RAW: 0, HOURLY: 400 * 86_400}
+    server.retention_s = KEPT | {RAW: 0}
     use()
     # when
     answer = await api.client(None).get("/readyz")
@@ -78,7 +79,7 @@ async def test_readyz_is_green_with_remarks_where_checks_go_on(api, server, use)
     # and it asked once, and not for each caller
     asked = len(server.asked("/write"))
     await api.client(None).get("/readyz")
-    assert len(server.asked("/write")) == asked == 2
+    assert len(server.asked("/write")) == asked == 3
 
 
 async def test_charts_say_what_to_correct(api, server, use):

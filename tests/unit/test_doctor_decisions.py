@@ -87,7 +87,7 @@ LACKS = "it has no bucket 'b': run `y`"
 @pytest.mark.parametrize(
     ("remarks", "state", "what", "what_to_do"),
     [
-        ([], State.OK, "InfluxDB 1.8, ticks for 30 days, roll-ups for 400", ""),
+        ([], State.OK, "InfluxDB 1.8, ticks for 30 days, hourly roll-ups for", ""),
         ([KEEPS], State.WARNING, "7 days instead of 30 days (MONITOR_RAW_DAYS)", "run `x`"),
         ([KEEPS, LACKS], State.WARNING, "; it has no bucket 'b'", "run `x`; run `y`"),
     ],

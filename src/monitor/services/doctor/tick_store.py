@@ -47,8 +47,10 @@ def judge(version: str, remarks: Sequence[str], settings: Settings) -> Finding:
             f"{version}: {'; '.join(what for what, _, _ in parts)}",
             "; ".join(what_to_do for _, _, what_to_do in parts),
         )
-    kept = f"ticks for {settings.monitor_raw_days} days"
-    return _REPORT.ok(f"{version}, {kept}, roll-ups for {settings.monitor_rollup_days}")
+    return _REPORT.ok(
+        f"{version}, ticks for {settings.monitor_raw_days} days, hourly roll-ups for "
+        f"{settings.monitor_rollup_days}, daily ones for {settings.monitor_daily_days}"
+    )
 
 
 CHECK = Check(_REPORT, look, if_silent="see whether it hangs or has too much to do; restart it")

@@ -3,10 +3,15 @@
 | database or bucket | measurement | tags | fields |
 |---|---|---|---|
 | BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, transfer_ms where it is not the rest of response_ms, out_of_turn 1 where it fills no slot |
-| BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn unless 0 |
+| BUCKET | website_ticks_histograms | website_id, region | histogram of an hour: base64 of domain/histogram.py |
+| BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn unless 0, expected where it is known, gaps (base64 of their checks and of domain/rollup.py) where there are any |
+| BUCKET_daily | website_ticks_daily | website_id, region | checks, up, measured, total_ms, max_ms, out_of_turn unless 0, expected, gaps and histogram likewise |
 
 One for each, because retention is set per database. All are made by us, where the token may
-(influxdb_buckets.py); 3 Core is asked in pieces (file_limit.py).
+(influxdb_buckets.py), and 3 Core is asked in pieces (influxdb_points.py).
+
+The points of all days lie at 00:00 UTC, in one block of ten minutes a day: 3 Core answers from
+a few hundred blocks at most.
 
 Every field costs the server as much as any other, so fields that can be derived are not
 written (docs/adr/0019-influxdb-stores-fewer-fields-in-bounded-memory.md).
@@ -19,29 +24,32 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import TypeVar
 from uuid import UUID
 
-from monitor.domain.errors import Misconfigured, Unavailable
+from msgspec import structs
+
+from monitor.domain.histogram import Histogram
 from monitor.domain.outcome import Tick
-from monitor.domain.series import HOUR_S, Bucket
-from monitor.runtime.logging import get_logger
-from monitor.storage.timeseries import file_limit, influxdb_buckets, influxql, line_protocol
+from monitor.domain.rollup import Rollup, day_of_hours
+from monitor.domain.schedule import Schedule
+from monitor.domain.series import DAY_S, HOUR_S, Bucket
+from monitor.storage.timeseries import file_limit, influxql, line_protocol
+from monitor.storage.timeseries import influxdb_buckets as buckets
+from monitor.storage.timeseries.contract import DAILY_DAYS, Schedules, no_schedules
 from monitor.storage.timeseries.file_limit import Span
-from monitor.storage.timeseries.influxdb_buckets import Admin
-from monitor.storage.timeseries.influxdb_errors import (
-    DatabaseMissing,
-    DropReason,
-    NotAllowed,
-    PartialWrite,
-    Rejected,
-    TooLarge,
-    TooManyFiles,
-)
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
+from monitor.storage.timeseries.influxdb_points import Dropped, Points
 from monitor.storage.timeseries.throttle import Throttle
-from monitor.storage.timeseries.totals import Totals
+from monitor.storage.timeseries.totals import Key, Totals
 
 LINES_PER_WRITE = 5000
 _PARTS = "0123456789abcdef"
@@ -49,15 +57,8 @@ _PARTS = "0123456789abcdef"
 1.x holds some kB for every series of a query until it has answered."""
 _RECENT_DAYS = 2
 """The latest roll-up is searched here first, which opens few of the server's files."""
-_PIECES_AT_ONCE = 4
-_NO_POINT = b"# monitor asks whether it may write here"
-"""A comment of the line protocol: it stores nothing."""
 
-_log = get_logger(__name__)
 T = TypeVar("T")
-
-Dropped = Callable[[DropReason, int], None]
-"""Counts points that InfluxDB keeps out for good."""
 
 
 class InfluxTicks:
@@ -70,136 +71,36 @@ class InfluxTicks:
         *,
         raw_days: int,
         rollup_days: int,
+        daily_days: int = DAILY_DAYS,
         throttle: Callable[[], Throttle] = Throttle,
         dropped: Dropped | None = None,
     ) -> None:
-        """``throttle``: creates the throttle of a roll-up."""
+        """``throttle``: creates the throttle of a roll-up. ``dropped`` counts lost points."""
         self._http = http
         self._throttle = throttle
-        self._dropped = dropped
-        self._raw = influxdb_buckets.Bucket(
+        self._raw = buckets.Bucket(
             bucket, "ticks", raw_days, "MONITOR_RAW_DAYS", file_limit.BLOCK_S, shard_days=1
         )
-        self._hourly = influxdb_buckets.Bucket(
+        self._hourly = buckets.Bucket(
             f"{bucket}_hourly", "hourly roll-ups", rollup_days, "MONITOR_ROLLUP_DAYS", HOUR_S,
             shard_days=7,
         )  # fmt: skip
-        self._buckets = [self._raw, self._hourly]
-        self._exist: set[str] = set()
+        self._daily = buckets.Bucket(
+            f"{bucket}_daily", "daily roll-ups", daily_days, "MONITOR_DAILY_DAYS", DAY_S,
+            shard_days=30, needed=False,
+        )  # fmt: skip
+        self._points = Points(http, [self._raw, self._hourly, self._daily], dropped)
 
     async def prepare(self) -> None:
-        """Make the buckets, and set their retention, where the token may.
-
-        Raises Misconfigured where one is missing that it may not make.
-        """
-        admin = await influxdb_buckets.admin_of(self._http)
-        await self._each(influxdb_buckets.settle, admin)
+        await self._points.prepare()
 
     async def check(self) -> list[str]:
-        """Ask whether each bucket can be read and written, and how long it keeps its points."""
-        await self._http.version()  # it may have changed
-        admin = await influxdb_buckets.admin_of(self._http)
-        return await self._each(self._check, admin)
-
-    async def _each(
-        self, work: Callable[[Admin, influxdb_buckets.Bucket], Awaitable[str]], admin: Admin
-    ) -> list[str]:
-        """What ``work`` and buckets that are not needed have to remark; all problems at once."""
-        remarks: list[str] = []
-        problems: list[str] = []
-        for bucket in self._buckets:
-            try:
-                remarks.append(await work(admin, bucket))
-            except Misconfigured as error:
-                (problems if bucket.needed else remarks).append(error.problem)
-        if problems:
-            raise Misconfigured("influxdb", "; ".join(dict.fromkeys(problems)))
-        return [remark for remark in remarks if remark]
-
-    async def _check(self, admin: Admin, bucket: influxdb_buckets.Bucket) -> str:
-        try:
-            remark = await influxdb_buckets.compare(admin, bucket)
-        except NotAllowed:  # what it may do with it is what counts
-            remark = ""
-        refused = [
-            (verb, error)
-            for verb, work in (("read", self._may_read), ("write to", self._may_write))
-            if (error := await _refusal(work(bucket)))
-        ]
-        if len(refused) == 1:
-            [(verb, error)] = refused
-            problem = f"INFLUXDB_TOKEN may not {verb} {bucket.name!r}: let it, or correct it"
-            raise Misconfigured("influxdb", problem, str(error))
-        if refused:
-            raise refused[0][1]
-        return remark
-
-    async def _may_read(self, bucket: influxdb_buckets.Bucket) -> None:
-        await self._http.query(bucket.name, influxql.PROBE)
-
-    async def _may_write(self, bucket: influxdb_buckets.Bucket) -> None:
-        """Some servers store the comment, which is no point; others want one, once it may."""
-        try:
-            await self._http.write(bucket.name, _NO_POINT)
-        except DatabaseMissing:
-            raise
-        except Rejected:
-            return
+        return await self._points.check()
 
     async def write(self, ticks: Sequence[Tick]) -> None:
         lines = line_protocol.encode_ticks(ticks)
         for chunk in _chunks(lines, LINES_PER_WRITE):
-            await self._store(self._raw, chunk)
-
-    async def _store(self, bucket: influxdb_buckets.Bucket, lines: list[bytes]) -> None:
-        """Store lines in one request, or in halves where that is too large for the server.
-
-        Lines that InfluxDB rejects for good are logged and dropped: a retry would not help, and
-        checks must go on.
-        """
-        try:
-            await self._prepared(bucket, lambda: self._write(bucket, b"\n".join(lines)))
-        except PartialWrite as error:
-            _log.warning(
-                "ticks.dropped", lines=len(lines), dropped=error.dropped, reason=error.reason,
-                error=str(error),
-            )  # fmt: skip
-            self._count(error.reason, error.dropped or 1)
-        except Rejected as error:
-            if not isinstance(error, TooLarge) or len(lines) == 1:
-                _log.error("ticks.refused", lines=len(lines), error=str(error))
-                self._count(error.reason, len(lines))
-                return
-            middle = len(lines) // 2
-            await self._store(bucket, lines[:middle])
-            await self._store(bucket, lines[middle:])
-
-    def _count(self, reason: DropReason, points: int) -> None:
-        if self._dropped is not None:
-            self._dropped(reason, points)
-
-    async def _write(self, bucket: influxdb_buckets.Bucket, lines: bytes) -> None:
-        if bucket.name not in self._exist and await self._http.major() >= 3:
-            # A write would make the database, and it would keep its points for ever.
-            await influxdb_buckets.ensure(await influxdb_buckets.admin_of(self._http), bucket)
-            self._exist.add(bucket.name)
-        await self._http.write(bucket.name, lines)
-
-    async def _prepared(
-        self, bucket: influxdb_buckets.Bucket, attempt: Callable[[], Awaitable[T]]
-    ) -> T:
-        """Try; where the bucket is missing (a new or reinstalled server), make it and try again.
-
-        Where the token may not, the failure is temporary: ticks are buffered until then.
-        """
-        try:
-            return await attempt()
-        except DatabaseMissing:
-            try:
-                await influxdb_buckets.ensure(await influxdb_buckets.admin_of(self._http), bucket)
-                return await attempt()
-            except DatabaseMissing as error:
-                raise Unavailable("influxdb", str(error)) from error
+            await self._points.store(self._raw, chunk)
 
     async def raw_buckets(
         self, website_id: UUID, region: str | None, since_s: int, until_s: int, width_s: int
@@ -207,7 +108,8 @@ class InfluxTicks:
         def question(span: Span) -> str:
             return influxql.select_buckets(website_id, region, *span, width_s)
 
-        return _sorted(await self._ask(self._raw, question, (since_s, until_s), width_s))
+        span = (since_s, until_s)
+        return _sorted(await self._points.ask(self._raw, question, span, align_s=width_s))
 
     async def hourly_buckets(
         self, website_id: UUID, region: str | None, since_s: int, until_s: int
@@ -215,93 +117,137 @@ class InfluxTicks:
         def question(span: Span) -> str:
             return influxql.select_rollups(website_id, region, *span)
 
-        return _sorted(await self._ask(self._hourly, question, (since_s, until_s)))
+        return _sorted(await self._points.ask(self._hourly, question, (since_s, until_s)))
 
     async def ticks(self, website_id: UUID, since_s: int, until_s: int) -> list[Tick]:
         def question(span: Span) -> str:
             return influxql.select_ticks(website_id, *span)
 
-        rows = await self._ask(self._raw, question, (since_s, until_s))
+        rows = await self._points.ask(self._raw, question, (since_s, until_s))
         ticks = (influxql.tick_of(website_id, row) for row in rows)
         return sorted(ticks, key=lambda t: (t.slot_s, t.region))
 
-    async def _ask(
-        self,
-        bucket: influxdb_buckets.Bucket,
-        question: Callable[[Span], str],
-        span: Span,
-        align_s: int = 1,
-    ) -> list[influxql.Row]:
-        """The rows of a span; 3 Core is asked in pieces, cut at multiples of ``align_s``."""
-        pieces = [span]
-        if await self._http.major() >= 3:
-            pieces = file_limit.pieces(span, bucket.spacing_s, align_s)
-        rows: list[influxql.Row] = []
-        for begin in range(0, len(pieces), _PIECES_AT_ONCE):
-            group = pieces[begin : begin + _PIECES_AT_ONCE]
-            answers = (self._ask_piece(bucket, question, piece, align_s) for piece in group)
-            rows += [row for answer in await asyncio.gather(*answers) for row in answer]
-        return rows
+    async def hourly(
+        self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
+    ) -> dict[UUID, list[Rollup]]:
+        if not website_ids:
+            return {}
+        span = (since_s, until_s)
+        # They are in different databases, so neither waits for the other.
+        hours, histograms = await asyncio.gather(
+            self._points.ask(
+                self._hourly, lambda s: influxql.select_hours(website_ids, region, *s), span
+            ),
+            self._points.ask(
+                self._raw, lambda s: influxql.select_histograms(website_ids, region, *s), span,
+                spacing_s=HOUR_S,
+            ),
+        )  # fmt: skip
+        return _by_website(influxql.with_histograms(hours, histograms))
 
-    async def _ask_piece(
-        self,
-        bucket: influxdb_buckets.Bucket,
-        question: Callable[[Span], str],
-        piece: Span,
-        align_s: int,
-    ) -> list[influxql.Row]:
-        """The rows of a piece, or those of its halves where the server finds even it too long."""
-        try:
-            return await self._rows(bucket, question(piece))
-        except TooManyFiles:
-            halves = file_limit.halves(piece, align_s)
-            if halves is None:
-                raise
-            answers = [await self._ask_piece(bucket, question, h, align_s) for h in halves]
-            return [row for answer in answers for row in answer]
+    async def daily(
+        self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
+    ) -> dict[UUID, list[Rollup]]:
+        if not website_ids:
+            return {}
 
-    async def _rows(self, bucket: influxdb_buckets.Bucket, query: str) -> list[influxql.Row]:
-        series = await self._prepared(bucket, lambda: self._http.query(bucket.name, query))
-        return list(influxql.rows(series))
+        def question(span: Span) -> str:
+            return influxql.select_days(website_ids, region, *span)
 
-    async def roll_up(self, hour_s: int) -> int:
-        return await self._prepared(self._raw, lambda: self._roll_up(hour_s))
+        days = await self._points.ask(self._daily, question, (since_s, until_s))
+        return _by_website((r, r.get("histogram")) for r in days)
 
-    async def _roll_up(self, hour_s: int) -> int:
+    async def roll_up(self, hour_s: int, schedules: Schedules = no_schedules) -> int:
+        return await self._points.prepared(self._raw, lambda: self._roll_up(hour_s, schedules))
+
+    async def _roll_up(self, hour_s: int, schedules: Schedules) -> int:
         stored, throttle = 0, self._throttle()
         for ending in _PARTS:
-            lines: list[bytes] = []
-            async for line in self._rollups(hour_s, ending):
-                lines.append(line)
-                if len(lines) == LINES_PER_WRITE:
-                    await self._store(self._hourly, lines)
-                    stored, lines = stored + len(lines), []
+            async for totals in _pages(self._totals(hour_s, ending)):
+                ids = sorted({t.website_id for t in totals})
+                due = await schedules(ids, hour_s, hour_s + HOUR_S)
+                await self._store_hours(totals, hour_s, due)
+                stored += len(totals)
+                if len(totals) == LINES_PER_WRITE:
                     # InfluxDB pauses too, as nobody reads its response.
                     await throttle.pause()
-            if lines:
-                await self._store(self._hourly, lines)
-            stored += len(lines)
         return stored
 
-    async def _rollups(self, hour_s: int, ending: str) -> AsyncIterator[bytes]:
-        """The lines of these websites; InfluxDB returns one website and region after the other."""
+    async def _store_hours(
+        self, totals: Sequence[Totals], hour_s: int, schedules: Mapping[UUID, Schedule]
+    ) -> None:
+        hours = [(t, t.rollup(hour_s, schedules.get(t.website_id))) for t in totals]
+        histograms = [line_protocol.encode_histogram(t.website_id, r) for t, r in hours]
+        if lines := [line for line in histograms if line is not None]:
+            await self._points.store(self._raw, lines)
+        lines = [line_protocol.encode_hour(t.website_id, r, t.p95_ms) for t, r in hours]
+        await self._points.store(self._hourly, lines)
+
+    async def _totals(self, hour_s: int, ending: str) -> AsyncIterator[Totals]:
+        """The sums of these websites; InfluxDB returns one website and region after the other."""
         query = influxql.select_hour(hour_s, ending)
-        totals: Totals | None = None
-        async for series in self._http.stream(self._raw.name, query, LINES_PER_WRITE):
+        current, totals = None, None
+        async for series in self._points.stream(self._raw, query, LINES_PER_WRITE):
             for key, checks in influxql.checks_of(series):
-                if totals is None or totals.key != key:
+                if totals is None or current != key:
                     if totals is not None:
-                        yield _rollup(totals, hour_s)
-                    totals = Totals(key)
+                        yield totals
+                    current, totals = key, Totals(UUID(key[0]), key[1])
                 totals.add(checks)
         if totals is not None:
-            yield _rollup(totals, hour_s)
+            yield totals
+
+    async def roll_up_day(self, day_s: int, schedules: Schedules = no_schedules) -> int:
+        return await self._points.prepared(
+            self._hourly, lambda: self._roll_up_day(day_s, schedules)
+        )
+
+    async def _roll_up_day(self, day_s: int, schedules: Schedules) -> int:
+        stored, throttle = 0, self._throttle()
+        for ending in _PARTS:
+            histograms = await self._histograms_of_day(day_s, ending)
+            hours = self._grouped(self._hourly, influxql.select_hours_of_day(day_s, ending))
+            async for page in _pages(hours):
+                ids = sorted({UUID(website_id) for (website_id, _), _ in page})
+                due = await schedules(ids, day_s, day_s + DAY_S)
+                lines = [
+                    _encode_day(key, day_s, rows, due.get(UUID(key[0])), histograms.get(key))
+                    for key, rows in page
+                ]
+                await self._points.store(self._daily, lines)
+                stored += len(lines)
+                if len(lines) == LINES_PER_WRITE:
+                    await throttle.pause()
+        return stored
+
+    async def _histograms_of_day(self, day_s: int, ending: str) -> dict[Key, bytes]:
+        """Of each of these websites and regions the histograms of its hours, in one, encoded."""
+        query = influxql.select_histograms_of_day(day_s, ending)
+        return {
+            key: Histogram.merged(map(influxql.histogram_of, rows)).encode()
+            async for key, rows in self._grouped(self._raw, query)
+        }
+
+    async def _grouped(
+        self, bucket: buckets.Bucket, query: str
+    ) -> AsyncIterator[tuple[Key, list[influxql.Row]]]:
+        """The rows of a query, one website and region after the other."""
+        current, group = None, list[influxql.Row]()
+        async for series in self._points.stream(bucket, query, LINES_PER_WRITE):
+            for row in influxql.rows(series):
+                if (key := influxql.key_of(row)) != current:
+                    if current is not None:
+                        yield current, group
+                    current, group = key, []
+                group.append(row)
+        if current is not None:
+            yield current, group
 
     async def last_rolled_up(self) -> int | None:
         for days, until_days in self._searched():
             queries = [influxql.select_last_rollup(days, e, until_days) for e in _PARTS]
             hours: list[int] = [
-                r["time"] for q in queries for r in await self._rows(self._hourly, q)
+                r["time"] for q in queries for r in await self._points.rows(self._hourly, q)
             ]
             if hours:
                 return max(hours)
@@ -324,16 +270,50 @@ class InfluxTicks:
         await self._http.close()
 
 
-async def _refusal(work: Awaitable[None]) -> NotAllowed | None:
-    try:
-        await work
-    except NotAllowed as error:
-        return error
-    return None
+async def _pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
+    """``LINES_PER_WRITE`` of these at a time, and what is left at the end."""
+    page: list[T] = []
+    async for item in items:
+        page.append(item)
+        if len(page) == LINES_PER_WRITE:
+            yield page
+            page = []
+    if page:
+        yield page
 
 
-def _rollup(totals: Totals, hour_s: int) -> bytes:
-    return line_protocol.encode_rollup(UUID(totals.key[0]), totals.bucket(hour_s))
+def _encode_day(
+    key: Key,
+    day_s: int,
+    rows: Sequence[influxql.Row],
+    schedule: Schedule | None,
+    encoded: bytes | None,
+) -> bytes:
+    """The line of a day from the rows of its hours and their histograms in one.
+
+    It is left out where it is not of all response times: of some hours it was not kept.
+    """
+    website_id = UUID(key[0])
+    hours = sorted((influxql.rollup_of(r, None) for r in rows), key=lambda r: r.start_s)
+    day = day_of_hours(hours, day_s, website_id, schedule)
+    histogram = Histogram.decode(encoded or b"")
+    if histogram.count == day.measured:
+        day = structs.replace(day, histogram=histogram)
+    return line_protocol.encode_day(website_id, day)
+
+
+def _by_website(
+    rows: Iterable[tuple[influxql.Row, str | None]],
+) -> dict[UUID, list[Rollup]]:
+    """The roll-ups in these rows, by region, then time."""
+    rollups: dict[UUID, list[Rollup]] = {}
+    for row, histogram in rows:
+        own = rollups.setdefault(UUID(row["website_id"]), [])
+        own.append(influxql.rollup_of(row, histogram))
+    return {
+        website_id: sorted(own, key=lambda r: (r.region, r.start_s))
+        for website_id, own in rollups.items()
+    }
 
 
 def _chunks(lines: list[bytes], size: int) -> Iterator[list[bytes]]:

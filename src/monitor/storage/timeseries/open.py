@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from monitor.domain.errors import SettingsError
 from monitor.runtime.settings import Settings
 from monitor.storage.postgres.pool import Pool
-from monitor.storage.timeseries.contract import TickStore
-from monitor.storage.timeseries.influxdb import Dropped, InfluxTicks
+from monitor.storage.timeseries.contract import DAILY_DAYS, TickStore
+from monitor.storage.timeseries.influxdb import InfluxTicks
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
+from monitor.storage.timeseries.influxdb_points import Dropped
 from monitor.storage.timeseries.postgres import PostgresTicks
 
 
@@ -30,6 +31,7 @@ def open_tick_store(
         pool=pool,
         raw_days=settings.monitor_raw_days,
         rollup_days=settings.monitor_rollup_days,
+        daily_days=settings.monitor_daily_days,
         dropped=dropped,
     )
 
@@ -43,6 +45,7 @@ def make_tick_store(
     pool: Pool | None,
     raw_days: int,
     rollup_days: int,
+    daily_days: int = DAILY_DAYS,
     dropped: Dropped | None = None,
 ) -> TickStore:
     """The same, from its parts."""
@@ -50,10 +53,17 @@ def make_tick_store(
         remote = not is_loopback(influxdb_url)
         http = InfluxHttp(influxdb_url, influxdb_token, influxdb_org, compress=remote)
         return InfluxTicks(
-            http, influxdb_bucket, raw_days=raw_days, rollup_days=rollup_days, dropped=dropped
+            http,
+            influxdb_bucket,
+            raw_days=raw_days,
+            rollup_days=rollup_days,
+            daily_days=daily_days,
+            dropped=dropped,
         )
     if pool is not None:
-        return PostgresTicks(pool, raw_days=raw_days, rollup_days=rollup_days)
+        return PostgresTicks(
+            pool, raw_days=raw_days, rollup_days=rollup_days, daily_days=daily_days
+        )
     raise SettingsError("Neither INFLUXDB_URL nor DATABASE_URL is set: ticks need one of them.")
 
 
