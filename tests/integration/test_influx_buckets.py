@@ -170,6 +170,7 @@ async def test_the_fifth_database_of_others_costs_3_core_the_days_alone():
         [remark] = await store.check()
     # then
     assert server.retention_s.keys() - set(range(3)) == {RAW, HOURLY}
+    assert "where it is one of five, which is all that 3 Core allows" in remark
     assert "no bucket 'website_ticks_daily' for daily roll-ups" in remark
 
 

@@ -45,7 +45,12 @@ class Bucket(Struct, frozen=True):
 
 
 class Admin(Protocol):
-    """How one version administers its buckets. Raises NotAllowed, Misconfigured and Unavailable."""
+    """How one version administers its buckets. Raises NotAllowed, Misconfigured and Unavailable.
+
+    ``makes_where``: on what condition it makes one, in words.
+    """
+
+    makes_where: str
 
     async def retention_s(self, name: str) -> int | None:
         """For how many seconds it keeps points, 0 for ever; None where there is none."""
@@ -128,7 +133,7 @@ def _missing(admin: Admin, bucket: Bucket, details: str = "") -> Misconfigured:
     """The error for a bucket that there is not, or that the token may not see."""
     problem = (
         f"it has no bucket {bucket.name!r} for {bucket.holds} that INFLUXDB_TOKEN may use; central "
-        f"workers make it where that may: else run `{admin.making(bucket)}` and let it read and "
+        f"workers make it where {admin.makes_where}: else run `{admin.making(bucket)}` and let it read and "
         "write that, or correct INFLUXDB_BUCKET"
     )
     return Misconfigured("influxdb", problem, details)
@@ -136,6 +141,8 @@ def _missing(admin: Admin, bucket: Bucket, details: str = "") -> Misconfigured:
 
 class Databases1:
     """InfluxDB 1.x: statements of InfluxQL."""
+
+    makes_where = "that is an administrator's"
 
     def __init__(self, http: InfluxHttp) -> None:
         self._http = http
@@ -206,6 +213,7 @@ class Buckets2:
     """InfluxDB 2.x: /api/v2/buckets. A token sees the buckets that it may read or write."""
 
     _PATH = "/api/v2/buckets"
+    makes_where = "that may write all buckets"
 
     def __init__(self, http: InfluxHttp) -> None:
         self._http = http
@@ -277,6 +285,7 @@ class Databases3:
     """InfluxDB 3 Core: /api/v3/configure/database. A write makes a database that keeps for ever."""
 
     _PATH = "/api/v3/configure/database"
+    makes_where = "it is one of five, which is all that 3 Core allows"
 
     def __init__(self, http: InfluxHttp) -> None:
         self._http = http

@@ -233,30 +233,33 @@ class InfluxHttp:
         return NotAllowed("influxdb", problem, error.details)
 
 
-_SEAM = re.compile(rb"\}\s*\{")
+_ENDS = frozenset(b"} \t\r\n")
+"""What may stand before a brace that opens another document."""
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 
 
 async def documents(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The JSON objects of a chunked response, however they are separated and cut.
 
-    1.x and 2.x end each with a line break, 3 Core with nothing. Within an object one brace follows
-    another only in a string, and there a quotation mark is open.
+    1.x and 2.x end each with a line break, 3 Core with nothing. Within an object a brace opens
+    after one that closes only in a string, and there a quotation mark is open.
     """
     rest, searched = bytearray(), 0
     async for chunk in chunks:
         rest += chunk
         begin = 0
-        while seam := _SEAM.search(rest, searched):
-            searched = seam.end() - 1
-            if not _in_string(document := bytes(rest[begin : seam.start() + 1])):
+        while (brace := rest.find(b"{", searched)) >= 0:
+            searched = brace + 1
+            if brace == begin or rest[brace - 1] not in _ENDS:
+                continue
+            document = bytes(rest[begin:brace]).strip()
+            if document.endswith(b"}") and not _in_string(document):
                 yield document
-                begin = searched
+                begin = brace
         del rest[:begin]
-        # A brace may be at its end, and the next one still to come.
-        searched = max(0, len(rest.rstrip()) - 1)
-    if rest.strip():
-        yield bytes(rest)
+        searched = len(rest)
+    if last := bytes(rest).strip():
+        yield last
 
 
 def _in_string(text: bytes) -> bool:
