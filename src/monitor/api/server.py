@@ -31,6 +31,7 @@ from monitor.services.workers import presence
 from monitor.services.workers.clock import SharedClock
 from monitor.storage.postgres.pool import make_pool
 from monitor.storage.redis.client import make_client
+from monitor.storage.timeseries.contract import KeptDays
 from monitor.storage.timeseries.open import open_tick_store
 
 log = get_logger(__name__)
@@ -75,6 +76,9 @@ async def _serve(settings: Settings) -> None:
             settings.monitor_key_requests_per_minute, settings.monitor_wrong_keys_per_minute
         ),
         directories=_directories(settings),
+        kept_days=KeptDays(
+            settings.monitor_raw_days, settings.monitor_rollup_days, settings.monitor_daily_days
+        ),
     )
     app = create_app(
         deps,

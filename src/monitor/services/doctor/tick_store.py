@@ -48,8 +48,8 @@ def judge(version: str, remarks: Sequence[str], settings: Settings) -> Finding:
             "; ".join(what_to_do for _, _, what_to_do in parts),
         )
     return _REPORT.ok(
-        f"{version}, ticks for {settings.monitor_raw_days} days, hourly roll-ups for "
-        f"{settings.monitor_rollup_days}, daily ones for {settings.monitor_daily_days}"
+        f"{version}, ticks for {settings.monitor_raw_days} days, hours for "
+        f"{settings.monitor_rollup_days}, days for {settings.monitor_daily_days}"
     )
 
 

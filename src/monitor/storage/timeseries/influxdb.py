@@ -49,7 +49,7 @@ from monitor.storage.timeseries.file_limit import Span
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from monitor.storage.timeseries.influxdb_points import Dropped, Points
 from monitor.storage.timeseries.throttle import Throttle
-from monitor.storage.timeseries.totals import Key, Totals
+from monitor.storage.timeseries.totals import Key, Totals, by_website
 
 LINES_PER_WRITE = 5000
 _PARTS = "0123456789abcdef"
@@ -126,6 +126,18 @@ class InfluxTicks:
         rows = await self._points.ask(self._raw, question, (since_s, until_s))
         ticks = (influxql.tick_of(website_id, row) for row in rows)
         return sorted(ticks, key=lambda t: (t.slot_s, t.region))
+
+    async def totals(
+        self, website_ids: Sequence[UUID], since_s: int, until_s: int
+    ) -> dict[UUID, list[Totals]]:
+        if not website_ids:
+            return {}
+
+        def question(span: Span) -> str:
+            return influxql.select_samples(website_ids, *span)
+
+        rows = await self._points.ask(self._raw, question, (since_s, until_s))
+        return by_website(influxql.totals_of(rows))
 
     async def hourly(
         self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int

@@ -133,8 +133,8 @@ def _missing(admin: Admin, bucket: Bucket, details: str = "") -> Misconfigured:
     """The error for a bucket that there is not, or that the token may not see."""
     problem = (
         f"it has no bucket {bucket.name!r} for {bucket.holds} that INFLUXDB_TOKEN may use; central "
-        f"workers make it where {admin.makes_where}: else run `{admin.making(bucket)}` and let it read and "
-        "write that, or correct INFLUXDB_BUCKET"
+        f"workers make it where {admin.makes_where}: else run `{admin.making(bucket)}` and let it "
+        "read and write that, or correct INFLUXDB_BUCKET"
     )
     return Misconfigured("influxdb", problem, details)
 
