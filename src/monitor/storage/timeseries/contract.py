@@ -53,7 +53,7 @@ class TickStore(Protocol):
     async def prepare(self) -> None:
         """Create what the store needs (databases, partitions of the coming days). Idempotent.
 
-        Raises SettingsError where something is missing that only the operator can create.
+        Raises Misconfigured where something is missing that only the operator can create.
         """
 
     async def write(self, ticks: Sequence[Tick]) -> None:
@@ -127,11 +127,11 @@ class TickStore(Protocol):
     async def ping(self) -> str:
         """The server's name and version. Raises Unavailable where it does not answer."""
 
-    async def kept_days(self) -> KeptDays | None:
-        """For how long the server keeps what it holds; None where it does not say.
+    async def check(self) -> list[str]:
+        """Ask for everything that is needed of the server: what is kept can be read and written.
 
-        Changes nothing: where there is no database yet, the settings hold. Raises SettingsError
-        where something is missing that only the operator can create.
+        Returns remarks on what is not as it should be but costs no tick: half sentences with what
+        to do. Changes nothing. Raises Misconfigured where something is missing.
         """
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ of a group beside its rows, 3 Core as columns: ``rows`` reads both.
 
 from __future__ import annotations
 
+import re
 from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -151,10 +152,16 @@ def select_hour(hour_s: int, ending: str) -> str:
     return _select_part(_SAMPLE, hour_s, hour_s + HOUR_S, ending)
 
 
-def select_last_rollup(days: int, ending: str) -> str:
-    """The latest roll-up of the last ``days`` days of the websites whose id ends in ``ending``."""
-    where = f"website_id =~ /{ending}$/ AND time >= now() - {days:d}d"
+def select_last_rollup(days: int, ending: str, until_days: int = 0) -> str:
+    """The latest roll-up of the last ``days`` days of the websites whose id ends in ``ending``,
+    but for the last ``until_days``."""
+    before = f" AND time < now() - {until_days:d}d" if until_days else ""
+    where = f"website_id =~ /{ending}$/ AND time >= now() - {days:d}d{before}"
     return f"SELECT checks FROM {HOURS} WHERE {where} ORDER BY time DESC LIMIT 1"  # noqa: S608 - hex
+
+
+PROBE = f"SELECT up FROM {TICKS} WHERE website_id='none' AND time >= now() - 1m LIMIT 1"  # noqa: S608
+"""Reads next to nothing, of any bucket, and is answered where it may be read."""
 
 
 def _where(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
@@ -300,7 +307,10 @@ def bucket_of(row: Row) -> Bucket:
     )
 
 
-def days(duration: str) -> int:
-    """A duration as 1.x writes it, such as ``720h0m0s``, in whole days; 0 means for ever."""
-    hours, _, _ = duration.partition("h")
-    return int(hours) // 24 if hours.isdecimal() else 0
+_UNITS_S = {"h": 3600, "m": 60, "s": 1}
+
+
+def duration_s(duration: str) -> int:
+    """A duration as SHOW RETENTION POLICIES writes it, such as ``720h0m0s``; 0 means for ever."""
+    parts = re.findall(r"(\d+)([hms])(?![a-z])", duration)
+    return sum(int(number) * _UNITS_S[unit] for number, unit in parts)

@@ -21,7 +21,7 @@ from monitor.domain.rollup import Rollup
 from monitor.domain.series import DAY_S, HOUR_S, Bucket
 from monitor.storage.postgres.pool import Pool, transaction
 from monitor.storage.timeseries import partitions, postgres_rollups
-from monitor.storage.timeseries.contract import DAILY_DAYS, KeptDays, Schedules, no_schedules
+from monitor.storage.timeseries.contract import DAILY_DAYS, Schedules, no_schedules
 from monitor.storage.timeseries.partitions import Partition
 from monitor.storage.timeseries.throttle import Throttle
 from monitor.storage.timeseries.totals import Totals, by_website
@@ -131,12 +131,12 @@ class PostgresTicks:
     ) -> None:
         """``throttle``: creates the throttle of a roll-up."""
         self._pool = pool
-        self._kept = KeptDays(raw_days, rollup_days, daily_days)
+        self._raw_days, self._rollup_days, self._daily_days = raw_days, rollup_days, daily_days
         self._throttle = throttle
 
-    async def kept_days(self) -> KeptDays:
-        """``expire`` goes by the settings."""
-        return self._kept
+    async def check(self) -> list[str]:
+        """Nothing to ask: migrations make the tables, and ``expire`` goes by the settings."""
+        return []
 
     async def prepare(self) -> None:
         """Create the partitions of yesterday, today and the next three days."""
@@ -287,10 +287,10 @@ class PostgresTicks:
     async def expire(self, now: dt.datetime) -> None:
         """Drop the partitions that are entirely beyond retention."""
         for table, days in (
-            (partitions.TICKS, self._kept.raw),
-            (partitions.HISTOGRAMS, self._kept.raw),
-            (partitions.HOURS, self._kept.rollups),
-            (partitions.DAYS, self._kept.daily),
+            (partitions.TICKS, self._raw_days),
+            (partitions.HISTOGRAMS, self._raw_days),
+            (partitions.HOURS, self._rollup_days),
+            (partitions.DAYS, self._daily_days),
         ):
             await partitions.drop_before(self._pool, table, now - dt.timedelta(days=days))
 
