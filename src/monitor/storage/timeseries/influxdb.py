@@ -2,7 +2,7 @@
 
 | database or bucket | measurement | tags | fields |
 |---|---|---|---|
-| BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, transfer_ms where it is not the rest of response_ms, out_of_turn 1 where it fills no slot |
+| BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, transfer_ms where it is not the rest of response_ms, out_of_turn 1 where it fills no slot, address when down, began_ms (Unix) where it began late |
 | BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn unless 0 |
 
 Two databases, because retention is set per database and roll-ups are kept longer. In 1.x
@@ -27,7 +27,7 @@ from monitor.domain.outcome import Tick
 from monitor.domain.series import Bucket
 from monitor.runtime.logging import get_logger
 from monitor.storage.timeseries import influxql, line_protocol
-from monitor.storage.timeseries.contract import KeptDays
+from monitor.storage.timeseries.contract import ChecksQuery, KeptDays
 from monitor.storage.timeseries.influxdb_http import (
     DatabaseMissing,
     InfluxHttp,
@@ -159,6 +159,13 @@ class InfluxTicks:
         rows = await self._rows(self._raw, influxql.select_ticks(website_id, since_s, until_s))
         ticks = (influxql.tick_of(website_id, row) for row in rows)
         return sorted(ticks, key=lambda t: (t.slot_s, t.region))
+
+    async def checks(self, query: ChecksQuery) -> list[Tick]:
+        rows = await self._rows(self._raw, influxql.select_checks(query))
+        ticks = (influxql.tick_of(query.website_id, row) for row in rows)
+        newest_first = sorted((-t.slot_s, t.region, t) for t in ticks)
+        after = (-query.after[0], query.after[1]) if query.after else (-query.until_s, "")
+        return [t for *key, t in newest_first if tuple(key) > after][: query.limit]
 
     async def _rows(self, database: str, query: str) -> list[influxql.Row]:
         series = await self._prepared(lambda: self._http.query(database, query))
