@@ -105,7 +105,7 @@ def down(changes: Iterable[Change], stretches: Sequence[Window]) -> list[Window]
 
 
 def _active(schedule: Schedule, region: str) -> list[Period]:
-    periods = (p for p in schedule.checked_from(region) if p.check_frequency is not None)
+    periods = (p for p in schedule.of_region(region) if p.check_frequency is not None)
     return sorted(periods, key=lambda p: p.since_s)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct, structs
 
+from monitor.domain.windows import Window
+
 HOUR_S = 3600
 DAY_S = 86_400
 MAX_POINTS = 500
