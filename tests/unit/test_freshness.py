@@ -190,3 +190,11 @@ def test_the_slot_of_a_turn_may_lie_in_the_next_period_and_counts_from_then_on()
         Period(T + 391, None, None),
     ]
     assert _fresh(*periods, position=last) == [(29, 391)]
+
+
+def test_a_verdict_outlives_a_change_where_its_region_was_removed_once_before():
+    lifetimes = [Lifetime("europe", T, T + 100), Lifetime("europe", T + 150)]
+    periods = [Period(T, T + 601, 60), Period(T + 601, None, 60)]
+    assert _fresh(*periods, lifetimes=lifetimes, settled_s=T + 660) == [
+        (0, 100), (180, 600 + LIMIT_S + 1),
+    ]  # fmt: skip

@@ -105,7 +105,12 @@ def down(changes: Iterable[Change], stretches: Sequence[Window]) -> list[Window]
 
 
 def _active(schedule: Schedule, region: str) -> list[Period]:
-    periods = (p for p in schedule.of_region(region) if p.check_frequency is not None)
+    """The periods in which it was checked from this region, in order, without empty ones."""
+    periods = [
+        p
+        for p in schedule.of_region(region)
+        if p.check_frequency is not None and (p.until_s is None or p.since_s < p.until_s)
+    ]
     return sorted(periods, key=lambda p: p.since_s)
 
 

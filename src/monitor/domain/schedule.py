@@ -83,10 +83,7 @@ class Schedule(Struct, frozen=True):
         return slots
 
     def of_region(self, region: str) -> Iterator[Period]:
-        """The periods, or parts of them, in which the website was checked from this region.
-
-        Those in which it was paused are among them.
-        """
+        """The periods, or parts of them, in which the website was checked from this region."""
         lifetimes = [life for life in self.lifetimes if life.region == region]
         lifetimes.sort(key=lambda life: life.since_s)
         for period in self.periods:
