@@ -8,7 +8,6 @@ from msgspec import structs
 from monitor.domain.series import DAY_S, HOUR_S, Bucket, Uptime, merge, plan, uptime
 from monitor.domain.windows import Window
 
-
 NOW = st.integers(1_700_000_000, 1_900_000_000)
 RAW_DAYS = 30
 

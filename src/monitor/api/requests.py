@@ -54,9 +54,7 @@ def _check_query(request: AnyRequest) -> None:
         return
     parameters = request.route_handler.parsed_fn_signature.parameters
     names = {
-        query_name(p)
-        for p in parameters.values()
-        if isinstance(p.kwarg_definition, QueryParameter)
+        query_name(p) for p in parameters.values() if isinstance(p.kwarg_definition, QueryParameter)
     }
     counts = Counter(name for name, _ in request.query_params.multi_items())
     problems = [

@@ -60,6 +60,14 @@ class Result(IntEnum):
     DOWN = 2
 
 
+class CheckResult(StrEnum):
+    """The same in words."""
+
+    UP = "up"
+    DOWN = "down"
+    NOT_MEASURED = "not_measured"
+
+
 class Timings(Struct):
     """Milliseconds spent in each phase, summed over redirects; 0.0 where a phase did not happen.
 

@@ -17,7 +17,7 @@ from monitor.domain.histogram import Histogram, quantile_rank
 from monitor.domain.rollup import Rollup
 from monitor.domain.schedule import Schedule
 from monitor.domain.series import DAY_S, HOUR_S
-from monitor.domain.windows import Window, difference, intersection, union
+from monitor.domain.windows import Window, difference, intersection
 
 QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
 
