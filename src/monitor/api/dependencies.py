@@ -23,7 +23,7 @@ from monitor.services.reports.gather import Sources as ReportSources
 from monitor.services.secrets.vault import Vault
 from monitor.services.websites.latest import Sources
 from monitor.storage.postgres.pool import Pool
-from monitor.storage.timeseries.contract import TickStore
+from monitor.storage.timeseries.contract import DAILY_DAYS, KeptDays, TickStore
 
 log = get_logger(__name__)
 
@@ -50,7 +50,7 @@ class Dependencies:
     limits: RateLimits = field(default_factory=RateLimits)
     imports: Places = field(init=False)
     directories: Mapping[str, Path] = field(default_factory=dict)
-    kept_days: KeptDays = KEPT_BY_DEFAULT
+    kept_days: KeptDays = field(default_factory=lambda: KeptDays(30, 400, DAILY_DAYS))
     report_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     exports: Places = field(
         default_factory=lambda: Places("exports", export.MAX_CONCURRENT_EXPORTS)

@@ -46,7 +46,10 @@ TextFilter = Annotated[
         description="A part of the URL or the name; case does not matter.",
     ),
 ]
-Days = Annotated[int, QueryParameter(ge=1, le=90, description="How many days to go back from now.")]
+Days = Annotated[
+    int | None,
+    QueryParameter(ge=1, le=400, description="How many days to go back from now. Default: 1."),
+]
 SeriesRegion = Annotated[str | None, QueryParameter(max_length=32, description="Only this region.")]
 _TIME: dict[str, Any] = {"schema_extra": {"format": "date-time"}, "max_length": 40}
 From = Annotated[

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from monitor.domain.windows import Window
 
@@ -95,40 +95,6 @@ def _plan(window: Window, width_s: int, finest_s: int, now_s: int) -> Plan:
 
 def _within(at_s: int, since_s: int, until_s: int) -> int:
     return min(max(at_s, since_s), until_s)
-
-
-def merge(buckets: Iterable[Bucket], width_s: int) -> list[Bucket]:
-    """Merge buckets into wider ones aligned to ``width_s``, sorted by region, then time.
-
-    The mean is weighted by measured checks and exact. The p95 is the highest of the merged
-    buckets: an upper bound, because percentiles cannot be summed.
-    """
-    groups: dict[tuple[str, int], list[Bucket]] = {}
-    for b in buckets:
-        groups.setdefault((b.region, b.start_s - b.start_s % width_s), []).append(b)
-    return [_sum(key, group) for key, group in sorted(groups.items())]
-
-
-def _sum(key: tuple[str, int], group: list[Bucket]) -> Bucket:
-    if len(group) == 1:
-        return structs.replace(group[0], start_s=key[1])
-    checks = up = measured = out_of_turn = 0
-    total_ms = 0.0
-    p95_ms = max_ms = None
-    for b in group:
-        checks, up, measured = checks + b.checks, up + b.up, measured + b.measured
-        out_of_turn += b.out_of_turn
-        if b.mean_ms is not None:
-            total_ms += b.mean_ms * b.measured
-        p95_ms, max_ms = _higher(p95_ms, b.p95_ms), _higher(max_ms, b.max_ms)
-    mean_ms = total_ms / measured if measured else None
-    return Bucket(key[0], key[1], checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn)
-
-
-def _higher(one: float | None, other: float | None) -> float | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return max(one, other)
 
 
 class Uptime(Struct, frozen=True):

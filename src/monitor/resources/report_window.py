@@ -33,21 +33,20 @@ def window(
 
     ``since``, ``until``: times with their offsets (RFC 3339), fractions of seconds cut off, or
     dates of the time zone: from the first second of the one to the last of the other. Without
-    them: the ``default_days`` before ``until``, up to now. Raises BadQuery naming all that is wrong:
-    ``from``, ``to`` and ``tz``.
+    them: the ``default_days`` before ``until``, up to now. Raises BadQuery naming all that is
+    wrong: ``from``, ``to`` and ``tz``.
     """
     problems: list[FieldProblem] = []
 
     def parsed(parameter: str, text: str | None, *, end: bool) -> int | None:
         try:
-            return None if text is None else _second(text, tz, end=end)
+            return None if text is None else _second(text, tz or dt.UTC, end=end)
         except InvalidValue as invalid:
             problems.append(FieldProblem(parameter, str(invalid)))
             return None
 
     tz = _zone(zone)
     if tz is None:
-        tz = dt.UTC
         problems.append(FieldProblem("tz", _ZONE_FORM))
     end_s = parsed("to", until, end=True)
     begin_s = parsed("from", since, end=False)

@@ -124,16 +124,16 @@ TOTAL = "total"
 """What the last row has instead of a name."""
 
 
-async def rows(pages: AsyncGenerator[Page]) -> AsyncGenerator[bytes]:
+async def rows(window: Window, pages: AsyncGenerator[Page]) -> AsyncGenerator[bytes]:
     """Reports as CSV, in UTF-8: a website a row, and the totals of all of them in the last one."""
     yield text([COLUMNS]).encode()
-    window, totals = None, None
+    totals: Figures | None = None
     async with aclosing(pages) as open_pages:
         async for each in open_pages:
-            window, sums = each.window, each.total
+            sums = each.total
             totals = sums if totals is None else total([totals, sums], sums.responses.span)
             yield text(_row(one) for one in each.reports).encode()
-    assert window is not None and totals is not None  # there is a page, if an empty one
+    assert totals is not None  # there is a page, if an empty one
     yield text([_cells(["", "", TOTAL], window, totals)]).encode()
 
 

@@ -44,9 +44,8 @@ async def website_checks(
     each row of them, from its first slot up to `until`, the slot that was due next. Time in which
     the website was paused is no gap.
     """
-    rows, next_cursor = await checks.page(
-        deps.reports(), website_id, Filter(region, result), Asked(from_, to, tz), limit, cursor
-    )
+    chosen = Filter(Asked(from_, to, tz), region, result)
+    rows, next_cursor = await checks.page(deps.reports(), website_id, chosen, limit, cursor)
     return schemas.ChecksPage([responses.item(row) for row in rows], next_cursor)
 
 

@@ -112,7 +112,9 @@ async def list_sla(
         name = {"Content-Disposition": 'attachment; filename="sla.csv"'}
         media_type = f"{CSV}; charset=utf-8; header=present"
         return Stream(
-            responses.rows(listing.rest(page, limit)), media_type=media_type, headers=name
+            responses.rows(page.window, listing.rest(page, limit)),
+            media_type=media_type,
+            headers=name,
         )
     return Response(responses.page(page, listing.cursor))
 

@@ -128,7 +128,7 @@ class Gathering:
         settled = settled_s(self.sources.now_s, website.check.request_timeout)
         checked = Checked(ring_position(website.id), website.check.request_timeout, settled)
         names = {*regions_of(schedule, self.read.window), *stored.regions()}
-        regions = {n: self._region(n, schedule, checked, stored) for n in sorted(names)}
+        regions = {n: self._region(website.id, n, schedule, checked, stored) for n in sorted(names)}
         return Gathered(
             math.floor(website.created_at.timestamp()),
             checked,
@@ -140,7 +140,7 @@ class Gathering:
         )
 
     def _region(
-        self, name: str, schedule: Schedule, checked: Checked, stored: _Stored
+        self, website_id: UUID, name: str, schedule: Schedule, checked: Checked, stored: _Stored
     ) -> list[tuple[Rollup, int]]:
         """The roll-ups of a region in order of time, each with where it ends."""
         due = RegionSchedule(schedule, checked.position, name)
@@ -158,9 +158,11 @@ class Gathering:
         ]
         part = self.read.ticks
         if part.since_s < part.until_s:
-            until_s = max(min(part.until_s, checked.settled_s), part.since_s)
-            own = next((t for t in stored.totals if t.region == name), Totals(..., name))
-            rollups.append((own.rollup(part.since_s, until_s, schedule), part.until_s))
+            nothing = Totals(website_id, name)
+            own = next((t for t in stored.totals if t.region == name), nothing)
+            settled_until_s = max(min(part.until_s, checked.settled_s), part.since_s)
+            width_s = settled_until_s - part.since_s
+            rollups.append((own.rollup(part.since_s, schedule, width_s=width_s), part.until_s))
         return rollups
 
 

@@ -43,27 +43,23 @@ Item = Tick | RegionGap
 
 
 class Filter(Struct, frozen=True):
-    """Which checks to list: of one region, with one result; None: all."""
+    """Which checks to list: of a time, of one region, with one result; None: all."""
 
+    asked: Asked = Asked()
     region: str | None = None
     result: CheckResult | None = None
 
 
 async def page(
-    sources: Sources,
-    website_id: UUID,
-    filter_: Filter,
-    asked: Asked,
-    limit: int,
-    cursor: str | None,
+    sources: Sources, website_id: UUID, filter_: Filter, limit: int, cursor: str | None
 ) -> tuple[list[Item], str | None]:
     """The next checks and gaps, and the cursor of those after them.
 
     A gap stands where its first slot does, and is whole wherever a page ends. Raises BadQuery,
     NotFound and Unavailable.
     """
-    window = _window(sources, asked)
-    mark = cursors.fingerprint("checks", website_id, filter_, asked)
+    window = _window(sources, filter_.asked)
+    mark = cursors.fingerprint("checks", website_id, filter_)
     after = None if cursor is None else _key(cursors.decode(cursor, mark))
     website = (await manage.get(sources.pool, website_id)).website
     if filter_.region is not None:
