@@ -3,9 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
 
-from monitor.domain.series import DAY_S, HOUR_S, Bucket, Uptime, merge, plan, uptime
+from monitor.domain.series import DAY_S, HOUR_S, Bucket, Uptime, plan, uptime
 from monitor.domain.windows import Window
 
 NOW = st.integers(1_700_000_000, 1_900_000_000)
@@ -83,33 +82,6 @@ def test_an_old_hour_is_shown_by_its_day():
 
 def _bucket(start, checks, up, mean, p95, region="eu"):
     return Bucket(region, start, checks, up, checks if mean else 0, mean, p95, p95)
-
-
-def test_merging_weights_means_and_bounds_percentiles():
-    # given
-    rows = [
-        _bucket(0, 3, 3, 10.0, 20.0),
-        _bucket(60, 1, 0, 50.0, 50.0),
-        _bucket(120, 2, 2, 5.0, 6.0),
-    ]
-    # when
-    first, second = merge(rows, 120)
-    # then
-    assert (first.checks, first.up, first.mean_ms, first.p95_ms) == (4, 3, 20.0, 50.0)
-    assert (second.start_s, second.checks) == (120, 2)
-
-
-def test_merging_keeps_regions_apart_and_nothing_measured_has_no_mean():
-    rows = [_bucket(0, 2, 0, None, None), _bucket(0, 1, 1, 9.0, 9.0, region="us")]
-    europe, america = merge(rows, 60)
-    assert europe.mean_ms is None
-    assert america.mean_ms == 9.0
-
-
-def test_merging_adds_up_the_checks_out_of_turn():
-    rows = [_bucket(0, 3, 3, 1.0, 1.0), _bucket(60, 2, 2, 1.0, 1.0), _bucket(120, 1, 1, 1.0, 1.0)]
-    rows = [structs.replace(b, out_of_turn=n) for n, b in enumerate(rows)]
-    assert [(b.checks, b.out_of_turn, b.in_turn) for b in merge(rows, 180)] == [(6, 3, 3)]
 
 
 def test_uptime_says_how_much_it_measured():

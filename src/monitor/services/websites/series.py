@@ -65,7 +65,8 @@ class Shown(Struct, frozen=True):
     def window(self, sources: Sources) -> Window:
         """Raises BadQuery naming the parameters that are wrong."""
         if (days := self.last_days) is not None:
-            return Window(sources.now_s - days * DAY_S, sources.now_s)
+            until_s = sources.now_s + 1  # this second is the last one
+            return Window(until_s - days * DAY_S, until_s)
         if self.days is not None:
             raise BadQuery([FieldProblem("days", "must be left out where `from` or `to` is sent")])
         asked, kept_days = self.asked, sources.kept.daily
