@@ -173,8 +173,8 @@ class Report(Struct, frozen=True):
 class Gathered(Struct, frozen=True):
     """What is stored of a website about a window.
 
-    ``rollups``: those of each region, with the times in which nothing was measured. ``unknown``:
-    of each region, time of which it is not known what was missed. ``changes``: of the verdicts of
+    ``rollups``: those of each region. ``missed``: the slots that each region missed, or may have
+    missed, in the window and so long before it as verdicts last. ``changes``: of the verdicts of
     each region. ``incidents``: when each of them was open.
     """
 
@@ -182,7 +182,7 @@ class Gathered(Struct, frozen=True):
     website: Checked
     schedule: Schedule
     rollups: Mapping[str, Sequence[Rollup]]
-    unknown: Mapping[str, Sequence[Window]]
+    missed: Mapping[str, Sequence[Window]]
     changes: Mapping[str, Sequence[Change]]
     incidents: Sequence[Window]
 
@@ -230,8 +230,7 @@ class _Region(Struct, frozen=True):
     def of(cls, name: str, gathered: Gathered) -> _Region:
         schedule, rollups = gathered.schedule, gathered.rollups.get(name, ())
         checked = freshness.checked(schedule, name)
-        missed = [Window(g.since_s, g.until_s) for r in rollups for g in r.gaps]
-        missed += gathered.unknown.get(name, ())
+        missed = gathered.missed.get(name, ())
         return cls(
             difference(_known(schedule), checked),
             freshness.fresh(schedule, name, gathered.website, missed),

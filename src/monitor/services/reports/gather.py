@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
+from typing import TypeVar
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -21,9 +23,11 @@ from monitor.domain.errors import Unavailable
 from monitor.domain.freshness import Change, Checked
 from monitor.domain.ids import ring_position
 from monitor.domain.report import Gathered, Kept, Pieces, pieces, regions_of
+from monitor.domain.ring import MINUTE_S
 from monitor.domain.rollup import Rollup, with_missing
 from monitor.domain.schedule import RegionSchedule, Schedule, settled_s
 from monitor.domain.series import DAY_S, HOUR_S
+from monitor.domain.verdict import freshness_s
 from monitor.domain.windows import Window
 from monitor.resources.website import Website
 from monitor.runtime.logging import get_logger
@@ -39,6 +43,12 @@ log = get_logger(__name__)
 _WITHOUT_HISTOGRAM_S = 2 * HOUR_S
 """So long before they are to go, the histograms of hours may be gone: those are dropped by the
 hour, and not by the second."""
+
+
+_LONGEST_FRESHNESS_S = freshness_s(DAY_S, MINUTE_S)
+"""No verdict lasts longer: that of a website with the longest interval and time-out."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,7 @@ class Gathering:
 
     sources: Sources
     window: Window
+    kept: Kept
     read: Pieces
 
     @classmethod
@@ -69,101 +80,63 @@ class Gathering:
         hours_until_s, days_until_s = await _rolled_up(sources)
         oldest_s = sources.now_s - sources.kept.raw * DAY_S + _WITHOUT_HISTOGRAM_S
         kept = Kept(oldest_s, hours_until_s, days_until_s)
-        return cls(sources, window, pieces(window, kept))
+        return cls(sources, window, kept, pieces(window, kept))
 
     async def gather(self, websites: Sequence[Website]) -> dict[UUID, Gathered]:
         """What is stored of each of these websites. Raises Unavailable."""
         ids = [w.id for w in websites]
-        read = self.read
-        facts, before, days, hours, totals = await asyncio.gather(
-            self._facts(ids),
-            self._hours(ids, read.hours_before),
-            self._days(ids),
-            self._hours(ids, read.hours),
-            self._totals(ids),
-        )
-        return {
-            website.id: self._of(
-                website,
-                facts,
-                _Stored(
-                    before.get(website.id, []),
-                    days.get(website.id, []),
-                    hours.get(website.id, []),
-                    totals.get(website.id, []),
-                ),
-            )
-            for website in websites
-        }
+        facts = await self._facts(ids)
+        # Where the window begins, verdicts of slots before it may count.
+        oldest_s = self.read.window.since_s - _longest_s(websites, facts.schedules)
+        lead = pieces(Window(oldest_s, self.read.window.since_s), self.kept)
+        before, within = await asyncio.gather(self._read(ids, lead), self._read(ids, self.read))
+        return {website.id: self._of(website, facts, before, within) for website in websites}
 
     async def _facts(self, ids: Sequence[UUID]) -> _Facts:
         since_s, until_s = structs.astuple(self.read.window)
         since, until = (dt.datetime.fromtimestamp(s, dt.UTC) for s in (since_s, until_s))
         async with session(self.sources.pool) as connection:
             return _Facts(
-                await schedules.fetch(connection, ids, since_s),
+                await schedules.fetch(connection, ids, since_s - _LONGEST_FRESHNESS_S),
                 await history.spans(connection, ids, since_s),
                 await flips.fetch(connection, ids, since, until),
             )
 
-    async def _hours(self, ids: Sequence[UUID], part: Window) -> Mapping[UUID, list[Rollup]]:
-        if part.since_s == part.until_s:
-            return {}
-        return await self.sources.ticks.hourly(ids, None, part.since_s, part.until_s)
+    async def _read(self, ids: Sequence[UUID], read: Pieces) -> _Stored:
+        hours_before, days, hours, totals = await asyncio.gather(
+            _unless_empty(read.hours_before, partial(self.sources.ticks.hourly, ids, None)),
+            _unless_empty(read.days, partial(self.sources.ticks.daily, ids, None)),
+            _unless_empty(read.hours, partial(self.sources.ticks.hourly, ids, None)),
+            _unless_empty(read.ticks, partial(self.sources.ticks.totals, ids)),
+        )
+        rollups = (
+            (hours_before, read.hours_before, HOUR_S),
+            (days, read.days, DAY_S),
+            (hours, read.hours, HOUR_S),
+        )
+        return _Stored(rollups, totals, read.ticks)
 
-    async def _days(self, ids: Sequence[UUID]) -> Mapping[UUID, list[Rollup]]:
-        part = self.read.days
-        if part.since_s == part.until_s:
-            return {}
-        return await self.sources.ticks.daily(ids, None, part.since_s, part.until_s)
-
-    async def _totals(self, ids: Sequence[UUID]) -> Mapping[UUID, list[Totals]]:
-        part = self.read.ticks
-        if part.since_s == part.until_s:
-            return {}
-        return await self.sources.ticks.totals(ids, part.since_s, part.until_s)
-
-    def _of(self, website: Website, facts: _Facts, stored: _Stored) -> Gathered:
+    def _of(self, website: Website, facts: _Facts, before: _Stored, within: _Stored) -> Gathered:
         schedule = facts.schedules[website.id]
         settled = settled_s(self.sources.now_s, website.check.request_timeout)
         checked = Checked(ring_position(website.id), website.check.request_timeout, settled)
-        names = {*regions_of(schedule, self.read.window), *stored.regions()}
-        regions = {n: self._region(website.id, n, schedule, checked, stored) for n in sorted(names)}
+        names = regions_of(schedule, self.read.window)
+        rollups, missed = {}, {}
+        for name in names:
+            due = RegionSchedule(schedule, checked.position, name)
+            lead = before.of(website.id, due, settled)
+            own = within.of(website.id, due, settled)
+            rollups[name] = [rollup for rollup, _ in own]
+            missed[name] = [w for part in (*lead, *own) for w in _missed(*part)]
         return Gathered(
             math.floor(website.created_at.timestamp()),
             checked,
             schedule,
-            {name: [r for r, _ in rows] for name, rows in regions.items()},
-            {name: _unknown(rows) for name, rows in regions.items()},
+            rollups,
+            missed,
             _changes(facts.flips.get(website.id, ())),
             facts.incidents.get(website.id, ()),
         )
-
-    def _region(
-        self, website_id: UUID, name: str, schedule: Schedule, checked: Checked, stored: _Stored
-    ) -> list[tuple[Rollup, int]]:
-        """The roll-ups of a region in order of time, each with where it ends."""
-        due = RegionSchedule(schedule, checked.position, name)
-        parts = (
-            (stored.before, self.read.hours_before, HOUR_S),
-            (stored.days, self.read.days, DAY_S),
-            (stored.hours, self.read.hours, HOUR_S),
-        )
-        rollups = [
-            (rollup, rollup.start_s + width_s)
-            for rows, part, width_s in parts
-            for rollup in with_missing(
-                [r for r in rows if r.region == name], due, part.since_s, part.until_s, width_s
-            )
-        ]
-        part = self.read.ticks
-        if part.since_s < part.until_s:
-            nothing = Totals(website_id, name)
-            own = next((t for t in stored.totals if t.region == name), nothing)
-            settled_until_s = max(min(part.until_s, checked.settled_s), part.since_s)
-            width_s = settled_until_s - part.since_s
-            rollups.append((own.rollup(part.since_s, schedule, width_s=width_s), part.until_s))
-        return rollups
 
 
 class _Facts(Struct, frozen=True):
@@ -175,21 +148,64 @@ class _Facts(Struct, frozen=True):
 
 
 class _Stored(Struct, frozen=True):
-    """What the tick store has of a website: a list for each part of what is read."""
+    """What the tick store has of websites: the roll-ups of each part and their width, and the
+    totals of ticks."""
 
-    before: Sequence[Rollup]
-    days: Sequence[Rollup]
-    hours: Sequence[Rollup]
-    totals: Sequence[Totals]
+    rollups: Sequence[tuple[Mapping[UUID, Sequence[Rollup]], Window, int]]
+    totals: Mapping[UUID, Sequence[Totals]]
+    ticks: Window
 
-    def regions(self) -> set[str]:
-        rows = (self.before, self.days, self.hours)
-        return {r.region for part in rows for r in part} | {t.region for t in self.totals}
+    def of(self, website_id: UUID, due: RegionSchedule, settled_s: int) -> list[Part]:
+        """The roll-ups of a website in a region, those in which nothing was measured among them."""
+        parts = [
+            (rollup, width_s)
+            for rollups, window, width_s in self.rollups
+            for rollup in with_missing(
+                [r for r in rollups.get(website_id, ()) if r.region == due.region],
+                due,
+                window.since_s,
+                window.until_s,
+                width_s,
+            )
+        ]
+        if self.ticks.length_s:
+            width_s = max(min(self.ticks.until_s, settled_s) - self.ticks.since_s, 0)
+            totals = self.totals.get(website_id, ())
+            own = [t for t in totals if t.region == due.region] or [Totals(website_id, due.region)]
+            rollup = own[0].rollup(self.ticks.since_s, due.schedule, width_s=width_s)
+            parts.append((rollup, self.ticks.length_s))
+        return parts
 
 
-def _unknown(rollups: Sequence[tuple[Rollup, int]]) -> list[Window]:
-    """The time of the roll-ups that do not say what was due."""
-    return [Window(r.start_s, end_s) for r, end_s in rollups if r.expected is None]
+Part = tuple[Rollup, int]
+"""A roll-up and its width in seconds."""
+
+
+def _missed(rollup: Rollup, width_s: int) -> list[Window]:
+    """Its gaps; all of its time where it is not known what was due."""
+    if rollup.expected is None:
+        return [Window(rollup.start_s, rollup.start_s + width_s)]
+    return [Window(gap.since_s, gap.until_s) for gap in rollup.gaps]
+
+
+def _longest_s(websites: Sequence[Website], known: Mapping[UUID, Schedule]) -> int:
+    """How long a verdict about one of these websites lasted at most."""
+    return max(
+        (
+            freshness_s(period.check_frequency, website.check.request_timeout)
+            for website in websites
+            for period in known[website.id].periods
+            if period.check_frequency is not None
+        ),
+        default=0,
+    )
+
+
+async def _unless_empty(
+    part: Window, read: Callable[[int, int], Awaitable[dict[UUID, list[T]]]]
+) -> dict[UUID, list[T]]:
+    """What is in this part, which is not asked for where it is empty."""
+    return await read(part.since_s, part.until_s) if part.length_s else {}
 
 
 def _changes(rows: Sequence[RecordedFlip]) -> dict[str, list[Change]]:
