@@ -96,7 +96,7 @@ class RegionSeries(Struct):
 
 
 class WebsiteSeries(Struct):
-    """A chart: points of ``bucket_s`` seconds within [since, until). ``days``: null for a window."""
+    """A chart: points of ``bucket_s`` seconds in [since, until). ``days``: null for a window."""
 
     website_id: UUID
     days: int | None
