@@ -10,7 +10,7 @@ from collections.abc import Container, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
-from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result
+from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result, Timings
 from monitor.domain.status_codes import status_expected
 from monitor.metrics.worker_stats import HandshakeCounts
 from monitor.probes.http import request as request_bytes
@@ -170,6 +170,7 @@ class HttpProber:
         """The head of the response to one request, after its body was read up to the limits."""
         target = request.target
         progress.status_code, progress.host = 0, target.host
+        progress.address = progress.peer = ""
         make = partial(
             Exchange,
             self._loop,
@@ -219,14 +220,7 @@ class HttpProber:
     def _failed(self, finding: Finding, progress: Progress) -> Outcome:
         """The outcome of a check without a complete final response."""
         finding = self._unless_stalled(finding, progress)
-        return Outcome(
-            finding.result,
-            finding.reason,
-            progress.status_code,
-            None,
-            progress.stop(),
-            finding.evidence,
-        )
+        return _outcome(finding, progress, progress.stop(), None)
 
     def _settle(self, options: CheckOptions, progress: Progress, result: Result) -> None:
         """Keep or forget the chains of a check. One that measured nothing changes nothing, unless
@@ -262,12 +256,25 @@ def _answered(options: CheckOptions, progress: Progress) -> Outcome:
     timings = progress.stop()
     code = progress.status_code
     if status_expected(code, options.expected_status_codes):
-        return Outcome(Result.UP, None, code, timings.total_ms, timings)
-    finding = reasons.of_status(code)
-    return Outcome(
-        finding.result, finding.reason, code, timings.total_ms, timings, finding.evidence
-    )
+        began_at_s = progress.began_at_s
+        return Outcome(Result.UP, None, code, timings.total_ms, timings, "", "", began_at_s)
+    return _outcome(reasons.of_status(code), progress, timings, timings.total_ms)
 
 
 def _same_server(one: Target, other: Target) -> bool:
     return (one.secure, one.host, one.port) == (other.secure, other.host, other.port)
+
+
+def _outcome(
+    finding: Finding, progress: Progress, timings: Timings, response_ms: float | None
+) -> Outcome:
+    return Outcome(
+        finding.result,
+        finding.reason,
+        progress.status_code,
+        response_ms,
+        timings,
+        finding.evidence,
+        progress.address,
+        progress.began_at_s,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from enum import IntEnum
-from time import perf_counter
+from time import perf_counter, time
 
 from monitor.domain.outcome import Timings
 from monitor.probes.net.chains import Chain
@@ -35,6 +35,7 @@ class Progress:
     them was discarded.
     ``slot`` is the same for checks that may share what they look up.
     ``status_code`` is that of the last response head on the current hop, 0 before.
+    ``began_at_s`` is in Unix seconds.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Progress:
         "_since_s",
         "_spent_s",
         "address",
+        "began_at_s",
         "chain",
         "deadline_s",
         "discarded",
@@ -61,6 +63,7 @@ class Progress:
     def __init__(self, deadline_s: float, timeout_s: float = 0.0) -> None:
         self.deadline_s = deadline_s
         self.timeout_s = timeout_s
+        self.began_at_s = time()
         self.phase = Phase.IDLE
         self.host = ""
         self.address = ""
