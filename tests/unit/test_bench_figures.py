@@ -126,7 +126,7 @@ class TestOptions:
         found = options.read(given)
         assert found.series == 20
         assert found.regions == ("region-1", "region-2")
-        assert (found.interval_s, found.https, found.store) == (60, True, "postgres")
+        assert (found.interval_s, found.chain, found.store) == (60, "ec", "postgres")
 
     @pytest.mark.parametrize(
         "given", [{"SITES": "0"}, {"SITES": "many"}, {"INTERVAL": "29"}, {"STORE": "sqlite"}]
