@@ -37,7 +37,6 @@ def result(run: Run) -> dict[str, Any]:
     m, o = run.measured, run.options
     cpu = {name: round(us, 1) for name, us in m.cpu_us.items() if ours(name)}
     total = sum(us for name, us in m.cpu_us.items() if ours(name))
-    lags = [b.lag_s for b in m.of_slots()]
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": {"cores": os.cpu_count(), "system": platform.platform()},
@@ -60,10 +59,10 @@ def result(run: Run) -> dict[str, Any]:
         "due_slots": o.series * m.window.slots_each,
         "not_measured": sum(b.not_measured for b in m.of_slots()),
         "down": sum(b.down for b in m.of_slots()),
-        "failing": _failing(o) * m.window.slots_each,
-        "lag_p50_s": round(figures.percentile(lags, 50), 3),
-        "lag_p99_s": round(figures.percentile(lags, 99), 3),
-        "lag_max_s": round(max(lags, default=float("nan")), 3),
+        "down_series": m.down_series, "failing_series": _failing(o),
+        "lag_p50_s": round(figures.lag_s(m.of_slots(), 50), 3),
+        "lag_p99_s": round(figures.lag_s(m.of_slots(), 99), 3),
+        "lag_max_s": round(figures.lag_s(m.of_slots(), 100), 3),
         "memory_bytes": {name: asdict(memory) for name, memory in m.memory.items()},
         "redis_bytes_per_website": round(m.redis_bytes / o.sites, 1),
         "redis_keys_bytes_per_website": {
@@ -80,7 +79,7 @@ def result(run: Run) -> dict[str, Any]:
 
 
 def _failing(options: Options) -> int:
-    """Checks of one interval that are meant to find a website down."""
+    """Websites that are meant to be down, each once a region."""
     return mix.failing(options.sites) * len(options.regions) if options.mixed else 0
 
 
@@ -146,7 +145,7 @@ def _rest(found: dict[str, Any]) -> list[str]:
         if size >= 1
     )
     lags = f"p50 {f['lag_p50_s']:.1f} s, p99 {f['lag_p99_s']:.1f} s, most {f['lag_max_s']:.1f} s"
-    down = f"{f['down']} down, {f['failing']} meant to be"
+    down = f"{f['down']} down ({f['down_series']} websites, {f['failing_series']} meant to be)"
     return [
         f"checks      {f['checks']} in {f['window_s']} s, {f['checks_per_s']:.0f}/s",
         f"answers     {down}; {f['not_measured']} not measured",

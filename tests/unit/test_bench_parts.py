@@ -61,6 +61,13 @@ class TestFigures:
     def test_the_marginal_check_bears_no_idling(self):
         assert figures.marginal(400.0, idle_us_per_s=70_000, checks_per_s=700) == 300.0
 
+    def test_the_lag_is_that_of_checks_and_not_of_lines(self):
+        # given a batch, and ten websites that never answered, each with a line of its own
+        batches = [figures.Batch(2.0, 0, 990, 0, 0)] + [figures.Batch(17.0, 0, 1, 0, 1)] * 10
+        # then
+        assert [figures.lag_s(batches, percent) for percent in (50, 99, 100)] == [2.0, 2.0, 17.0]
+        assert str(figures.lag_s([], 99)) == "nan"
+
     def test_the_error_of_a_mean_falls_with_the_root_of_its_values(self):
         assert figures.standard_error([1.0, 3.0]) == pytest.approx(1.0)
         assert figures.standard_error([1.0, 3.0] * 50) == pytest.approx(0.1, rel=0.01)

@@ -47,6 +47,7 @@ def run():
         busy_cores=0.5,
         other_cores=0.01,
         stolen_cores=0.0,
+        down_series=2,
         sync_s=1.25,
         redis_bytes=44_000,
         redis_keys={"monitor:state": 8000, "monitor:ring": 9000},
@@ -64,7 +65,7 @@ def test_the_figures_are_where_others_look_for_them(run, tmp_path):
     found = json.loads((tmp_path / "results" / "latest.json").read_text(encoding="utf-8"))
     expected = {
         "sites": 100, "regions": 2, "store": "influx", "https": True, "chain": "ec",
-        "dns": False, "mixed": False, "failing": 0,
+        "dns": False, "mixed": False, "down_series": 2, "failing_series": 0,
         "checks_per_s": 6.7, "missed_slots": 3, "due_slots": 400,
         "cpu_us_per_check": {_WORKER: 150.0, "redis": 20.0, "influxd": 30.0, "total": 200.0},
         "target_us_per_check": 40.0,
