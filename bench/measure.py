@@ -15,7 +15,7 @@ BEFORE_MINUTE_S = 4
 """A scheduler queues the batches of the minute it starts in, but for the last seconds of one."""
 LATE_S = 15
 """A tick that is not stored this long after the last slot counts as missed."""
-_TIMEOUT_S = 15
+TIMEOUT_S = 15
 """Of a check, request_timeout's default: later comes the tick of a website that never answers."""
 
 
@@ -119,7 +119,7 @@ def down_series(stack: Stack, window: Window) -> int:
 
 def missed(stack: Stack, window: Window) -> int:
     """Slots without a tick, once all are stored or it is too late for more."""
-    late_s = LATE_S + _TIMEOUT_S if stack.options.mixed else LATE_S
+    late_s = LATE_S + TIMEOUT_S if stack.options.mixed else LATE_S
     while True:
         late = time.time() > window.until_s + late_s
         found = stores.series_with(stack, window)
