@@ -12,7 +12,7 @@ from monitor.resources.http_options import MAX_CHECK_FREQUENCY_S
 
 REGION = "region-1"
 FEWEST_INTERVAL_S = 30
-HTTPS_SITES = 15_000
+HTTPS_SITES = 9_000
 _MOST_FLAT_MINUTES = 20
 """Between two roll-ups of an hour, of which the first may take half of it."""
 

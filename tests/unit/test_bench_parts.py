@@ -1,18 +1,22 @@
 """The benchmark's own parts: what it reads, whom it asks for names, who takes its mails."""
 
 import asyncio
+import errno
 import json
 import socket
 import sys
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiosmtplib
 import pytest
+
+from support.ports import free_port
 
 sys.path.append(str(Path(__file__).parents[2]))  # the benchmark is no part of the product
 
@@ -131,6 +135,16 @@ class TestTargets:
     )
     def test_a_mix_has_each_kind_where_it_behaves_so(self, made, number, url):
         assert made(named=True, mixed=True, chain="ec").url(number) == url
+
+
+def test_a_silent_website_does_not_even_take_the_connection():
+    with targets._silent(free_port()) as silent, ExitStack() as held:
+        for _ in range(5):  # the first fills its queue
+            asking = held.enter_context(socket.socket())
+            asking.settimeout(0.5)
+            if asking.connect_ex(silent.getsockname()) == errno.EAGAIN:
+                return
+    pytest.fail("it takes every connection")
 
 
 class TestMix:
