@@ -19,7 +19,7 @@ import certifi
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 Chain = Literal["ec", "rsa"]
 CHAINS: tuple[Chain, ...] = ("ec", "rsa")
@@ -270,7 +270,7 @@ def _with_addresses(builder: x509.CertificateBuilder, issuer: str) -> x509.Certi
     """Where the issuer's certificate and its revocations would be: real certificates say so."""
     of_issuer = x509.UniformResourceIdentifier(f"http://{issuer}.authority.bench.test/")
     revocations = x509.UniformResourceIdentifier(f"http://{issuer}.revoked.bench.test/7.crl")
-    access = x509.AccessDescription(x509.AuthorityInformationAccessOID.CA_ISSUERS, of_issuer)
+    access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, of_issuer)
     points = x509.DistributionPoint([revocations], None, None, None)
     return builder.add_extension(
         x509.AuthorityInformationAccess([access]), critical=False

@@ -92,7 +92,7 @@ class Targets:
     @property
     def store(self) -> Path | None:
         """Whom to trust, where they speak TLS."""
-        return self.certificates and self.certificates.store
+        return None if self.certificates is None else self.certificates.store
 
     def url(self, number: int) -> str:
         """Of the website with this number; no two are the same."""
@@ -113,7 +113,7 @@ class Targets:
     def _url(self, number: int, kind: Kind, host: str) -> str:
         plain = kind in ("http", "redirect")
         scheme, port = ("http", self.plain_port) if plain else ("https", self.port)
-        folder = kind if kind in ("redirect", "unavailable") else "site"
+        folder: str = kind if kind in ("redirect", "unavailable") else "site"
         if number < self.served.flaky:
             folder = "flaky"
         return f"{scheme}://{host}:{port}/{folder}/{number}"

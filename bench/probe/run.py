@@ -159,10 +159,14 @@ class _Site:
 
 @contextmanager
 def _child(wanted: Wanted, site: _Site, side: Side) -> Iterator[Child]:
-    words = [wanted.python, "-P", _CHILD, site.urls, str(wanted.at_once), *site.dns]
-    environment = site.environment() | side.more | {"PYTHONPATH": str(side.source)}
+    words = ["-P", str(_CHILD), str(site.urls), str(wanted.at_once), *site.dns]
+    environment = site.environment() | dict(side.more) | {"PYTHONPATH": str(side.source)}
     with subprocess.Popen(
-        words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [wanted.python, *words],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             yield Child(process)
@@ -190,5 +194,8 @@ def _anew(wanted: Wanted, site: _Site, child: Child) -> float:
 
 
 def _openssl(wanted: Wanted) -> str:
-    words = [wanted.python, "-c", "import ssl; print(ssl.OPENSSL_VERSION)"]
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    question = "import ssl; print(ssl.OPENSSL_VERSION)"
+    done = subprocess.run(
+        [wanted.python, "-c", question], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return done.stdout.strip()
