@@ -18,6 +18,7 @@ from monitor.metrics.prometheus import process_registry
 from monitor.metrics.worker_metrics import ProcessMetrics, WorkerMetrics
 from monitor.metrics.worker_stats import Meter
 from monitor.probes.contract import ProbeSettings
+from monitor.probes.net import groups
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.probes.net.reference_hosts import ConnectivityProbe
 from monitor.probes.registry import Probers
@@ -197,6 +198,7 @@ class RegionResources(Resources):
             message_s=self.messages.held_s,
             now=self.clock.now,
             keys=self.worker.vault.fingerprints,
+            groups=groups.offered(),
         )
 
 

@@ -85,26 +85,32 @@ class HttpProber:
         return self._concurrency
 
     async def check(
-        self, options: CheckOptions, begin_by_s: float = math.inf, in_doubt: bool = False
+        self,
+        options: CheckOptions,
+        begin_by_s: float = math.inf,
+        in_doubt: bool = False,
+        slot_s: int | None = None,
     ) -> Outcome:
         """One attempt to reach one website, redirects included, within its request_timeout.
 
         Waiting for a free slot counts neither towards the deadline nor in the timings. A check
         that gets its slot after ``begin_by_s`` on the loop's clock is not made. ``in_doubt``: every
-        handshake is verified. Never raises, except when cancelled: every failure is an outcome,
-        and one on our side is not measured.
+        handshake is verified. ``slot_s``: checks of the same one share what they look up. Never
+        raises, except when cancelled: every failure is an outcome, and one on our side is not
+        measured.
         """
         await self._slots.acquire()
         try:
             if self._loop.time() > begin_by_s:
                 return _TOO_LATE
-            return await self._measured(options, in_doubt)
+            return await self._measured(options, in_doubt, slot_s)
         finally:
             self._slots.release()
 
-    async def _measured(self, options: CheckOptions, in_doubt: bool) -> Outcome:
+    async def _measured(self, options: CheckOptions, in_doubt: bool, slot_s: int | None) -> Outcome:
         timeout_s = options.request_timeout
         progress = Progress(self._loop.time() + timeout_s, timeout_s)
+        progress.slot = object() if slot_s is None else slot_s  # redirects to the same host share
         task = asyncio.current_task(self._loop)
         assert task is not None
         progress.group = self._deadlines.watch(progress.deadline_s, task)
@@ -163,7 +169,8 @@ class HttpProber:
     ) -> Head:
         """The head of the response to one request, after its body was read up to the limits."""
         target = request.target
-        progress.status_code, progress.host, progress.address = 0, target.host, ""
+        progress.status_code, progress.host = 0, target.host
+        progress.address = progress.peer = ""
         make = partial(
             Exchange,
             self._loop,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from enum import IntEnum
 from time import perf_counter, time
 
@@ -31,11 +32,14 @@ class Progress:
     ``server_name`` is the name that the server is asked for in a TLS handshake, and that its
     certificate must hold; ``chain`` what the last server showed, believed or not. ``handshakes``
     are those whose chain is remembered or known, and ``discarded`` is whether one of them was
-    discarded. ``status_code`` is that of the last response head on the current hop, 0 before.
+    discarded. ``slot`` is the same for checks that may share what they look up. ``status_code`` is
+    that of the last response head on the current hop, 0 before.
     """
 
     __slots__ = (
         "_attempt_s",
+        "_dns_shared",
+        "_looked_up",
         "_since_s",
         "_spent_s",
         "address",
@@ -49,6 +53,7 @@ class Progress:
         "peer",
         "phase",
         "server_name",
+        "slot",
         "status_code",
         "timeout_s",
     )
@@ -67,6 +72,9 @@ class Progress:
         self.handshakes: list[Handshake] = []
         self.discarded = False
         self.status_code = 0
+        self.slot: Hashable = None
+        self._looked_up: tuple[str, ...] = ()
+        self._dns_shared = False
         self._since_s = perf_counter()
         self._attempt_s = self._since_s
         self._spent_s = [0.0] * len(Phase)
@@ -77,6 +85,15 @@ class Progress:
         self._spent_s[self.phase] += now_s - self._since_s
         self._since_s = now_s
         self.phase = phase
+
+    def looked_up(self, *, shared: bool) -> None:
+        """The phase DNS has an answer for the host. If it is another check's, this one has taken no
+        time for it, however long it waited."""
+        if not shared:
+            self._looked_up = (*self._looked_up, self.host)
+            return
+        self._since_s, self.phase = perf_counter(), Phase.IDLE
+        self._dns_shared = self._dns_shared or self.host not in self._looked_up
 
     def connecting(self, address: str, port: int) -> None:
         """Enter the phase CONNECT, with a new attempt."""
@@ -100,5 +117,10 @@ class Progress:
         self.enter(Phase.IDLE)
         dns_s, connect_s, tls_s, wait_s, transfer_s, _ = self._spent_s
         return Timings(
-            dns_s * 1000, connect_s * 1000, tls_s * 1000, wait_s * 1000, transfer_s * 1000
+            dns_s * 1000,
+            connect_s * 1000,
+            tls_s * 1000,
+            wait_s * 1000,
+            transfer_s * 1000,
+            self._dns_shared,
         )
