@@ -2,7 +2,7 @@
 
 | database or bucket | measurement | tags | fields |
 |---|---|---|---|
-| BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, transfer_ms where it is not the rest of response_ms, out_of_turn 1 where it fills no slot |
+| BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, transfer_ms where it is not the rest of response_ms, out_of_turn 1 where it fills no slot, address when down, began_ms (Unix) where it began late |
 | BUCKET | website_ticks_histograms | website_id, region | histogram of an hour: base64 of domain/histogram.py |
 | BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn unless 0, expected where it is known, gaps (base64 of their checks and of domain/rollup.py) where there are any |
 | BUCKET_daily | website_ticks_daily | website_id, region | checks, up, measured, total_ms, max_ms, out_of_turn unless 0, expected, gaps and histogram likewise |
@@ -44,7 +44,12 @@ from monitor.domain.schedule import Schedule
 from monitor.domain.series import DAY_S, HOUR_S, Bucket
 from monitor.storage.timeseries import file_limit, influxql, line_protocol
 from monitor.storage.timeseries import influxdb_buckets as buckets
-from monitor.storage.timeseries.contract import DAILY_DAYS, Schedules, no_schedules
+from monitor.storage.timeseries.contract import (
+    DAILY_DAYS,
+    ChecksQuery,
+    Schedules,
+    no_schedules,
+)
 from monitor.storage.timeseries.file_limit import Span
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from monitor.storage.timeseries.influxdb_points import Dropped, Points
@@ -126,6 +131,17 @@ class InfluxTicks:
         rows = await self._points.ask(self._raw, question, (since_s, until_s))
         ticks = (influxql.tick_of(website_id, row) for row in rows)
         return sorted(ticks, key=lambda t: (t.slot_s, t.region))
+
+    async def checks(self, query: ChecksQuery) -> list[Tick]:
+        def question(span: Span) -> str:
+            since_s, until_s = span
+            return influxql.select_checks(structs.replace(query, since_s=since_s, until_s=until_s))
+
+        rows = await self._points.ask(self._raw, question, (query.since_s, query.until_s))
+        ticks = (influxql.tick_of(query.website_id, row) for row in rows)
+        newest_first = sorted((-t.slot_s, t.region, t) for t in ticks)
+        after = (-query.after[0], query.after[1]) if query.after else (-query.until_s, "")
+        return [t for *key, t in newest_first if tuple(key) > after][: query.limit]
 
     async def totals(
         self, website_ids: Sequence[UUID], since_s: int, until_s: int

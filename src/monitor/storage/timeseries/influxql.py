@@ -18,6 +18,7 @@ from monitor.domain.histogram import Histogram, decode_varints, encode_varints
 from monitor.domain.outcome import Reason, Tick, Timings
 from monitor.domain.rollup import Gap, Rollup, decode_gaps
 from monitor.domain.series import DAY_S, HOUR_S, Bucket
+from monitor.storage.timeseries.contract import ChecksQuery
 from monitor.storage.timeseries.line_protocol import DAYS, HISTOGRAMS, HOURS, TICKS
 from monitor.storage.timeseries.totals import Key, Sample, Totals
 
@@ -26,7 +27,8 @@ Row = dict[str, Any]
 
 _PHASES = ("dns", "connect", "tls", "wait", "transfer")
 _FIELDS = (
-    "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms,out_of_turn"
+    "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms,out_of_turn,"
+    "address,began_ms"
 )
 _BUCKET = "checks,up,measured,mean_ms,p95_ms,max_ms,out_of_turn"
 _HOUR = f"checks,up,measured,mean_ms,max_ms,out_of_turn,expected,gaps FROM {HOURS}"
@@ -90,6 +92,17 @@ def select_buckets(
     where = _where(website_id, region, since_s, until_s)
     groups = f"time({width_s:d}s),region fill(none)"
     return f"SELECT {_TOTALS} FROM {TICKS} WHERE {where} GROUP BY {groups}"  # noqa: S608 - escaped
+
+
+def select_checks(query: ChecksQuery) -> str:
+    """At least the checks that are wanted: of each region one more than the page has room for, as
+    the first may be on the page before."""
+    until_s = query.until_s if query.after is None else min(query.until_s, query.after[0] + 1)
+    where = _where(query.website_id, query.region, query.since_s, until_s)
+    if query.up is not None:
+        where += f" AND up={query.up:d}"
+    newest = f"GROUP BY region ORDER BY time DESC LIMIT {query.limit + 1:d}"
+    return f"SELECT {_FIELDS} FROM {TICKS} WHERE {where} {newest}"  # noqa: S608 - escaped
 
 
 def select_rollups(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
@@ -280,6 +293,8 @@ def tick_of(website_id: UUID, row: Row) -> Tick:
         row["response_ms"],
         _timings_of(row),
         bool(row.get("out_of_turn")),
+        "" if up else row.get("address") or "",
+        None if row.get("began_ms") is None else row["began_ms"] / 1000,
     )
 
 
