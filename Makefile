@@ -95,10 +95,10 @@ lock: ## pin all dependencies again, with hashes (needs uv)
 	$(COMPILE) requirements/audit.in -c requirements/dev.txt -o requirements/audit.txt
 	$(COMPILE) requirements/docs.in -c requirements/dev.txt -o requirements/docs.txt
 
-bench: .venv/.dev ## CPU, lag and memory under load; AGAINST=COMMIT: the CPU of a check against that commit's
+bench: .venv/.dev ## CPU, lag and memory under load; MIX=1: real websites; AGAINST=COMMIT: the CPU of a check against that commit's
 	@exec $(BIN)/python -m bench$(if $(AGAINST),.against)
 
-bench-million: .venv/.dev ## the promises at SITES=1000000 websites, pass or fail (50 minutes)
+bench-million: .venv/.dev ## the promises at SITES=1000000 websites, pass or fail (50 minutes); MIX=1: how many real ones
 	@exec $(BIN)/python -m bench.million
 
 # The virtual environment. A stamp is newer than what it was made from, so doing it twice is free.

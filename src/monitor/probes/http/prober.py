@@ -261,10 +261,6 @@ def _answered(options: CheckOptions, progress: Progress) -> Outcome:
     return _outcome(reasons.of_status(code), progress, timings, timings.total_ms)
 
 
-def _same_server(one: Target, other: Target) -> bool:
-    return (one.secure, one.host, one.port) == (other.secure, other.host, other.port)
-
-
 def _outcome(
     finding: Finding, progress: Progress, timings: Timings, response_ms: float | None
 ) -> Outcome:
@@ -278,3 +274,7 @@ def _outcome(
         progress.address,
         progress.began_at_s,
     )
+
+
+def _same_server(one: Target, other: Target) -> bool:
+    return (one.secure, one.host, one.port) == (other.secure, other.host, other.port)

@@ -26,16 +26,14 @@ class Phase(IntEnum):
 class Progress:
     """A running check: its deadline, its phase, its peer, and the time spent so far.
 
-    ``deadline_s`` is on the event loop's clock, ``timeout_s`` after the check began, and ``group``
-    watches it. ``host`` is
-    the name being checked; ``address`` and ``peer``, which adds the port, what was last connected
-    to, for evidence. ``server_name`` is the name that the server is asked for in a TLS handshake,
-    and that its certificate must hold; ``chain`` what the last server showed, believed or not.
-    ``handshakes`` are those whose chain is remembered or known, and ``discarded`` is whether one of
-    them was discarded.
-    ``slot`` is the same for checks that may share what they look up.
-    ``status_code`` is that of the last response head on the current hop, 0 before.
-    ``began_at_s`` is in Unix seconds.
+    ``deadline_s`` is on the event loop's clock, ``timeout_s`` after the check began, which was at
+    ``began_at_s`` (Unix), and ``group`` watches it. ``host`` is the name being checked; ``address``
+    and ``peer``, which adds the port, what was last connected to on the current hop, for evidence.
+    ``server_name`` is the name that the server is asked for in a TLS handshake, and that its
+    certificate must hold; ``chain`` what the last server showed, believed or not. ``handshakes``
+    are those whose chain is remembered or known, and ``discarded`` is whether one of them was
+    discarded. ``slot`` is the same for checks that may share what they look up. ``status_code`` is
+    that of the last response head on the current hop, 0 before.
     """
 
     __slots__ = (
