@@ -6,12 +6,11 @@ import asyncio
 
 from monitor.domain.outcome import Result
 from support.factories import check_options
-from support.scripted_tls import Script, ScriptedServer
+from support.scripted_tls import ScriptedServer
 from support.targets_checks import prober
 from support.targets_loops import on_both_loops
 from support.tls_endings import ends
-from support.tls_situations import trust, whole
-from support.tls_situations import Act
+from support.tls_situations import Act, trust, whole
 
 WAIT_S = 2
 """For a server that falls silent; for all others there is more than enough."""

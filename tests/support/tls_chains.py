@@ -6,10 +6,11 @@ order, whole or not, with the leaf's key or another.
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import ssl
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -17,7 +18,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -117,6 +123,52 @@ def another_signature(link: Link) -> Link:
     der = bytearray(link.certificate.public_bytes(Encoding.DER))
     der[-1] ^= 1
     return Link(x509.load_der_x509_certificate(bytes(der)), link.key)
+
+
+def stolen_key(victim: Link) -> bytes:
+    """PEM of a key whose public part is the victim's, and whose private part is another's.
+
+    OpenSSL takes it for the key of the victim's certificate, which whoever shows that certificate
+    without its key would like to have.
+    """
+    key = victim.key
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        other: Key = ec.generate_private_key(key.curve)
+        der = _traditional(other).replace(_point(other), _point(key))
+        return _armoured("EC PRIVATE KEY", der)
+    other = rsa.generate_private_key(65537, key.key_size)
+    numbers = other.private_numbers()
+    mixed = (0, key.public_key().public_numbers().n, 65537, numbers.d, numbers.p, numbers.q)
+    rest = (numbers.dmp1, numbers.dmq1, numbers.iqmp)
+    return _armoured("RSA PRIVATE KEY", _sequence(map(_integer, mixed + rest)))
+
+
+def _traditional(key: Key) -> bytes:
+    return key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+
+
+def _point(key: Key) -> bytes:
+    return key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+def _integer(number: int) -> bytes:
+    return _tagged(2, number.to_bytes(number.bit_length() // 8 + 1))
+
+
+def _sequence(parts: Iterable[bytes]) -> bytes:
+    return _tagged(0x30, b"".join(parts))
+
+
+def _tagged(tag: int, content: bytes) -> bytes:
+    """DER (X.690, section 8.1), of contents below 64 KiB."""
+    size = len(content)
+    length = bytes([size]) if size < 128 else b"\x82" + size.to_bytes(2)
+    return bytes([tag]) + length + content
+
+
+def _armoured(label: str, der: bytes) -> bytes:
+    text = base64.encodebytes(der)
+    return f"-----BEGIN {label}-----\n".encode() + text + f"-----END {label}-----\n".encode()
 
 
 def serving(*chain: Link, key: Key | bytes | None = None) -> ssl.SSLContext:

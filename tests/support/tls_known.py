@@ -13,7 +13,7 @@ from monitor.domain.outcome import Outcome
 from monitor.probes.http.prober import HttpProber
 from support.dns import DnsServer
 from support.factories import check_options
-from support.scripted_tls import Script, ScriptedServer
+from support.scripted_tls import ScriptedServer
 from support.targets_checks import prober
 from support.tls_situations import Act, Situation, trust
 

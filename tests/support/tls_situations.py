@@ -363,16 +363,14 @@ SITUATIONS: dict[str, Callable[[], Situation]] = {
         lambda end: [leaf("foreign.test"), end, intermediate()], *_misnamed()
     ),
     "a chain of ten": lambda: up(lambda: _deep(10)),
-    "another certificate of the intermediate": lambda: _changed_up(
-        lambda end: _same_leaf(key=_inter_key())(end)
-    ),
+    "another certificate of the intermediate": lambda: _changed_up(_same_leaf(key=_inter_key())),
     "an expired certificate of the intermediate": lambda: _changed_down(
-        lambda end: _same_leaf(key=_inter_key(), days=(-20, -1))(end),
+        _same_leaf(key=_inter_key(), days=(-20, -1)),
         _EXPIRED,
         "certificate has expired ({host})",
     ),
     "an intermediate by an unknown authority": lambda: _changed_down(
-        lambda end: _same_leaf(key=_inter_key(), by=_twin())(end), *_untrusted(_FORGED)
+        _same_leaf(key=_inter_key(), by=_twin()), *_untrusted(_FORGED)
     ),
     "an intermediate with another signature": lambda: _changed_down(
         lambda end: [end, another_signature(intermediate())], *_untrusted(_FORGED)
