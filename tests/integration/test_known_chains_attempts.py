@@ -14,7 +14,7 @@ from monitor.probes.net.resolver import MAX_AGE_S
 from support import targets_tls
 from support.dns import DnsServer
 from support.factories import check_options
-from support.scripted_tls import CLOSED, OK, RESET, STALLED, Script, ScriptedServer, says
+from support.scripted_tls import CLOSED, OK, RESET, STALLED, ScriptedServer, says
 from support.targets import TargetServer
 from support.targets_checks import LOOPBACK_ONLY, prober
 from support.targets_loops import on_both_loops
@@ -143,8 +143,7 @@ async def test_the_second_connection_goes_where_the_first_went():
         # when it is by the time that the first connection is discarded
         server.serve(replace(served(), delay_s=MAX_AGE_S + 0.1), served())
         task = asyncio.ensure_future(made.check(options))
-        while not server.accepted:
-            await asyncio.sleep(0.01)
+        await server.connected.wait()
         dns.table[HOST], asked = ["127.0.0.2"], len(dns.queries)
         outcome = await task
 

@@ -36,10 +36,10 @@ class Ended(Exception):
 class Connection:
     """One connection that a server accepted.
 
-    ``hello`` is what the client said first, ``sent`` what the server did, as it was on the wire.
+    ``hello`` is what the client said first, ``sent`` how the server began.
     """
 
-    server: ScriptedServer
+    server: ScriptedServer | None
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     tls: ssl.SSLObject
@@ -81,7 +81,8 @@ class Connection:
             if not part:
                 raise ConnectionError
             data += part
-        self.server.requests += 1
+        if self.server is not None:
+            self.server.requests += 1
         return data
 
     async def write(self, data: bytes) -> None:
@@ -109,7 +110,7 @@ class Connection:
 
     async def raw(self, data: bytes) -> None:
         """Send these bytes as they are."""
-        self.sent += data
+        self.sent = self.sent or data
         self.writer.write(data)
         await self.writer.drain()
 
@@ -135,6 +136,9 @@ class Connection:
 
 
 Behaviour = Callable[[Connection], Awaitable[None]]
+
+_LEFT = (Ended, ConnectionError, ssl.SSLError, RuntimeError)
+"""How it shows that the client left; RuntimeError is uvloop's, for a transport it closed."""
 
 
 async def fine(connection: Connection) -> None:
@@ -172,8 +176,9 @@ class Script:
 class ScriptedServer:
     """Serves each connection by a script: the last one of ``scripts``, or those before in turn.
 
-    ``accepted`` and ``requests`` count since ``serve``; ``resumed`` for ever. ``asked`` has the
-    names that were asked for (SNI), ``hellos`` the first bytes of each client.
+    ``accepted`` and ``requests`` count since ``serve``, and ``connected`` is set by the first;
+    ``resumed`` counts for ever. ``asked`` has the names that were asked for (SNI), ``hellos`` the
+    first bytes of each client.
     """
 
     host: str = "127.0.0.1"
@@ -185,11 +190,13 @@ class ScriptedServer:
     asked: list[str | None] = field(default_factory=list)
     hellos: list[bytes] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    connected: asyncio.Event = field(default_factory=asyncio.Event)
 
     def serve(self, *scripts: Script) -> None:
         """From now on by these: one connection each, the last for all that follow."""
         self._scripts = list(scripts)
         self.accepted = self.requests = 0
+        self.connected.clear()
 
     def url(self, host: str = "", path: str = "/") -> str:
         return f"https://{host or self.host}:{self.port}{path}"
@@ -211,6 +218,7 @@ class ScriptedServer:
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         script = self._scripts[min(self.accepted, len(self._scripts) - 1)]
         self.accepted += 1
+        self.connected.set()
         task = asyncio.ensure_future(self._serve(script, reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -223,23 +231,14 @@ class ScriptedServer:
     async def _serve(
         self, script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        connection = self._connection(script, reader, writer)
+        connection = accept(script, reader, writer, self)
         try:
-            with contextlib.suppress(Ended, ConnectionError, ssl.SSLError):
+            with contextlib.suppress(*_LEFT):
                 await asyncio.sleep(script.delay_s)
                 await self._speak(script, connection)
             await _end(script.ending, connection)
         finally:
             writer.transport.abort()
-
-    def _connection(
-        self, script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> Connection:
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        context = script.context or ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.sni_callback = lambda _tls, name, _context: self.asked.append(name)
-        tls = context.wrap_bio(incoming, outgoing, server_side=True)
-        return Connection(self, reader, writer, tls, incoming, outgoing, script.records)
 
     async def _speak(self, script: Script, connection: Connection) -> None:
         if script.context is None:
@@ -254,8 +253,23 @@ class ScriptedServer:
         await script.behaviour(connection)
 
 
+def accept(
+    script: Script,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    server: ScriptedServer | None = None,
+) -> Connection:
+    """The server's side of a connection, before its handshake."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = script.context or ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if server is not None:
+        context.sni_callback = lambda _tls, name, _context: server.asked.append(name)
+    tls = context.wrap_bio(incoming, outgoing, server_side=True)
+    return Connection(server, reader, writer, tls, incoming, outgoing, script.records)
+
+
 async def _end(ending: str | bytes, connection: Connection) -> None:
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(*_LEFT):
         if isinstance(ending, bytes):
             await connection.raw(ending)
         if ending == RESET:
