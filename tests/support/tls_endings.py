@@ -33,8 +33,8 @@ ENDINGS = {
 }
 """What a server may do in place of its next record, in the clear."""
 
-RECORDS = (0, 0.5, 1, 2, 3, 4, 4.5, 5)
-"""After how many records of its handshake it may; it has six or seven."""
+RECORDS = (0, 0.5, 1, 2, 3, 3.5, 4)
+"""After how many records of its handshake it may; it has six or more."""
 
 
 def _after(said: bytes, *, reads: bool = True, notify: bool = False) -> Behaviour:
@@ -119,7 +119,7 @@ class End:
         """Whether what is said is taken for the rest of a record, which is not whole with it."""
         if not self.records % 1:
             return False
-        return self.how != "raves" or (self.version, self.records) == ("1.2", 4.5)
+        return self.how != "raves" or self.records > 1
 
     def _of_answer(self) -> Finding:
         if self.where == "after the answer" or self.where in {_ANSWERED, _ENDED}:
