@@ -34,7 +34,7 @@ class ScriptedProber:
         self.outcomes = {}
         self.checked = []
 
-    async def check(self, options, _begin_by_s=None):
+    async def check(self, options, *_):
         self.checked.append(options.url)
         found = self.outcomes.get(options.url)
         if isinstance(found, Exception):

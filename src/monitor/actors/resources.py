@@ -151,6 +151,8 @@ class RegionResources(Resources):
                 policy=AddressPolicy(s.monitor_allow_networks),
                 dns_servers=s.monitor_dns_servers,
                 concurrency=s.monitor_concurrency,
+                known_chains=s.monitor_known_chains,
+                handshakes=self.meter.handshakes,
             )
         )
         stack.push_async_callback(self.prober.close)

@@ -6,6 +6,9 @@ from enum import IntEnum
 from time import perf_counter
 
 from monitor.domain.outcome import Timings
+from monitor.probes.net.chains import Chain
+from monitor.probes.net.deadlines import Group
+from monitor.probes.net.handshake import Handshake
 
 
 class Phase(IntEnum):
@@ -22,17 +25,26 @@ class Phase(IntEnum):
 class Progress:
     """A running check: its deadline, its phase, its peer, and the time spent so far.
 
-    ``deadline_s`` is on the event loop's clock, ``timeout_s`` after the check began. ``host`` is
-    the name being checked, ``peer`` the address and port last tried, both for evidence.
-    ``server_name`` is the name that the server is asked for in a TLS handshake, and that its
-    certificate must hold. ``status_code`` is that of the last response head on the current hop,
-    0 before.
+    ``deadline_s`` is on the event loop's clock, ``timeout_s`` after the check began, and ``group``
+    watches it. ``host`` is
+    the name being checked; ``address`` and ``peer``, which adds the port, what was last connected
+    to, for evidence. ``server_name`` is the name that the server is asked for in a TLS handshake,
+    and that its certificate must hold; ``chain`` what the last server showed, believed or not.
+    ``handshakes`` are those whose chain is remembered or known, and ``discarded`` is whether one of
+    them was discarded.
+    ``status_code`` is that of the last response head on the current hop, 0 before.
     """
 
     __slots__ = (
+        "_attempt_s",
         "_since_s",
         "_spent_s",
+        "address",
+        "chain",
         "deadline_s",
+        "discarded",
+        "group",
+        "handshakes",
         "host",
         "peer",
         "phase",
@@ -46,10 +58,16 @@ class Progress:
         self.timeout_s = timeout_s
         self.phase = Phase.IDLE
         self.host = ""
+        self.address = ""
         self.peer = ""
         self.server_name = ""
+        self.chain: Chain = ()
+        self.group: Group | None = None
+        self.handshakes: list[Handshake] = []
+        self.discarded = False
         self.status_code = 0
         self._since_s = perf_counter()
+        self._attempt_s = self._since_s
         self._spent_s = [0.0] * len(Phase)
 
     def enter(self, phase: Phase) -> None:
@@ -58,6 +76,22 @@ class Progress:
         self._spent_s[self.phase] += now_s - self._since_s
         self._since_s = now_s
         self.phase = phase
+
+    def connecting(self, address: str, port: int) -> None:
+        """Enter the phase CONNECT, with a new attempt."""
+        self.enter(Phase.CONNECT)
+        self._attempt_s = self._since_s
+        self.address = address
+        self.peer = f"{address} port {port}"
+
+    def discard_attempt(self) -> None:
+        """Take back the time since ``connecting``, in the handshake that came of it, and move the
+        deadline by as much. Whoever watches the deadline has to be told."""
+        now_s = perf_counter()
+        self._spent_s[Phase.CONNECT] -= self._since_s - self._attempt_s
+        self._since_s = now_s
+        self.deadline_s += now_s - self._attempt_s
+        self.discarded = True
 
     def stop(self) -> Timings:
         """Stop the watch; returns the time spent in each phase, summed over redirects."""

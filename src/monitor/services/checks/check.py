@@ -12,7 +12,7 @@ from monitor.domain.errors import SecretsUnreadable
 from monitor.domain.messages import CheckBatch, CheckWebsites, Outgoing
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import Ring, turn_of
-from monitor.domain.verdict import is_due
+from monitor.domain.verdict import is_due, is_in_doubt
 from monitor.runtime.logging import get_logger
 from monitor.services.checks.region_worker import RegionWorker
 from monitor.services.checks.results import process_results
@@ -144,7 +144,7 @@ async def _start(
 
 def _probe(worker: RegionWorker, entry: Entry, begin_by_s: float) -> Coroutine[Any, Any, Outcome]:
     if entry.encrypted is None:
-        return worker.prober.check(entry.options, begin_by_s)
+        return worker.prober.check(entry.options, begin_by_s, is_in_doubt(entry.state))
     return _probe_with_secrets(worker, entry, entry.encrypted, begin_by_s)
 
 
@@ -156,7 +156,7 @@ async def _probe_with_secrets(
         options = worker.vault.decrypt(entry.options, encrypted)
     except SecretsUnreadable as error:
         return Outcome(Result.NOT_MEASURED, Reason.SECRETS_UNREADABLE, evidence=str(error))
-    return await worker.prober.check(options, begin_by_s)
+    return await worker.prober.check(options, begin_by_s, is_in_doubt(entry.state))
 
 
 def _warn_unable(worker: RegionWorker, outcomes: Sequence[Outcome]) -> None:

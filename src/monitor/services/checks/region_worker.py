@@ -26,11 +26,12 @@ BATCH_WAIT_S = 2.0
 class Prober(Protocol):
     """Makes one check of any kind, unless it cannot start by ``begin_by_s`` on the loop's clock.
 
-    Never raises. ``monitor.probes.registry.Probers`` is the real one.
+    ``in_doubt``: its outcome may change a verdict. Never raises. The real one is
+    ``monitor.probes.registry.Probers``.
     """
 
     def check(
-        self, options: CheckOptions, begin_by_s: float = math.inf
+        self, options: CheckOptions, begin_by_s: float = math.inf, in_doubt: bool = False
     ) -> Coroutine[Any, Any, Outcome]: ...
 
 
