@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 
 from monitor.domain.outcome import Result
-from support.tls_known import LIVES, compared, facts
+from monitor.probes.net import handshake
+from support.tls_known import LIVES, LateClock, compared, facts
 from support.tls_situations import OLD, SITUATIONS
 
 VERSIONS = ("1.2", "1.3")
@@ -37,17 +38,26 @@ def as_verified(check):
     assert set(check.asked[0]) == set(check.asked[1])
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """That of what is known."""
+    late = LateClock()
+    monkeypatch.setattr(handshake, "time", late)
+    return late
+
+
 @pytest.mark.parametrize(("name", "version"), CASES)
 @pytest.mark.asyncio(loop_factories=["uvloop"])
-async def test_what_is_found_is_what_a_verified_check_finds(name, version):
+async def test_what_is_found_is_what_a_verified_check_finds(name, version, clock):
     for life in LIVES:
-        for check in await compared(SITUATIONS[name](), version, life):
+        for check in await compared(SITUATIONS[name](), version, life, clock):
             as_verified(check)
+            assert life != "stale" or check.connections == [1, 1]
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
 @pytest.mark.asyncio(loop_factories=["asyncio"])
-async def test_the_loop_makes_no_difference(name):
+async def test_the_loop_makes_no_difference(name, clock):
     version = "1.2" if name in OLD else "1.3"
-    for check in await compared(SITUATIONS[name](), version, "warm"):
+    for check in await compared(SITUATIONS[name](), version, "warm", clock):
         as_verified(check)

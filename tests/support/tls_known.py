@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +17,9 @@ from support.scripted_tls import ScriptedServer
 from support.targets_checks import prober
 from support.tls_situations import Act, Situation, trust
 
-_SWITCH = "known_chains" in inspect.signature(HttpProber).parameters
+STALE_S = 26 * 3600.0
+"""Nothing is known for so long."""
+
 LIVES = ("cold", "warm", "stale")
 _POST = {"http_method": "POST", "request_body": "once"}
 
@@ -50,21 +52,30 @@ def facts(outcome: Outcome) -> tuple[object, ...]:
 async def probers() -> AsyncIterator[tuple[HttpProber, HttpProber]]:
     """One that verifies each chain, and one that knows those it has seen; both resolve any name
     to 127.0.0.1."""
-    off = {"known_chains": 0} if _SWITCH else {}
     async with (
         DnsServer({}, otherwise=["127.0.0.1"]) as dns,
-        prober(trust=trust(), dns_servers=[dns.address], **off) as verified,
+        prober(trust=trust(), dns_servers=[dns.address], known_chains=0) as verified,
         prober(trust=trust(), dns_servers=[dns.address]) as known,
     ):
         yield verified, known
 
 
-async def compared(situation: Situation, version: str, life: str) -> list[Check]:
+class LateClock:
+    """In place of the module ``time``: what is known of chains is so much older."""
+
+    ahead_s = 0.0
+
+    def time(self) -> float:
+        return time.time() + self.ahead_s
+
+
+async def compared(situation: Situation, version: str, life: str, clock: LateClock) -> list[Check]:
     """Every check of a situation, and of what was and comes before and after it."""
+    checks = []
     async with probers() as pair, ScriptedServer() as server:
-        checks = [
-            await _checked(server, pair, situation, version, act) for act in _acts(situation, life)
-        ]
+        for act in _acts(situation, life):
+            checks.append(await _checked(server, pair, situation, version, act))
+            clock.ahead_s += STALE_S if life == "stale" else 0
         assert server.resumed == 0
         assert server.errors == []
     return checks
