@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from monitor.domain.outcome import Reason, Result
@@ -71,25 +69,3 @@ async def test_a_giant_chain_is_taken_up_to_the_limit_of_openssl(count, reason, 
             server.serve(act.served(version))
             outcome = await made.check(options)
             assert outcome.reason is (reason if act is giant else None), outcome
-
-
-@on_both_loops
-async def test_neighbours_of_floods_are_up():
-    endless = [f for f in FLOODS if f.reason is Reason.TLS_ERROR]
-    async with prober(trust=trust()) as made:
-
-        async def beside(flood):
-            async with ScriptedServer() as server:
-                server.serve(scripted(flood))
-                return await made.check(check_options(server.url()))
-
-        async def neighbour():
-            async with ScriptedServer() as server:
-                server.serve(Script(context("1.3")))
-                return [await made.check(check_options(server.url())) for _ in range(5)]
-
-        floods = asyncio.gather(*map(beside, endless))
-        outcomes = await asyncio.gather(*(neighbour() for _ in range(10)))
-        assert {o.reason for o in await floods} == {Reason.TLS_ERROR}
-
-    assert {o.result for checks in outcomes for o in checks} == {Result.UP}

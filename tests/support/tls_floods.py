@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from monitor.domain.outcome import Reason
 from support import targets_tls
@@ -60,16 +58,11 @@ class Flood:
 
 
 @cache
-def _secrets() -> Path:
-    return Path(tempfile.mkdtemp(prefix="monitor-tls-secrets-"))
-
-
-@cache
 def context(version: str) -> ssl.SSLContext:
     """A server's, for 127.0.0.1, whose secrets are told."""
     made = targets_tls.certified("127.0.0.1", valid_days=(-2, 60))
     made.maximum_version = ssl.TLSVersion[f"TLSv{version.replace('.', '_')}"]
-    return telling(made, _secrets() / version)
+    return telling(made)
 
 
 def _record(sealer: Sealer, kind: int, content: bytes) -> bytes:

@@ -7,6 +7,7 @@ say anything that its client can decrypt: floods of tickets, requests for new ke
 from __future__ import annotations
 
 import hmac
+import os
 import ssl
 import struct
 from collections.abc import Callable
@@ -87,9 +88,9 @@ class Sealer:
         return struct.pack(">BHH", kind, 0x0303, 8 + len(sealed)) + number + sealed
 
 
-def telling(context: ssl.SSLContext, file: Path) -> ssl.SSLContext:
-    """The same context, whose secrets go into a file, and which sends no ticket by itself."""
-    context.keylog_filename = str(file)
+def telling(context: ssl.SSLContext) -> ssl.SSLContext:
+    """The same context, which tells its secrets to this process, and sends no ticket by itself."""
+    context.keylog_filename = f"/proc/self/fd/{os.memfd_create('secrets')}"
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET
     if context.maximum_version == ssl.TLSVersion.TLSv1_2:

@@ -228,6 +228,11 @@ def _sessions(context: ssl.SSLContext) -> None:
     context.num_tickets = 4
 
 
+def _another_group(context: ssl.SSLContext) -> None:
+    """One that the client has sent no key for: in TLS 1.3 it has to begin again."""
+    context.set_ecdh_curve("secp521r1")
+
+
 _CUT = Reason.CONNECTION_RESET, "connection closed by {peer} during the TLS handshake"
 
 
@@ -455,6 +460,7 @@ SITUATIONS: dict[str, Callable[[], Situation]] = {
         status=503,
         behaviour=says(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"),
     ),
+    "another group": lambda: up(whole, configure=_another_group),
     "an authority of another kind": lambda: up(lambda: targets_tls.certified(HOST)),
 }
 """Each by its name; made anew by each call."""
