@@ -77,6 +77,17 @@ async def test_a_recheck_is_stored_as_out_of_turn(world):
     assert [(t.slot_s, t.out_of_turn) for t in ticks] == [(START_S, False), (START_S + 15, True)]
 
 
+async def test_only_a_website_that_is_firmly_up_is_checked_without_doubt(world):
+    await _given(world, "http://flaky/")
+    results = [None, None, DOWN, DOWN, None, None]
+    for number, outcome in enumerate(results):
+        world.prober.outcomes["http://flaky/"] = outcome
+        world.now_s = START_S + 180 * number
+        await check_batch(world.worker(), _batch(world.now_s))
+    # then the first one, whose verdict is unknown, and those after a failure are in doubt
+    assert world.prober.in_doubt == [True, False, False, True, True, False]
+
+
 async def test_the_second_failure_is_a_flip_reported_until_recorded(world):
     (website,) = await _given(world, "http://down/")
     world.prober.outcomes["http://down/"] = DOWN

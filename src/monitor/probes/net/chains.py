@@ -21,7 +21,7 @@ Chain = tuple[bytes, ...]
 
 _MAX_NAMES = 100
 _MAX_NAME_CHARS = 253  # RFC 1035, section 3.1
-_MAX_FACTS = 512
+MAX_FACTS = 512
 """At most 13 MB, of certificates made for it; 200 kB of ordinary ones."""
 
 
@@ -69,7 +69,7 @@ def facts(certificate: bytes) -> CertificateFacts | None:
     """What a certificate in DER says; None where it cannot be read. Parsed once a digest."""
     digest = sha256(certificate).digest()
     if digest not in _facts:
-        if len(_facts) >= _MAX_FACTS:
+        if len(_facts) >= MAX_FACTS:
             del _facts[next(iter(_facts))]
         _facts[digest] = _parsed(certificate)
     return _facts[digest]

@@ -90,6 +90,7 @@ class Progress:
         now_s = perf_counter()
         self._spent_s[Phase.CONNECT] -= self._since_s - self._attempt_s
         self._since_s = now_s
+        self.phase = Phase.CONNECT
         self.deadline_s += now_s - self._attempt_s
         self.discarded = True
 

@@ -139,19 +139,19 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._fail(_too_much())
 
     def _shake_hands(self, handshake: Handshake) -> None:
+        tls, progress = self._tls, self._progress
+        error: Exception | None
         try:
-            self._tls.do_handshake()
+            tls.do_handshake()
+            progress.chain = chains.served(tls)
+            error = None if handshake.accepts(tls, progress.chain) else UnknownChain()
         except _AGAIN:
             self._flush()
-        except ssl.SSLError as error:
-            self._progress.chain = chains.served(self._tls)
-            self._conclude(error)
-        else:
-            self._progress.chain = chains.served(self._tls)
-            if handshake.accepts(self._tls, self._progress.chain):
-                self._conclude(None)
-            else:
-                self._conclude(UnknownChain())
+            return
+        except Exception as failure:  # noqa: BLE001 # for whoever waits for the handshake
+            progress.chain = chains.served(tls)
+            error = failure
+        self._conclude(error)
 
     def _conclude(self, error: Exception | None) -> None:
         """End the handshake. The last message of one that succeeded leaves with the request."""

@@ -19,7 +19,7 @@ from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
 
 INTERVAL_S = 60.0
-_SETTLED_S = 2.0
+SETTLED_S = 2.0
 """Files that did not change for so long are not being written."""
 
 _log = get_logger(__name__)
@@ -69,9 +69,14 @@ class TrustStore:
     """
 
     def __init__(
-        self, renewed: Callable[[tls.Contexts], None], *, interval_s: float = INTERVAL_S
+        self,
+        renewed: Callable[[tls.Contexts], None],
+        *,
+        interval_s: float = INTERVAL_S,
+        settled_s: float = SETTLED_S,
     ) -> None:
         self._renewed = renewed
+        self._settled_s = settled_s
         self._snapshot = snapshot()
         self._task = asyncio.create_task(tasks.run_forever(self.look, _ERRORS, pause_s=interval_s))
 
@@ -91,7 +96,7 @@ class TrustStore:
         _log.info("trust_store.changed", files=len(latest))
 
     async def _snapshot_later(self) -> Snapshot:
-        await asyncio.sleep(_SETTLED_S)  # nothing tells when a file is written to its end
+        await asyncio.sleep(self._settled_s)  # nothing tells when a file is written to its end
         return await asyncio.to_thread(snapshot)
 
 
