@@ -21,7 +21,11 @@ from support.tls_situations import HOST, Act, once, root, whole
 @pytest.fixture
 def store(monkeypatch, tmp_path):
     """A file of authorities that is the system's; ``write`` them anew."""
-    monkeypatch.setattr(trust_store, "_SETTLED_S", 0.01)
+    monkeypatch.setattr(
+        trust_store.TrustStore.__init__,
+        "__kwdefaults__",
+        {"interval_s": trust_store.INTERVAL_S, "settled_s": 0.01},
+    )
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nowhere"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authorities.pem"))
 
@@ -136,8 +140,8 @@ async def test_a_broken_store_changes_nothing(store, tmp_path):
 
 @on_both_loops
 async def test_a_running_prober_looks_by_itself(store, monkeypatch):
-    monkeypatch.setattr(trust_store, "INTERVAL_S", 0.05)
-    monkeypatch.setattr(trust_store.TrustStore.__init__, "__kwdefaults__", {"interval_s": 0.05})
+    defaults = {"interval_s": 0.05, "settled_s": 0.01}
+    monkeypatch.setattr(trust_store.TrustStore.__init__, "__kwdefaults__", defaults)
     renewed = asyncio.Event()
     async with prober(trust=None) as made, ScriptedServer() as server:
         server.serve(Act(chain=once(lambda: whole("127.0.0.1"))).served("1.3"))
