@@ -6,10 +6,11 @@ import pytest
 
 from monitor.domain.outcome import Reason, Result
 from support.factories import check_options
-from support.scripted_tls import Connection, Script, ScriptedServer
+from support.scripted_tls import OK, Connection, Script, ScriptedServer
 from support.targets_checks import prober
 from support.targets_loops import on_both_loops
 from support.tls_floods import FLOODS, context, scripted
+from support.tls_records import ALERT, DATA, HANDSHAKE, HELLO_REQUEST, Sealer
 from support.tls_situations import Act, intermediate, issued, leaf, trust
 
 MOST_BYTES = 8 << 20
@@ -69,3 +70,27 @@ async def test_a_giant_chain_is_taken_up_to_the_limit_of_openssl(count, reason, 
             server.serve(act.served(version))
             outcome = await made.check(options)
             assert outcome.reason is (reason if act is giant else None), outcome
+
+
+@pytest.mark.parametrize("known_chains", [0, 100])
+@pytest.mark.parametrize("verify_ssl", [True, False])
+@on_both_loops
+async def test_nobody_renegotiates(known_chains, verify_ssl):
+    # given a server that asks to begin a new handshake, in which it might show another certificate
+    kinds = []
+
+    async def behave(connection):
+        await connection.request()
+        sealer = Sealer(connection)
+        await connection.raw(sealer.seal(HANDSHAKE, HELLO_REQUEST))
+        kinds.append((await connection.reader.readexactly(5))[0])
+        await connection.raw(sealer.seal(DATA, OK))
+
+    async with prober(trust=trust(), known_chains=known_chains) as made, ScriptedServer() as server:
+        server.serve(Script(context("1.2"), behave))
+        for _ in range(2):
+            outcome = await made.check(check_options(server.url(), verify_ssl=verify_ssl))
+            assert outcome.result is Result.UP
+
+    # then the answer is a no (RFC 5246, section 7.2.2), and no hello
+    assert kinds == [ALERT, ALERT]
