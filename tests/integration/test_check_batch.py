@@ -77,6 +77,15 @@ async def test_a_recheck_is_stored_as_out_of_turn(world):
     assert [(t.slot_s, t.out_of_turn) for t in ticks] == [(START_S, False), (START_S + 15, True)]
 
 
+async def test_a_check_is_made_for_the_slot_of_its_batch(world):
+    await _given(world, "http://up/")
+    for number in range(2):
+        world.now_s = START_S + 180 * number + 7  # late
+        await check_batch(world.worker(), _batch(START_S + 180 * number))
+    # then what it looks up is shared with no check of another slot
+    assert world.prober.slots_s == [START_S, START_S + 180]
+
+
 async def test_only_a_website_that_is_firmly_up_is_checked_without_doubt(world):
     await _given(world, "http://flaky/")
     results = [None, None, DOWN, DOWN, None, None]

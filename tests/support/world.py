@@ -34,9 +34,11 @@ class ScriptedProber:
         self.outcomes = {}
         self.checked = []
         self.in_doubt = []
+        self.slots_s = []
 
-    async def check(self, options, _begin_by_s=None, in_doubt=False):
+    async def check(self, options, _begin_by_s=None, in_doubt=False, slot_s=None):
         self.checked.append(options.url)
+        self.slots_s.append(slot_s)
         self.in_doubt.append(in_doubt)
         found = self.outcomes.get(options.url)
         if isinstance(found, Exception):

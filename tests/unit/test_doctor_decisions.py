@@ -8,11 +8,14 @@ import pytest
 from monitor.domain.delivery import Fault
 from monitor.domain.errors import SettingsError, Unavailable
 from monitor.probes.net.dns_servers import Answer
+from monitor.probes.net.groups import OFFERED, X25519, X25519MLKEM768
+from monitor.runtime.settings import Settings
 from monitor.runtime.settings_survey import survey
 from monitor.services.doctor import (
     clock,
     delivery,
     dns,
+    groups,
     migrations,
     processes,
     redis,
@@ -33,7 +36,6 @@ from monitor.services.workers.presence import Present
 from monitor.storage.postgres.channels import Failing
 from monitor.storage.postgres.migrations import Migration, compare
 from monitor.storage.postgres.rolled_up_days import DaysDone
-from monitor.storage.timeseries.contract import KeptDays
 
 GOOD_REDIS = {
     "redis_version": "7.2.4", "maxmemory_policy": "noeviction", "aof_enabled": 1, "role": "master",
@@ -82,20 +84,24 @@ def test_clock(off_s, within_s, state, words):
     assert (found.state, words in found.what) == (state, True)
 
 
+KEEPS = "it keeps ticks for 7 days instead of 30 days (MONITOR_RAW_DAYS): run `x`"
+LACKS = "it has no bucket 'b': run `y`"
+
+
 @pytest.mark.parametrize(
-    ("kept", "state", "words"),
+    ("remarks", "state", "what", "what_to_do"),
     [
-        (KeptDays(30, 400, 1100), State.OK, "ticks for 30 days"),
-        (KeptDays(7, 400, 1100), State.WARNING, "ticks for 7 days instead of 30"),
-        (KeptDays(0, 0, 0), State.WARNING, "roll-ups for ever"),
-        (None, State.OK, "is set there"),
+        ([], State.OK, "InfluxDB 1.8, ticks for 30 days, hours for 400, days for 1100", ""),
+        ([KEEPS], State.WARNING, "7 days instead of 30 days (MONITOR_RAW_DAYS)", "run `x`"),
+        ([KEEPS, LACKS], State.WARNING, "; it has no bucket 'b'", "run `x`; run `y`"),
     ],
 )
-def test_tick_store(kept, state, words):
+def test_tick_store(remarks, state, what, what_to_do):
     # when
-    found = tick_store.judge("InfluxDB 1.8", kept, KeptDays(30, 400, 1100))
+    finding = tick_store.judge("InfluxDB 1.8", remarks, Settings())
     # then
-    assert (found.state, words in found.what) == (state, True)
+    assert (finding.state, finding.what_to_do) == (state, what_to_do)
+    assert what in finding.what
 
 
 @pytest.mark.parametrize(
@@ -345,3 +351,29 @@ def test_only_what_failed_is_wrong(state):
     assert is_well([Finding("a", State.OK, ""), Finding("b", state, "")]) is (
         state is not State.FAILED
     )
+
+
+OF_OPENSSL_3_0, OF_OPENSSL_3_5 = (X25519, 23, 30, 25, 24), (X25519MLKEM768, X25519, 23, 30, 24, 25)
+
+
+@pytest.mark.parametrize(
+    ("offers", "state", "words"),
+    [
+        ([], State.SKIPPED, "no worker of a region"),
+        ([None], State.SKIPPED, "no worker of a region"),
+        ([OFFERED, OFFERED], State.OK, "all workers of regions offer X25519, P-256 and P-384"),
+        ([OFFERED, OF_OPENSSL_3_0], State.OK, "1 of 2 workers of regions offer those of their"),
+        ([OF_OPENSSL_3_5], State.WARNING, "1 of 1 worker of regions make a post-quantum key"),
+        ([OF_OPENSSL_3_0, OF_OPENSSL_3_5, None], State.WARNING, "1 of 2 workers"),
+    ],
+)
+def test_the_groups_of_handshakes(offers, state, words):
+    # given
+    others = [Present("api", None, "1", None)]
+    workers = [Present("region", "europe", "1", None, offer) for offer in offers]
+    # when
+    finding = groups.judge(others + workers)
+    # then
+    assert finding.state is state
+    assert words in finding.what
+    assert ("OPENSSL_CONF" in finding.what_to_do) is (state is State.WARNING)

@@ -60,11 +60,22 @@ class Result(IntEnum):
     DOWN = 2
 
 
+class CheckResult(StrEnum):
+    """The same in words."""
+
+    UP = "up"
+    DOWN = "down"
+    NOT_MEASURED = "not_measured"
+
+
 class Timings(Struct):
     """Milliseconds spent in each phase, summed over redirects; 0.0 where a phase did not happen.
 
     dns: name to address; connect: TCP; tls: handshake; wait: request sent to first byte of the
     response; transfer: first byte to the end of what is read of the body.
+
+    ``dns_shared``: an address was looked up by another check of the same slot, for which dns has no
+    time.
     """
 
     dns_ms: float = 0.0
@@ -72,6 +83,7 @@ class Timings(Struct):
     tls_ms: float = 0.0
     wait_ms: float = 0.0
     transfer_ms: float = 0.0
+    dns_shared: bool = False
 
     @property
     def total_ms(self) -> float:
@@ -81,7 +93,9 @@ class Timings(Struct):
 class Outcome(Struct, frozen=True):
     """The outcome of one check. Without a response ``status_code`` is 0, ``response_ms`` None.
 
-    ``evidence`` is at most 200 printable characters, for a person.
+    ``evidence`` is at most 200 printable characters, for a person. ``address``: where a check that
+    failed was last connected, or was connecting, to; empty where there was none. ``began_at_s``: in
+    Unix seconds; 0.0 where the check was not made.
     """
 
     result: Result
@@ -90,12 +104,20 @@ class Outcome(Struct, frozen=True):
     response_ms: float | None = None
     timings: Timings = field(default_factory=Timings)
     evidence: str = ""
+    address: str = ""
+    began_at_s: float = 0.0
+
+
+LATE_START_S = 1.0
+"""A check that began this much after its slot says when it did. For all others the slot says it."""
 
 
 class Tick(Struct, frozen=True, omit_defaults=True):
     """An outcome as one point of the time series; its key is (website, region, slot).
 
-    ``out_of_turn``: it fills no slot of the website's schedule.
+    ``out_of_turn``: it fills no slot of the website's schedule. ``address``: that of a check that
+    found the website down. ``began_at_s``: where it began later than ``LATE_START_S`` after its
+    slot. So the tick of an ordinary check has neither.
     """
 
     website_id: UUID
@@ -107,6 +129,8 @@ class Tick(Struct, frozen=True, omit_defaults=True):
     response_ms: float | None
     timings: Timings
     out_of_turn: bool = False
+    address: str = ""
+    began_at_s: float | None = None
 
 
 def tick_of(
@@ -125,6 +149,8 @@ def tick_of(
         outcome.response_ms,
         outcome.timings,
         out_of_turn,
+        outcome.address,
+        outcome.began_at_s if outcome.began_at_s > slot_s + LATE_START_S else None,
     )
 
 

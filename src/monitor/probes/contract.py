@@ -45,12 +45,18 @@ class Prober(Protocol[Options_contra]):
         ...
 
     async def check(
-        self, options: Options_contra, begin_by_s: float = math.inf, in_doubt: bool = False
+        self,
+        options: Options_contra,
+        begin_by_s: float = math.inf,
+        in_doubt: bool = False,
+        slot_s: int | None = None,
     ) -> Outcome:
         """Make one attempt, within the options' own time-out.
 
         ``in_doubt``: the website was not up when it was last checked, so that the outcome may
         change a verdict: nothing counts that is known from earlier checks.
+        ``slot_s``: the slot that it is made for. Checks of one slot may share what belongs to no
+        website, such as the address of a name; checks without one share nothing.
         A check that gets its slot after ``begin_by_s`` on the loop's clock is not made
         (``region_busy``). Never raises, except on cancellation: every failure is an outcome, and
         one on our side is not measured. Evidence is printable and bounded.

@@ -10,7 +10,7 @@ from collections.abc import Container, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
-from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result
+from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result, Timings
 from monitor.domain.status_codes import status_expected
 from monitor.metrics.worker_stats import HandshakeCounts
 from monitor.probes.http import request as request_bytes
@@ -85,26 +85,32 @@ class HttpProber:
         return self._concurrency
 
     async def check(
-        self, options: CheckOptions, begin_by_s: float = math.inf, in_doubt: bool = False
+        self,
+        options: CheckOptions,
+        begin_by_s: float = math.inf,
+        in_doubt: bool = False,
+        slot_s: int | None = None,
     ) -> Outcome:
         """One attempt to reach one website, redirects included, within its request_timeout.
 
         Waiting for a free slot counts neither towards the deadline nor in the timings. A check
         that gets its slot after ``begin_by_s`` on the loop's clock is not made. ``in_doubt``: every
-        handshake is verified. Never raises, except when cancelled: every failure is an outcome,
-        and one on our side is not measured.
+        handshake is verified. ``slot_s``: checks of the same one share what they look up. Never
+        raises, except when cancelled: every failure is an outcome, and one on our side is not
+        measured.
         """
         await self._slots.acquire()
         try:
             if self._loop.time() > begin_by_s:
                 return _TOO_LATE
-            return await self._measured(options, in_doubt)
+            return await self._measured(options, in_doubt, slot_s)
         finally:
             self._slots.release()
 
-    async def _measured(self, options: CheckOptions, in_doubt: bool) -> Outcome:
+    async def _measured(self, options: CheckOptions, in_doubt: bool, slot_s: int | None) -> Outcome:
         timeout_s = options.request_timeout
         progress = Progress(self._loop.time() + timeout_s, timeout_s)
+        progress.slot = object() if slot_s is None else slot_s  # redirects to the same host share
         task = asyncio.current_task(self._loop)
         assert task is not None
         progress.group = self._deadlines.watch(progress.deadline_s, task)
@@ -164,6 +170,7 @@ class HttpProber:
         """The head of the response to one request, after its body was read up to the limits."""
         target = request.target
         progress.status_code, progress.host = 0, target.host
+        progress.address = progress.peer = ""
         make = partial(
             Exchange,
             self._loop,
@@ -213,14 +220,7 @@ class HttpProber:
     def _failed(self, finding: Finding, progress: Progress) -> Outcome:
         """The outcome of a check without a complete final response."""
         finding = self._unless_stalled(finding, progress)
-        return Outcome(
-            finding.result,
-            finding.reason,
-            progress.status_code,
-            None,
-            progress.stop(),
-            finding.evidence,
-        )
+        return _outcome(finding, progress, progress.stop(), None)
 
     def _settle(self, options: CheckOptions, progress: Progress, result: Result) -> None:
         """Keep or forget the chains of a check. One that measured nothing changes nothing, unless
@@ -256,10 +256,23 @@ def _answered(options: CheckOptions, progress: Progress) -> Outcome:
     timings = progress.stop()
     code = progress.status_code
     if status_expected(code, options.expected_status_codes):
-        return Outcome(Result.UP, None, code, timings.total_ms, timings)
-    finding = reasons.of_status(code)
+        began_at_s = progress.began_at_s
+        return Outcome(Result.UP, None, code, timings.total_ms, timings, "", "", began_at_s)
+    return _outcome(reasons.of_status(code), progress, timings, timings.total_ms)
+
+
+def _outcome(
+    finding: Finding, progress: Progress, timings: Timings, response_ms: float | None
+) -> Outcome:
     return Outcome(
-        finding.result, finding.reason, code, timings.total_ms, timings, finding.evidence
+        finding.result,
+        finding.reason,
+        progress.status_code,
+        response_ms,
+        timings,
+        finding.evidence,
+        progress.address,
+        progress.began_at_s,
     )
 
 

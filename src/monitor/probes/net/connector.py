@@ -130,7 +130,7 @@ class Connector:
         """A connection to the name's first address if that accepts one soon. Only where it does
         not are the other addresses looked up."""
         progress.enter(Phase.DNS)
-        first = await self._resolver.lookup_first(progress.host)
+        first = await self._first_address(progress)
         failure: Finding | None = None
         if first is not None and not self._policy.refuses(first):
             try:
@@ -140,9 +140,21 @@ class Connector:
             except OSError as error:
                 failure = reasons.of_os_error(error, Phase.CONNECT, progress.peer)
         progress.enter(Phase.DNS)
-        addresses = self._allowed(await self._resolver.lookup(progress.host))
+        addresses = self._allowed(await self._all_addresses(progress))
         others = [a for a in addresses if a != first] if failure is not None else addresses
         return await self._first_of(others, port, progress, connect, failure)
+
+    async def _first_address(self, progress: Progress) -> str | None:
+        first = await self._resolver.lookup_first(progress.host, progress.slot)
+        if first is None:
+            return None
+        progress.looked_up(shared=first.shared)
+        return first.address
+
+    async def _all_addresses(self, progress: Progress) -> list[str]:
+        addresses, shared = await self._resolver.lookup(progress.host)
+        progress.looked_up(shared=shared)
+        return addresses
 
     def _allowed(self, addresses: list[str]) -> list[str]:
         """The addresses that the policy allows, in order. Raises CheckFailed where none is."""

@@ -1,9 +1,9 @@
 """What TLS a check accepts: versions, ciphers, strength and names. All of it is decided here.
 
 It is the same on every Python and OpenSSL that we support, whatever the host's openssl.cnf says,
-and near what browsers accept: docs/reference/tls.md compares the two. Groups, signature algorithms
-and the ciphers of TLS 1.3 are OpenSSL's own, all that browsers offer among them: Python up to 3.14
-cannot set them.
+and near what browsers accept: docs/reference/tls.md compares the two. Python up to 3.14 cannot set
+groups: openssl.cnf beside this file does (groups.py). Signature algorithms and the ciphers of TLS
+1.3 are OpenSSL's own, all that browsers offer among them.
 """
 
 from __future__ import annotations

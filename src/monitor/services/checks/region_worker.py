@@ -26,12 +26,17 @@ BATCH_WAIT_S = 2.0
 class Prober(Protocol):
     """Makes one check of any kind, unless it cannot start by ``begin_by_s`` on the loop's clock.
 
-    ``in_doubt``: its outcome may change a verdict. Never raises. The real one is
+    ``in_doubt``: its outcome may change a verdict. ``slot_s``: checks of the same slot share what
+    they look up. Never raises. The real one is
     ``monitor.probes.registry.Probers``.
     """
 
     def check(
-        self, options: CheckOptions, begin_by_s: float = math.inf, in_doubt: bool = False
+        self,
+        options: CheckOptions,
+        begin_by_s: float = math.inf,
+        in_doubt: bool = False,
+        slot_s: int | None = None,
     ) -> Coroutine[Any, Any, Outcome]: ...
 
 
