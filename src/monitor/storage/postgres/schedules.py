@@ -6,6 +6,7 @@ same transaction. It writes what differs, so calling it twice or for nothing cha
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 from uuid import UUID
@@ -13,7 +14,7 @@ from uuid import UUID
 from psycopg import sql
 
 from monitor.domain.schedule import Lifetime, Period, Schedule
-from monitor.storage.postgres.pool import Connection
+from monitor.storage.postgres.pool import Connection, Pool, session
 
 _LOCK = """
     SELECT 1 FROM website_periods WHERE until IS NULL AND website_id IN ({ids})
@@ -178,3 +179,10 @@ async def _lifetimes(connection: Connection, since_s: int) -> list[Lifetime]:
         Lifetime(name, since.timestamp(), until and until.timestamp())
         for name, since, until in await cursor.fetchall()
     ]
+
+
+async def expire(pool: Pool, limit: dt.datetime) -> int:
+    """Delete the periods of websites that ended before ``limit``; returns how many."""
+    async with session(pool) as connection:
+        cursor = await connection.execute("DELETE FROM website_periods WHERE until < %s", [limit])
+        return cursor.rowcount

@@ -321,19 +321,22 @@ class InfluxTicks:
         if not (await self._http.version()).startswith("1."):
             await self._require_both()
             return None
-        try:
-            return KeptDays(
-                raw=await self._days(self._raw),
-                rollups=await self._days(self._hourly),
-                daily=await self._days(self._daily),
-            )
-        except DatabaseMissing:  # as ``prepare`` will make them
-            return KeptDays(self._raw_days, self._rollup_days, self._daily_days)
+        return KeptDays(
+            raw=await self._days(self._raw, self._raw_days),
+            rollups=await self._days(self._hourly, self._rollup_days),
+            daily=await self._days(self._daily, self._daily_days),
+        )
 
-    async def _days(self, database: str) -> int:
-        """The days that the default policy of a database (1.x) keeps what is in it."""
+    async def _days(self, database: str, of_settings: int) -> int:
+        """The days that the default policy of a database (1.x) keeps what is in it.
+
+        Those of the settings where there is none yet: ``prepare`` will make it with them.
+        """
         query = f"SHOW RETENTION POLICIES ON {identifier(database)}"
-        rows = list(influxql.rows(await self._http.query(database, query)))
+        try:
+            rows = list(influxql.rows(await self._http.query(database, query)))
+        except DatabaseMissing:
+            return of_settings
         return next((influxql.days(row["duration"]) for row in rows if row["default"]), 0)
 
     async def close(self) -> None:
