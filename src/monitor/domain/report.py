@@ -25,13 +25,13 @@ QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
 class Kept(Struct, frozen=True):
     """What is rolled up, and what is kept of it.
 
-    ``hours_from_s``: from here on hours have histograms. ``hours_until_s``, ``days_until_s``: up to
-    here they are rolled up.
+    ``hours_from_s``: from here on hours have histograms. ``hours_until_s``: up to here they are
+    rolled up. ``days``: those that are.
     """
 
     hours_from_s: int
     hours_until_s: int
-    days_until_s: int
+    days: Window
 
 
 class Pieces(Struct, frozen=True):
@@ -62,7 +62,8 @@ def pieces(window: Window, kept: Kept) -> Pieces:
         begin_s, first_day_s = _floor(window.since_s, HOUR_S), _ceil(window.since_s, DAY_S)
     whole_days = _ceil if window.until_s < kept.hours_from_s else _floor
     end_s = max(window.until_s, begin_s)
-    days_end_s = min(whole_days(end_s, DAY_S), kept.days_until_s)
+    first_day_s = max(first_day_s, kept.days.since_s)
+    days_end_s = min(whole_days(end_s, DAY_S), kept.days.until_s)
     if days_end_s <= first_day_s:
         first_day_s = days_end_s = begin_s
     hours_end_s = max(min(_ceil(end_s, HOUR_S), kept.hours_until_s), days_end_s)
