@@ -200,43 +200,44 @@ def report(gathered: Gathered, window: Window, read: Window) -> Report:
     since_s = min(max(window.since_s, gathered.created_s), window.until_s)
     window = Window(since_s, window.until_s)
     regions = {name: _Region.of(name, gathered) for name in regions_of(gathered.schedule, window)}
+    responses = {name: Responses.of(read, rows) for name, rows in gathered.rollups.items()}
+    nothing = Responses.of(read, ())
     overall = _figures(
         window,
         excluded=freshness.paused(gathered.schedule),
         fresh=[w for region in regions.values() for w in region.fresh],
         open_in=gathered.incidents,
-        responses=Responses.of(read, [r for rows in gathered.rollups.values() for r in rows]),
+        responses=Responses.merged(read, list(responses.values())),
     )
-    return Report(window, overall, {n: r.figures(window, read) for n, r in regions.items()})
+    own = {n: r.figures(window, responses.get(n, nothing)) for n, r in regions.items()}
+    return Report(window, overall, own)
 
 
 class _Region(Struct, frozen=True):
-    """When a region's verdict of a website was of which class, and its roll-ups."""
+    """When a region's verdict of a website was of which class."""
 
     excluded: Sequence[Window]
     fresh: Sequence[Window]
     down: Sequence[Window]
-    rollups: Sequence[Rollup]
 
     @classmethod
     def of(cls, name: str, gathered: Gathered) -> _Region:
-        schedule, rollups = gathered.schedule, gathered.rollups.get(name, ())
+        schedule = gathered.schedule
         checked = freshness.checked(schedule, name)
         missed = gathered.missed.get(name, ())
         return cls(
             difference(_known(schedule), checked),
             freshness.fresh(schedule, name, gathered.website, missed),
             freshness.down(gathered.changes.get(name, ()), checked),
-            rollups,
         )
 
-    def figures(self, window: Window, read: Window) -> Figures:
+    def figures(self, window: Window, responses: Responses) -> Figures:
         return _figures(
             window,
             excluded=self.excluded,
             fresh=self.fresh,
             open_in=self.down,
-            responses=Responses.of(read, self.rollups),
+            responses=responses,
         )
 
 
