@@ -36,7 +36,7 @@ async def write_days(store, website_id, days):
     """Store daily roll-ups as a roll-up of that day would."""
     if isinstance(store, InfluxTicks):
         lines = [line_protocol.encode_day(website_id, day) for day in days]
-        await store._store(store._daily, lines)
+        await store._points.store(store._daily, lines)
         return
     for day in days:
         month = partitions.of(
