@@ -31,7 +31,7 @@ from monitor.domain.verdict import freshness_s
 from monitor.domain.windows import Window
 from monitor.resources.website import Website
 from monitor.runtime.logging import get_logger
-from monitor.storage.postgres import flips, history, schedules
+from monitor.storage.postgres import flips, history, rolled_up_days, schedules
 from monitor.storage.postgres.flips import RecordedFlip
 from monitor.storage.postgres.pool import Pool, session
 from monitor.storage.redis.tick_buffer import TickBuffer
@@ -77,9 +77,8 @@ class Gathering:
     @classmethod
     async def begin(cls, sources: Sources, window: Window) -> Gathering:
         """Find out what is rolled up. Raises Unavailable."""
-        hours_until_s, days_until_s = await _rolled_up(sources)
         oldest_s = sources.now_s - sources.kept.raw * DAY_S + _WITHOUT_HISTOGRAM_S
-        kept = Kept(oldest_s, hours_until_s, days_until_s)
+        kept = Kept(oldest_s, await _hours_until_s(sources), await _days(sources))
         return cls(sources, window, kept, pieces(window, kept))
 
     async def gather(self, websites: Sequence[Website]) -> dict[UUID, Gathered]:
@@ -216,8 +215,8 @@ def _changes(rows: Sequence[RecordedFlip]) -> dict[str, list[Change]]:
     }
 
 
-async def _rolled_up(sources: Sources) -> tuple[int, int]:
-    """Up to where hours and days are rolled up. Without Redis, which knows, the store is asked."""
+async def _hours_until_s(sources: Sources) -> int:
+    """Up to where hours are rolled up. Without Redis, which knows, the store is asked."""
     try:
         hour_s = await TickBuffer(sources.redis, 0).rolled_up()
     except Unavailable as error:
@@ -225,5 +224,11 @@ async def _rolled_up(sources: Sources) -> tuple[int, int]:
         hour_s = None
     if hour_s is None:
         hour_s = await sources.ticks.last_rolled_up()
-    until_s = 0 if hour_s is None else hour_s + HOUR_S
-    return until_s, until_s // DAY_S * DAY_S
+    return 0 if hour_s is None else hour_s + HOUR_S
+
+
+async def _days(sources: Sources) -> Window:
+    """The days that are rolled up."""
+    async with session(sources.pool) as connection:
+        done = await rolled_up_days.fetch(connection)
+    return Window(0, 0) if done is None else Window(done.first_s, done.last_s + DAY_S)
