@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from monitor.domain.ring import POSITIONS, arcs_of_window
 from monitor.domain.schedule import Lifetime, Period, Schedule, Span, settled_s
 from monitor.domain.series import DAY_S, plan
+from monitor.domain.windows import Window
 
 T = 1_790_000_040
 """Where a minute, and an interval of 30, 60 or 120 s begins."""
@@ -107,7 +108,12 @@ def test_due_is_the_time_over_the_interval_within_one(position, interval, length
 
 def _known(*periods, created_s=T, settled=T + 7 * DAY_S, days=1):
     now_s = int(settled) + 90
-    return Schedule(periods, EUROPE).known(plan(days, now_s, 180), created_s, settled)
+    return Schedule(periods, EUROPE).known(_plan(days, now_s), created_s, settled)
+
+
+def _plan(days, now_s):
+    window = Window(now_s - days * DAY_S, now_s)
+    return plan(window, now_s, 180, raw_days=30)
 
 
 def test_nothing_is_known_without_a_period():
@@ -123,7 +129,7 @@ def test_a_website_is_known_from_its_creation():
 
 def test_a_long_known_website_is_known_for_the_whole_chart():
     known = _known(Period(T, None, 180))
-    assert known.since_s == plan(1, int(known.until_s) + 90, 180).since_s
+    assert known.since_s == _plan(1, int(known.until_s) + 90).since_s
 
 
 def test_what_began_unknown_is_known_from_the_next_bucket():
