@@ -100,11 +100,16 @@ def with_dhe(bits: int) -> ssl.SSLContext:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_ciphers("DHE-RSA-AES128-SHA:AES128-SHA:@SECLEVEL=0")
+    load_dhe(context, bits)
+    return context
+
+
+def load_dhe(context: ssl.SSLContext, bits: int) -> None:
+    """Let a server do DHE, with parameters of 1024 or 2048 bits: see ``with_dhe``."""
     with tempfile.NamedTemporaryFile() as pem:
         pem.write(_dhe_parameters(bits))
         pem.flush()
         context.load_dh_params(pem.name)
-    return context
 
 
 def _dhe_parameters(bits: int) -> bytes:

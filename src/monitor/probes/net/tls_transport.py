@@ -26,6 +26,13 @@ longest kind (RFC 8446, section 5.2)."""
 _RECORD_BYTES = 64
 """And with each record of data: what a record adds to its data in the most wasteful cipher."""
 
+_RECORD_CHARGE = 256
+"""What each record counts for beside its bytes: one that tells of new keys has 27, and is as dear
+to take as one of thousands."""
+
+_HEADER_BYTES = 5
+"""Of a record; its last two are the size of the rest (RFC 8446, section 5.1)."""
+
 _SLICE = 16 * 1024
 """How much OpenSSL is given at once: in one call it reads all messages that are no data."""
 
@@ -44,12 +51,14 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     __slots__ = (
         "_established",
         "_handshake",
+        "_header",
         "_idle_bytes_left",
         "_incoming",
         "_outgoing",
         "_plain",
         "_progress",
         "_protocol",
+        "_record_left",
         "_tls",
     )
 
@@ -68,6 +77,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._plain: asyncio.Transport | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._idle_bytes_left = MAX_HANDSHAKE_BYTES
+        self._record_left, self._header = 0, b""
         # Of errors, too: nobody has to retrieve one if the check is cancelled meanwhile.
         self._established: asyncio.Future[Exception | None] = loop.create_future()
 
@@ -130,13 +140,25 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if self._plain is None:
             return
         self._incoming.write(data)
-        self._idle_bytes_left -= len(data)
+        self._idle_bytes_left -= len(data) + _RECORD_CHARGE * self._records_begun(data)
         if self._handshake is not None:
             self._shake_hands(self._handshake)
         if self._handshake is None:
             self._read()
         if self._idle_bytes_left < 0 and self._plain is not None:
             self._fail(_too_much())
+
+    def _records_begun(self, data: bytes) -> int:
+        """How many records begin in what came next."""
+        if self._header:
+            data = self._header + data
+        at, count, end = self._record_left, 0, len(data)
+        while at + _HEADER_BYTES <= end:
+            at += _HEADER_BYTES + (data[at + 3] << 8 | data[at + 4])
+            count += 1
+        self._header = data[at:] if at < end else b""
+        self._record_left = max(at - end, 0)
+        return count
 
     def _shake_hands(self, handshake: Handshake) -> None:
         tls, progress = self._tls, self._progress
@@ -174,7 +196,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
                 if not data:
                     self._fail(None)
                     return
-                self._idle_bytes_left += len(data) + _RECORD_BYTES
+                self._idle_bytes_left += len(data) + _RECORD_BYTES + _RECORD_CHARGE
                 self._protocol.data_received(data)
         except _AGAIN:
             pass
