@@ -186,7 +186,7 @@ class TestDnsServer:
         query = dns_wire.encode_query(name, 77)
         assert query is not None
         answer = dns_server.response(query, self.TABLE)
-        assert dns_wire.first_address(answer, query) == address
+        assert dns_wire.first_address(answer, query).address == (address or "")
         assert (answer[3] & 15 == 3) == (address is None)  # NXDOMAIN
 
     def test_a_name_has_no_address_of_ipv6_and_is_there_all_the_same(self):
@@ -212,7 +212,7 @@ class TestDnsServer:
         finally:
             process.stop(served.child, within_s=5)
         # then
-        assert dns_wire.first_address(answer, query) == targets.ADDRESSES[1]
+        assert dns_wire.first_address(answer, query).address == targets.ADDRESSES[1]
 
 
 class TestApiLoad:
