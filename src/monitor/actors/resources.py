@@ -37,6 +37,7 @@ from monitor.services.scheduling.emit import BatchEmitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
 from monitor.services.scheduling.sync import CoalescedSync, ProjectionSync
 from monitor.services.secrets.vault import Vault
+from monitor.services.websites.standings import StandingSweep
 from monitor.services.workers import presence
 from monitor.services.workers.clock import SharedClock
 from monitor.services.workers.heartbeat import Heartbeat
@@ -45,6 +46,7 @@ from monitor.storage.redis.client import make_client
 from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
+from monitor.storage.redis.staleness import Staleness
 from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.redis.workers import Workers
@@ -211,6 +213,7 @@ class CentralResources(Resources):
     emitter: BatchEmitter
     recorder: IncidentRecorder
     sweep: Sweep
+    standings: StandingSweep
     outbox: Outbox
     sync: ProjectionSync
     coalesced_sync: CoalescedSync
@@ -251,6 +254,9 @@ class CentralResources(Resources):
             self.pool, states, email.recipients(s.alert_email_to), self.clock.now
         )
         self.sweep = Sweep(self.recorder)
+        self.standings = StandingSweep(
+            self.pool, Projection(self.redis), Staleness(self.redis), states, self.clock.now
+        )
         self.outbox = Outbox(Deliverer(self.pool, self.channels, self.clock.now), send_all)
         stack.push_async_callback(self.outbox.close)
         self.unsupported.set_function(lambda: self.outbox.unsupported)

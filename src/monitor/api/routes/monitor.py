@@ -17,6 +17,7 @@ from monitor.api.parameters import (
     PausedFilter,
     RegionFilter,
     SeriesRegion,
+    SortOrder,
     StatusFilter,
     TextFilter,
 )
@@ -36,11 +37,12 @@ async def latest_statuses(
     status: StatusFilter = None,
     paused: PausedFilter = None,
     q: TextFilter = None,
+    sort: SortOrder = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> schemas.LatestPage:
     """List the latest status of all websites by region, in order of creation."""
-    query = Query(region=region, status=status, paused=paused, q=q)
+    query = Query(region=region, status=status, paused=paused, q=q, sort=sort)
     rows, next_cursor = await latest_status.page(
         deps.sources(), query, limit, cursor, need_states=True
     )

@@ -16,6 +16,7 @@ from monitor.api.parameters import (
     Limit,
     PausedFilter,
     RegionFilter,
+    SortOrder,
     StatusFilter,
     TextFilter,
 )
@@ -53,11 +54,12 @@ async def list_websites(
     status: StatusFilter = None,
     paused: PausedFilter = None,
     q: TextFilter = None,
+    sort: SortOrder = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> schemas.WebsitePage:
     """List websites in order of creation. Statuses are `unknown` while Redis is unavailable."""
-    query = Query(region=region, status=status, paused=paused, q=q)
+    query = Query(region=region, status=status, paused=paused, q=q, sort=sort)
     rows, next_cursor = await latest_status.page(
         deps.sources(), query, limit, cursor, need_states=False
     )

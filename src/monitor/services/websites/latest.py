@@ -14,10 +14,12 @@ from monitor.domain.errors import BadQuery, Unavailable
 from monitor.domain.status import Status, website_status
 from monitor.domain.verdict import RegionState, Verdict, is_fresh
 from monitor.resources import cursors
+from monitor.resources.website_list import Sort
 from monitor.runtime.logging import get_logger
 from monitor.services.workers import regions
-from monitor.storage.postgres import websites
+from monitor.storage.postgres import website_order, websites
 from monitor.storage.postgres.pool import Pool, session
+from monitor.storage.postgres.website_order import Position
 from monitor.storage.postgres.websites import Filter, Stored
 from monitor.storage.redis.states import States
 
@@ -42,12 +44,13 @@ class Sources:
 
 
 class Query(Struct, frozen=True):
-    """Which websites to list; None: any value."""
+    """Which websites to list; None: any value. ``sort`` None: in order of creation."""
 
     region: str | None = None
     status: Status | None = None
     paused: bool | None = None
     q: str | None = None
+    sort: Sort | None = None
 
 
 class RegionView(Struct, frozen=True):
@@ -74,14 +77,16 @@ async def show(sources: Sources, stored: Stored) -> View:
 async def page(
     sources: Sources, query: Query, limit: int, cursor: str | None, *, need_states: bool
 ) -> tuple[list[View], str | None]:
-    """The next page of matching websites in order of creation, and the cursor after it.
+    """The next page of matching websites, and the cursor after it.
 
     A page may hold fewer than ``limit`` and still have a cursor: at most 10,000 websites are
     examined per page. Without Redis statuses are unknown, but if ``need_states`` or a filter by
     status requires them, Unavailable is raised. Raises BadQuery.
     """
     mark = cursors.fingerprint("websites", *(getattr(query, n) for n in Query.__struct_fields__))
-    after = None if cursor is None else _position(cursor, mark)
+    after = None
+    if cursor is not None:
+        after = website_order.decode(query.sort, cursors.decode(cursor, mark))
     filters = _filter(query)
     computed = query.status not in (None, Status.PAUSED)
     await _check(sources.pool, query)
@@ -89,7 +94,9 @@ async def page(
         return [], None
     scan = _Scan(sources, query, filters, need_states=need_states or computed)
     views, last = await scan.run(limit, after)
-    return views, None if last is None else cursors.encode(last.bytes, mark)
+    if last is None:
+        return views, None
+    return views, cursors.encode(website_order.encode(query.sort, last), mark)
 
 
 async def _check(pool: Pool, query: Query) -> None:
@@ -98,13 +105,6 @@ async def _check(pool: Pool, query: Query) -> None:
     if query.region is not None:
         async with session(pool) as connection:
             await regions.must_exist(connection, query.region)
-
-
-def _position(cursor: str, mark: bytes) -> UUID:
-    raw = cursors.decode(cursor, mark)
-    if len(raw) != 16:
-        raise cursors.not_a_cursor()
-    return UUID(bytes=raw)
 
 
 def _filter(query: Query) -> Filter | None:
@@ -120,25 +120,27 @@ def _filter(query: Query) -> Filter | None:
 
 @dataclass(slots=True)
 class _Scan:
-    """Reads websites in id order and keeps those whose status matches."""
+    """Reads websites in the order of the list and keeps those whose status matches."""
 
     sources: Sources
     query: Query
     filters: Filter
     need_states: bool
 
-    async def run(self, limit: int, after: UUID | None) -> tuple[list[View], UUID | None]:
-        """Up to ``limit`` matches, and the id to continue after; None at the end."""
+    async def run(self, limit: int, after: Position | None) -> tuple[list[View], Position | None]:
+        """Up to ``limit`` matches, and the position to continue after; None at the end."""
         size = limit + 1 if self.query.status in (None, Status.PAUSED) else _CANDIDATES
         views: list[View] = []
         for _ in range(max(MAX_SCANNED // size, 1)):
             # Release the connection before reading Redis: if that hangs, the pool must not run out.
             async with session(self.sources.pool) as connection:
-                rows = await websites.fetch_page(connection, self.filters, after, size)
+                rows = await websites.fetch_page(
+                    connection, self.filters, self.query.sort, after, size
+                )
             for view in await _views(self.sources, rows, need_states=self.need_states):
                 if len(views) == limit:
                     return views, after
-                after = view.stored.website.id
+                after = view.stored.position
                 if self.query.status in (None, view.status):
                     views.append(view)
             if len(rows) < size:
