@@ -73,7 +73,7 @@ class Schedule(Struct, frozen=True):
         dispatched.
         """
         slots = 0
-        for period in self._in(region):
+        for period in self.checked_from(region):
             every_s = period.check_frequency
             begin_s, end_s = _seconds_of(period, span)
             if every_s is not None and begin_s < end_s:
@@ -81,8 +81,11 @@ class Schedule(Struct, frozen=True):
                 slots -= turns_before(position, every_s, begin_s)
         return slots
 
-    def _in(self, region: str) -> Iterator[Period]:
-        """The periods, or parts of them, in which the website was checked from this region."""
+    def checked_from(self, region: str) -> Iterator[Period]:
+        """The periods, or parts of them, in which the website was checked from this region.
+
+        Those in which it was paused are among them.
+        """
         lifetimes = [life for life in self.lifetimes if life.region == region]
         for period in self.periods:
             if period.regions is None:
