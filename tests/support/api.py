@@ -144,7 +144,8 @@ def _empty_database(server):
             connection.execute('CREATE DATABASE api TEMPLATE "monitor"')
     with psycopg.connect(server.url("api")) as connection:
         tables = ("websites", "regions", "changes", "api_keys", "ticks", "tick_rollups")
-        for table in (*tables, "region_periods", "notifications", "bulk_imports", "audit_log"):
+        tables += ("region_periods", "figures_as_of", "notifications", "bulk_imports", "audit_log")
+        for table in tables:
             connection.execute(f"DELETE FROM {table}")
     return server.url("api")
 

@@ -14,9 +14,12 @@ from monitor.domain.errors import BadQuery, Unavailable
 from monitor.domain.status import Status, website_status
 from monitor.domain.verdict import RegionState, Verdict, is_fresh
 from monitor.resources import cursors
-from monitor.resources.website_list import Sort
+from monitor.resources.website_list import BY_FIGURES, Include, Sort
 from monitor.runtime.logging import get_logger
+from monitor.services.websites import figures
+from monitor.services.websites.figures import ListFigures
 from monitor.services.workers import regions
+from monitor.storage.postgres import figures as stored_figures
 from monitor.storage.postgres import website_order, websites
 from monitor.storage.postgres.pool import Pool, session
 from monitor.storage.postgres.website_order import Position
@@ -68,6 +71,24 @@ class View(Struct, frozen=True):
     status: Status
     regions: tuple[RegionView, ...] = ()
 
+    @property
+    def last_slots(self) -> dict[str, int]:
+        """The slot of the last check in each region, in Unix seconds; 0: never checked."""
+        return {r.region: r.state.slot_s for r in self.regions}
+
+
+class Page(Struct, frozen=True):
+    """A page of a list, and the cursor after it; None at the end.
+
+    ``figures``: if they were asked for. ``figures_at_s``: the end of the last hour whose roll-up is
+    in what the list is sorted by or shows; None before the first.
+    """
+
+    views: list[View]
+    next_cursor: str | None = None
+    figures: ListFigures | None = None
+    figures_at_s: int | None = None
+
 
 async def show(sources: Sources, stored: Stored) -> View:
     """One website with its status."""
@@ -75,14 +96,34 @@ async def show(sources: Sources, stored: Stored) -> View:
 
 
 async def page(
-    sources: Sources, query: Query, limit: int, cursor: str | None, *, need_states: bool
-) -> tuple[list[View], str | None]:
+    sources: Sources,
+    query: Query,
+    limit: int,
+    cursor: str | None,
+    *,
+    need_states: bool,
+    include: Include | None = None,
+) -> Page:
     """The next page of matching websites, and the cursor after it.
 
     A page may hold fewer than ``limit`` and still have a cursor: at most 10,000 websites are
     examined per page. Without Redis statuses are unknown, but if ``need_states`` or a filter by
     status requires them, Unavailable is raised. Raises BadQuery.
     """
+    views, next_cursor = await _scan(sources, query, limit, cursor, need_states=need_states)
+    if include is Include.UPTIME:
+        rows = [(view.stored.website, view.last_slots) for view in views]
+        shown = await figures.of_page(sources.pool, rows, int(sources.now_s))
+        return Page(views, next_cursor, shown, shown.as_of_s)
+    if query.sort not in BY_FIGURES:
+        return Page(views, next_cursor)
+    async with session(sources.pool) as connection:
+        return Page(views, next_cursor, figures_at_s=await stored_figures.as_of(connection))
+
+
+async def _scan(
+    sources: Sources, query: Query, limit: int, cursor: str | None, *, need_states: bool
+) -> tuple[list[View], str | None]:
     mark = cursors.fingerprint("websites", *(getattr(query, n) for n in Query.__struct_fields__))
     after = None
     if cursor is not None:

@@ -6,7 +6,7 @@ same transaction. It writes what differs, so calling it twice or for nothing cha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -134,3 +134,32 @@ async def fetch(connection: Connection, website_id: UUID, since_s: int) -> Sched
         for name, since, until in await cursor.fetchall()
     ]
     return Schedule(periods, lifetimes)
+
+
+async def each(
+    connection: Connection, website_ids: Sequence[UUID], since_s: int
+) -> dict[UUID, Schedule]:
+    """The schedules of these websites from the period of ``since_s`` on."""
+    cursor = await connection.execute(
+        """
+        SELECT website_id, extract(epoch FROM since)::float8, extract(epoch FROM until)::float8,
+               check_frequency, regions
+          FROM website_periods
+         WHERE website_id = ANY(%s) AND (until IS NULL OR until > to_timestamp(%s))
+         ORDER BY website_id, since
+        """,
+        [list(website_ids), since_s],
+    )
+    periods: dict[UUID, list[Period]] = {}
+    for website_id, since, until, every, names in await cursor.fetchall():
+        period = Period(since, until, every, None if names is None else tuple(names))
+        periods.setdefault(website_id, []).append(period)
+    cursor = await connection.execute(
+        """
+        SELECT region, extract(epoch FROM since)::float8, extract(epoch FROM until)::float8
+          FROM region_periods WHERE until IS NULL OR until > to_timestamp(%s)
+        """,
+        [since_s],
+    )
+    lifetimes = [Lifetime(*row) for row in await cursor.fetchall()]
+    return {website_id: Schedule(own, lifetimes) for website_id, own in periods.items()}
