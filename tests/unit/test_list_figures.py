@@ -1,6 +1,9 @@
 """Uptimes and strips of lists: from gaps, incidents and periods, without a single check."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from monitor.domain.figures import Figures, History, figures
 from monitor.domain.schedule import Lifetime, Period, Schedule
@@ -114,3 +117,28 @@ def test_before_the_schedule_is_known_nothing_is_guessed():
     shown = figures(_history(upgraded), NOW_S)
     assert shown.strip_90d == "n" * 88 + "uu"
     assert shown.uptime_90d == 1.0
+
+
+POSITIONS = st.integers(0, 2**32 - 1)
+
+
+@given(
+    position=POSITIONS,
+    every_s=st.sampled_from([30, 60, 90, 180, 3600, 86_400]),
+    checked_ago_s=st.integers(0, 90_000),
+    begun_ago_s=st.integers(90 * DAY_S - 300, 94 * DAY_S),
+    now_s=st.integers(NOW_S, NOW_S + DAY_S),
+    regions=st.sampled_from([None, ("europe",), ("asia", "europe")]),
+)
+def test_the_short_cut_says_what_the_long_way_says(
+    position, every_s, checked_ago_s, begun_ago_s, now_s, regions
+):
+    begun_s, last_s = now_s - begun_ago_s, now_s - checked_ago_s
+    history = _history(
+        Period(begun_s, None, every_s, regions),
+        age_s=NOW_S - begun_s, position=position, last_s={"europe": last_s, "asia": 0},
+        rolled_up_s=now_s - now_s % HOUR_S - HOUR_S,
+    )  # fmt: skip
+    # An incident that ended before the window has no influence but to take the long way.
+    long = replace(history, incidents=[Window(0, 1)])
+    assert figures(history, now_s) == figures(long, now_s)

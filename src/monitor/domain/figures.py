@@ -5,12 +5,13 @@ Made from what is rare: gaps, incidents, changes of the schedule. No check and n
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from monitor.domain import freshness
-from monitor.domain.availability import Interval, Seconds, intervals
+from monitor.domain.availability import Interval, Seconds, State, intervals
 from monitor.domain.freshness import FOREVER_S, Checked
 from monitor.domain.ring import MINUTE_S
 from monitor.domain.schedule import Schedule, settled_s
@@ -42,6 +43,8 @@ class History(Struct, frozen=True):
 
     def parts(self, since_s: int, now_s: int) -> list[Interval]:
         """Each second since then, or since its creation, in its class."""
+        if self._is_untroubled(since_s, now_s):
+            return [Interval(since_s, now_s, State.UP)]
         window = Window(max(since_s, self.created_s), max(now_s, self.created_s))
         checked = Checked(
             self.position, self.request_timeout_s, settled_s(now_s, self.request_timeout_s)
@@ -53,6 +56,23 @@ class History(Struct, frozen=True):
             fresh=fresh,
             down=self.incidents,
         )
+
+    def _is_untroubled(self, since_s: int, now_s: int) -> bool:
+        """Whether it was up all the time, as nearly all websites are: the rest need not be asked.
+
+        It was checked in the same way from some intervals before, and within the last one.
+        """
+        if self.gaps or self.incidents or len(self.schedule.periods) != 1:
+            return False
+        period, lifetimes = self.schedule.periods[0], self.schedule.lifetimes
+        every_s = period.check_frequency
+        if every_s is None or period.until_s is not None:
+            return False
+        begun_s = since_s - every_s - MINUTE_S
+        lasting = {r.region for r in lifetimes if r.since_s <= begun_s and r.until_s is None}
+        names = lasting if period.regions is None else period.regions
+        recent = (now_s - self.last_s.get(name, 0) <= every_s for name in names)
+        return max(period.since_s, self.created_s) <= begun_s and any(recent)
 
     def _regions(self) -> set[str]:
         named = (p.regions for p in self.schedule.periods if p.regions is not None)
@@ -101,6 +121,8 @@ def figures(history: History, now_s: int) -> Figures:
 
 def uptime(parts: Sequence[Interval], since_s: int) -> float | None:
     """The share of what was measured since then that was up; None where nothing was."""
-    return Seconds.of(
-        Interval(max(p.since_s, since_s), p.until_s, p.state) for p in parts if p.until_s > since_s
-    ).measured
+    first = bisect_right(parts, since_s, key=lambda part: part.until_s)
+    if first == len(parts):
+        return None
+    begun = Interval(max(parts[first].since_s, since_s), parts[first].until_s, parts[first].state)
+    return Seconds.of([begun, *parts[first + 1 :]]).measured
