@@ -4,8 +4,9 @@
 
 Fills a PostgreSQL and a Redis of its own with websites that have a quarter of history: one in
 twenty was down up to three times, one in a hundred a hundred times, one in fifty has gaps. Then
-asks for pages of 100 in each order, each by the cursor of the one before, and prints a line for each:
-what the whole answer took, without sockets. A sweep, which keeps the order by status, is timed, too.
+asks for pages of 100 in each order, each by the cursor of the one before, and prints a line for
+each: what the whole answer took, without sockets. A sweep, which keeps the order by status, is
+timed, too.
 """
 
 from __future__ import annotations
