@@ -32,3 +32,118 @@ async def p95s(connection: Connection, website_ids: Sequence[UUID]) -> dict[UUID
         [list(website_ids)],
     )
     return dict(await cursor.fetchall())
+
+
+class Sliding(Struct, frozen=True):
+    """A website, and the response times of up to 24 hours that are in its figures.
+
+    ``regions`` None: all. ``until_s``: the end of the last hour in ``histogram``, in Unix seconds,
+    and ``since_s`` the beginning of the first; None where there is no histogram yet.
+    """
+
+    website_id: UUID
+    created_s: float
+    paused_s: float | None
+    regions: tuple[str, ...] | None
+    since_s: int | None
+    until_s: int | None
+    histogram: bytes | None
+
+
+_SLIDING = """
+    SELECT w.id, extract(epoch FROM w.created_at)::float8, extract(epoch FROM w.paused_at)::float8,
+           CASE WHEN NOT w.all_regions
+                THEN ARRAY(SELECT region FROM website_regions r WHERE r.website_id = w.id) END,
+           l.since_s, l.until_s, l.histogram
+      FROM websites w LEFT JOIN website_latencies l ON l.website_id = w.id
+     WHERE %(after)s::uuid IS NULL OR w.id > %(after)s
+     ORDER BY w.id LIMIT %(size)s
+"""
+
+
+async def sliding(connection: Connection, after: UUID | None, size: int) -> list[Sliding]:
+    """The next ``size`` websites in id order."""
+    values = {"after": after, "size": size}
+    cursor = await connection.cursor(binary=True).execute(_SLIDING, values, prepare=False)
+    return [
+        Sliding(*row[:3], None if row[3] is None else tuple(row[3]), *row[4:])
+        for row in await cursor.fetchall()
+    ]
+
+
+class Latency(Struct, frozen=True):
+    """What becomes of a website's histogram, and its p95 in milliseconds; None without values."""
+
+    website_id: UUID
+    since_s: int
+    until_s: int
+    histogram: bytes
+    p95_ms: float | None
+
+
+_STORE: LiteralString = """
+    INSERT INTO website_latencies (website_id, since_s, until_s, histogram)
+    SELECT n.website_id, n.since_s, n.until_s, n.histogram
+      FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bytea[])
+           n (website_id, since_s, until_s, histogram)
+      JOIN websites w ON w.id = n.website_id
+     ORDER BY 1
+    ON CONFLICT (website_id) DO UPDATE
+       SET since_s = excluded.since_s, until_s = excluded.until_s, histogram = excluded.histogram
+"""
+
+_STORE_P95: LiteralString = """
+    UPDATE website_figures f SET p95_24h_ms = n.p95_ms
+      FROM unnest(%s::uuid[], %s::real[]) n (website_id, p95_ms)
+     WHERE f.website_id = n.website_id AND f.p95_24h_ms <> n.p95_ms
+"""
+
+_STORE_UPTIME: LiteralString = """
+    UPDATE website_figures f SET uptime_30d = n.uptime
+      FROM unnest(%s::uuid[], %s::real[]) n (website_id, uptime)
+     WHERE f.website_id = n.website_id AND f.uptime_30d <> n.uptime
+"""
+
+# In the order of ids: whoever changes several waits for no one who waits for it.
+_LOCK: LiteralString = """
+    SELECT 1 FROM website_figures WHERE website_id = ANY(%s) ORDER BY website_id
+       FOR NO KEY UPDATE
+"""
+
+
+async def store(connection: Connection, rows: Sequence[Latency]) -> None:
+    """Store these histograms; a p95 is written where it has changed."""
+    if not rows:
+        return
+    ids = [r.website_id for r in rows]
+    columns = [[r.since_s for r in rows], [r.until_s for r in rows], [r.histogram for r in rows]]
+    await connection.execute(_STORE, [ids, *columns], prepare=False, binary=True)
+    p95s_ms = [-math.inf if r.p95_ms is None else r.p95_ms for r in rows]
+    await _store_column(connection, _STORE_P95, ids, p95s_ms)
+
+
+async def store_uptimes(
+    connection: Connection, uptimes: Mapping[UUID, float | None]
+) -> None:
+    """Store the uptimes of 30 days where they have changed; None: nothing was measured."""
+    values = [math.inf if v is None else v for v in uptimes.values()]
+    await _store_column(connection, _STORE_UPTIME, list(uptimes), values)
+
+
+async def _store_column(
+    connection: Connection, query: LiteralString, ids: Sequence[UUID], values: Sequence[float]
+) -> None:
+    await connection.execute(_LOCK, [list(ids)], prepare=False)
+    await connection.execute(query, [list(ids), list(values)], prepare=False)
+
+
+# Of all others it is 1: nothing was down that was measured.
+_TROUBLED = """
+    SELECT website_id FROM website_figures
+     WHERE uptime_30d < 1 AND (%(after)s::uuid IS NULL OR website_id > %(after)s)
+    UNION
+    SELECT website_id FROM incidents
+     WHERE (resolved_at IS NULL OR resolved_at > to_timestamp(%(since_s)s))
+       AND (%(after)s::uuid IS NULL OR website_id > %(after)s)
+    ORDER BY website_id LIMIT %(size)s
+"""
