@@ -51,5 +51,5 @@ CREATE INDEX website_figures_uptime ON website_figures (uptime_30d, website_id);
 CREATE INDEX website_figures_p95 ON website_figures (p95_24h_ms, website_id);
 CREATE INDEX websites_name ON websites (lower(name COLLATE "C"), id);
 
--- Incidents of a span of all websites.
-CREATE INDEX incidents_started ON incidents (started_at);
+-- Which websites were down of late; null, of those that are, comes last.
+CREATE INDEX incidents_resolved ON incidents (resolved_at);

@@ -37,7 +37,7 @@ async def p95s(connection: Connection, website_ids: Sequence[UUID]) -> dict[UUID
 class Sliding(Struct, frozen=True):
     """A website, and the response times of up to 24 hours that are in its figures.
 
-    ``regions`` None: all. ``until_s``: the end of the last hour in ``histogram``, in Unix seconds,
+    ``regions`` None: all. ``uptime``: of 30 days; None: not known. ``until_s``: the end of the last hour in ``histogram``, in Unix seconds,
     and ``since_s`` the beginning of the first; None where there is no histogram yet.
     """
 
@@ -45,6 +45,7 @@ class Sliding(Struct, frozen=True):
     created_s: float
     paused_s: float | None
     regions: tuple[str, ...] | None
+    uptime: float | None
     since_s: int | None
     until_s: int | None
     histogram: bytes | None
@@ -54,8 +55,9 @@ _SLIDING = """
     SELECT w.id, extract(epoch FROM w.created_at)::float8, extract(epoch FROM w.paused_at)::float8,
            CASE WHEN NOT w.all_regions
                 THEN ARRAY(SELECT region FROM website_regions r WHERE r.website_id = w.id) END,
-           l.since_s, l.until_s, l.histogram
-      FROM websites w LEFT JOIN website_latencies l ON l.website_id = w.id
+           nullif(f.uptime_30d, 'infinity'), l.since_s, l.until_s, l.histogram
+      FROM websites w JOIN website_figures f ON f.website_id = w.id
+      LEFT JOIN website_latencies l ON l.website_id = w.id
      WHERE %(after)s::uuid IS NULL OR w.id > %(after)s
      ORDER BY w.id LIMIT %(size)s
 """
@@ -115,6 +117,7 @@ async def store(connection: Connection, rows: Sequence[Latency]) -> None:
     """Store these histograms; a p95 is written where it has changed."""
     if not rows:
         return
+    rows = sorted(rows, key=lambda r: r.website_id)
     ids = [r.website_id for r in rows]
     columns = [[r.since_s for r in rows], [r.until_s for r in rows], [r.histogram for r in rows]]
     await connection.execute(_STORE, [ids, *columns], prepare=False, binary=True)
@@ -126,6 +129,8 @@ async def store_uptimes(
     connection: Connection, uptimes: Mapping[UUID, float | None]
 ) -> None:
     """Store the uptimes of 30 days where they have changed; None: nothing was measured."""
+    if not uptimes:
+        return
     values = [math.inf if v is None else v for v in uptimes.values()]
     await _store_column(connection, _STORE_UPTIME, list(uptimes), values)
 
@@ -147,3 +152,12 @@ _TROUBLED = """
        AND (%(after)s::uuid IS NULL OR website_id > %(after)s)
     ORDER BY website_id LIMIT %(size)s
 """
+
+
+async def troubled(
+    connection: Connection, since_s: int, after: UUID | None, size: int
+) -> list[UUID]:
+    """The next ``size`` websites, by id, that were down since then, or whose uptime says so."""
+    values = {"since_s": since_s, "after": after, "size": size}
+    cursor = await connection.execute(_TROUBLED, values, prepare=False)
+    return [website_id for (website_id,) in await cursor.fetchall()]
