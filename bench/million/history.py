@@ -43,6 +43,7 @@ async def _prepare(settings: Settings) -> None:
         pool=None,
         raw_days=settings.monitor_raw_days,
         rollup_days=settings.monitor_rollup_days,
+        daily_days=settings.monitor_daily_days,
     )
     try:
         await store.prepare()

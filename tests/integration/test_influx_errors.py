@@ -272,7 +272,7 @@ async def test_version_3_names_groups_in_columns_and_may_cut_them_anywhere():
     answers = {"query": [(200, first + second), (200, '{"results":[]}')], "write": [(204, "")]}
     async with answering(**answers) as server, opened(server.url) as store:
         stored = await store.roll_up(HOUR)
-        [lines] = [r.body for r in server.requests if r.path == "/write"]
+        [_, lines] = [r.body for r in server.requests if r.path == "/write"]
     # then
     assert stored == 2
     of_shop, of_blog = lines.decode().splitlines()

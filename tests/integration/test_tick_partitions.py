@@ -10,7 +10,7 @@ import pytest
 
 from monitor.domain.errors import Unavailable
 from monitor.storage.postgres.pool import make_pool
-from monitor.storage.timeseries.partitions import day_of_ticks, month_of_rollups, needed_on
+from monitor.storage.timeseries.partitions import HOURS, TABLES, TICKS, needed_on, of
 from monitor.storage.timeseries.postgres import PostgresTicks
 from support.factories import SHOP
 from support.ticks import HOUR, up
@@ -27,10 +27,11 @@ async def open_store(url):
 def partitions(url):
     with psycopg.connect(url) as connection:
         rows = connection.execute(
-            "SELECT relid::text FROM pg_partition_tree('ticks') WHERE isleaf "
-            "UNION SELECT relid::text FROM pg_partition_tree('tick_rollups') WHERE isleaf"
+            "SELECT relid::text FROM unnest(%s::text[]) t, pg_partition_tree(t::regclass)"
+            " WHERE isleaf",
+            [list(TABLES)],
         )
-        return {name for (name,) in rows} - {"ticks", "tick_rollups"}
+        return {name for (name,) in rows} - set(TABLES)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +53,8 @@ def test_yesterday_today_and_three_days_more_are_needed(today, months):
 
 @pytest.mark.parametrize("month", range(1, 13))
 def test_months_follow_each_other_without_a_gap(month):
-    partition = month_of_rollups(dt.date(2028, month, 28))
-    assert month_of_rollups(partition.end.date()).start == partition.end
+    partition = of(HOURS, dt.date(2028, month, 28))
+    assert of(HOURS, partition.end.date()).start == partition.end
     assert partition.start.day == 1
 
 
@@ -117,7 +118,7 @@ async def test_only_partitions_beyond_retention_are_dropped(database_url):
     # then: a day goes when the whole of it is past
     assert [t.slot_s for t in ticks] == [noons[30], noons[29]]
     assert [b.start_s for b in hourly] == [now_s - 399 * DAY]
-    kept = {day_of_ticks(dt.datetime.fromtimestamp(t.slot_s, dt.UTC).date()).name for t in ticks}
+    kept = {of(TICKS, dt.datetime.fromtimestamp(t.slot_s, dt.UTC).date()).name for t in ticks}
     assert {p for p in partitions(database_url) if p.startswith("ticks_")} == kept
 
 
@@ -152,7 +153,7 @@ async def test_partitions_have_the_indexes_of_their_table(database_url):
     # given
     async with open_store(database_url) as store:
         await store.prepare()
-    name = day_of_ticks(dt.datetime.now(dt.UTC).date()).name
+    name = of(TICKS, dt.datetime.now(dt.UTC).date()).name
     # when
     with psycopg.connect(database_url) as connection:
         rows = connection.execute("SELECT indexdef FROM pg_indexes WHERE tablename = %s", [name])

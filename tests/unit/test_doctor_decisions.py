@@ -83,15 +83,15 @@ def test_clock(off_s, within_s, state, words):
 @pytest.mark.parametrize(
     ("kept", "state", "words"),
     [
-        (KeptDays(30, 400), State.OK, "ticks for 30 days"),
-        (KeptDays(7, 400), State.WARNING, "ticks for 7 days instead of 30"),
-        (KeptDays(0, 0), State.WARNING, "roll-ups for ever"),
+        (KeptDays(30, 400, 1100), State.OK, "ticks for 30 days"),
+        (KeptDays(7, 400, 1100), State.WARNING, "ticks for 7 days instead of 30"),
+        (KeptDays(0, 0, 0), State.WARNING, "roll-ups for ever"),
         (None, State.OK, "is set there"),
     ],
 )
 def test_tick_store(kept, state, words):
     # when
-    found = tick_store.judge("InfluxDB 1.8", kept, KeptDays(30, 400))
+    found = tick_store.judge("InfluxDB 1.8", kept, KeptDays(30, 400, 1100))
     # then
     assert (found.state, words in found.what) == (state, True)
 

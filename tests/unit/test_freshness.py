@@ -179,3 +179,22 @@ def test_nothing_counts_before_the_first_slot_is_settled(settled_s):
     assert _fresh(Period(T, None, 60), settled_s=settled_s) == (
         [] if settled_s == T else [(0, LIMIT_S + 1)]
     )
+
+
+def test_the_slot_of_a_turn_may_lie_in_the_next_period_and_counts_from_then_on():
+    # given a change between the turn (of 390) and the second (419) of a slot, and 389 filled
+    last = POSITIONS - 1
+    periods = [
+        Period(T, T + 390.5, 30),
+        Period(T + 390.5, T + 391, 30),
+        Period(T + 391, None, None),
+    ]
+    assert _fresh(*periods, position=last) == [(29, 391)]
+
+
+def test_a_verdict_outlives_a_change_where_its_region_was_removed_once_before():
+    lifetimes = [Lifetime("europe", T, T + 100), Lifetime("europe", T + 150)]
+    periods = [Period(T, T + 601, 60), Period(T + 601, None, 60)]
+    assert _fresh(*periods, lifetimes=lifetimes, settled_s=T + 660) == [
+        (0, 100), (180, 600 + LIMIT_S + 1),
+    ]  # fmt: skip

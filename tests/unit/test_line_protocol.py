@@ -5,12 +5,16 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
+from monitor.domain.histogram import Histogram
 from monitor.domain.outcome import Reason, Tick, Timings
-from monitor.domain.series import Bucket
-from monitor.storage.timeseries.influxql import tick_of
+from monitor.domain.rollup import Gap, Rollup
+from monitor.storage.timeseries.influxql import rollup_of, tick_of
 from monitor.storage.timeseries.line_protocol import (
-    encode_rollup,
+    encode_day,
+    encode_histogram,
+    encode_hour,
     encode_ticks,
     string_field,
     tag_value,
@@ -129,21 +133,50 @@ def test_an_escaped_tag_reads_as_documented():
     assert tag_value("a b,c=d") == r"a\ b\,c\=d"
 
 
-@pytest.mark.parametrize(
-    ("durations", "fields"),
-    [
-        ((1.5, 2.25, 3.0), {"mean_ms": 1.5, "p95_ms": 2.25, "max_ms": 3.0}),
-        ((None, None, None), {}),
-    ],
-)
-@pytest.mark.parametrize("extra", [{}, {"out_of_turn": 2}])
-def test_a_roll_up_round_trips_a_bucket(durations, fields, extra):
-    # given
-    bucket = Bucket("europe", 1_795_467_600, 20, 18, 17, *durations, **extra)
-    # when
-    measurement, tags, found, time = parse(encode_rollup(WEBSITE, bucket).decode())
-    # then
-    assert measurement == "website_ticks_hourly"
+HOUR = 1_795_467_600
+ANSWERED = Rollup("europe", HOUR, 20, 18, 2, 19, 2, 3.75, 2.25, Histogram.of([1.5, 2.25]))
+REFUSED = Rollup("europe", HOUR, 20, 0, 0, None, 0, 0.0, None, Histogram())
+
+
+def _fields_of(line, measurement):
+    """The fields of a roll-up's line, which has these tags and this time."""
+    name, tags, fields, time = parse(line.decode())
+    assert (name, time) == (measurement, HOUR)
     assert tags == {"region": "europe", "website_id": str(WEBSITE)}
-    assert found == {"checks": 20, "up": 18, "measured": 17, **fields, **extra}
-    assert time == 1_795_467_600
+    return fields
+
+
+def test_an_hour_has_the_fields_of_its_roll_up():
+    fields = _fields_of(encode_hour(WEBSITE, ANSWERED, 2.25), "website_ticks_hourly")
+    durations = {"mean_ms": 1.875, "p95_ms": 2.25, "max_ms": 2.25}
+    counts = {"checks": 20, "up": 18, "measured": 2, "out_of_turn": 2, "expected": 19}
+    assert fields == counts | durations
+
+
+def test_an_hour_without_response_times_has_no_durations():
+    fields = _fields_of(encode_hour(WEBSITE, REFUSED, None), "website_ticks_hourly")
+    assert fields == {"checks": 20, "up": 0, "measured": 0}
+    assert encode_histogram(WEBSITE, REFUSED) is None
+
+
+@pytest.mark.parametrize("rollup", [ANSWERED, REFUSED])
+@pytest.mark.parametrize("gaps", [(), (Gap(HOUR + 100, HOUR + 280), Gap(HOUR + 460, HOUR + 3700))])
+def test_a_day_round_trips(rollup, gaps):
+    # given
+    day = structs.replace(rollup, gaps=gaps)
+    # when
+    fields = _fields_of(encode_day(WEBSITE, day), "website_ticks_daily")
+    # then
+    row = {"region": "europe", "time": HOUR, **fields}
+    assert rollup_of(row, fields.get("histogram")) == day
+
+
+def test_gaps_and_histograms_of_other_checks_are_not_taken_for_those_of_a_point():
+    # given: a point that was written again, after late ticks, without fields that it had
+    day = structs.replace(ANSWERED, gaps=(Gap(HOUR, HOUR + 180),))
+    before = _fields_of(encode_day(WEBSITE, day), "website_ticks_daily")
+    # when
+    row = {"region": "europe", "time": HOUR, **before, "checks": 21, "measured": 3}
+    found = rollup_of(row, before["histogram"])
+    # then
+    assert (found.gaps, found.histogram) == ((), None)

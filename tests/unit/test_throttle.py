@@ -75,6 +75,6 @@ async def test_a_roll_up_pauses_after_each_full_write(websites, rests):
     )
     # when
     stored = await store.roll_up(0)
-    # then
-    assert (stored, sum(http.written)) == (websites, websites)
+    # then: of each website a roll-up, and a histogram
+    assert (stored, sum(http.written)) == (websites, 2 * websites)
     assert len(work.rests_s) == rests

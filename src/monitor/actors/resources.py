@@ -122,6 +122,7 @@ class Resources:
             pool=self.pool,
             raw_days=s.monitor_raw_days,
             rollup_days=s.monitor_rollup_days,
+            daily_days=s.monitor_daily_days,
         )
 
 

@@ -134,6 +134,7 @@ def _tick_store(settings: Settings, pool: Pool) -> TickStore:
         pool=pool,
         raw_days=settings.monitor_raw_days,
         rollup_days=settings.monitor_rollup_days,
+        daily_days=settings.monitor_daily_days,
     )
 
 

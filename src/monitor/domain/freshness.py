@@ -62,15 +62,33 @@ def fresh(
     """
     gaps = union(missed)
     counted: list[Window] = []
-    last_s = before = None
+    latest: list[int] = []
+    before: Period | None = None
     for period in _active(schedule, region):
         if before is None or before.until_s != period.since_s:
-            last_s = None
-        for first_s, end_s in _rows(period, website, gaps, last_s):
-            last_s = end_s
-            counted.append(_counting(first_s, end_s, period, website.request_timeout_s))
+            latest = []
+        rows = list(_rows(period, website, gaps))
+        for first_s, last_s in [*zip(latest, latest, strict=True), *rows]:
+            counted.append(_counting(first_s, last_s, period, website.request_timeout_s))
+        latest = _latest(latest, rows, period)
         before = period
     return union(counted)
+
+
+def _latest(before: Sequence[int], rows: Sequence[tuple[int, int]], period: Period) -> list[int]:
+    """The last two slots that were measured up to the end of this period.
+
+    The last one may lie in the next period, as only its turn must be in its own: until then the
+    verdict of the one before it counts.
+    """
+    assert period.check_frequency is not None  # of active periods
+    lasts = [
+        slot_s
+        for first_s, last_s in rows[-2:]
+        for slot_s in (last_s - period.check_frequency, last_s)
+        if slot_s >= first_s
+    ]
+    return [*before, *lasts][-2:]
 
 
 def down(changes: Iterable[Change], stretches: Sequence[Window]) -> list[Window]:
@@ -87,20 +105,18 @@ def down(changes: Iterable[Change], stretches: Sequence[Window]) -> list[Window]
 
 
 def _active(schedule: Schedule, region: str) -> list[Period]:
-    periods = (p for p in schedule.checked_from(region) if p.check_frequency is not None)
+    """The periods in which it was checked from this region, in order, without empty ones."""
+    periods = [
+        p
+        for p in schedule.of_region(region)
+        if p.check_frequency is not None and (p.until_s is None or p.since_s < p.until_s)
+    ]
     return sorted(periods, key=lambda p: p.since_s)
 
 
-def _rows(
-    period: Period, website: Checked, gaps: Sequence[Window], last_s: int | None
-) -> Iterator[tuple[int, int]]:
-    """The first and the last of each row of slots of a period that were all measured.
-
-    The slot of ``last_s``, before the period, is a row of its own: its verdict is still there.
-    """
+def _rows(period: Period, website: Checked, gaps: Sequence[Window]) -> Iterator[tuple[int, int]]:
+    """The first and the last of each row of slots of a period that were all measured."""
     assert period.check_frequency is not None  # of active periods
-    if last_s is not None:
-        yield last_s, last_s
     slots = _Slots(website.position, period.check_frequency)
     begin_s = slots.of_first_turn(math.ceil(period.since_s))
     end_s = slots.of_first_turn(min(website.settled_s, _end(period.until_s)))

@@ -6,11 +6,12 @@ Times are Unix seconds. Periods are half-open, and last where ``until_s`` is Non
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from monitor.domain.ring import MINUTE_S, turns_before
+from monitor.domain.ring import MINUTE_S, POSITIONS, turn_of, turns_before
 from monitor.domain.series import Plan
 
 _STORED_WITHIN_S = 10
@@ -73,7 +74,7 @@ class Schedule(Struct, frozen=True):
         dispatched.
         """
         slots = 0
-        for period in self.checked_from(region):
+        for period in self.of_region(region):
             every_s = period.check_frequency
             begin_s, end_s = _seconds_of(period, span)
             if every_s is not None and begin_s < end_s:
@@ -81,12 +82,10 @@ class Schedule(Struct, frozen=True):
                 slots -= turns_before(position, every_s, begin_s)
         return slots
 
-    def checked_from(self, region: str) -> Iterator[Period]:
-        """The periods, or parts of them, in which the website was checked from this region.
-
-        Those in which it was paused are among them.
-        """
+    def of_region(self, region: str) -> Iterator[Period]:
+        """The periods, or parts of them, in which the website was checked from this region."""
         lifetimes = [life for life in self.lifetimes if life.region == region]
+        lifetimes.sort(key=lambda life: life.since_s)
         for period in self.periods:
             if period.regions is None:
                 yield from (_during(period, life) for life in lifetimes)
@@ -94,10 +93,75 @@ class Schedule(Struct, frozen=True):
                 yield period
 
 
+class RegionSchedule(Struct, frozen=True):
+    """The slots of a website at a position on its ring, in one region."""
+
+    schedule: Schedule
+    position: int
+    region: str
+
+    def slots(self, since_s: int, until_s: int) -> list[tuple[int, int]]:
+        """The slots that were due, whose turns are in [since_s, until_s): (turn, slot), in order.
+
+        As many as ``Schedule.due`` counts.
+        """
+        span, slots = Span(since_s, until_s), []
+        for period in self.schedule.of_region(self.region):
+            every_s = period.check_frequency
+            begin_s, end_s = _seconds_of(period, span)
+            if every_s is not None and begin_s < end_s:
+                first_s = _slot_from(self.position, every_s, begin_s)
+                for slot_s in range(first_s, end_s + MINUTE_S, every_s):
+                    turn_s = turn_of(slot_s, every_s)
+                    if begin_s <= turn_s < end_s:
+                        slots.append((turn_s, slot_s))
+        return slots
+
+    def missed(self, filled_s: Sequence[int], since_s: int, until_s: int) -> list[int]:
+        """The slots among ``slots`` in which none of these seconds, ascending, falls.
+
+        A check's second lies between the turn of its slot and the slot, both included.
+        """
+        slots = self.slots(since_s, until_s)
+        if len(self.schedule.periods) == 1 and len(slots) == len(filled_s):
+            return []  # as nearly always: without a change, no slot is filled twice
+        return [
+            slot_s
+            for turn_s, slot_s in slots
+            if bisect_left(filled_s, turn_s) == bisect_left(filled_s, slot_s + 1)
+        ]
+
+    def next_slot_s(self, slot_s: int) -> int:
+        """The slot due next after this one, or where the region stopped checking if that is sooner.
+
+        ``slot_s``: a slot that was due.
+        """
+        ends_s = slot_s
+        for period in self.schedule.of_region(self.region):
+            every_s = period.check_frequency
+            if every_s is None or (period.until_s is not None and period.until_s <= ends_s):
+                continue
+            if period.since_s > ends_s:
+                break
+            begin_s = max(slot_s + 1, math.ceil(period.since_s))
+            next_s = _slot_from(self.position, every_s, begin_s)
+            if turn_of(next_s, every_s) < period.since_s:
+                next_s += every_s
+            if period.until_s is None or turn_of(next_s, every_s) < period.until_s:
+                return next_s
+            ends_s = math.ceil(period.until_s)
+        return ends_s
+
+
 def _during(period: Period, life: Lifetime) -> Period:
     ends = [end for end in (period.until_s, life.until_s) if end is not None]
     since_s = max(period.since_s, life.since_s)
     return Period(since_s, min(ends, default=None), period.check_frequency)
+
+
+def _slot_from(position: int, every_s: int, at_s: int) -> int:
+    """The first slot of a website at this position at ``at_s`` or later."""
+    return at_s + (position * every_s // POSITIONS - at_s) % every_s
 
 
 def _seconds_of(period: Period, span: Span) -> tuple[int, int]:

@@ -246,6 +246,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     monitor_rollup_days: Annotated[
         int, Declared(_RETENTION, parsers.integer(90, 3650), "days that hourly roll-ups are kept")
     ] = 400
+    monitor_daily_days: Annotated[
+        int,
+        Declared(
+            _RETENTION,
+            parsers.integer(90, 3650),
+            "days that daily roll-ups and the changes of verdicts are kept",
+        ),
+    ] = 1100
     monitor_audit_days: Annotated[
         int, Declared(_RETENTION, parsers.integer(1, 36_500), "days that the audit log is kept")
     ] = 400

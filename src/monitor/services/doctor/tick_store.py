@@ -24,6 +24,7 @@ async def look(context: Context) -> Finding:
         pool=context.pool,
         raw_days=s.monitor_raw_days,
         rollup_days=s.monitor_rollup_days,
+        daily_days=s.monitor_daily_days,
     )
     try:
         return await _look(store, s)
@@ -47,7 +48,9 @@ async def _look(store: TickStore, settings: Settings) -> Finding:
 
 
 def _expected(settings: Settings) -> KeptDays:
-    return KeptDays(settings.monitor_raw_days, settings.monitor_rollup_days)
+    return KeptDays(
+        settings.monitor_raw_days, settings.monitor_rollup_days, settings.monitor_daily_days
+    )
 
 
 def judge(version: str, kept: KeptDays | None, expected: KeptDays) -> Finding:
@@ -61,7 +64,8 @@ def judge(version: str, kept: KeptDays | None, expected: KeptDays) -> Finding:
         f"{what} for {f'{days} days' if days else 'ever'} instead of {of_settings} ({setting})"
         for what, days, of_settings, setting in (
             ("ticks", kept.raw, expected.raw, "MONITOR_RAW_DAYS"),
-            ("roll-ups", kept.rollups, expected.rollups, "MONITOR_ROLLUP_DAYS"),
+            ("hourly roll-ups", kept.rollups, expected.rollups, "MONITOR_ROLLUP_DAYS"),
+            ("daily ones", kept.daily, expected.daily, "MONITOR_DAILY_DAYS"),
         )
         if days != of_settings
     ]
@@ -70,7 +74,10 @@ def judge(version: str, kept: KeptDays | None, expected: KeptDays) -> Finding:
             f"{version} keeps {' and '.join(shorter)}",
             "restart the central workers, which set it, or give all processes the same settings",
         )
-    return _REPORT.ok(f"{version}, ticks for {kept.raw} days, roll-ups for {kept.rollups}")
+    return _REPORT.ok(
+        f"{version}, ticks for {kept.raw} days, hourly roll-ups for {kept.rollups},"
+        f" daily ones for {kept.daily}"
+    )
 
 
 CHECK = Check(_REPORT, look, if_silent="see whether it hangs or has too much to do; restart it")

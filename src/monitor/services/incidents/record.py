@@ -24,6 +24,7 @@ from monitor.domain.verdict import Flip, RegionState, Verdict, is_fresh
 from monitor.runtime.logging import get_logger
 from monitor.services.incidents.backfill import replay
 from monitor.storage.postgres import closings, incidents, notifications, standings, verdicts
+from monitor.storage.postgres import flips as flip_history
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 from monitor.storage.postgres.verdicts import Watched
 from monitor.storage.redis.states import States
@@ -55,6 +56,7 @@ class IncidentRecorder:
             await verdicts.lock(connection, ids)
             for each in await replay(self.states, connection, flips):
                 await verdicts.record(connection, each)
+                await flip_history.record(connection, each)
                 concerned = sorted({f.website_id for f in each})
                 queued += await self.decide(connection, concerned, each)
         await self.states.mark_recorded(flips)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import LiteralString
 from uuid import UUID
+
+from msgspec import Struct
 
 from monitor.storage.postgres.pool import Connection
 
@@ -37,8 +41,8 @@ async def p95s(connection: Connection, website_ids: Sequence[UUID]) -> dict[UUID
 class Sliding(Struct, frozen=True):
     """A website, and the response times of up to 24 hours that are in its figures.
 
-    ``regions`` None: all. ``uptime``: of 30 days; None: not known. ``until_s``: the end of the last hour in ``histogram``, in Unix seconds,
-    and ``since_s`` the beginning of the first; None where there is no histogram yet.
+    ``regions`` None: all. ``uptime``: of 30 days; None: not known. ``since_s`` and ``until_s``:
+    what is in ``histogram``, in Unix seconds; None where there is none yet.
     """
 
     website_id: UUID
@@ -68,8 +72,8 @@ async def sliding(connection: Connection, after: UUID | None, size: int) -> list
     values = {"after": after, "size": size}
     cursor = await connection.cursor(binary=True).execute(_SLIDING, values, prepare=False)
     return [
-        Sliding(*row[:3], None if row[3] is None else tuple(row[3]), *row[4:])
-        for row in await cursor.fetchall()
+        Sliding(website_id, created_s, paused_s, None if names is None else tuple(names), *rest)
+        for website_id, created_s, paused_s, names, *rest in await cursor.fetchall()
     ]
 
 

@@ -108,38 +108,73 @@ async def fetch(connection: Connection, website_id: UUID, since_s: int) -> Sched
     """The schedule of a website from the period of ``since_s`` on; empty if there is none."""
     cursor = await connection.execute(
         """
-        SELECT since, until, check_frequency, regions FROM website_periods
+        SELECT extract(epoch FROM since)::float8, extract(epoch FROM until)::float8,
+               check_frequency, regions
+          FROM website_periods
          WHERE website_id = %s AND (until IS NULL OR until > to_timestamp(%s)) ORDER BY since
         """,
         [website_id, since_s],
     )
-    periods = [
-        Period(
-            since.timestamp(),
-            until and until.timestamp(),
-            every,
-            None if names is None else tuple(names),
-        )
-        for since, until, every, names in await cursor.fetchall()
-    ]
+    periods = [_period(*row) for row in await cursor.fetchall()]
+    return Schedule(periods, await _lifetimes(connection, since_s))
+
+
+_MANY = """
+    SELECT p.website_id, p.since <= greatest(w.created_at, to_timestamp(%(since_s)s)),
+           extract(epoch FROM p.since)::float8, extract(epoch FROM p.until)::float8,
+           p.check_frequency, p.regions
+      FROM website_periods p JOIN websites w ON w.id = p.website_id
+     WHERE p.website_id = ANY(%(ids)s)
+       AND (p.until IS NULL OR p.until > to_timestamp(%(since_s)s))
+       AND p.since < to_timestamp(%(until_s)s) + interval '1 day'
+     ORDER BY p.website_id, p.since
+"""
+
+
+async def fetch_many(
+    connection: Connection, website_ids: Sequence[UUID], since_s: int, until_s: int
+) -> dict[UUID, Schedule]:
+    """The schedules of these websites in [since_s, until_s), and for a day after it.
+
+    Those are absent whose schedule is not known from ``since_s``, or from their creation, on.
+    """
+    values = {"ids": list(website_ids), "since_s": since_s, "until_s": until_s}
+    cursor = await connection.cursor(binary=True).execute(_MANY, values)
+    periods: dict[UUID, list[Period]] = {}
+    for website_id, known, *row in await cursor.fetchall():
+        if known:
+            periods[website_id] = [_period(*row)]
+        elif website_id in periods:
+            periods[website_id].append(_period(*row))
+    lifetimes = await _lifetimes(connection, since_s)
+    return {website_id: Schedule(own, lifetimes) for website_id, own in periods.items()}
+
+
+def _period(
+    since_s: float, until_s: float | None, check_frequency: int | None, regions: list[str] | None
+) -> Period:
+    return Period(since_s, until_s, check_frequency, None if regions is None else tuple(regions))
+
+
+async def _lifetimes(connection: Connection, since_s: int) -> list[Lifetime]:
+    """When regions existed that did so at ``since_s`` or later."""
     cursor = await connection.execute(
         """
         SELECT region, since, until FROM region_periods
-         WHERE until IS NULL OR until > to_timestamp(%s)
+         WHERE until IS NULL OR until > to_timestamp(%s) ORDER BY region, since
         """,
         [since_s],
     )
-    lifetimes = [
+    return [
         Lifetime(name, since.timestamp(), until and until.timestamp())
         for name, since, until in await cursor.fetchall()
     ]
-    return Schedule(periods, lifetimes)
 
 
 async def each(
     connection: Connection, website_ids: Sequence[UUID], since_s: int
 ) -> dict[UUID, Schedule]:
-    """The schedules of these websites from the period of ``since_s`` on."""
+    """The schedules of these websites from the period of ``since_s`` on, as far as it is known."""
     cursor = await connection.execute(
         """
         SELECT website_id, extract(epoch FROM since)::float8, extract(epoch FROM until)::float8,
@@ -151,15 +186,7 @@ async def each(
         [list(website_ids), since_s],
     )
     periods: dict[UUID, list[Period]] = {}
-    for website_id, since, until, every, names in await cursor.fetchall():
-        period = Period(since, until, every, None if names is None else tuple(names))
-        periods.setdefault(website_id, []).append(period)
-    cursor = await connection.execute(
-        """
-        SELECT region, extract(epoch FROM since)::float8, extract(epoch FROM until)::float8
-          FROM region_periods WHERE until IS NULL OR until > to_timestamp(%s)
-        """,
-        [since_s],
-    )
-    lifetimes = [Lifetime(*row) for row in await cursor.fetchall()]
+    for website_id, *row in await cursor.fetchall():
+        periods.setdefault(website_id, []).append(_period(*row))
+    lifetimes = await _lifetimes(connection, since_s)
     return {website_id: Schedule(own, lifetimes) for website_id, own in periods.items()}

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
 from msgspec import Struct
 
 from monitor.domain.outcome import Tick
+from monitor.domain.rollup import Rollup
+from monitor.domain.schedule import Schedule
 from monitor.domain.series import Bucket
+
+DAILY_DAYS = 1100
+"""How long daily roll-ups are kept, where nothing else is set: three years."""
+
+Schedules = Callable[[Sequence[UUID], int, int], Awaitable[Mapping[UUID, Schedule]]]
+"""Returns the schedules of these websites in [since_s, until_s), where they are known."""
+
+
+async def no_schedules(
+    _website_ids: Sequence[UUID], _since_s: int, _until_s: int
+) -> Mapping[UUID, Schedule]:
+    """``Schedules`` where nothing is known of what was due."""
+    return {}
 
 
 class KeptDays(Struct, frozen=True):
-    """Days that raw ticks and roll-ups are kept."""
+    """Days that raw ticks, hourly roll-ups and daily ones are kept."""
 
     raw: int
     rollups: int
+    daily: int
 
 
 class TickStore(Protocol):
-    """Raw ticks, keyed (website, region, slot), and their hourly roll-ups.
+    """Raw ticks, keyed (website, region, slot), and their roll-ups by the hour and by the day.
 
     Every method raises ``domain.errors.Unavailable`` where the server cannot be reached or
     refuses for a temporary reason. Times are Unix seconds; spans are [since_s, until_s).
@@ -59,10 +75,32 @@ class TickStore(Protocol):
     ) -> list[Bucket]:
         """The roll-ups that start within the span, one per region and hour, sorted likewise."""
 
-    async def roll_up(self, hour_s: int) -> int:
+    async def hourly(
+        self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
+    ) -> dict[UUID, list[Rollup]]:
+        """The hours that start within the span and have a check, by region, then time.
+
+        ``region`` None: every region. Websites without any are absent. The histograms of hours
+        are kept as long as raw ticks.
+        """
+
+    async def daily(
+        self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
+    ) -> dict[UUID, list[Rollup]]:
+        """The days (UTC) that start within the span and have a check, likewise."""
+
+    async def roll_up(self, hour_s: int, schedules: Schedules = no_schedules) -> int:
         """Roll up the hour that starts at ``hour_s`` for every website; returns how many roll-ups.
 
-        Another run overwrites them with the same or, after late ticks, more complete ones.
+        Another run overwrites them with the same or, after late ticks, more complete ones. A
+        website without a check in that hour gets none.
+        """
+
+    async def roll_up_day(self, day_s: int, schedules: Schedules = no_schedules) -> int:
+        """Sum up the hours of the day that starts at ``day_s``; returns how many roll-ups.
+
+        Reads no ticks. Hours that were due and have no roll-up are gaps of the day. Another run
+        overwrites them likewise.
         """
 
     async def last_rolled_up(self) -> int | None:

@@ -3,10 +3,15 @@
 | database or bucket | measurement | tags | fields |
 |---|---|---|---|
 | BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, transfer_ms where it is not the rest of response_ms, out_of_turn 1 where it fills no slot |
-| BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn unless 0 |
+| BUCKET | website_ticks_histograms | website_id, region | histogram of an hour: base64 of domain/histogram.py |
+| BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn unless 0, expected where it is known, gaps (base64 of their checks and of domain/rollup.py) where there are any |
+| BUCKET_daily | website_ticks_daily | website_id, region | checks, up, measured, total_ms, max_ms, out_of_turn unless 0, expected, gaps and histogram likewise |
 
-Two databases, because retention is set per database and roll-ups are kept longer. In 1.x
-``prepare`` creates both; in 2.x and 3 the operator creates them and sets their retention.
+Three databases, because retention is set per database and roll-ups are kept longer. In 1.x
+``prepare`` creates them; in 2.x and 3 the operator does, and sets their retention.
+
+The points of all days lie at 00:00 UTC, in one block of ten minutes a day: 3 Core answers from
+a few hundred blocks at most.
 
 Every field costs the server as much as any other, so fields that can be derived are not
 written (docs/adr/0019-influxdb-stores-fewer-fields-in-bounded-memory.md).
@@ -17,17 +22,31 @@ first run and none in a second keeps the response time and the phases of the fir
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import TypeVar
 from uuid import UUID
 
+from msgspec import structs
+
 from monitor.domain.errors import SettingsError, Unavailable
+from monitor.domain.histogram import Histogram
 from monitor.domain.outcome import Tick
-from monitor.domain.series import Bucket
+from monitor.domain.rollup import Rollup, day_of_hours
+from monitor.domain.schedule import Schedule
+from monitor.domain.series import DAY_S, HOUR_S, Bucket
 from monitor.runtime.logging import get_logger
 from monitor.storage.timeseries import influxql, line_protocol
-from monitor.storage.timeseries.contract import KeptDays
+from monitor.storage.timeseries.contract import DAILY_DAYS, KeptDays, Schedules, no_schedules
 from monitor.storage.timeseries.influxdb_http import (
     DatabaseMissing,
     InfluxHttp,
@@ -37,7 +56,7 @@ from monitor.storage.timeseries.influxdb_http import (
 )
 from monitor.storage.timeseries.influxql import identifier
 from monitor.storage.timeseries.throttle import Throttle
-from monitor.storage.timeseries.totals import Totals
+from monitor.storage.timeseries.totals import Key, Totals
 
 LINES_PER_WRITE = 5000
 _PARTS = "0123456789abcdef"
@@ -60,6 +79,7 @@ class InfluxTicks:
         *,
         raw_days: int,
         rollup_days: int,
+        daily_days: int = DAILY_DAYS,
         throttle: Callable[[], Throttle] = Throttle,
     ) -> None:
         """``throttle``: creates the throttle of a roll-up."""
@@ -69,6 +89,8 @@ class InfluxTicks:
         self._hourly = f"{bucket}_hourly"
         self._raw_days = raw_days
         self._rollup_days = rollup_days
+        self._daily = f"{bucket}_daily"
+        self._daily_days = daily_days
 
     async def prepare(self) -> None:
         """1.x: create both databases and set their retention. Later versions: check for them.
@@ -78,12 +100,13 @@ class InfluxTicks:
         if (await self._http.version()).startswith("1."):
             await self._create(self._raw, self._raw_days, shard_days=1)
             await self._create(self._hourly, self._rollup_days, shard_days=7)
+            await self._create(self._daily, self._daily_days, shard_days=30)
             return
         await self._require_both()
 
     async def _require_both(self) -> None:
         await self._require(self._raw, line_protocol.TICKS, self._raw_days)
-        await self._require(self._hourly, line_protocol.ROLLUPS, self._rollup_days)
+        await self._require(self._hourly, line_protocol.HOURS, self._rollup_days)
 
     async def _create(self, database: str, days: int, *, shard_days: int) -> None:
         name = identifier(database)
@@ -164,38 +187,111 @@ class InfluxTicks:
         series = await self._prepared(lambda: self._http.query(database, query))
         return list(influxql.rows(series))
 
-    async def roll_up(self, hour_s: int) -> int:
-        return await self._prepared(lambda: self._roll_up(hour_s))
+    async def hourly(
+        self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
+    ) -> dict[UUID, list[Rollup]]:
+        if not website_ids:
+            return {}
+        span = (website_ids, region, since_s, until_s)
+        # They are in different databases, so neither waits for the other.
+        hours, histograms = await asyncio.gather(
+            self._rows(self._hourly, influxql.select_hours(*span)),
+            self._rows(self._raw, influxql.select_histograms(*span)),
+        )
+        return _by_website(influxql.with_histograms(hours, histograms))
 
-    async def _roll_up(self, hour_s: int) -> int:
+    async def daily(
+        self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
+    ) -> dict[UUID, list[Rollup]]:
+        if not website_ids:
+            return {}
+        query = influxql.select_days(website_ids, region, since_s, until_s)
+        days = await self._rows(self._daily, query)
+        return _by_website((r, r.get("histogram")) for r in days)
+
+    async def roll_up(self, hour_s: int, schedules: Schedules = no_schedules) -> int:
+        return await self._prepared(lambda: self._roll_up(hour_s, schedules))
+
+    async def _roll_up(self, hour_s: int, schedules: Schedules) -> int:
         stored, throttle = 0, self._throttle()
         for ending in _PARTS:
-            lines: list[bytes] = []
-            async for line in self._rollups(hour_s, ending):
-                lines.append(line)
-                if len(lines) == LINES_PER_WRITE:
-                    await self._store(self._hourly, lines)
-                    stored, lines = stored + len(lines), []
+            async for totals in _pages(self._totals(hour_s, ending)):
+                ids = sorted({t.website_id for t in totals})
+                due = await schedules(ids, hour_s, hour_s + HOUR_S)
+                await self._store_hours(totals, hour_s, due)
+                stored += len(totals)
+                if len(totals) == LINES_PER_WRITE:
                     # InfluxDB pauses too, as nobody reads its response.
                     await throttle.pause()
-            if lines:
-                await self._store(self._hourly, lines)
-            stored += len(lines)
         return stored
 
-    async def _rollups(self, hour_s: int, ending: str) -> AsyncIterator[bytes]:
-        """The lines of these websites; InfluxDB returns one website and region after the other."""
+    async def _store_hours(
+        self, totals: Sequence[Totals], hour_s: int, schedules: Mapping[UUID, Schedule]
+    ) -> None:
+        hours = [(t, t.rollup(hour_s, schedules.get(t.website_id))) for t in totals]
+        histograms = [line_protocol.encode_histogram(t.website_id, r) for t, r in hours]
+        if lines := [line for line in histograms if line is not None]:
+            await self._store(self._raw, lines)
+        lines = [line_protocol.encode_hour(t.website_id, r, t.p95_ms) for t, r in hours]
+        await self._store(self._hourly, lines)
+
+    async def _totals(self, hour_s: int, ending: str) -> AsyncIterator[Totals]:
+        """The sums of these websites; InfluxDB returns one website and region after the other."""
         query = influxql.select_hour(hour_s, ending)
-        totals: Totals | None = None
+        current, totals = None, None
         async for series in self._http.stream(self._raw, query, LINES_PER_WRITE):
             for key, checks in influxql.checks_of(series):
-                if totals is None or totals.key != key:
+                if totals is None or current != key:
                     if totals is not None:
-                        yield _rollup(totals, hour_s)
-                    totals = Totals(key)
+                        yield totals
+                    current, totals = key, Totals(UUID(key[0]), key[1])
                 totals.add(checks)
         if totals is not None:
-            yield _rollup(totals, hour_s)
+            yield totals
+
+    async def roll_up_day(self, day_s: int, schedules: Schedules = no_schedules) -> int:
+        return await self._prepared(lambda: self._roll_up_day(day_s, schedules))
+
+    async def _roll_up_day(self, day_s: int, schedules: Schedules) -> int:
+        stored, throttle = 0, self._throttle()
+        for ending in _PARTS:
+            histograms = await self._histograms_of_day(day_s, ending)
+            hours = self._grouped(self._hourly, influxql.select_hours_of_day(day_s, ending))
+            async for page in _pages(hours):
+                ids = sorted({UUID(website_id) for (website_id, _), _ in page})
+                due = await schedules(ids, day_s, day_s + DAY_S)
+                lines = [
+                    _encode_day(key, day_s, rows, due.get(UUID(key[0])), histograms.get(key))
+                    for key, rows in page
+                ]
+                await self._store(self._daily, lines)
+                stored += len(lines)
+                if len(lines) == LINES_PER_WRITE:
+                    await throttle.pause()
+        return stored
+
+    async def _histograms_of_day(self, day_s: int, ending: str) -> dict[Key, bytes]:
+        """Of each of these websites and regions the histograms of its hours, in one, encoded."""
+        query = influxql.select_histograms_of_day(day_s, ending)
+        return {
+            key: Histogram.merged(map(influxql.histogram_of, rows)).encode()
+            async for key, rows in self._grouped(self._raw, query)
+        }
+
+    async def _grouped(
+        self, database: str, query: str
+    ) -> AsyncIterator[tuple[Key, list[influxql.Row]]]:
+        """The rows of a query, one website and region after the other."""
+        current, group = None, list[influxql.Row]()
+        async for series in self._http.stream(database, query, LINES_PER_WRITE):
+            for row in influxql.rows(series):
+                if (key := influxql.key_of(row)) != current:
+                    if current is not None:
+                        yield current, group
+                    current, group = key, []
+                group.append(row)
+        if current is not None:
+            yield current, group
 
     async def last_rolled_up(self) -> int | None:
         for days in sorted({_RECENT_DAYS, self._raw_days}):
@@ -218,10 +314,13 @@ class InfluxTicks:
             await self._require_both()
             return None
         try:
-            raw, rollups = await self._days(self._raw), await self._days(self._hourly)
-        except DatabaseMissing:
-            return KeptDays(self._raw_days, self._rollup_days)  # as ``prepare`` will make them
-        return KeptDays(raw, rollups)
+            return KeptDays(
+                raw=await self._days(self._raw),
+                rollups=await self._days(self._hourly),
+                daily=await self._days(self._daily),
+            )
+        except DatabaseMissing:  # as ``prepare`` will make them
+            return KeptDays(self._raw_days, self._rollup_days, self._daily_days)
 
     async def _days(self, database: str) -> int:
         """The days that the default policy of a database (1.x) keeps what is in it."""
@@ -233,8 +332,50 @@ class InfluxTicks:
         await self._http.close()
 
 
-def _rollup(totals: Totals, hour_s: int) -> bytes:
-    return line_protocol.encode_rollup(UUID(totals.key[0]), totals.bucket(hour_s))
+async def _pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
+    """``LINES_PER_WRITE`` of these at a time, and what is left at the end."""
+    page: list[T] = []
+    async for item in items:
+        page.append(item)
+        if len(page) == LINES_PER_WRITE:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+def _encode_day(
+    key: Key,
+    day_s: int,
+    rows: Sequence[influxql.Row],
+    schedule: Schedule | None,
+    encoded: bytes | None,
+) -> bytes:
+    """The line of a day from the rows of its hours and their histograms in one.
+
+    It is left out where it is not of all response times: of some hours it was not kept.
+    """
+    website_id = UUID(key[0])
+    hours = sorted((influxql.rollup_of(r, None) for r in rows), key=lambda r: r.start_s)
+    day = day_of_hours(hours, day_s, website_id, schedule)
+    histogram = Histogram.decode(encoded or b"")
+    if histogram.count == day.measured:
+        day = structs.replace(day, histogram=histogram)
+    return line_protocol.encode_day(website_id, day)
+
+
+def _by_website(
+    rows: Iterable[tuple[influxql.Row, str | None]],
+) -> dict[UUID, list[Rollup]]:
+    """The roll-ups in these rows, by region, then time."""
+    rollups: dict[UUID, list[Rollup]] = {}
+    for row, histogram in rows:
+        own = rollups.setdefault(UUID(row["website_id"]), [])
+        own.append(influxql.rollup_of(row, histogram))
+    return {
+        website_id: sorted(own, key=lambda r: (r.region, r.start_s))
+        for website_id, own in rollups.items()
+    }
 
 
 def _chunks(lines: list[bytes], size: int) -> Iterator[list[bytes]]:

@@ -6,15 +6,18 @@ of a group beside its rows, 3 Core as columns: ``rows`` reads both.
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 
+from monitor.domain.histogram import Histogram, decode_varints, encode_varints
 from monitor.domain.outcome import Reason, Tick, Timings
-from monitor.domain.series import HOUR_S, Bucket
-from monitor.storage.timeseries.line_protocol import ROLLUPS, TICKS
+from monitor.domain.rollup import Gap, Rollup, decode_gaps
+from monitor.domain.series import DAY_S, HOUR_S, Bucket
+from monitor.storage.timeseries.line_protocol import DAYS, HISTOGRAMS, HOURS, TICKS
 from monitor.storage.timeseries.totals import Key, Sample
 
 Row = dict[str, Any]
@@ -24,7 +27,11 @@ _PHASES = ("dns", "connect", "tls", "wait", "transfer")
 _FIELDS = (
     "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms,out_of_turn"
 )
-_ROLLUP = "checks,up,measured,mean_ms,p95_ms,max_ms,out_of_turn"
+_BUCKET = "checks,up,measured,mean_ms,p95_ms,max_ms,out_of_turn"
+_HOUR = f"checks,up,measured,mean_ms,max_ms,out_of_turn,expected,gaps FROM {HOURS}"
+_SAMPLE = f"up,response_ms,out_of_turn FROM {TICKS}"
+_HISTOGRAM = f"histogram FROM {HISTOGRAMS}"
+_DAY = f"checks,up,measured,total_ms,max_ms,out_of_turn,expected,gaps,histogram FROM {DAYS}"
 _TOTALS = (
     "COUNT(up) AS checks,SUM(up) AS up,COUNT(response_ms) AS measured,"
     "MEAN(response_ms) AS mean_ms,PERCENTILE(response_ms,95) AS p95_ms,MAX(response_ms) AS max_ms,"
@@ -86,7 +93,49 @@ def select_buckets(
 
 def select_rollups(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
     where = _where(website_id, region, since_s, until_s)
-    return f"SELECT {_ROLLUP} FROM {ROLLUPS} WHERE {where} GROUP BY region"  # noqa: S608 - escaped
+    return f"SELECT {_BUCKET} FROM {HOURS} WHERE {where} GROUP BY region"  # noqa: S608 - escaped
+
+
+def select_hours(
+    website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
+) -> str:
+    """The hours of these websites, but for their histograms."""
+    return _select_rollups(_HOUR, website_ids, region, since_s, until_s)
+
+
+def select_histograms(
+    website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
+) -> str:
+    """The histograms of hours, which are in the database of ticks."""
+    return _select_rollups(_HISTOGRAM, website_ids, region, since_s, until_s)
+
+
+def select_days(website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int) -> str:
+    return _select_rollups(_DAY, website_ids, region, since_s, until_s)
+
+
+def _select_rollups(
+    source: str, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
+) -> str:
+    ids = " OR ".join(f"website_id={literal(str(i))}" for i in website_ids)
+    of_region = "" if region is None else f"region={literal(region)} AND "
+    where = f"({ids}) AND {of_region}{_span(since_s, until_s)}"
+    return f"SELECT {source} WHERE {where} GROUP BY website_id,region"
+
+
+def select_hours_of_day(day_s: int, ending: str) -> str:
+    """The hours of one day of the websites whose id ends in ``ending``, website by website."""
+    return _select_part(_HOUR, day_s, day_s + DAY_S, ending)
+
+
+def select_histograms_of_day(day_s: int, ending: str) -> str:
+    """Their histograms."""
+    return _select_part(_HISTOGRAM, day_s, day_s + DAY_S, ending)
+
+
+def _select_part(source: str, since_s: int, until_s: int, ending: str) -> str:
+    where = f"website_id =~ /{ending}$/ AND {_span(since_s, until_s)}"
+    return f"SELECT {source} WHERE {where} GROUP BY website_id,region"
 
 
 def select_hour(hour_s: int, ending: str) -> str:
@@ -94,15 +143,13 @@ def select_hour(hour_s: int, ending: str) -> str:
 
     Raw points, summed here: six aggregates would cost InfluxDB 1.x three times as much.
     """
-    where = f"website_id =~ /{ending}$/ AND {_span(hour_s, hour_s + HOUR_S)}"
-    fields = "up,response_ms,out_of_turn"
-    return f"SELECT {fields} FROM {TICKS} WHERE {where} GROUP BY website_id,region"  # noqa: S608 - hex
+    return _select_part(_SAMPLE, hour_s, hour_s + HOUR_S, ending)
 
 
 def select_last_rollup(days: int, ending: str) -> str:
     """The latest roll-up of the last ``days`` days of the websites whose id ends in ``ending``."""
     where = f"website_id =~ /{ending}$/ AND time >= now() - {days:d}d"
-    return f"SELECT checks FROM {ROLLUPS} WHERE {where} ORDER BY time DESC LIMIT 1"  # noqa: S608 - hex
+    return f"SELECT checks FROM {HOURS} WHERE {where} ORDER BY time DESC LIMIT 1"  # noqa: S608 - hex
 
 
 def _where(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
@@ -128,16 +175,72 @@ def checks_of(series: Iterable[Series]) -> Iterator[tuple[Key, Sequence[Sample]]
             yield (s.tags["website_id"], s.tags["region"]), _samples(s)
         else:
             for row in rows([s]):
-                sample = (row["up"], row["response_ms"], row.get("out_of_turn"))
+                sample = (row["time"], row["up"], row["response_ms"], row.get("out_of_turn"))
                 yield (row["website_id"], row["region"]), [sample]
 
 
 def _samples(s: Series) -> Sequence[Sample]:
-    up, response_ms = s.columns.index("up"), s.columns.index("response_ms")
+    time, up, response_ms = map(s.columns.index, ("time", "up", "response_ms"))
     if "out_of_turn" not in s.columns:  # no tick ever had it
-        return [(v[up], v[response_ms], None) for v in s.values]
+        return [(v[time], v[up], v[response_ms], None) for v in s.values]
     out_of_turn = s.columns.index("out_of_turn")
-    return [(v[up], v[response_ms], v[out_of_turn]) for v in s.values]
+    return [(v[time], v[up], v[response_ms], v[out_of_turn]) for v in s.values]
+
+
+def key_of(row: Row) -> Key:
+    return row["website_id"], row["region"]
+
+
+def with_histograms(
+    hours: Iterable[Row], histograms: Iterable[Row]
+) -> list[tuple[Row, str | None]]:
+    """Each of these hours with its histogram as it is stored, None where none is."""
+    by_key = {(*key_of(row), row["time"]): row["histogram"] for row in histograms}
+    return [(row, by_key.get((*key_of(row), row["time"]))) for row in hours]
+
+
+def rollup_of(row: Row, histogram: str | None) -> Rollup:
+    """A stored hour or day. ``histogram``: as it is stored; None: it is not kept."""
+    measured, expected = row["measured"] or 0, row.get("expected")
+    mean_ms, total_ms = row.get("mean_ms"), row.get("total_ms")
+    if total_ms is None:
+        total_ms = 0.0 if mean_ms is None else mean_ms * measured
+    return Rollup(
+        region=row["region"],
+        start_s=row["time"],
+        checks=row["checks"] or 0,
+        up=row["up"] or 0,
+        out_of_turn=row.get("out_of_turn") or 0,
+        expected=expected,
+        measured=measured,
+        total_ms=total_ms,
+        max_ms=row.get("max_ms"),
+        histogram=_histogram(histogram, measured),
+        gaps=_gaps(row),
+    )
+
+
+def _histogram(encoded: str | None, measured: int) -> Histogram | None:
+    if not measured:
+        return Histogram()
+    if encoded is None:
+        return None
+    histogram = Histogram.decode(a2b_base64(encoded))
+    # Another number is left of a point that has been written again without it.
+    return histogram if histogram.count == measured else None
+
+
+def _gaps(row: Row) -> tuple[Gap, ...]:
+    """Those of other checks are left of a point that has been written again."""
+    numbers = decode_varints(a2b_base64(row.get("gaps") or ""))
+    if numbers[:1] != [row["checks"]]:
+        return ()
+    return decode_gaps(encode_varints(numbers[1:]), row["time"])
+
+
+def histogram_of(row: Row) -> Histogram:
+    """The histogram of an hour."""
+    return Histogram.decode(a2b_base64(row["histogram"]))
 
 
 def tick_of(website_id: UUID, row: Row) -> Tick:

@@ -7,14 +7,18 @@ reference" in InfluxDB's documentation; 1.x, 2.x and 3 agree on it.
 
 from __future__ import annotations
 
+from binascii import b2a_base64
 from collections.abc import Sequence
 from uuid import UUID
 
+from monitor.domain.histogram import encode_varints
 from monitor.domain.outcome import Tick
-from monitor.domain.series import Bucket
+from monitor.domain.rollup import Rollup, encode_gaps
 
 TICKS = "website_ticks"
-ROLLUPS = "website_ticks_hourly"
+HISTOGRAMS = "website_ticks_histograms"
+HOURS = "website_ticks_hourly"
+DAYS = "website_ticks_daily"
 
 _ROUNDED_MS = 0.0005
 _ESCAPED_IN_TAGS = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
@@ -76,14 +80,56 @@ def _tick(tick: Tick, region: str) -> str:
     return f"{line} {tick.slot_s:d}"
 
 
-def encode_rollup(website_id: UUID, bucket: Bucket) -> bytes:
+def encode_hour(website_id: UUID, r: Rollup, p95_ms: float | None) -> bytes:
     """The line of one hour of a website and region; its time is the start of the hour."""
-    line = (
-        f"{ROLLUPS},region={tag_value(bucket.region)},website_id={website_id} "
-        f"checks={bucket.checks:d}i,up={bucket.up:d}i,measured={bucket.measured:d}i"
-    )
-    durations = (("mean", bucket.mean_ms), ("p95", bucket.p95_ms), ("max", bucket.max_ms))
+    mean_ms = r.total_ms / r.measured if r.measured else None
+    line = _rollup(HOURS, website_id, r)
+    durations = (("mean", mean_ms), ("p95", p95_ms), ("max", r.max_ms))
     line += "".join(f",{name}_ms={ms:.3f}" for name, ms in durations if ms is not None)
-    if bucket.out_of_turn:
-        line += f",out_of_turn={bucket.out_of_turn:d}i"
-    return f"{line} {bucket.start_s:d}".encode()
+    return f"{line} {r.start_s:d}".encode()
+
+
+def encode_histogram(website_id: UUID, r: Rollup) -> bytes | None:
+    """The line of an hour's histogram; None where nothing was measured."""
+    if r.histogram is None or not r.measured:
+        return None
+    tags = f"{HISTOGRAMS},region={tag_value(r.region)},website_id={website_id}"
+    return f'{tags} histogram="{_base64(r.histogram.encode())}" {r.start_s:d}'.encode()
+
+
+def encode_day(website_id: UUID, r: Rollup) -> bytes:
+    """The line of one day of a website and region; its time is the start of the day.
+
+    ``max_ms`` and the histogram are absent without response times, the latter also where it is not
+    known.
+    """
+    line = f"{_rollup(DAYS, website_id, r)},total_ms={r.total_ms:.3f}"
+    if r.max_ms is not None:
+        line += f",max_ms={r.max_ms:.3f}"
+    if r.histogram is not None and r.measured:
+        line += f',histogram="{_base64(r.histogram.encode())}"'
+    return f"{line} {r.start_s:d}".encode()
+
+
+def _rollup(measurement: str, website_id: UUID, r: Rollup) -> str:
+    """The fields that hours and days share. ``expected`` is absent where it is not known.
+
+    A point that is written again keeps the fields that it is not written with. So the gaps, absent
+    where there are none, begin with the number of checks that they belong to.
+    """
+    line = (
+        f"{measurement},region={tag_value(r.region)},website_id={website_id} "
+        f"checks={r.checks:d}i,up={r.up:d}i,measured={r.measured:d}i"
+    )
+    if r.out_of_turn:
+        line += f",out_of_turn={r.out_of_turn:d}i"
+    if r.expected is not None:
+        line += f",expected={r.expected:d}i"
+    if r.gaps:
+        gaps = encode_varints([r.checks]) + encode_gaps(r.gaps, r.start_s)
+        line += f',gaps="{_base64(gaps)}"'
+    return line
+
+
+def _base64(encoded: bytes) -> str:
+    return b2a_base64(encoded, newline=False).decode()

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from monitor.domain.errors import SettingsError
 from monitor.storage.postgres.pool import Pool
-from monitor.storage.timeseries.contract import TickStore
+from monitor.storage.timeseries.contract import DAILY_DAYS, TickStore
 from monitor.storage.timeseries.influxdb import InfluxTicks
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from monitor.storage.timeseries.postgres import PostgresTicks
@@ -22,6 +22,7 @@ def make_tick_store(
     pool: Pool | None,
     raw_days: int,
     rollup_days: int,
+    daily_days: int = DAILY_DAYS,
 ) -> TickStore:
     """The store for these settings. It connects on first use.
 
@@ -30,9 +31,17 @@ def make_tick_store(
     if influxdb_url is not None:
         remote = not is_loopback(influxdb_url)
         http = InfluxHttp(influxdb_url, influxdb_token, influxdb_org, compress=remote)
-        return InfluxTicks(http, influxdb_bucket, raw_days=raw_days, rollup_days=rollup_days)
+        return InfluxTicks(
+            http,
+            influxdb_bucket,
+            raw_days=raw_days,
+            rollup_days=rollup_days,
+            daily_days=daily_days,
+        )
     if pool is not None:
-        return PostgresTicks(pool, raw_days=raw_days, rollup_days=rollup_days)
+        return PostgresTicks(
+            pool, raw_days=raw_days, rollup_days=rollup_days, daily_days=daily_days
+        )
     raise SettingsError("Neither INFLUXDB_URL nor DATABASE_URL is set: ticks need one of them.")
 
 

@@ -1,4 +1,4 @@
-"""Partitions of the tick tables: ticks by day, roll-ups by month, all in UTC."""
+"""Partitions of the tick tables: ticks and histograms by day, hours and days by month, in UTC."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ _LOCK = 0x7469636B73  # "ticks": the advisory lock for creating and dropping par
 _LOCK_TIMEOUT = "3s"
 _DAY = dt.timedelta(days=1)
 
+TICKS = "ticks"
+HISTOGRAMS = "tick_histograms"
+HOURS = "tick_rollups"
+DAYS = "tick_days"
+TABLES = (TICKS, HISTOGRAMS, HOURS, DAYS)
+_BY_DAY = (TICKS, HISTOGRAMS)
+
 
 class Partition(Struct, frozen=True, order=True):
     """The partition of ``table`` with start <= time < end."""
@@ -24,22 +31,28 @@ class Partition(Struct, frozen=True, order=True):
     end: dt.datetime
 
 
-def day_of_ticks(day: dt.date) -> Partition:
+def of_day(table: str, day: dt.date) -> Partition:
+    """The partition of this day in a table partitioned by day."""
     start = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
-    return Partition("ticks", f"ticks_{day:%Y%m%d}", start, start + _DAY)
+    return Partition(table, f"{table}_{day:%Y%m%d}", start, start + _DAY)
 
 
-def month_of_rollups(day: dt.date) -> Partition:
-    """The partition of this day's month."""
+def of_month(table: str, day: dt.date) -> Partition:
+    """The partition of this day's month in a table partitioned by month."""
     start = dt.datetime(day.year, day.month, 1, tzinfo=dt.UTC)
     end = (start + dt.timedelta(days=31)).replace(day=1)
-    return Partition("tick_rollups", f"tick_rollups_{day:%Y%m}", start, end)
+    return Partition(table, f"{table}_{day:%Y%m}", start, end)
+
+
+def of(table: str, day: dt.date) -> Partition:
+    """The partition of ``table`` with this day."""
+    return of_day(table, day) if table in _BY_DAY else of_month(table, day)
 
 
 def needed_on(today: dt.date) -> list[Partition]:
-    """Ticks of yesterday, today and the next three days, and the roll-ups of those days."""
+    """Those of yesterday, today and the next three days, in every table."""
     days = [today + n * _DAY for n in range(-1, 4)]
-    return sorted({*map(day_of_ticks, days), *map(month_of_rollups, days)})
+    return sorted({of(table, day) for table in TABLES for day in days})
 
 
 async def create(pool: Pool, partitions: Iterable[Partition]) -> None:
@@ -70,11 +83,11 @@ async def drop_before(pool: Pool, table: str, limit: dt.datetime) -> None:
             await connection.execute(drop)
 
 
-async def months_of_rollups(pool: Pool) -> list[Partition]:
-    """The existing partitions of roll-ups, latest first."""
+async def latest_first(pool: Pool, table: str) -> list[Partition]:
+    """The existing partitions of ``table``."""
     async with transaction(pool) as connection:
         existing = await _existing(connection)
-    return sorted((p for p in existing if p.table == "tick_rollups"), reverse=True)
+    return sorted((p for p in existing if p.table == table), reverse=True)
 
 
 async def _lock(connection: Connection) -> None:
@@ -86,20 +99,19 @@ _LIST = """
 SELECT child.relname
 FROM pg_inherits
 JOIN pg_class child ON child.oid = inhrelid
-WHERE inhparent IN ('ticks'::regclass, 'tick_rollups'::regclass)
+JOIN pg_class parent ON parent.oid = inhparent
+WHERE parent.relname = ANY(%s)
 """
 
 
 async def _existing(connection: Connection) -> list[Partition]:
-    names = await (await connection.execute(_LIST)).fetchall()
+    names = await (await connection.execute(_LIST, [list(TABLES)])).fetchall()
     return [_named(name) for (name,) in names]
 
 
 def _named(name: str) -> Partition:
     table, _, when = name.rpartition("_")
-    if table == "ticks":
-        return day_of_ticks(dt.date.fromisoformat(when))
-    return month_of_rollups(dt.date.fromisoformat(f"{when}01"))
+    return of(table, dt.date.fromisoformat(when if table in _BY_DAY else f"{when}01"))
 
 
 async def _create(connection: Connection, partition: Partition) -> None:

@@ -1,27 +1,35 @@
 """Ticks in Postgres, for installations without InfluxDB.
 
-Tables: migrations/0002_ticks.sql, and ``out_of_turn`` by 0011_schedules.sql.
+Tables: migrations/0002_ticks.sql, ``out_of_turn`` by 0011_schedules.sql, and those of histograms
+and days by 0015_daily_history.sql.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 from uuid import UUID
 
 import psycopg
+from psycopg import AsyncServerCursor
+from psycopg.rows import TupleRow
 
 from monitor.domain.outcome import Reason, Tick, Timings
-from monitor.domain.series import HOUR_S, Bucket
+from monitor.domain.rollup import Rollup
+from monitor.domain.series import DAY_S, HOUR_S, Bucket
 from monitor.storage.postgres.pool import Pool, transaction
-from monitor.storage.timeseries import partitions
-from monitor.storage.timeseries.contract import KeptDays
+from monitor.storage.timeseries import partitions, postgres_rollups
+from monitor.storage.timeseries.contract import DAILY_DAYS, KeptDays, Schedules, no_schedules
 from monitor.storage.timeseries.partitions import Partition
+from monitor.storage.timeseries.throttle import Throttle
 
 T = TypeVar("T")
 
 _ROLL_UP_TIMEOUT = "10min"
+_PAGE = 5000
+"""Roll-ups that are read and stored at once."""
 
 # One per session, emptied by each commit: a table per write would bloat the catalogue.
 _MAKE_STAGING = """
@@ -91,34 +99,6 @@ WHERE website_id = %(website_id)s
 ORDER BY region COLLATE "C", hour
 """
 
-_ROLL_UP = """
-INSERT INTO tick_rollups (
-    website_id, region, hour, checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn
-)
-SELECT
-    website_id,
-    region,
-    to_timestamp(%(since)s),
-    count(*),
-    count(*) FILTER (WHERE up),
-    count(response_ms),
-    avg(response_ms),
-    (array_agg(response_ms ORDER BY response_ms))[(95 * count(response_ms) + 50) / 100],
-    max(response_ms),
-    count(out_of_turn)
-FROM ticks
-WHERE slot >= to_timestamp(%(since)s) AND slot < to_timestamp(%(until)s)
-GROUP BY website_id, region
-ON CONFLICT (website_id, region, hour) DO UPDATE SET
-    checks = excluded.checks,
-    up = excluded.up,
-    measured = excluded.measured,
-    mean_ms = excluded.mean_ms,
-    p95_ms = excluded.p95_ms,
-    max_ms = excluded.max_ms,
-    out_of_turn = excluded.out_of_turn
-"""
-
 # Of one month: hours have no index of their own, and the latest one is in the latest partition.
 _LAST_HOUR = """
 SELECT extract(epoch FROM max(hour))::bigint FROM tick_rollups
@@ -139,14 +119,23 @@ ORDER BY slot, region COLLATE "C"
 class PostgresTicks:
     """A ``contract.TickStore`` on a pool that the caller opens and closes."""
 
-    def __init__(self, pool: Pool, *, raw_days: int, rollup_days: int) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        raw_days: int,
+        rollup_days: int,
+        daily_days: int = DAILY_DAYS,
+        throttle: Callable[[], Throttle] = Throttle,
+    ) -> None:
+        """``throttle``: creates the throttle of a roll-up."""
         self._pool = pool
-        self._raw_days = raw_days
-        self._rollup_days = rollup_days
+        self._kept = KeptDays(raw_days, rollup_days, daily_days)
+        self._throttle = throttle
 
     async def kept_days(self) -> KeptDays:
         """``expire`` goes by the settings."""
-        return KeptDays(self._raw_days, self._rollup_days)
+        return self._kept
 
     async def prepare(self) -> None:
         """Create the partitions of yesterday, today and the next three days."""
@@ -163,7 +152,7 @@ class PostgresTicks:
         out_of_turn = {(t.website_id, t.region, t.slot_s) for t in ticks if t.out_of_turn}
         rows = [_row(t, out_of_turn=key in out_of_turn) for key, t in by_key.items()]
         days = {row[2].date() for row in rows}
-        await self._with_partitions(map(partitions.day_of_ticks, days), lambda: self._write(rows))
+        await self._with_partitions(map(_day_of_ticks, days), lambda: self._write(rows))
 
     async def _write(self, rows: list[tuple[Any, ...]]) -> None:
         async with transaction(self._pool) as connection:
@@ -204,18 +193,82 @@ class PostgresTicks:
         async with transaction(self._pool) as connection:
             return await (await connection.execute(query, values)).fetchall()
 
-    async def roll_up(self, hour_s: int) -> int:
-        month = partitions.month_of_rollups(_utc(hour_s).date())
-        return await self._with_partitions([month], lambda: self._roll_up(hour_s))
+    async def hourly(
+        self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
+    ) -> dict[UUID, list[Rollup]]:
+        return await self._rollups(postgres_rollups.HOURS, website_ids, region, since_s, until_s)
 
-    async def _roll_up(self, hour_s: int) -> int:
+    async def daily(
+        self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
+    ) -> dict[UUID, list[Rollup]]:
+        return await self._rollups(postgres_rollups.DAYS, website_ids, region, since_s, until_s)
+
+    async def _rollups(
+        self,
+        query: LiteralString,
+        website_ids: Sequence[UUID],
+        region: str | None,
+        since_s: int,
+        until_s: int,
+    ) -> dict[UUID, list[Rollup]]:
+        values = {"ids": list(website_ids), "region": region, "since": since_s, "until": until_s}
+        async with transaction(self._pool) as connection:
+            cursor = await connection.cursor(binary=True).execute(query, values)
+            return postgres_rollups.by_website(await cursor.fetchall())
+
+    async def roll_up(self, hour_s: int, schedules: Schedules = no_schedules) -> int:
+        until_s = hour_s + HOUR_S
+        stored = 0
+        async with self._reading(postgres_rollups.TICKS_OF_HOUR, hour_s, until_s) as pages:
+            async for rows in pages:
+                totals = [postgres_rollups.totals(row) for row in rows]
+                due = await schedules(sorted({t.website_id for t in totals}), hour_s, until_s)
+                lines = [postgres_rollups.hour_row(t, hour_s, due) for t in totals]
+                await self._store(postgres_rollups.STORE_HOURS, _hours_partitions(hour_s), lines)
+                stored += len(lines)
+        return stored
+
+    async def roll_up_day(self, day_s: int, schedules: Schedules = no_schedules) -> int:
+        until_s = day_s + DAY_S
+        month = partitions.of(partitions.DAYS, _utc(day_s).date())
+        stored = 0
+        async with self._reading(postgres_rollups.HOURS_OF_DAY, day_s, until_s) as pages:
+            async for groups in postgres_rollups.grouped(pages):
+                due = await schedules(sorted({g[0] for g in groups}), day_s, until_s)
+                lines = [postgres_rollups.day_row(*group, day_s, due) for group in groups]
+                await self._store(postgres_rollups.STORE_DAYS, [month], lines)
+                stored += len(lines)
+        return stored
+
+    @asynccontextmanager
+    async def _reading(
+        self, query: LiteralString, since_s: int, until_s: int
+    ) -> AsyncIterator[AsyncIterator[list[TupleRow]]]:
+        """The rows of a long query, in pages, with a pause after each."""
         async with transaction(self._pool) as connection:
             await connection.execute(f"SET LOCAL statement_timeout = '{_ROLL_UP_TIMEOUT}'")
-            values = {"since": hour_s, "until": hour_s + HOUR_S}
-            return (await connection.execute(_ROLL_UP, values)).rowcount
+            async with connection.cursor("roll_up") as cursor:
+                values = {"since": since_s, "until": until_s}
+                await cursor.execute(query, values, binary=True)
+                yield _pages(cursor, self._throttle())
+
+    async def _store(
+        self, statements: postgres_rollups.Store, needed: list[Partition], rows: list[TupleRow]
+    ) -> None:
+        await self._with_partitions(needed, lambda: self._copy(statements, rows))
+
+    async def _copy(self, statements: postgres_rollups.Store, rows: list[TupleRow]) -> None:
+        async with transaction(self._pool) as connection:
+            await connection.execute(statements.staging)
+            async with connection.cursor().copy(statements.copy) as copy:
+                copy.set_types(statements.types)
+                for row in rows:
+                    await copy.write_row(row)
+            for upsert in statements.upserts:
+                await connection.execute(upsert)
 
     async def last_rolled_up(self) -> int | None:
-        for month in await partitions.months_of_rollups(self._pool):
+        for month in await partitions.latest_first(self._pool, partitions.HOURS):
             values = {"start": month.start, "end": month.end}
             last: int | None = (await self._rows(_LAST_HOUR, values))[0][0]
             if last is not None:
@@ -224,7 +277,12 @@ class PostgresTicks:
 
     async def expire(self, now: dt.datetime) -> None:
         """Drop the partitions that are entirely beyond retention."""
-        for table, days in (("ticks", self._raw_days), ("tick_rollups", self._rollup_days)):
+        for table, days in (
+            (partitions.TICKS, self._kept.raw),
+            (partitions.HISTOGRAMS, self._kept.raw),
+            (partitions.HOURS, self._kept.rollups),
+            (partitions.DAYS, self._kept.daily),
+        ):
             await partitions.drop_before(self._pool, table, now - dt.timedelta(days=days))
 
     async def ping(self) -> str:
@@ -233,6 +291,24 @@ class PostgresTicks:
 
     async def close(self) -> None:
         """Nothing to do: the caller closes the pool."""
+
+
+async def _pages(
+    cursor: AsyncServerCursor[TupleRow], throttle: Throttle
+) -> AsyncIterator[list[TupleRow]]:
+    while rows := await cursor.fetchmany(_PAGE):
+        yield rows
+        if len(rows) == _PAGE:
+            await throttle.pause()
+
+
+def _day_of_ticks(day: dt.date) -> Partition:
+    return partitions.of(partitions.TICKS, day)
+
+
+def _hours_partitions(hour_s: int) -> list[Partition]:
+    day = _utc(hour_s).date()
+    return [partitions.of(table, day) for table in (partitions.HOURS, partitions.HISTOGRAMS)]
 
 
 def _values(website_id: UUID, since_s: int, until_s: int) -> dict[str, Any]:

@@ -1,54 +1,73 @@
-"""Totals of one website and region. Pure."""
+"""The checks of one website and region in an hour, summed up. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from uuid import UUID
 
-from monitor.domain.series import Bucket
+from msgspec import Struct, field
+
+from monitor.domain.histogram import Histogram, quantile_rank
+from monitor.domain.ids import ring_position
+from monitor.domain.rollup import Gap, Rollup, gaps_of
+from monitor.domain.schedule import RegionSchedule, Schedule
+from monitor.domain.series import HOUR_S
 
 Key = tuple[str, str]
 """Website id and region."""
 
-Sample = tuple[int, float | None, int | None]
-"""One check: up, 0 or 1; the response time in ms; 1 if it was out of turn."""
+Sample = tuple[int, int, float | None, int | None]
+"""One check: its second; up, 0 or 1; the response time in ms; 1 if it was out of turn."""
 
 
-class Totals:
-    """Sums over ticks."""
+class Totals(Struct):
+    """Sums over checks. ``responses_ms`` and ``filled_s`` (those in turn) are in no order."""
 
-    def __init__(self, key: Key) -> None:
-        self.key = key
-        self._checks = 0
-        self._up = 0
-        self._out_of_turn = 0
-        self._responses_ms: list[float] = []
+    website_id: UUID
+    region: str
+    checks: int = 0
+    up: int = 0
+    out_of_turn: int = 0
+    responses_ms: list[float] = field(default_factory=list)
+    filled_s: list[int] = field(default_factory=list)
 
-    def add(self, checks: Sequence[Sample]) -> None:
-        self._checks += len(checks)
-        self._up += sum(up for up, _, _ in checks)
-        self._responses_ms += [ms for _, ms, _ in checks if ms is not None]
-        self._out_of_turn += [out_of_turn for _, _, out_of_turn in checks].count(1)
+    def add(self, samples: Iterable[Sample]) -> None:
+        for slot_s, up, ms, out_of_turn in samples:
+            self.checks += 1
+            self.up += up
+            if ms is not None:
+                self.responses_ms.append(ms)
+            if out_of_turn:
+                self.out_of_turn += 1
+            else:
+                self.filled_s.append(slot_s)
 
-    def bucket(self, start_s: int) -> Bucket:
-        """The totals as the bucket that starts at ``start_s``."""
-        ordered = sorted(self._responses_ms)
-        measured = len(ordered)
-        return Bucket(
-            region=self.key[1],
-            start_s=start_s,
-            checks=self._checks,
-            up=self._up,
-            measured=measured,
-            mean_ms=sum(ordered) / measured if measured else None,
-            p95_ms=ordered[p95_rank(measured) - 1] if measured else None,
-            max_ms=ordered[-1] if measured else None,
-            out_of_turn=self._out_of_turn,
+    @property
+    def p95_ms(self) -> float | None:
+        ordered = sorted(self.responses_ms)
+        return ordered[quantile_rank(0.95, len(ordered)) - 1] if ordered else None
+
+    def rollup(self, hour_s: int, schedule: Schedule | None) -> Rollup:
+        """The roll-up of the hour that starts at ``hour_s``. ``schedule``: None: not known."""
+        expected: int | None = None
+        gaps: tuple[Gap, ...] = ()
+        if schedule is not None:
+            due, until_s = self._due(schedule), hour_s + HOUR_S
+            expected = len(due.slots(hour_s, until_s))
+            gaps = gaps_of(due, sorted(self.filled_s), hour_s, until_s)
+        return Rollup(
+            region=self.region,
+            start_s=hour_s,
+            checks=self.checks,
+            up=self.up,
+            out_of_turn=self.out_of_turn,
+            expected=expected,
+            measured=len(self.responses_ms),
+            total_ms=sum(self.responses_ms),
+            max_ms=max(self.responses_ms, default=None),
+            histogram=Histogram.of(self.responses_ms),
+            gaps=gaps,
         )
 
-
-def p95_rank(measured: int) -> int:
-    """The rank of the 95th percentile among this many sorted values; 1 is the lowest.
-
-    0.95 n, rounded half up, as InfluxDB's PERCENTILE does, and so every store.
-    """
-    return (95 * measured + 50) // 100
+    def _due(self, schedule: Schedule) -> RegionSchedule:
+        return RegionSchedule(schedule, ring_position(self.website_id), self.region)

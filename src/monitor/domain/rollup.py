@@ -1,0 +1,150 @@
+"""Roll-ups: the checks of one website and region in an hour or a day, and what is missing. Pure.
+
+Times are Unix seconds; spans are half-open. Days are those of UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from monitor.domain.histogram import Histogram, decode_varints, encode_varints
+from monitor.domain.ids import ring_position
+from monitor.domain.schedule import RegionSchedule, Schedule
+from monitor.domain.series import DAY_S, HOUR_S
+
+
+class Gap(Struct, frozen=True, order=True):
+    """Slots that were due and not measured: from the first one to the next that was due.
+
+    It ends sooner where the region stopped checking the website in between. So the gaps of
+    neighbouring roll-ups touch where they are one.
+    """
+
+    since_s: int
+    until_s: int
+
+
+class Rollup(Struct, frozen=True):
+    """The checks of one region that start at ``start_s`` or later, up to the next roll-up.
+
+    ``out_of_turn``: checks that fill no slot. ``expected``: slots that were due; None where that
+    is not known, and then ``gaps`` is empty. ``measured``: checks with a response time, whose sum
+    is ``total_ms``. ``histogram``: of the response times; None where it is not known any more, or
+    was not kept yet.
+    """
+
+    region: str
+    start_s: int
+    checks: int
+    up: int
+    out_of_turn: int
+    expected: int | None
+    measured: int
+    total_ms: float
+    max_ms: float | None
+    histogram: Histogram | None
+    gaps: tuple[Gap, ...] = ()
+
+
+def merged(rollups: Sequence[Rollup], start_s: int) -> Rollup:
+    """One roll-up of these of one region, at least one, as a day of its hours.
+
+    What is not known of one of them is not known of all, but for the histogram of one without
+    response times.
+    """
+    histograms = [r.histogram for r in rollups if r.measured]
+    expected = [r.expected for r in rollups]
+    maxima = [r.max_ms for r in rollups if r.max_ms is not None]
+    return Rollup(
+        region=rollups[0].region,
+        start_s=start_s,
+        checks=sum(r.checks for r in rollups),
+        up=sum(r.up for r in rollups),
+        out_of_turn=sum(r.out_of_turn for r in rollups),
+        expected=None if None in expected else sum(n for n in expected if n is not None),
+        measured=sum(r.measured for r in rollups),
+        total_ms=sum(r.total_ms for r in rollups),
+        max_ms=max(maxima, default=None),
+        histogram=None
+        if None in histograms
+        else Histogram.merged(h for h in histograms if h is not None),
+        gaps=() if None in expected else united(gap for r in rollups for gap in r.gaps),
+    )
+
+
+def day_of_hours(
+    hours: Sequence[Rollup], day_s: int, website_id: UUID, schedule: Schedule | None
+) -> Rollup:
+    """The day that starts at ``day_s`` from the hours of a region, at least one, in order.
+
+    ``schedule``: what was due that day, which tells of the hours without a check; None: not known.
+    """
+    if schedule is not None and len(hours) < DAY_S // HOUR_S:
+        due = RegionSchedule(schedule, ring_position(website_id), hours[0].region)
+        hours = with_missing(hours, due, day_s, day_s + DAY_S, HOUR_S)
+    return merged(hours, day_s)
+
+
+def united(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+    """These gaps in order of time; those that touch or overlap are one."""
+    rows: list[Gap] = []
+    for gap in sorted(gaps):
+        if rows and gap.since_s <= rows[-1].until_s:
+            rows[-1] = Gap(rows[-1].since_s, max(rows[-1].until_s, gap.until_s))
+        else:
+            rows.append(gap)
+    return tuple(rows)
+
+
+def with_missing(
+    rollups: Iterable[Rollup], due: RegionSchedule, since_s: int, until_s: int, width_s: int
+) -> list[Rollup]:
+    """The roll-ups of a region, each ``width_s`` wide, and one for each in which no slot was
+    measured although some were due: nothing is stored for those.
+
+    ``since_s`` is a multiple of ``width_s``. ``due``: known from ``since_s`` on, or from the
+    website's creation.
+    """
+    by_start = {r.start_s: r for r in rollups}
+    for start_s in range(since_s, until_s, width_s):
+        if start_s not in by_start:
+            end_s = min(start_s + width_s, until_s)
+            if slots := due.slots(start_s, end_s):
+                gaps = gaps_of(due, (), start_s, end_s)
+                by_start[start_s] = unmeasured(due.region, start_s, len(slots), gaps)
+    return [rollup for _, rollup in sorted(by_start.items())]
+
+
+def unmeasured(region: str, start_s: int, expected: int, gaps: tuple[Gap, ...]) -> Rollup:
+    """The roll-up of a time in which nothing was measured."""
+    return Rollup(region, start_s, 0, 0, 0, expected, 0, 0.0, None, Histogram(), gaps)
+
+
+def gaps_of(
+    due: RegionSchedule, filled_s: Sequence[int], since_s: int, until_s: int
+) -> tuple[Gap, ...]:
+    """The slots of [since_s, until_s) that were due and have no check.
+
+    ``filled_s``: the seconds of the checks in turn in that span, ascending. A check fills the slot
+    in whose turn, or between it and the slot, its second lies.
+    """
+    missed = due.missed(filled_s, since_s, until_s)
+    ends = map(due.next_slot_s, missed)
+    return united(
+        Gap(slot_s, end_s) for slot_s, end_s in zip(missed, ends, strict=True) if slot_s < end_s
+    )
+
+
+def encode_gaps(gaps: Sequence[Gap], start_s: int) -> bytes:
+    """Gaps of the roll-up that starts at ``start_s``, as varints; b"" for none."""
+    return encode_varints(n for g in gaps for n in (g.since_s - start_s, g.until_s - g.since_s))
+
+
+def decode_gaps(encoded: bytes, start_s: int) -> tuple[Gap, ...]:
+    """The gaps from ``encode_gaps``. Raises ValueError for anything else."""
+    numbers = decode_varints(encoded)
+    begins = [start_s + n for n in numbers[::2]]
+    return tuple(Gap(at, at + n) for at, n in zip(begins, numbers[1::2], strict=True))

@@ -1,0 +1,111 @@
+"""Histograms: merging loses nothing, and every quantile is within 1.1 % of the exact one."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.domain.histogram import Histogram, decode_varints, encode_varints, quantile_rank
+
+durations = st.integers(0, 60_000_000).map(lambda us: us / 1000)
+some = st.lists(durations, max_size=80)
+
+
+@given(some.flatmap(lambda values: st.tuples(st.just(values), st.permutations(values))))
+def test_the_order_of_values_makes_no_difference(orders):
+    one, other = orders
+    assert Histogram.of(one) == Histogram.of(other)
+
+
+@given(st.lists(some, max_size=8), st.randoms(use_true_random=False))
+def test_merging_in_any_order_and_grouping_gives_the_whole(parts, chance):
+    # given
+    whole = Histogram.of([ms for part in parts for ms in part])
+    heap = [Histogram.of(part) for part in parts] or [Histogram()]
+    # when: any two or three at a time, until one is left
+    while len(heap) > 1:
+        chance.shuffle(heap)
+        count = chance.randint(2, 3)
+        heap = [*heap[count:], Histogram.merged(heap[:count])]
+    # then
+    assert heap == [whole]
+
+
+@given(st.lists(durations, min_size=1, max_size=200), st.floats(0, 1))
+def test_every_quantile_is_within_1_1_percent_of_the_exact_one(values, q):
+    exact = sorted(values)[quantile_rank(q, len(values)) - 1]
+    assert Histogram.of(values).quantile(q) == pytest.approx(exact, rel=0.011)
+
+
+@given(st.floats(0.001, 1e9))
+def test_one_value_is_taken_for_one_within_1_09_percent(value):
+    histogram = Histogram.of([value])
+    assert abs(histogram.quantile(0.5) - value) <= 0.0109 * value
+    assert abs(histogram.mean_ms - value) <= 0.0109 * value
+
+
+@given(st.lists(st.floats(1e-3, 1e7), min_size=1, max_size=200))
+def test_the_mean_is_within_1_1_percent(values):
+    assert Histogram.of(values).mean_ms == pytest.approx(math.fsum(values) / len(values), rel=0.011)
+
+
+@given(some, some)
+def test_what_was_merged_can_be_taken_out_again(rest, part):
+    # given
+    both = Histogram.merged([Histogram.of(rest), Histogram.of(part)])
+    # when
+    assert both.minus(Histogram.of(part)) == Histogram.of(rest)
+
+
+def test_more_than_there_is_cannot_be_taken_out():
+    with pytest.raises(ValueError, match="1 values too few"):
+        Histogram.of([1.0, 2.0]).minus(Histogram.of([1.0, 1.0]))
+
+
+@given(some)
+def test_encoding_round_trips(values):
+    histogram = Histogram.of(values)
+    assert Histogram.decode(histogram.encode()) == histogram
+    assert histogram.count == len(values)
+
+
+def test_a_day_of_checks_takes_about_60_bytes():
+    # given: 480 response times around 120 ms, some of them slow
+    values = [100 + 40 * math.sin(n) ** 2 + (900 if n % 97 == 0 else 0) for n in range(480)]
+    # when
+    assert 20 <= len(Histogram.of(values).encode()) <= 70
+
+
+def test_bucket_edges_are_those_of_scale_5():
+    # Bucket i holds (base**i, base**(i + 1)], so a power of two ends bucket 32 n - 1.
+    assert Histogram.of([1.0, 2.0, 2.0001, 1024.0]).counts == ((-1, 1), (31, 1), (32, 1), (319, 1))
+
+
+def test_nothing_has_no_quantile():
+    assert (Histogram().quantile(0.5), Histogram().mean_ms, Histogram().encode()) == (
+        None,
+        None,
+        b"",
+    )
+
+
+def test_less_than_a_microsecond_is_nothing():
+    assert Histogram.of([0.0, 0.0001]).quantile(1.0) == 0.0
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_no_duration_lasts_for_ever(value):
+    with pytest.raises(ValueError, match="no duration"):
+        Histogram.of([value])
+
+
+@pytest.mark.parametrize("encoded", [b"\x01", b"\x80", b"\x01\x02\x83"])
+def test_what_is_cut_short_is_refused(encoded):
+    with pytest.raises(ValueError, match=r"cut short|a count for each"):
+        Histogram.decode(encoded)
+
+
+@given(st.lists(st.integers(0, 2**40)))
+def test_varints_round_trip(numbers):
+    assert decode_varints(encode_varints(numbers)) == numbers
