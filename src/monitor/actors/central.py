@@ -116,6 +116,7 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
     @requeue_on_shutdown
     async def roll_up() -> None:
         await resources.tick_upkeep.roll_up()
+        await resources.hourly_figures.run(await resources.buffer.rolled_up())
 
     @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("30 0 * * *")

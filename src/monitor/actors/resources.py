@@ -37,6 +37,7 @@ from monitor.services.scheduling.emit import BatchEmitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
 from monitor.services.scheduling.sync import CoalescedSync, ProjectionSync
 from monitor.services.secrets.vault import Vault
+from monitor.services.websites.hourly_figures import HourlyFigures
 from monitor.services.websites.standings import StandingSweep
 from monitor.services.workers import presence
 from monitor.services.workers.clock import SharedClock
@@ -219,6 +220,7 @@ class CentralResources(Resources):
     sync: ProjectionSync
     coalesced_sync: CoalescedSync
     watch: ProjectionWatch
+    hourly_figures: HourlyFigures
     tick_upkeep: TickUpkeep
 
     def __init__(self, settings: Settings, role: str) -> None:
@@ -266,6 +268,9 @@ class CentralResources(Resources):
         self.watch = ProjectionWatch(self.sync, self.coalesced_sync, self.emitter)
         self.watch.start()
         stack.push_async_callback(self.watch.close)
-        self.tick_upkeep = TickUpkeep(self.ticks, self.buffer, self.clock.now)
+        self.hourly_figures = HourlyFigures(self.pool, self.ticks)
+        self.tick_upkeep = TickUpkeep(
+            self.ticks, self.buffer, self.clock.now, self.hourly_figures.mend
+        )
         here = asyncio.create_task(presence.report(self.redis, presence.CENTRAL))
         stack.push_async_callback(tasks.end, here)

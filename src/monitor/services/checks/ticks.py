@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from monitor.domain.outcome import Tick
@@ -29,13 +29,19 @@ _INITIAL_BACK_S = DAY_S
 """How far back roll-ups start where there is none yet."""
 
 
+async def _mend_nothing(_hour_s: int) -> None:
+    """Where nothing is made of roll-ups."""
+
+
 @dataclass(frozen=True, slots=True)
 class TickUpkeep:
-    """``now`` returns Unix seconds. ``rolling_up`` is held by the running roll-up."""
+    """``now`` returns Unix seconds. ``mend`` is called with each hour that is rolled up again, to
+    correct what was made of it. ``rolling_up`` is held by the running roll-up."""
 
     ticks: TickStore
     buffer: TickBuffer
     now: Callable[[], float]
+    mend: Callable[[int], Awaitable[None]] = _mend_nothing
     rolling_up: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def roll_up(self) -> int:
@@ -60,6 +66,7 @@ class TickUpkeep:
         for late_hour, count in late.items():
             if hour - _MAX_BACK_S <= late_hour < first:
                 written += await self.ticks.roll_up(late_hour)
+                await self.mend(late_hour)
             await self.buffer.forget_late(late_hour, count)
             hour, more = await self._roll_up_new(hour)
             written += more

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from monitor.domain.figures import MONTH_S, uptime
+from monitor.domain.figures import MONTH_S, QUARTER_S, uptime
 from monitor.domain.histogram import Histogram
 from monitor.domain.ids import ring_position
 from monitor.domain.rollup import Gap, Rollup, gaps_of
@@ -82,10 +82,13 @@ class HourlyFigures:
             after, number = rows[-1].website_id, number + 1
             if number % _PAUSE_AFTER == 0:
                 await throttle.pause()
-        troubled = await self._uptimes(hour_s + HOUR_S)
+        until_s = hour_s + HOUR_S
+        computed = await self._uptimes(until_s, idle=until_s % DAY_S == 0)
         async with transaction(self.pool) as connection:
-            await figures.note_as_of(connection, hour_s + HOUR_S)
-        log.info("figures.computed", hour_s=hour_s, troubled=troubled)
+            if until_s % DAY_S == 0:
+                await gaps.expire(connection, until_s - QUARTER_S - DAY_S)
+            await figures.note_as_of(connection, until_s)
+        log.info("figures.computed", hour_s=hour_s, uptimes=computed)
 
     async def _add_page(
         self, hour_s: int, rows: Sequence[Sliding], regions: frozenset[str]
@@ -155,24 +158,24 @@ class HourlyFigures:
         rollups = await self.ticks.hourly(ids, None, since_s, until_s)
         return [_latency(i, since_s, until_s, _histogram(rollups.get(i, ()))) for i in ids]
 
-    async def _uptimes(self, until_s: int) -> int:
+    async def _uptimes(self, until_s: int, *, idle: bool) -> int:
         """Compute the uptime of every website that was down in the last 30 days; returns how many.
 
-        Of all others it is 1, whatever was not measured.
+        Of all others it is 1, whatever was not measured, unless nothing was. ``idle``: also of
+        those of which nothing was measured in the last day.
         """
-        after, count = None, 0
+        after, count, since_s = None, 0, until_s - MONTH_S
         while True:
             async with session(self.pool) as connection:
-                ids = await figures.troubled(connection, until_s - MONTH_S, after, _TROUBLED)
+                ids = await figures.troubled(connection, since_s, after, _TROUBLED, idle=idle)
                 if not ids:
                     return count
                 stored = await websites.fetch_many(connection, ids)
-                known = await Known.read(connection, ids, until_s - MONTH_S)
+                known = await Known.read(connection, ids, since_s)
             uptimes = {}
             for one in stored:
-                history = known.history(one, {}, until_s)
-                parts = history.parts(until_s - MONTH_S, until_s)
-                uptimes[one.id] = uptime(parts, until_s - MONTH_S)
+                parts = known.history(one, {}, until_s).parts(since_s, until_s)
+                uptimes[one.id] = uptime(parts, since_s)
             async with transaction(self.pool) as connection:
                 await figures.store_uptimes(connection, uptimes)
             after, count = ids[-1], count + len(ids)
@@ -220,9 +223,7 @@ def _histogram(rollups: Sequence[Rollup]) -> Histogram:
     return known[0] if len(known) == 1 else Histogram.merged(known)
 
 
-def _slide(
-    row: Sliding, hour_s: int, new: Histogram, leaving: Histogram
-) -> Latency | None:
+def _slide(row: Sliding, hour_s: int, new: Histogram, leaving: Histogram) -> Latency | None:
     """What becomes of a website's 24 hours; None: nothing.
 
     Raises ValueError where they must be summed up anew.

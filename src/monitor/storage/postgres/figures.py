@@ -129,9 +129,7 @@ async def store(connection: Connection, rows: Sequence[Latency]) -> None:
     await _store_column(connection, _STORE_P95, ids, p95s_ms)
 
 
-async def store_uptimes(
-    connection: Connection, uptimes: Mapping[UUID, float | None]
-) -> None:
+async def store_uptimes(connection: Connection, uptimes: Mapping[UUID, float | None]) -> None:
     """Store the uptimes of 30 days where they have changed; None: nothing was measured."""
     if not uptimes:
         return
@@ -146,7 +144,6 @@ async def _store_column(
     await connection.execute(query, [list(ids), list(values)], prepare=False)
 
 
-# Of all others it is 1: nothing was down that was measured.
 _TROUBLED = """
     SELECT website_id FROM website_figures
      WHERE uptime_30d < 1 AND (%(after)s::uuid IS NULL OR website_id > %(after)s)
@@ -154,14 +151,21 @@ _TROUBLED = """
     SELECT website_id FROM incidents
      WHERE (resolved_at IS NULL OR resolved_at > to_timestamp(%(since_s)s))
        AND (%(after)s::uuid IS NULL OR website_id > %(after)s)
+    UNION
+    SELECT f.website_id FROM website_latencies l JOIN website_figures f USING (website_id)
+     WHERE %(idle)s AND length(l.histogram) = 0 AND f.uptime_30d <= 1
+       AND (%(after)s::uuid IS NULL OR website_id > %(after)s)
     ORDER BY website_id LIMIT %(size)s
 """
 
 
 async def troubled(
-    connection: Connection, since_s: int, after: UUID | None, size: int
+    connection: Connection, since_s: int, after: UUID | None, size: int, *, idle: bool
 ) -> list[UUID]:
-    """The next ``size`` websites, by id, that were down since then, or whose uptime says so."""
-    values = {"since_s": since_s, "after": after, "size": size}
+    """The next ``size`` websites, by id, that were down since then, or whose uptime says so.
+
+    ``idle``: also those that have an uptime, and no response time in the last day.
+    """
+    values = {"since_s": since_s, "after": after, "size": size, "idle": idle}
     cursor = await connection.execute(_TROUBLED, values, prepare=False)
     return [website_id for (website_id,) in await cursor.fetchall()]
