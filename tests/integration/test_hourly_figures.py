@@ -9,7 +9,7 @@ from monitor.domain.series import DAY_S, HOUR_S
 from monitor.domain.windows import Window
 from monitor.services.websites import hourly_figures
 from monitor.services.websites.hourly_figures import HourlyFigures
-from monitor.storage.postgres import figures, gaps, schedules
+from monitor.storage.postgres import figures, gaps, schedules, website_histories
 from monitor.storage.postgres.gaps import Counted
 from monitor.storage.postgres.pool import session
 from support.factories import START_S, tick
@@ -111,10 +111,10 @@ async def _stored(world):
 async def _gaps(world, website):
     """{region: [(begin, end)]} in hours from now, rounded to the interval."""
     async with session(world.pool) as connection:
-        rows = await gaps.fetch(connection, [website], 0)
+        past = await website_histories.read(connection, [website], 0)
     return {
         region: [((w.since_s - NOW_S) / HOUR_S, (w.until_s - NOW_S) / HOUR_S) for w in windows]
-        for region, windows in rows.get(website, {}).items()
+        for region, windows in past.by_id[website].gaps.items()
     }
 
 

@@ -20,8 +20,8 @@ from monitor.domain.schedule import RegionSchedule
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.domain.windows import Window
 from monitor.runtime.logging import get_logger
-from monitor.services.websites.figures import Known
-from monitor.storage.postgres import changes, figures, gaps, schedules, websites
+from monitor.services.websites.figures import history
+from monitor.storage.postgres import changes, figures, gaps, schedules, website_histories, websites
 from monitor.storage.postgres.figures import Latency, Sliding
 from monitor.storage.postgres.gaps import Counted
 from monitor.storage.postgres.pool import Pool, session, transaction
@@ -171,11 +171,12 @@ class HourlyFigures:
                 if not ids:
                     return count
                 stored = await websites.fetch_many(connection, ids)
-                known = await Known.read(connection, ids, since_s)
+                past = await website_histories.read(connection, ids, since_s)
             uptimes = {}
             for one in stored:
-                parts = known.history(one, {}, until_s).parts(since_s, until_s)
-                uptimes[one.id] = uptime(parts, since_s)
+                if one.id in past.by_id:
+                    own = history(one, past.by_id[one.id], {}, until_s)
+                    uptimes[one.id] = uptime(own.parts(since_s, until_s), since_s)
             async with transaction(self.pool) as connection:
                 await figures.store_uptimes(connection, uptimes)
             after, count = ids[-1], count + len(ids)

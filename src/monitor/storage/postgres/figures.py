@@ -28,16 +28,6 @@ async def note_as_of(connection: Connection, until_s: int) -> None:
     )
 
 
-async def p95s(connection: Connection, website_ids: Sequence[UUID]) -> dict[UUID, float]:
-    """The p95 of these websites in milliseconds, where it is known."""
-    cursor = await connection.execute(
-        "SELECT website_id, p95_24h_ms FROM website_figures"
-        " WHERE website_id = ANY(%s) AND p95_24h_ms >= 0",
-        [list(website_ids)],
-    )
-    return dict(await cursor.fetchall())
-
-
 class Sliding(Struct, frozen=True):
     """A website, and the response times of up to 24 hours that are in its figures.
 

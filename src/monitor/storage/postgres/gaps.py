@@ -15,23 +15,6 @@ from msgspec import Struct
 from monitor.domain.windows import Window
 from monitor.storage.postgres.pool import Connection
 
-_FETCH = """
-    SELECT website_id, region, lower(span), upper(span)
-      FROM gaps, unnest(spans) span
-     WHERE website_id = ANY(%s) AND upper(span) > %s ORDER BY 1, 2, 3
-"""
-
-
-async def fetch(
-    connection: Connection, website_ids: Sequence[UUID], since_s: int
-) -> dict[UUID, dict[str, list[Window]]]:
-    """The gaps of these websites that ended after ``since_s``, by region; most have none."""
-    cursor = await connection.execute(_FETCH, [list(website_ids), since_s])
-    gaps: dict[UUID, dict[str, list[Window]]] = {}
-    for website_id, region, begin_s, end_s in await cursor.fetchall():
-        gaps.setdefault(website_id, {}).setdefault(region, []).append(Window(begin_s, end_s))
-    return gaps
-
 
 class Counted(Struct, frozen=True):
     """The time in which the slots of a website in a region were counted, and the gaps in it."""
