@@ -68,9 +68,10 @@ SELECT gen_random_uuid(), id, at, at + random() * interval '1 hour', 'timeout', 
 INSERT INTO incidents (id, website_id, started_at, cause, regions)
 SELECT gen_random_uuid(), id, now() - interval '10 minutes', 'timeout', '{europe}'
   FROM ids WHERE n % 200 = 7;
-INSERT INTO website_figures (website_id, standing, changed_at, uptime_30d, p95_24h_ms)
+INSERT INTO website_latencies (website_id, p95_24h_ms) SELECT id, 20 + random() * 500 FROM ids;
+INSERT INTO website_figures (website_id, standing, changed_at, uptime_30d)
 SELECT id, CASE WHEN n % 200 = 7 THEN 0 ELSE 3 END, now() - random() * interval '100 days',
-       CASE WHEN n % 20 < 2 THEN 1 - random() / 100 ELSE 1 END, 20 + random() * 500 FROM ids;
+       CASE WHEN n % 20 < 2 THEN 1 - random() / 100 ELSE 1 END FROM ids;
 INSERT INTO gaps (website_id, region, spans)
 SELECT id, 'europe', (SELECT range_agg(int8range(s, s + 3600)) FROM generate_series(1, 5) g,
                       LATERAL (SELECT extract(epoch FROM now())::bigint - g * 1000000 AS s) x)
@@ -79,12 +80,12 @@ INSERT INTO figures_as_of (until) VALUES (date_trunc('hour', now()));
 """
 
 
-def _ids(count: int) -> list[UUID]:
+def new_ids(count: int) -> list[UUID]:
     now_ms = int(time.time() * 1000) - 100 * 86_400_000
     return [uuid7(now_ms + n // 100, os.urandom(10)) for n in range(count)]
 
 
-def _fill(url: str, ids: list[UUID]) -> None:
+def fill(url: str, ids: list[UUID]) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TEMPORARY TABLE ids (n bigint, id uuid)")
         with connection.cursor().copy("COPY ids FROM STDIN") as copy:
@@ -132,8 +133,8 @@ def _queries() -> Iterator[dict[str, str]]:
 
 
 async def _measure(url: str, redis_url: str, options: argparse.Namespace) -> None:
-    ids = _ids(options.websites)
-    _fill(url, ids)
+    ids = new_ids(options.websites)
+    fill(url, ids)
     redis = make_client(redis_url)
     await _hold(redis, ids)
     async with make_pool(url) as pool, make_pool(url) as reading:

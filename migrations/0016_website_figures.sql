@@ -6,18 +6,21 @@ CREATE TABLE website_figures (
     -- when the standing last changed
     changed_at  timestamptz NOT NULL DEFAULT now(),
     -- as of the last hourly roll-up. Not known: beyond the end, where null could not be compared
-    uptime_30d  real NOT NULL DEFAULT 'infinity',
-    p95_24h_ms  real NOT NULL DEFAULT '-infinity'
+    uptime_30d  real NOT NULL DEFAULT 'infinity'
 );
 
 -- The response times of the last 24 hours, in hours that are rolled up: each is added once and, a
--- day later, taken away. Apart from the figures, whose indexes would have to be written with it.
+-- day later, taken away. One row a website, written every hour: apart from the figures, whose
+-- indexes would have to be written with it.
 CREATE TABLE website_latencies (
-    website_id uuid PRIMARY KEY REFERENCES websites ON DELETE CASCADE,
-    -- Unix seconds: [the first hour that is in it, the end of the last one)
-    since_s    bigint NOT NULL,
-    until_s    bigint NOT NULL,
-    histogram  bytea NOT NULL
+    website_id uuid NOT NULL,
+    -- not known: beyond the end
+    p95_24h_ms real NOT NULL DEFAULT '-infinity',
+    -- Unix seconds: [the first hour that is in it, the end of the last one); null before the first
+    since_s    bigint,
+    until_s    bigint,
+    -- domain/latencies.py
+    histogram  bytea
 ) WITH (fillfactor = 70);
 
 -- When a region measured nothing of what was due, in Unix seconds. No row: never.
@@ -41,14 +44,19 @@ SELECT w.id,
                 (SELECT max(resolved_at) FROM incidents x WHERE x.website_id = w.id), w.created_at)
   FROM websites w LEFT JOIN incidents i ON i.website_id = w.id AND i.resolved_at IS NULL;
 
+INSERT INTO website_latencies (website_id) SELECT id FROM websites;
+
 -- Now, as each row would cost twice as much with them.
 ALTER TABLE website_figures
+    ADD PRIMARY KEY (website_id),
+    ADD FOREIGN KEY (website_id) REFERENCES websites ON DELETE CASCADE;
+ALTER TABLE website_latencies
     ADD PRIMARY KEY (website_id),
     ADD FOREIGN KEY (website_id) REFERENCES websites ON DELETE CASCADE;
 CREATE INDEX website_figures_standing ON website_figures (standing, website_id);
 CREATE INDEX website_figures_changed ON website_figures (changed_at, website_id);
 CREATE INDEX website_figures_uptime ON website_figures (uptime_30d, website_id);
-CREATE INDEX website_figures_p95 ON website_figures (p95_24h_ms, website_id);
+CREATE INDEX website_latencies_p95 ON website_latencies (p95_24h_ms, website_id);
 CREATE INDEX websites_name ON websites (lower(name COLLATE "C"), id);
 
 -- Which websites were down of late; null, of those that are, comes last.

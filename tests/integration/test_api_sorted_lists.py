@@ -22,8 +22,9 @@ async def _pages(api, path, **query):
 
 async def _figures(api, website, **columns):
     for column, value in columns.items():
+        table = "website_latencies" if column == "p95_24h_ms" else "website_figures"
         await api.rows(
-            f"UPDATE website_figures SET {column} = %s WHERE website_id = %s", value, website["id"]
+            f"UPDATE {table} SET {column} = %s WHERE website_id = %s", value, website["id"]
         )
 
 

@@ -47,7 +47,7 @@ async def test_every_website_has_its_figures(api, path):
     await api.open_incident(down, now_s - 600)
     await api.open_incident(down, now_s - 5 * DAY_S, resolved=now_s - 5 * DAY_S + 3600)
     await api.rows(
-        "UPDATE website_figures SET p95_24h_ms = 12.3456 WHERE website_id = %s", up["id"]
+        "UPDATE website_latencies SET p95_24h_ms = 12.3456 WHERE website_id = %s", up["id"]
     )
     async with api.pool.connection() as connection:
         await figures.note_as_of(connection, now_s // HOUR_S * HOUR_S)

@@ -103,7 +103,7 @@ async def _stored(world):
     """{website: (uptime of 30 days, p95 of 24 hours)}"""
     rows = await world.rows(
         "SELECT website_id, nullif(uptime_30d, 'infinity'), nullif(p95_24h_ms, '-infinity')"
-        " FROM website_figures"
+        " FROM website_figures JOIN website_latencies USING (website_id)"
     )
     return {website: (uptime, p95_ms) for website, uptime, p95_ms in rows}
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from monitor.domain.figures import MONTH_S, QUARTER_S, uptime
 from monitor.domain.histogram import Histogram
 from monitor.domain.ids import ring_position
+from monitor.domain.latencies import Latencies
 from monitor.domain.rollup import Gap, Rollup, gaps_of
 from monitor.domain.schedule import RegionSchedule
 from monitor.domain.series import DAY_S, HOUR_S
@@ -156,7 +157,9 @@ class HourlyFigures:
         summed up anew."""
         since_s, until_s = hour_s + HOUR_S - DAY_S, hour_s + HOUR_S
         rollups = await self.ticks.hourly(ids, None, since_s, until_s)
-        return [_latency(i, since_s, until_s, _histogram(rollups.get(i, ()))) for i in ids]
+        return [
+            _latency(i, since_s, until_s, Latencies.of(_histogram(rollups.get(i, ())))) for i in ids
+        ]
 
     async def _uptimes(self, until_s: int, *, idle: bool) -> int:
         """Compute the uptime of every website that was down in the last 30 days; returns how many.
@@ -231,15 +234,17 @@ def _slide(row: Sliding, hour_s: int, new: Histogram, leaving: Histogram) -> Lat
     """
     until_s = hour_s + HOUR_S
     if row.since_s is None or row.until_s is None or row.histogram is None:
-        return _latency(row.website_id, hour_s, until_s, new) if new.counts else None
+        latencies = Latencies.of(new)
+        return _latency(row.website_id, hour_s, until_s, latencies) if new.counts else None
     if row.until_s >= until_s:
         return None
     if row.until_s < hour_s:
         raise ValueError("an hour was missed")
-    merged = Histogram.merged([Histogram.decode(row.histogram), new])
-    since_s = max(row.since_s, until_s - DAY_S)
-    return _latency(row.website_id, since_s, until_s, merged.minus(leaving))
+    latencies = Latencies.decode(row.histogram)
+    latencies.add(new)
+    latencies.remove(leaving)
+    return _latency(row.website_id, max(row.since_s, until_s - DAY_S), until_s, latencies)
 
 
-def _latency(website_id: UUID, since_s: int, until_s: int, histogram: Histogram) -> Latency:
-    return Latency(website_id, since_s, until_s, histogram.encode(), histogram.quantile(0.95))
+def _latency(website_id: UUID, since_s: int, until_s: int, latencies: Latencies) -> Latency:
+    return Latency(website_id, since_s, until_s, latencies.encode(), latencies.quantile(0.95))

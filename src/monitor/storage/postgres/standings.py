@@ -27,6 +27,10 @@ _BEGIN: LiteralString = f"""
       FROM websites w WHERE w.id IN ({{ids}})
 """  # noqa: S608 - constants
 
+_BEGIN_LATENCIES: LiteralString = """
+    INSERT INTO website_latencies (website_id) {ids}
+"""
+
 # In the order of ids: whoever changes several waits for no one who waits for it.
 _LOCK: LiteralString = """
     SELECT 1 FROM website_figures WHERE website_id IN ({ids}) ORDER BY website_id
@@ -62,6 +66,7 @@ async def begin(connection: Connection, ids: sql.SQL, values: Mapping[str, Any])
     ``ids``: a query that selects them.
     """
     await _execute(connection, _BEGIN, ids, values)
+    await _execute(connection, _BEGIN_LATENCIES, ids, values)
 
 
 async def refresh(

@@ -47,23 +47,23 @@ class Histories(Struct, frozen=True):
 # One row a website, whatever it has of each; text, which the driver does not look into. Seconds of
 # incidents are cut off as those of periods are: a pause ends an incident where it begins.
 _READ: LiteralString = """
-    SELECT f.website_id, nullif(f.p95_24h_ms, '-infinity'),
+    SELECT l.website_id, nullif(l.p95_24h_ms, '-infinity'),
            (SELECT json_agg(json_build_array(extract(epoch FROM p.since)::float8,
                                              extract(epoch FROM p.until)::float8,
                                              p.check_frequency, p.regions) ORDER BY p.since)::text
               FROM website_periods p
-             WHERE p.website_id = f.website_id
+             WHERE p.website_id = l.website_id
                AND (p.until IS NULL OR p.until > to_timestamp(%(since_s)s))),
            (SELECT json_agg(json_build_array(floor(extract(epoch FROM i.started_at))::bigint,
                                              floor(extract(epoch FROM i.resolved_at))::bigint)
                             ORDER BY i.started_at)::text
               FROM incidents i
-             WHERE i.website_id = f.website_id
+             WHERE i.website_id = l.website_id
                AND (i.resolved_at IS NULL OR i.resolved_at > to_timestamp(%(since_s)s))),
            (SELECT json_agg(json_build_array(g.region, lower(span), upper(span)))::text
               FROM gaps g, unnest(g.spans) span
-             WHERE g.website_id = f.website_id AND upper(span) > %(since_s)s)
-      FROM website_figures f WHERE f.website_id = ANY(%(ids)s)
+             WHERE g.website_id = l.website_id AND upper(span) > %(since_s)s)
+      FROM website_latencies l WHERE l.website_id = ANY(%(ids)s)
 """
 
 _REGIONS: LiteralString = """

@@ -37,17 +37,20 @@ _ORDERS = {
     Sort.CHANGED: _Order("f.changed_at", "timestamptz", dt.datetime, descending=True),
     Sort.STATUS: _Order("f.standing", "smallint", int),
     Sort.UPTIME_30D: _Order("f.uptime_30d", "real", float),
-    Sort.P95_24H_MS: _Order("f.p95_24h_ms", "real", float, descending=True),
+    Sort.P95_24H_MS: _Order("l.p95_24h_ms", "real", float, descending=True, id="l.website_id"),
 }
 
-FIGURES: LiteralString = " JOIN website_figures f ON f.website_id = w.id "
-"""Every website has its figures."""
+_JOINS: dict[LiteralString, LiteralString] = {
+    "w.id": "",
+    "f.website_id": " JOIN website_figures f ON f.website_id = w.id ",
+    "l.website_id": " JOIN website_latencies l ON l.website_id = w.id ",
+}
+"""Every website has a row in each."""
 
 
 def join(sort: Sort | None) -> sql.SQL:
     """What to join to ``websites w`` for this order."""
-    by_figures = sort is not None and _ORDERS[sort].id != "w.id"
-    return sql.SQL(FIGURES) if by_figures else sql.SQL("")
+    return sql.SQL("" if sort is None else _JOINS[_ORDERS[sort].id])
 
 
 def key(sort: Sort | None) -> sql.SQL:
