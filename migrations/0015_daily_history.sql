@@ -50,3 +50,11 @@ CREATE INDEX flips_at ON flips USING brin (at) WITH (autosummarize = on);
 INSERT INTO flips (website_id, region, at, verdict, slot, reason)
 SELECT website_id, region, at, verdict, slot, CASE WHEN verdict = 'down' THEN reason END
   FROM verdicts;
+
+-- Which days are rolled up for every website: from the first to the last one. One row, or none.
+-- Not in Redis, which may lose it: an old day that is made again has lost its hours' histograms.
+CREATE TABLE rolled_up_days (
+    only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    first_day timestamptz NOT NULL,
+    last_day  timestamptz NOT NULL CHECK (last_day >= first_day)
+);

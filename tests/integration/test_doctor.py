@@ -59,7 +59,7 @@ async def test_stores_that_are_well(stores):
         assert seen.findings[name]["what_to_do"] == ""
     assert "DATABASE_URL, REDIS_URL from the environment" in seen.words("settings")
     assert "PostgreSQL 1" in seen.words("postgres")
-    assert "ticks for 30 days, roll-ups for 400" in seen.words("tick store")
+    assert "ticks for 30 days, hours for 400, days for 1100" in seen.words("tick store")
 
 
 async def test_each_malformed_setting_is_named_and_no_secret_shown(stores):

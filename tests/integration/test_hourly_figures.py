@@ -87,7 +87,7 @@ async def _roll_up(world, *hours):
 async def _run(world, *hours):
     for hour_s in hours:
         await _roll_up(world, hour_s)
-        await _figures(world).run(hour_s)
+        await _figures(world).add(hour_s)
 
 
 def _hours(first, last):
@@ -169,7 +169,7 @@ async def test_an_hour_that_is_repeated_counts_once(world):
     rows = await world.rows("SELECT * FROM website_latencies")
     # when it was interrupted after the websites were done
     await world.execute("UPDATE figures_as_of SET until = to_timestamp(%s)", NOW_S - HOUR_S)
-    assert await _figures(world).run(NOW_S - HOUR_S) == 1
+    assert await _figures(world).add(NOW_S - HOUR_S) == 1
     # then
     assert await world.rows("SELECT * FROM website_latencies") == rows
 
@@ -182,12 +182,11 @@ async def test_hours_that_were_missed_are_made_up_for(world):
     await _run(world, *_hours(-40, -30))
     # when
     await _roll_up(world, *_hours(-30, 0))
-    assert await _figures(world).run(NOW_S - HOUR_S) == 25
+    assert await _figures(world).add(NOW_S - HOUR_S) == 25
     # then
     exact = _p95(ticks, NOW_S)
     assert (await _stored(world))[website] == (1.0, pytest.approx(exact, rel=0.011))
-    assert await _figures(world).run(NOW_S - HOUR_S) == 0
-    assert await _figures(world).run(None) == 0
+    assert await _figures(world).add(NOW_S - HOUR_S) == 0
 
 
 async def test_late_ticks_are_in_it_after_a_day_at_most(world):

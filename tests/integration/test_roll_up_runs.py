@@ -4,18 +4,26 @@ import pytest
 
 from monitor.domain.errors import Unavailable
 from monitor.domain.series import DAY_S, HOUR_S
-from monitor.services.checks.ticks import LATE_S, SETTLED_S
+from monitor.services.checks.ticks import LATE_S
+from monitor.services.reports.roll_ups import SETTLED_S
 from support.factories import tick
-from support.upkeep import THIS_HOUR, back, given_rolled_up, rolled_up, upkeep_of
+from support.upkeep import (
+    THIS_HOUR,
+    back,
+    given_rolled_up,
+    roll_ups_of,
+    rolled_up,
+    upkeep_of,
+)
 
 
 async def test_hours_missed_in_an_outage_are_rolled_up_oldest_first(world):
     # given
     await given_rolled_up(world, *back(10))
     await world.ticks.write([tick(hour) for hour in back(*range(9, -1, -1))])
-    upkeep = upkeep_of(world)
+    upkeep = roll_ups_of(world)
     # when
-    assert await upkeep.roll_up() == 10
+    assert await upkeep.run() == 10
     # then: all that are over, and not the one that is not
     assert upkeep.ticks.hours == back(*range(10, 0, -1))
     assert [*await rolled_up(world)] == back(*range(10, 0, -1))
@@ -24,12 +32,12 @@ async def test_hours_missed_in_an_outage_are_rolled_up_oldest_first(world):
 async def test_without_an_outage_each_hour_is_rolled_up_once(world):
     # given
     await given_rolled_up(world, *back(2))
-    await upkeep_of(world).roll_up()
-    upkeep = upkeep_of(world)
+    await roll_ups_of(world).run()
+    upkeep = roll_ups_of(world)
     # when
-    await upkeep.roll_up()
+    await upkeep.run()
     world.now_s += HOUR_S
-    await upkeep.roll_up()
+    await upkeep.run()
     # then
     assert upkeep.ticks.hours == [THIS_HOUR]
 
@@ -37,42 +45,44 @@ async def test_without_an_outage_each_hour_is_rolled_up_once(world):
 async def test_if_redis_lost_the_last_roll_up_that_hour_is_repeated(world):
     # given: perhaps it was left in the middle
     await given_rolled_up(world, *back(2))
-    await upkeep_of(world).roll_up()
+    await roll_ups_of(world).run()
     await world.redis.flushall()
-    upkeep = upkeep_of(world)
+    upkeep = roll_ups_of(world)
     # when
-    await upkeep.roll_up()
+    await upkeep.run()
     # then
     assert upkeep.ticks.hours == back(2, 1)
 
 
 async def test_the_first_time_a_day_is_rolled_up(world):
-    upkeep = upkeep_of(world)
-    await upkeep.roll_up()
+    upkeep = roll_ups_of(world)
+    await upkeep.run()
     assert upkeep.ticks.hours == back(*range(24, 0, -1))
 
 
 async def test_it_goes_back_30_days_and_no_further(world):
     # given
     await given_rolled_up(world, THIS_HOUR - 45 * DAY_S)
-    upkeep = upkeep_of(world)
+    upkeep = roll_ups_of(world)
     # when
-    await upkeep.roll_up()
+    await upkeep.run()
     # then
-    assert (upkeep.ticks.hours[0], len(upkeep.ticks.hours)) == (THIS_HOUR - 30 * DAY_S, 720)
+    # then: the hour in which ticks begin to be dropped is not among them
+    first = THIS_HOUR - 30 * DAY_S + HOUR_S
+    assert (upkeep.ticks.hours[0], len(upkeep.ticks.hours)) == (first, 719)
 
 
 async def test_an_interrupted_roll_up_continues_where_it_stopped(world):
     # given
     await given_rolled_up(world, *back(10))
     await world.ticks.write([tick(hour) for hour in back(*range(9, 0, -1))])
-    upkeep = upkeep_of(world)
+    upkeep = roll_ups_of(world)
     (upkeep.ticks.fails_at,) = back(6)
     with pytest.raises(Unavailable):
-        await upkeep.roll_up()
+        await upkeep.run()
     # when
-    again = upkeep_of(world)
-    await again.roll_up()
+    again = roll_ups_of(world)
+    await again.run()
     # then
     assert again.ticks.hours == back(*range(6, 0, -1))
     assert [*await rolled_up(world)] == back(*range(10, 0, -1))
@@ -82,13 +92,13 @@ async def test_hours_noted_by_a_clock_ahead_are_rolled_up_when_over(world):
     # given
     await given_rolled_up(world, *back(1))
     world.now_s += 3 * HOUR_S
-    await upkeep_of(world).roll_up()
+    await roll_ups_of(world).run()
     world.now_s -= 3 * HOUR_S
-    await upkeep_of(world).roll_up()
+    await roll_ups_of(world).run()
     # when
     world.now_s += HOUR_S
-    upkeep = upkeep_of(world)
-    await upkeep.roll_up()
+    upkeep = roll_ups_of(world)
+    await upkeep.run()
     # then
     assert upkeep.ticks.hours == [THIS_HOUR]
 
@@ -97,16 +107,16 @@ async def test_an_hour_that_ends_during_a_run_is_rolled_up_by_it(world):
     # given
     await given_rolled_up(world, *back(3))
     await world.ticks.write([tick(hour) for hour in back(2, 1, 0)])
-    upkeep = upkeep_of(world)
+    upkeep = roll_ups_of(world)
 
     async def an_hour_ends(hour_s):
         if hour_s == THIS_HOUR - HOUR_S:
             world.now_s += HOUR_S
             # when the next turn comes
-            assert await upkeep.roll_up() == 0
+            assert await upkeep.run() == 0
 
     upkeep.ticks.meanwhile = an_hour_ends
-    await upkeep.roll_up()
+    await upkeep.run()
     # then
     assert upkeep.ticks.hours == back(3, 2, 1, 0)
 
@@ -115,9 +125,9 @@ async def test_an_hour_that_ends_while_late_ones_are_repeated_is_rolled_up_by_th
     # given
     old, older, last = back(20, 30, 1)
     await given_rolled_up(world, last)
-    await upkeep_of(world).roll_up()
+    await roll_ups_of(world).run()
     await world.buffer.note_late({old, older})
-    upkeep = upkeep_of(world)
+    upkeep = roll_ups_of(world)
 
     async def an_hour_ends(hour_s):
         if hour_s in (old, older):
@@ -125,7 +135,7 @@ async def test_an_hour_that_ends_while_late_ones_are_repeated_is_rolled_up_by_th
 
     upkeep.ticks.meanwhile = an_hour_ends
     # when
-    await upkeep.roll_up()
+    await upkeep.run()
     # then
     assert set(upkeep.ticks.hours) == {old, older, THIS_HOUR, THIS_HOUR + HOUR_S}
 
@@ -135,13 +145,13 @@ async def test_no_tick_is_missed_however_soon_the_roll_up_runs(world, after_s):
     # given
     (last,) = back(1)
     await given_rolled_up(world, *back(2))
-    await upkeep_of(world).roll_up()
+    await roll_ups_of(world).run()
     world.now_s = THIS_HOUR + after_s
-    await upkeep_of(world).roll_up()
+    await roll_ups_of(world).run()
     # when a tick of the last hour is written then
     await world.buffer.push([tick(last + 3590)])
     await upkeep_of(world).write_buffered()
     world.now_s = THIS_HOUR + HOUR_S // 2
-    await upkeep_of(world).roll_up()
+    await roll_ups_of(world).run()
     # then
     assert (await rolled_up(world))[last] == 1

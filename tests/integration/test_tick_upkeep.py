@@ -8,7 +8,14 @@ from monitor.domain.errors import Unavailable
 from monitor.domain.series import DAY_S
 from monitor.services.checks.check import check_batch
 from support.factories import START_S, batch_message, tick
-from support.upkeep import THIS_HOUR, back, given_rolled_up, rolled_up, upkeep_of
+from support.upkeep import (
+    THIS_HOUR,
+    back,
+    given_rolled_up,
+    roll_ups_of,
+    rolled_up,
+    upkeep_of,
+)
 
 
 async def test_late_ticks_are_added_to_hours_already_rolled_up(world):
@@ -16,13 +23,13 @@ async def test_late_ticks_are_added_to_hours_already_rolled_up(world):
     old, last, current = back(30, 1, 0)
     for hour in (old, last):
         await given_rolled_up(world, hour)
-    await upkeep_of(world).roll_up()
+    await roll_ups_of(world).run()
     await world.buffer.push([tick(old + 60), tick(old + 90)])
     await world.buffer.push([tick(old + 120), tick(current + 60)])
-    upkeep = upkeep_of(world)
+    upkeep = roll_ups_of(world)
     # when
-    assert await upkeep.write_buffered() == 4
-    await upkeep.roll_up()
+    assert await upkeep_of(world).write_buffered() == 4
+    await upkeep.run()
     # then: the old one once, though it was noted twice
     assert upkeep.ticks.hours == [old]
     assert await rolled_up(world) == {old: 4, last: 1}
@@ -36,12 +43,12 @@ async def test_a_batch_after_its_hour_repeats_the_roll_up(world):
     await world.sync()
     (last,) = back(1)
     world.now_s = THIS_HOUR + 600
-    await upkeep_of(world).roll_up()
+    await roll_ups_of(world).run()
     batch = batch_message(interval_s=DAY_S, slot_ms=(last + 3590) * 1000)
     # when
     await check_batch(world.worker(), batch)
-    upkeep = upkeep_of(world)
-    await upkeep.roll_up()
+    upkeep = roll_ups_of(world)
+    await upkeep.run()
     # then
     assert upkeep.ticks.hours == [last]
     found = await world.ticks.hourly_buckets(website, None, last, THIS_HOUR)
@@ -55,20 +62,20 @@ async def test_ticks_that_arrive_during_a_repeated_roll_up_are_not_lost(world):
     await given_rolled_up(world, *back(1))
     await world.buffer.push([tick(old + 60)])
     await upkeep_of(world).write_buffered()
-    upkeep = upkeep_of(world)
+    upkeep = roll_ups_of(world)
     store_s = upkeep.ticks.roll_up
 
-    async def roll_up_beside_a_late_tick(hour_s):
-        found = await store_s(hour_s)
+    async def roll_up_beside_a_late_tick(hour_s, schedules):
+        found = await store_s(hour_s, schedules)
         if hour_s == old and upkeep.ticks.hours.count(old) == 1:
             await world.buffer.push([tick(old + 120)])
-            await upkeep.write_buffered()
+            await upkeep_of(world).write_buffered()
         return found
 
     upkeep.ticks.roll_up = roll_up_beside_a_late_tick
     # when
-    await upkeep.roll_up()
-    await upkeep.roll_up()
+    await upkeep.run()
+    await upkeep.run()
     # then
     assert (await rolled_up(world))[old] == 3
 
@@ -78,10 +85,10 @@ async def test_late_ticks_do_not_hide_hours_without_roll_up(world):
     await given_rolled_up(world, *back(10))
     await world.ticks.write([tick(hour) for hour in back(9, 8, 7, 5, 4)])
     await world.buffer.push([tick(hour) for hour in back(6)])
-    upkeep = upkeep_of(world)
+    upkeep = roll_ups_of(world)
     # when
-    await upkeep.write_buffered()
-    await upkeep.roll_up()
+    await upkeep_of(world).write_buffered()
+    await upkeep.run()
     # then
     assert [*await rolled_up(world)] == back(*range(10, 3, -1))
 
@@ -92,13 +99,13 @@ async def test_a_failed_repeated_roll_up_is_retried_by_the_next_run(world):
     await given_rolled_up(world, old)
     await given_rolled_up(world, *back(1))
     await world.buffer.push([tick(old + 60)])
-    upkeep = upkeep_of(world)
+    upkeep = roll_ups_of(world)
     upkeep.ticks.fails_at = old
-    await upkeep.write_buffered()
+    await upkeep_of(world).write_buffered()
     with pytest.raises(Unavailable):
-        await upkeep.roll_up()
+        await upkeep.run()
     # when
-    await upkeep_of(world).roll_up()
+    await roll_ups_of(world).run()
     # then
     assert (await rolled_up(world))[old] == 2
 

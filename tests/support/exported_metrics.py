@@ -28,6 +28,7 @@ from monitor.services.workers.installation import (
     RegionView,
 )
 from monitor.storage.postgres.counts import Figures
+from monitor.storage.postgres.rolled_up_days import DaysDone
 from monitor.storage.redis.queues import QueueDepth
 from monitor.storage.redis.regions import RegionReport
 from monitor.storage.redis.tick_buffer import BufferSize
@@ -38,8 +39,8 @@ DEPTH = QueueDepth(1, 1, 1, 1, 1.0)
 def _installation():
     load_of_one = add_up([(WorkerLimits(1, 1), Load(1.0, 1.0, 1.0))])
     region = RegionView("europe", DEPTH, {60: 1}, RegionReport(1), load_of_one, {})
-    redis = RedisView([region], dict.fromkeys(CENTRAL_QUEUES, DEPTH), BufferSize(1, 1))
-    return Installation(PostgresView(Figures(1, 1, 1.0, 1, 1, 1, 1.0), []), redis)
+    redis = RedisView([region], dict.fromkeys(CENTRAL_QUEUES, DEPTH), BufferSize(1, 1), 1.0)
+    return Installation(PostgresView(Figures(1, 1, 1.0, 1, 1, 1, 1.0), [], DaysDone(1, 1)), redis)
 
 
 def _families():

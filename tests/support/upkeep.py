@@ -5,13 +5,16 @@ from __future__ import annotations
 from monitor.domain.errors import Unavailable
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.services.checks.ticks import TickUpkeep
+from monitor.services.reports.roll_ups import RollUps
+from monitor.storage.timeseries.contract import KeptDays, no_schedules
 from support.factories import SHOP, START_S, tick
 
 THIS_HOUR = START_S // HOUR_S * HOUR_S
+KEPT = KeptDays(30, 400, 1100)
 
 
 class Watched:
-    """A tick store that remembers which hours were rolled up, and can fail at one.
+    """A tick store that remembers which hours and days were rolled up, and can fail at one.
 
     ``meanwhile``, an async function, is called with each hour while it is rolled up.
     """
@@ -19,23 +22,35 @@ class Watched:
     def __init__(self, store):
         self._store = store
         self.hours = []
+        self.days = []
         self.fails_at = None
+        self.fails_at_day = None
         self.meanwhile = None
 
     def __getattr__(self, name):
         return getattr(self._store, name)
 
-    async def roll_up(self, hour_s):
+    async def roll_up_day(self, day_s, schedules=no_schedules):
+        if day_s == self.fails_at_day:
+            raise Unavailable("postgres", "is away")
+        self.days.append(day_s)
+        return await self._store.roll_up_day(day_s, schedules)
+
+    async def roll_up(self, hour_s, schedules=no_schedules):
         if hour_s == self.fails_at:
             raise Unavailable("postgres", "is away")
         if self.meanwhile is not None:
             await self.meanwhile(hour_s)
         self.hours.append(hour_s)
-        return await self._store.roll_up(hour_s)
+        return await self._store.roll_up(hour_s, schedules)
 
 
 def upkeep_of(world):
-    return TickUpkeep(Watched(world.ticks), world.buffer, world.now)
+    return TickUpkeep(world.ticks, world.buffer, world.now)
+
+
+def roll_ups_of(world, kept=KEPT):
+    return RollUps(Watched(world.ticks), world.buffer, world.pool, kept, world.now)
 
 
 def back(*hours):

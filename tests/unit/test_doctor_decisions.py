@@ -17,6 +17,7 @@ from monitor.services.doctor import (
     processes,
     redis,
     regions,
+    roll_ups,
     search,
     secrets,
     tick_store,
@@ -31,6 +32,7 @@ from monitor.services.secrets.known_keys import Process
 from monitor.services.workers.presence import Present
 from monitor.storage.postgres.channels import Failing
 from monitor.storage.postgres.migrations import Migration, compare
+from monitor.storage.postgres.rolled_up_days import DaysDone
 from monitor.storage.timeseries.contract import KeptDays
 
 GOOD_REDIS = {
@@ -190,6 +192,36 @@ def test_regions(seen, state, words):
     found = regions.judge(seen)
     # then
     assert (found.state, words in found.what) == (state, True)
+
+
+NOON = 1_790_000_000 // 86_400 * 86_400 + 12 * 3600
+DAYS = DaysDone(NOON - 12 * 3600 - 9 * 86_400, NOON - 12 * 3600 - 86_400)
+LATE_DAYS = DaysDone(DAYS.first_s, DAYS.last_s - 86_400)
+
+
+@pytest.mark.parametrize(
+    ("hour_s", "done", "age_days", "at_s", "state", "words"),
+    [
+        (NOON - 3600, DAYS, 9, NOON + 600, State.OK, "of days 2026-09-20"),
+        (NOON - 3600, LATE_DAYS, 9, NOON, State.WARNING, "the last one is 2026-09-19"),
+        (NOON - 3600, None, 9, NOON, State.WARNING, "the last one is none, and 2026-09-20 is over"),
+        (NOON - 3600, None, 0.3, NOON, State.OK, "the last hour is 2026-09-21T11:00Z"),
+        # a day may take until three
+        (NOON - 11 * 3600, LATE_DAYS, 9, NOON - 9.5 * 3600, State.OK, "2026-09-19"),
+        (NOON - 4 * 3600, DAYS, 9, NOON, State.WARNING, "hours are late"),
+        (None, DAYS, 9, NOON, State.WARNING, "the last one is none"),
+        (None, None, 0.01, NOON, State.OK, "nothing is due yet"),
+    ],
+)
+def test_roll_ups(hour_s, done, age_days, at_s, state, words):
+    # when
+    found = roll_ups.judge(hour_s, done, at_s - age_days * 86_400, at_s)
+    # then
+    assert (found.state, words in found.what) == (state, True), found.what
+
+
+def test_without_websites_nothing_is_rolled_up():
+    assert roll_ups.judge(None, None, None, NOON).state is State.OK
 
 
 def api(*keys):

@@ -3,10 +3,11 @@
 import math
 
 import pytest
+from ddsketch import DDSketch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.domain.histogram import Histogram, decode_varints, encode_varints, quantile_rank
+from monitor.domain.histogram import BASE, Histogram, decode_varints, encode_varints, quantile_rank
 
 durations = st.integers(0, 60_000_000).map(lambda us: us / 1000)
 some = st.lists(durations, max_size=80)
@@ -36,6 +37,23 @@ def test_merging_in_any_order_and_grouping_gives_the_whole(parts, chance):
 def test_every_quantile_is_within_1_1_percent_of_the_exact_one(values, q):
     exact = sorted(values)[quantile_rank(q, len(values)) - 1]
     assert Histogram.of(values).quantile(q) == pytest.approx(exact, rel=0.011)
+
+
+@given(
+    # Beside the edges of buckets, where the two may round to different sides.
+    st.lists(st.integers(10, 60_000_000).map(lambda us: (us + 0.37) / 1000), min_size=2),
+    st.floats(0, 1),
+)
+def test_quantiles_are_those_of_ddsketch_with_the_same_buckets(values, q):
+    # given: its accuracy is half the width of a bucket
+    sketch = DDSketch((BASE - 1) / (BASE + 1))
+    for value in values:
+        sketch.add(value)
+    # when: its ranks begin at 0, and it takes the value below
+    rank = quantile_rank(q, len(values))
+    oracle = sketch.get_quantile_value(min(1.0, (rank - 0.75) / (len(values) - 1)))
+    # then
+    assert Histogram.of(values).quantile(q) == pytest.approx(oracle, rel=1e-9)
 
 
 @given(st.floats(0.001, 1e9))

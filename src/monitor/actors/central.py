@@ -30,7 +30,7 @@ _PATIENT = 40
 after it is back. Retries that dispatch a minute's batches end by themselves with that minute."""
 
 _ROLL_UP_LIMIT_MS = 6 * 3600 * 1000
-"""An hour of a million websites takes up to half an hour, and many hours may be due."""
+"""An hour of a million websites takes up to half an hour, and many hours and days may be due."""
 
 
 def declare(broker: Broker, resources: CentralResources) -> None:
@@ -115,14 +115,14 @@ def _declare_upkeep(broker: Broker, resources: CentralResources) -> None:
     )  # fmt: skip
     @requeue_on_shutdown
     async def roll_up() -> None:
-        await resources.tick_upkeep.roll_up()
-        await resources.hourly_figures.run(await resources.buffer.rolled_up())
+        await resources.roll_ups.run()
 
     @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("30 0 * * *")
     )
     async def expire_ticks() -> None:
         await resources.tick_upkeep.prepare_and_expire()
+        await resources.roll_ups.expire_history()
 
     @dramatiq.actor(
         broker=broker, queue_name=UPKEEP_QUEUE, max_retries=0, periodic=cron("* * * * *")

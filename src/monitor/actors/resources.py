@@ -33,6 +33,7 @@ from monitor.services.incidents.record import IncidentRecorder
 from monitor.services.incidents.sweep import Sweep
 from monitor.services.notifications.deliver import Deliverer
 from monitor.services.notifications.outbox import Outbox
+from monitor.services.reports.roll_ups import RollUps, kept_days
 from monitor.services.scheduling.emit import BatchEmitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
 from monitor.services.scheduling.sync import CoalescedSync, ProjectionSync
@@ -220,8 +221,8 @@ class CentralResources(Resources):
     sync: ProjectionSync
     coalesced_sync: CoalescedSync
     watch: ProjectionWatch
-    hourly_figures: HourlyFigures
     tick_upkeep: TickUpkeep
+    roll_ups: RollUps
 
     def __init__(self, settings: Settings, role: str) -> None:
         super().__init__(settings, role)
@@ -268,9 +269,11 @@ class CentralResources(Resources):
         self.watch = ProjectionWatch(self.sync, self.coalesced_sync, self.emitter)
         self.watch.start()
         stack.push_async_callback(self.watch.close)
-        self.hourly_figures = HourlyFigures(self.pool, self.ticks)
-        self.tick_upkeep = TickUpkeep(
-            self.ticks, self.buffer, self.clock.now, self.hourly_figures.mend
-        )
+        self.tick_upkeep = TickUpkeep(self.ticks, self.buffer, self.clock.now)
+        figures = HourlyFigures(self.pool, self.ticks)
+        self.roll_ups = RollUps(
+            self.ticks, self.buffer, self.pool, kept_days(s), self.clock.now,
+            figures.add, figures.mend,
+        )  # fmt: skip
         here = asyncio.create_task(presence.report(self.redis, presence.CENTRAL))
         stack.push_async_callback(tasks.end, here)

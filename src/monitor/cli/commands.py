@@ -116,11 +116,11 @@ async def sync_all(pool: Pool, redis_url: str) -> int:
 
 
 @contextmanager
-def bar(title: str) -> Iterator[Callable[[int, int], None]]:
+def bar(title: str, unit: str = "websites") -> Iterator[Callable[[int, int], None]]:
     """A progress bar on a terminal; yields its callback (done, total)."""
     from tqdm import tqdm
 
-    with tqdm(desc=title, unit=" websites", disable=None) as shown:
+    with tqdm(desc=title, unit=f" {unit}", disable=None) as shown:
 
         def progress(done: int, total: int) -> None:
             shown.total = total

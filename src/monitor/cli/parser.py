@@ -8,6 +8,7 @@ from typing import TypeAlias
 from monitor import __version__
 from monitor.cli import commands, doctor, transfer
 from monitor.cli import keys as key_commands
+from monitor.cli import rollups as rollup_commands
 from monitor.cli import secrets as secret_commands
 from monitor.domain.access import Role
 
@@ -21,6 +22,7 @@ examples:
   monitor sync                  rebuild the projection in Redis from Postgres
   monitor keys create --name deploy --role write
   monitor secrets key           print a new key for request headers and bodies
+  monitor rollups rebuild --from 2026-11-01
   monitor import websites.csv   create and update the websites of a file, through the API
   monitor export websites.csv   write all websites to a file
   monitor settings              show every setting and its value
@@ -60,6 +62,16 @@ run, what was stored before there was a key stays in the clear.
 again, and run `monitor secrets rotate` beside it.
 
 A key that a running process does not know, or that the API does not encrypt with, is refused.
+"""
+
+_ROLLUPS_EXAMPLES = """\
+examples:
+  monitor rollups rebuild --from 2026-11-01 --to 2026-12-01     November, in UTC
+  monitor rollups rebuild --from 2026-11-30T14:00Z              from that hour until now
+
+Each hour is made of its ticks and each day of its hours, as by the central workers every hour. What
+is not all kept any more (MONITOR_RAW_DAYS) is left as it is, and named. It can be interrupted and
+run again; checks go on.
 """
 
 _IMPORT_EXAMPLES = """\
@@ -107,6 +119,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_serving(names)
     _add_keys(names)
     _add_secrets(names)
+    _add_rollups(names)
     _add_import(names)
     _add_export(names)
     _add_doctor(names)
@@ -177,6 +190,24 @@ def _add_secrets(names: _Names) -> None:
     key.set_defaults(run=secret_commands.new_key)
     rotate = actions.add_parser("rotate", help="encrypt everything with the first key")
     rotate.set_defaults(run=secret_commands.rotate)
+
+
+def _add_rollups(names: _Names) -> None:
+    parser = names.add_parser(
+        "rollups",
+        help="make hourly and daily figures again",
+        epilog=_ROLLUPS_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    rebuild = actions.add_parser("rebuild", help="make the hours and days of a span again")
+    rebuild.add_argument(
+        "--from", dest="since", metavar="TIME", required=True, help="a date or time, in UTC"
+    )
+    rebuild.add_argument(
+        "--to", dest="until", metavar="TIME", help="the first one that is left out; default: now"
+    )
+    rebuild.set_defaults(run=rollup_commands.rebuild)
 
 
 def _add_rotate(actions: _Names) -> None:

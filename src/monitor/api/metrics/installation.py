@@ -14,6 +14,7 @@ from monitor.services.notifications.health import CHANNELS
 from monitor.services.workers.installation import Installation, RedisView, RegionView
 from monitor.storage.postgres.channels import Failing
 from monitor.storage.postgres.counts import Figures
+from monitor.storage.postgres.rolled_up_days import DaysDone
 from monitor.storage.redis.queues import QueueDepth
 from monitor.storage.redis.regions import (
     CHECKED_DOWN,
@@ -43,6 +44,7 @@ class InstallationMetrics(Collector):
             yield from _of_redis(self._snapshot.redis)
         if self._snapshot.postgres is not None:
             yield from _of_postgres(self._snapshot.postgres.figures)
+            yield _days(self._snapshot.postgres.days)
             yield _channels(self._snapshot.postgres.failing)
 
 
@@ -69,6 +71,13 @@ def _of_redis(view: RedisView) -> Iterator[Metric]:
     )  # fmt: skip
     yield gauge(
         "monitor_kept_ticks_chunks", "The same ticks, in chunks.", (), [((), view.buffered.chunks)]
+    )
+    lag_s = view.rollup_lag_s
+    yield gauge(
+        "monitor_rollup_lag_seconds",
+        "How long the last hour that is rolled up has been over; absent until one is.",
+        (),
+        [] if lag_s is None else [((), lag_s)],
     )
 
 
@@ -152,6 +161,15 @@ def _checks(regions: list[RegionView]) -> Iterator[Metric]:
     for metric, (name, help_text) in dropped.items():
         values = [((r.name,), r.counters.get(name, 0)) for r in regions]
         yield counter(f"monitor_region_{metric}", help_text, _REGION, values)
+
+
+def _days(days: DaysDone | None) -> Metric:
+    return gauge(
+        "monitor_last_rolled_up_day_timestamp_seconds",
+        "Where the last day (UTC) that is rolled up begins, in Unix time; absent until one is.",
+        (),
+        [] if days is None else [((), days.last_s)],
+    )
 
 
 def _of_postgres(figures: Figures) -> Iterator[Metric]:

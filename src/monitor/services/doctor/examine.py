@@ -19,6 +19,7 @@ from monitor.services.doctor import (
     processes,
     redis,
     regions,
+    roll_ups,
     search,
     secrets,
     settings,
@@ -43,6 +44,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     disk.CHECK,
     *processes.CHECKS,
     regions.CHECK,
+    roll_ups.CHECK,
     *secrets.CHECKS,
 )
 """In the order in which they are shown: first what others stand on."""

@@ -75,8 +75,7 @@ def judge(version: str, kept: KeptDays | None, expected: KeptDays) -> Finding:
             "restart the central workers, which set it, or give all processes the same settings",
         )
     return _REPORT.ok(
-        f"{version}, ticks for {kept.raw} days, hourly roll-ups for {kept.rollups},"
-        f" daily ones for {kept.daily}"
+        f"{version}, ticks for {kept.raw} days, hours for {kept.rollups}, days for {kept.daily}"
     )
 
 

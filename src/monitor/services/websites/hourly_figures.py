@@ -7,9 +7,8 @@ as before is not written.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from monitor.domain.figures import MONTH_S, QUARTER_S, uptime
@@ -44,31 +43,26 @@ Rollups = Mapping[UUID, Sequence[Rollup]]
 
 @dataclass(frozen=True, slots=True)
 class HourlyFigures:
-    """``running`` is held by the run of this process; ``throttle`` creates the one of a run."""
+    """``throttle`` creates the one of each hour."""
 
     pool: Pool
     ticks: TickStore
     throttle: Callable[[], Throttle] = Throttle
-    running: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def run(self, rolled_up_s: int | None) -> int:
-        """Bring the figures up to the end of the last hour that is rolled up; returns how many
+    async def add(self, rolled_up_s: int) -> int:
+        """Bring the figures up to the hour that starts then, and is rolled up; returns how many
         hours that were.
 
-        ``rolled_up_s``: the start of that hour; None where none is. An hour that was interrupted is
-        repeated, and each website has it once. Raises Unavailable.
+        One that was interrupted is repeated: each website has it once. Raises Unavailable.
         """
-        if rolled_up_s is None or self.running.locked():
-            return 0
-        async with self.running:
-            async with session(self.pool) as connection:
-                as_of_s = await figures.as_of(connection)
-            # Of hours further back than a day nothing would be left in it.
-            first_s = rolled_up_s if as_of_s is None else max(as_of_s, rolled_up_s - DAY_S)
-            hours = range(first_s, rolled_up_s + HOUR_S, HOUR_S)
-            for hour_s in hours:
-                await self._add(hour_s)
-            return len(hours)
+        async with session(self.pool) as connection:
+            as_of_s = await figures.as_of(connection)
+        # Of hours further back than a day nothing would be left in it.
+        first_s = rolled_up_s if as_of_s is None else max(as_of_s, rolled_up_s - DAY_S)
+        hours = range(first_s, rolled_up_s + HOUR_S, HOUR_S)
+        for hour_s in hours:
+            await self._add(hour_s)
+        return len(hours)
 
     async def _add(self, hour_s: int) -> None:
         throttle, after, number = self.throttle(), None, 0
@@ -124,7 +118,7 @@ class HourlyFigures:
         if not missing:
             return []
         async with session(self.pool) as connection:
-            due = await schedules.each(connection, list(missing), hour_s)
+            due = await schedules.fetch(connection, list(missing), hour_s)
         return [
             Counted(website_id, region, _NOTHING, gap)
             for website_id, names in missing.items()
@@ -192,7 +186,7 @@ class HourlyFigures:
             page = ids[start : start + _PAGE]
             rollups = await self.ticks.hourly(page, None, hour_s, hour_s + HOUR_S)
             async with session(self.pool) as connection:
-                due = await schedules.each(connection, page, hour_s)
+                due = await schedules.fetch(connection, page, hour_s)
             counted = [
                 Counted(website_id, r.region, span, _windows(r.gaps))
                 for website_id, own in rollups.items()

@@ -23,16 +23,18 @@ from monitor.domain.messages import (
     checks_queue,
 )
 from monitor.domain.ring import Ring
+from monitor.domain.series import HOUR_S
 from monitor.runtime.logging import get_logger
 from monitor.services.notifications.health import failing_channels
-from monitor.storage.postgres import changes, counts
+from monitor.storage.postgres import changes, counts, rolled_up_days
 from monitor.storage.postgres.channels import Failing
 from monitor.storage.postgres.counts import Figures
 from monitor.storage.postgres.pool import Pool, transaction
+from monitor.storage.postgres.rolled_up_days import DaysDone
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.queues import QueueDepth, depths
 from monitor.storage.redis.regions import RegionReport, Regions
-from monitor.storage.redis.tick_buffer import BufferSize, buffer_size
+from monitor.storage.redis.tick_buffer import BufferSize, TickBuffer, buffer_size
 from monitor.storage.redis.workers import WorkerReport, Workers
 
 log = get_logger(__name__)
@@ -71,18 +73,24 @@ class RegionView(Struct, frozen=True):
 
 
 class RedisView(Struct, frozen=True):
-    """The part from Redis: each region, the central queues, the buffered ticks."""
+    """The part from Redis: each region, the central queues, the buffered ticks.
+
+    ``rollup_lag_s``: since the end of the last hour that is rolled up; None: Redis has lost it.
+    """
 
     regions: list[RegionView]
     queues: dict[str, QueueDepth]
     buffered: BufferSize
+    rollup_lag_s: float | None
 
 
 class PostgresView(Struct, frozen=True):
-    """The part from Postgres: its counts, and the channels that do not deliver."""
+    """The part from Postgres: its counts, the channels that do not deliver, and the days that are
+    rolled up."""
 
     figures: Figures
     failing: list[Failing]
+    days: DaysDone | None
 
 
 class Installation(Struct, frozen=True):
@@ -118,7 +126,8 @@ class InstallationReader:
     async def _read_postgres(self) -> PostgresView:
         async with transaction(self._pool) as connection:
             figures = await counts.read(connection)
-        return PostgresView(figures, await failing_channels(self._pool))
+            days = await rolled_up_days.fetch(connection)
+        return PostgresView(figures, await failing_channels(self._pool), days)
 
     async def _read_redis(self) -> RedisView:
         now_s, rings = self._now(), await Projection(self._redis).sizes()
@@ -131,7 +140,12 @@ class InstallationReader:
             regions=await self._regions(names, rings, by_queue),
             queues={queue: by_queue[queue] for queue in CENTRAL_QUEUES},
             buffered=await buffer_size(self._redis),
+            rollup_lag_s=await self._rollup_lag_s(now_s),
         )
+
+    async def _rollup_lag_s(self, now_s: float) -> float | None:
+        hour_s = await TickBuffer(self._redis, 0).rolled_up()
+        return None if hour_s is None else max(0.0, now_s - hour_s - HOUR_S)
 
     async def _region_names(self) -> list[str] | None:
         """All regions; None where Postgres is unavailable: then only those with rings are known."""

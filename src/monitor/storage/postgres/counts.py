@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from msgspec import Struct
 
 from monitor.domain.status import Standing
@@ -61,3 +63,10 @@ async def read(connection: Connection) -> Figures:
     row = await cursor.fetchone()
     assert row is not None
     return Figures(*row)
+
+
+async def oldest_website(connection: Connection) -> dt.datetime | None:
+    """When the oldest of the websites was created; None if there is none. Reads all of them."""
+    cursor = await connection.execute("SELECT min(created_at) FROM websites")
+    row = await cursor.fetchone()
+    return row[0] if row else None

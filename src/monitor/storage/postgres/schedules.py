@@ -6,6 +6,7 @@ same transaction. It writes what differs, so calling it twice or for nothing cha
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 from uuid import UUID
@@ -13,7 +14,7 @@ from uuid import UUID
 from psycopg import sql
 
 from monitor.domain.schedule import Lifetime, Period, Schedule
-from monitor.storage.postgres.pool import Connection
+from monitor.storage.postgres.pool import Connection, Pool, session
 
 _LOCK = """
     SELECT 1 FROM website_periods WHERE until IS NULL AND website_id IN ({ids})
@@ -104,19 +105,28 @@ async def end_region(connection: Connection, name: str) -> None:
     )
 
 
-async def fetch(connection: Connection, website_id: UUID, since_s: int) -> Schedule:
-    """The schedule of a website from the period of ``since_s`` on; empty if there is none."""
-    cursor = await connection.execute(
+async def fetch(
+    connection: Connection, website_ids: Sequence[UUID], since_s: int
+) -> dict[UUID, Schedule]:
+    """What is known of the schedules of these websites from the period of ``since_s`` on.
+
+    Where nothing is known, a schedule is empty.
+    """
+    cursor = await connection.cursor(binary=True).execute(
         """
-        SELECT extract(epoch FROM since)::float8, extract(epoch FROM until)::float8,
+        SELECT website_id, extract(epoch FROM since)::float8, extract(epoch FROM until)::float8,
                check_frequency, regions
           FROM website_periods
-         WHERE website_id = %s AND (until IS NULL OR until > to_timestamp(%s)) ORDER BY since
+         WHERE website_id = ANY(%s) AND (until IS NULL OR until > to_timestamp(%s))
+         ORDER BY website_id, since
         """,
-        [website_id, since_s],
+        [list(website_ids), since_s],
     )
-    periods = [_period(*row) for row in await cursor.fetchall()]
-    return Schedule(periods, await _lifetimes(connection, since_s))
+    periods: dict[UUID, list[Period]] = {website_id: [] for website_id in website_ids}
+    for website_id, *row in await cursor.fetchall():
+        periods[website_id].append(_period(*row))
+    lifetimes = await _lifetimes(connection, since_s)
+    return {website_id: Schedule(own, lifetimes) for website_id, own in periods.items()}
 
 
 _MANY = """
@@ -171,22 +181,8 @@ async def _lifetimes(connection: Connection, since_s: int) -> list[Lifetime]:
     ]
 
 
-async def each(
-    connection: Connection, website_ids: Sequence[UUID], since_s: int
-) -> dict[UUID, Schedule]:
-    """The schedules of these websites from the period of ``since_s`` on, as far as it is known."""
-    cursor = await connection.execute(
-        """
-        SELECT website_id, extract(epoch FROM since)::float8, extract(epoch FROM until)::float8,
-               check_frequency, regions
-          FROM website_periods
-         WHERE website_id = ANY(%s) AND (until IS NULL OR until > to_timestamp(%s))
-         ORDER BY website_id, since
-        """,
-        [list(website_ids), since_s],
-    )
-    periods: dict[UUID, list[Period]] = {}
-    for website_id, *row in await cursor.fetchall():
-        periods.setdefault(website_id, []).append(_period(*row))
-    lifetimes = await _lifetimes(connection, since_s)
-    return {website_id: Schedule(own, lifetimes) for website_id, own in periods.items()}
+async def expire(pool: Pool, limit: dt.datetime) -> int:
+    """Delete the periods of websites that ended before ``limit``; returns how many."""
+    async with session(pool) as connection:
+        cursor = await connection.execute("DELETE FROM website_periods WHERE until < %s", [limit])
+        return cursor.rowcount

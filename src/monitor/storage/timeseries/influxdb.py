@@ -56,7 +56,7 @@ from monitor.storage.timeseries.influxdb_http import (
 )
 from monitor.storage.timeseries.influxql import identifier
 from monitor.storage.timeseries.throttle import Throttle
-from monitor.storage.timeseries.totals import Key, Totals
+from monitor.storage.timeseries.totals import Key, Totals, by_website
 
 LINES_PER_WRITE = 5000
 _PARTS = "0123456789abcdef"
@@ -187,6 +187,14 @@ class InfluxTicks:
         series = await self._prepared(lambda: self._http.query(database, query))
         return list(influxql.rows(series))
 
+    async def totals(
+        self, website_ids: Sequence[UUID], since_s: int, until_s: int
+    ) -> dict[UUID, list[Totals]]:
+        if not website_ids:
+            return {}
+        query = influxql.select_samples(website_ids, since_s, until_s)
+        return by_website(influxql.totals_of(await self._rows(self._raw, query)))
+
     async def hourly(
         self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
     ) -> dict[UUID, list[Rollup]]:
@@ -313,19 +321,22 @@ class InfluxTicks:
         if not (await self._http.version()).startswith("1."):
             await self._require_both()
             return None
-        try:
-            return KeptDays(
-                raw=await self._days(self._raw),
-                rollups=await self._days(self._hourly),
-                daily=await self._days(self._daily),
-            )
-        except DatabaseMissing:  # as ``prepare`` will make them
-            return KeptDays(self._raw_days, self._rollup_days, self._daily_days)
+        return KeptDays(
+            raw=await self._days(self._raw, self._raw_days),
+            rollups=await self._days(self._hourly, self._rollup_days),
+            daily=await self._days(self._daily, self._daily_days),
+        )
 
-    async def _days(self, database: str) -> int:
-        """The days that the default policy of a database (1.x) keeps what is in it."""
+    async def _days(self, database: str, of_settings: int) -> int:
+        """The days that the default policy of a database (1.x) keeps what is in it.
+
+        Those of the settings where there is none yet: ``prepare`` will make it with them.
+        """
         query = f"SHOW RETENTION POLICIES ON {identifier(database)}"
-        rows = list(influxql.rows(await self._http.query(database, query)))
+        try:
+            rows = list(influxql.rows(await self._http.query(database, query)))
+        except DatabaseMissing:
+            return of_settings
         return next((influxql.days(row["duration"]) for row in rows if row["default"]), 0)
 
     async def close(self) -> None:

@@ -1,0 +1,1 @@
+"""Figures over time: how they are made, and how they are read."""
