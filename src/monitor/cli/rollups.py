@@ -7,13 +7,9 @@ from __future__ import annotations
 import datetime as dt
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from monitor.cli.commands import bar, reached_stores
 from monitor.domain.errors import MonitorError
-
-if TYPE_CHECKING:
-    from monitor.services.websites.hourly_figures import HourlyFigures
 from monitor.services.reports.roll_ups import Rebuilt
 
 _HOUR = "%Y-%m-%dT%H:%MZ"
@@ -28,8 +24,8 @@ def rebuild(arguments: Namespace) -> None:
 
     from monitor.cli import aio as cli_loop
     from monitor.runtime import logging
+    from monitor.services.reports.roll_ups import RollUps, kept_days
     from monitor.services.websites.hourly_figures import HourlyFigures
-from monitor.services.reports.roll_ups import RollUps, kept_days
     from monitor.storage.postgres.pool import make_pool
     from monitor.storage.redis.client import client
     from monitor.storage.redis.tick_buffer import TickBuffer

@@ -16,6 +16,7 @@ from monitor.domain.ids import ring_position
 from monitor.domain.schedule import Schedule
 from monitor.resources.website import Website
 from monitor.storage.postgres import website_histories
+from monitor.storage.postgres.figures import Begun
 from monitor.storage.postgres.pool import Pool, session
 from monitor.storage.postgres.website_histories import WebsiteHistory
 
@@ -49,19 +50,19 @@ async def of_page(
     by_id, p95s_ms = {}, {}
     for website, last_s in websites:
         own = stored.by_id.get(website.id, _NOTHING)
-        by_id[website.id] = figures(history(website, own, last_s, stored.as_of_s or 0), now_s)
+        timeout_s = website.check.request_timeout
+        begun = Begun(website.id, website.created_at.timestamp(), timeout_s)
+        by_id[website.id] = figures(history(begun, own, last_s, stored.as_of_s or 0), now_s)
         p95s_ms[website.id] = own.p95_ms
     return ListFigures(by_id, p95s_ms, stored.as_of_s)
 
 
-def history(
-    website: Website, stored: WebsiteHistory, last_s: LastSlots, rolled_up_s: int
-) -> History:
+def history(website: Begun, stored: WebsiteHistory, last_s: LastSlots, rolled_up_s: int) -> History:
     """What is known of a website. ``rolled_up_s``: the end of the last hour whose gaps are."""
     return History(
-        position=ring_position(website.id),
-        created_s=int(website.created_at.timestamp()),
-        request_timeout_s=website.check.request_timeout,
+        position=ring_position(website.website_id),
+        created_s=int(website.created_s),
+        request_timeout_s=website.request_timeout_s,
         schedule=stored.schedule,
         gaps=stored.gaps,
         incidents=stored.incidents,

@@ -21,7 +21,7 @@ from monitor.domain.series import DAY_S, HOUR_S
 from monitor.domain.windows import Window
 from monitor.runtime.logging import get_logger
 from monitor.services.websites.figures import history
-from monitor.storage.postgres import changes, figures, gaps, schedules, website_histories, websites
+from monitor.storage.postgres import changes, figures, gaps, schedules, website_histories
 from monitor.storage.postgres.figures import Latency, Sliding
 from monitor.storage.postgres.gaps import Counted
 from monitor.storage.postgres.pool import Pool, session, transaction
@@ -167,13 +167,13 @@ class HourlyFigures:
                 ids = await figures.troubled(connection, since_s, after, _TROUBLED, idle=idle)
                 if not ids:
                     return count
-                stored = await websites.fetch_many(connection, ids)
+                begun = await figures.begun(connection, ids)
                 past = await website_histories.read(connection, ids, since_s)
             uptimes = {}
-            for one in stored:
-                if one.id in past.by_id:
-                    own = history(one, past.by_id[one.id], {}, until_s)
-                    uptimes[one.id] = uptime(own.parts(since_s, until_s), since_s)
+            for website in begun:
+                if (own := past.by_id.get(website.website_id)) is not None:
+                    parts = history(website, own, {}, until_s).parts(since_s, until_s)
+                    uptimes[website.website_id] = uptime(parts, since_s)
             async with transaction(self.pool) as connection:
                 await figures.store_uptimes(connection, uptimes)
             after, count = ids[-1], count + len(ids)

@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from monitor.storage.postgres.pool import Connection
+from monitor.storage.postgres.website_rows import REQUEST_TIMEOUT
 
 
 async def as_of(connection: Connection) -> int | None:
@@ -82,8 +83,8 @@ class Latency(Struct, frozen=True):
 _STORE: LiteralString = """
     UPDATE website_latencies l
        SET since_s = n.since_s, until_s = n.until_s, histogram = n.histogram,
-           p95_24h_ms = n.p95_ms
-      FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bytea[], %s::real[])
+           p95_24h_ms = n.p95_ms::real
+      FROM unnest(%b::uuid[], %b::bigint[], %b::bigint[], %b::bytea[], %b::float8[])
            n (website_id, since_s, until_s, histogram, p95_ms)
      WHERE l.website_id = n.website_id
 """
@@ -121,6 +122,26 @@ async def store_uptimes(connection: Connection, uptimes: Mapping[UUID, float | N
         values = [math.inf if v is None else v for v in uptimes.values()]
         await connection.execute(_LOCK, [ids], prepare=False)
         await connection.execute(_STORE_UPTIME, [ids, values], prepare=False)
+
+
+_BEGUN: LiteralString = f"""
+    SELECT w.id, extract(epoch FROM w.created_at)::float8, {REQUEST_TIMEOUT}
+      FROM websites w WHERE w.id = ANY(%s)
+"""  # noqa: S608 - constants
+
+
+class Begun(Struct, frozen=True):
+    """When a website was created (Unix seconds), and the time-out of its checks."""
+
+    website_id: UUID
+    created_s: float
+    request_timeout_s: int
+
+
+async def begun(connection: Connection, website_ids: Sequence[UUID]) -> list[Begun]:
+    """Of these websites."""
+    cursor = await connection.execute(_BEGUN, [list(website_ids)], prepare=False)
+    return [Begun(*row) for row in await cursor.fetchall()]
 
 
 _TROUBLED = """

@@ -88,14 +88,6 @@ async def fetch(connection: Connection, website_id: UUID) -> Stored | None:
     return None if row is None else _stored(row)
 
 
-async def fetch_many(connection: Connection, website_ids: Sequence[UUID]) -> list[Website]:
-    """Those of these websites that exist."""
-    query = sql.SQL(_SELECT) + sql.SQL("WHERE w.id = ANY(%s)")
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query, [list(website_ids)])
-        return [_stored(row).website for row in await cursor.fetchall()]
-
-
 async def fetch_page(
     connection: Connection, filters: Filter, sort: Sort | None, after: Position | None, size: int
 ) -> list[Stored]:
