@@ -1,5 +1,7 @@
 """What lists are sorted by, hour by hour: the figures are those of the ticks themselves."""
 
+import time
+
 import pytest
 
 from monitor.domain.histogram import quantile_rank
@@ -12,11 +14,15 @@ from monitor.services.websites.hourly_figures import HourlyFigures
 from monitor.storage.postgres import figures, gaps, schedules, website_histories
 from monitor.storage.postgres.gaps import Counted
 from monitor.storage.postgres.pool import session
-from support.factories import START_S, tick
+from support.factories import START_S, numbered_urls, tick
+from support.tick_store import tick_store
 
 EVERY_S = 600
 NOW_S = START_S // HOUR_S * HOUR_S
 SINCE_S = NOW_S - 40 * HOUR_S
+
+
+PAGE = hourly_figures._PAGE
 
 
 @pytest.fixture(autouse=True)
@@ -325,3 +331,27 @@ async def test_gaps_of_more_than_a_quarter_ago_are_forgotten(world):
     assert (await _gaps(world, kept))["asia"] == [(-80 * 24, -79 * 24)]
     rows = await world.rows("SELECT count(*) FROM gaps WHERE lower(spans) < %s", old.until_s)
     assert rows == [(0,)]
+
+
+async def test_influxdb_is_asked_a_whole_page_at_once(world, influx_database, monkeypatch):
+    # given
+    monkeypatch.setattr(hourly_figures, "_PAGE", PAGE)
+    world.ticks = tick_store(influx=influx_database)
+    await world.ticks.prepare()
+    await _add_regions(world, "europe")
+    measured, lost = [await _add(world, f"http://example.com/{n}") for n in range(2)]
+    await world.insert_websites(numbered_urls(PAGE - 2), check_frequency=EVERY_S)
+    recent_s = int(time.time()) // HOUR_S * HOUR_S  # InfluxDB drops what is older than it keeps
+    ticks = _ticks(measured, recent_s - 3 * HOUR_S, recent_s)
+    ticks += _ticks(lost, recent_s - 2 * HOUR_S, recent_s - HOUR_S)
+    await world.ticks.write(ticks)
+    # when
+    await _run(world, *range(recent_s - 3 * HOUR_S, recent_s, HOUR_S))
+    # then
+    stored = await _stored(world)
+    for website in (measured, lost):
+        exact = _p95([t for t in ticks if t.website_id == website], recent_s)
+        assert stored[website] == (1.0, pytest.approx(exact, rel=0.011))
+    assert await _gaps(world, measured) == {}
+    assert len((await _gaps(world, lost))["europe"]) == 2
+    await world.ticks.close()

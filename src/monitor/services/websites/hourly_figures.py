@@ -1,7 +1,7 @@
 """What is computed once an hour for lists: gaps, response times of a day, figures to sort by.
 
 It follows the hourly roll-up, reads it and the one of 24 hours before, and no tick. Every website
-is looked at, so a page of a thousand costs two queries of the tick store, and whatever is the same
+is looked at, so a page of 500 costs two questions of the tick store, and whatever is the same
 as before is not written.
 """
 
@@ -30,11 +30,12 @@ from monitor.storage.timeseries.throttle import Throttle
 
 log = get_logger(__name__)
 
-_PAGE = 1000
+_PAGE = 500
+"""Websites; the ids of a page fit into the address of a question to any InfluxDB."""
 _TROUBLED = 200
 """Websites whose uptime is computed at once."""
 
-_PAUSE_AFTER = 5
+_PAUSE_AFTER = 10
 """Pages: about as much work as a part of a roll-up."""
 
 _NOTHING = Window(0, 0)
