@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.domain.ids import ring_position
-from monitor.domain.ring import slots_of_position
+from monitor.domain.ring import POSITIONS, Ring, slots_of_position
 from monitor.domain.status import Standing
 from monitor.domain.verdict import Verdict
 from monitor.services.incidents.sweep import Sweep
@@ -116,6 +116,11 @@ async def test_one_region_that_checks_it_is_enough(world):
         await _check(world, website, "europe", int(world.now_s))
         await _minutes(world, 1, sweep)
         assert await _standing(world, website) is Standing.UP
+    # and Redis alone tells so, whichever region comes first
+    arc, oldest_s = (Ring("asia", EVERY_S), 0, POSITIONS), int(world.now_s) - 600
+    for regions in (["asia", "europe"], ["europe", "asia"]):
+        assert await Staleness(world.redis).stale(*arc, regions, oldest_s) == []
+    assert await Staleness(world.redis).stale(*arc, ["asia"], oldest_s) == [website]
 
 
 async def test_a_website_that_is_down_and_then_not_measured(world):

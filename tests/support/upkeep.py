@@ -25,6 +25,7 @@ class Watched:
         self.days = []
         self.fails_at = None
         self.fails_at_day = None
+        self.lacks_days = None
         self.meanwhile = None
 
     def __getattr__(self, name):
@@ -33,6 +34,8 @@ class Watched:
     async def roll_up_day(self, day_s, schedules=no_schedules):
         if day_s == self.fails_at_day:
             raise Unavailable("postgres", "is away")
+        if self.lacks_days is not None:
+            raise self.lacks_days
         self.days.append(day_s)
         return await self._store.roll_up_day(day_s, schedules)
 
