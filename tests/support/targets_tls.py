@@ -148,6 +148,19 @@ def self_signed(address: str) -> ssl.SSLContext:
     return _serving(key, builder.sign(key, hashes.SHA256()))
 
 
+def with_curve(address: str, curve: ec.EllipticCurve, newest: ssl.TLSVersion) -> ssl.SSLContext:
+    """A server's context with a key on this curve, that speaks nothing newer than this."""
+    issuer = x509.load_pem_x509_certificate(authority().cert_pem.bytes())
+    issuer_key = load_pem_private_key(authority().private_key_pem.bytes(), None)
+    assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(curve)
+    leaf = _lasting(_named("leaf"), issuer.subject, key)
+    leaf = leaf.add_extension(_for(address), critical=False)
+    context = _serving(key, leaf.sign(issuer_key, hashes.SHA256()))
+    context.maximum_version = newest
+    return context
+
+
 def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
