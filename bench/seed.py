@@ -40,7 +40,9 @@ def insert_websites(stack: Stack) -> None:
             website_id = uuid7(now_ms, os.urandom(10))
             copy.write_row((website_id, stack.targets.url(number), f"site {number}", *fixed))
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        connection.execute("ANALYZE websites")
+        for table in ("website_figures", "website_latencies"):
+            connection.execute(f"INSERT INTO {table} (website_id) SELECT id FROM websites")
+        connection.execute("ANALYZE websites, website_figures, website_latencies")
 
 
 def first_tick(stack: Stack) -> None:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from monitor.domain.access import Role
+from monitor.domain.status import Standing
 from monitor.services.workers.installation import CACHE_S
 from monitor.storage.redis.client import make_client
 from support.api import NOWHERE
@@ -42,6 +43,22 @@ async def test_the_outbox_incidents_and_changes_are_counted(api):
     assert value(found, "monitor_open_incidents") == 2
     assert value(found, "monitor_unsynced_changes") == 2
     assert value(found, "monitor_unsynced_changes_age_seconds") == pytest.approx(70, abs=20)
+
+
+async def test_what_lists_are_sorted_by_is_counted_and_dated(api):
+    await api.add_regions("europe")
+    for _ in range(2):
+        await api.add_website()
+    found = await samples(api)
+    assert value(found, "monitor_not_measured_websites") == 0
+    assert "monitor_list_figures_timestamp_seconds" not in found
+    # when
+    await api.rows("UPDATE website_figures SET standing = %s", Standing.NOT_MEASURED.value)
+    await api.rows("INSERT INTO figures_as_of (until) VALUES (to_timestamp(1790000000))")
+    # then
+    found = await samples(api)
+    assert value(found, "monitor_not_measured_websites") == 2
+    assert value(found, "monitor_list_figures_timestamp_seconds") == 1_790_000_000
 
 
 async def test_a_failing_channel_is_named_with_what_it_fails_for(api):

@@ -155,3 +155,60 @@ async def test_no_tick_is_missed_however_soon_the_roll_up_runs(world, after_s):
     await roll_ups_of(world).run()
     # then
     assert (await rolled_up(world))[last] == 1
+
+
+class _Follower:
+    """Remembers the hours that it is told of, and can fail once."""
+
+    def __init__(self):
+        self.added, self.repeated = [], []
+        self.fails_at = None
+
+    async def add(self, hour_s):
+        if hour_s == self.fails_at:
+            self.fails_at = None
+            raise Unavailable("postgres", "is away")
+        self.added.append(hour_s)
+
+    async def repeat(self, hour_s):
+        self.repeated.append(hour_s)
+
+
+async def test_what_is_made_of_hours_follows_each_of_them(world):
+    # given
+    await given_rolled_up(world, *back(3))
+    follower = _Follower()
+    roll_ups = roll_ups_of(world, added=follower.add, repeated=follower.repeat)
+    # when
+    await roll_ups.run()
+    # then
+    assert follower.added == back(3, 2, 1)
+    # and one that was repeated, for late ticks, is told as such
+    await world.buffer.note_late({*back(2)})
+    await roll_ups.run()
+    assert follower.repeated == back(2)
+
+
+async def test_what_follows_an_hour_and_failed_is_tried_again_with_the_next_run(world):
+    await given_rolled_up(world, *back(2))
+    follower = _Follower()
+    roll_ups = roll_ups_of(world, added=follower.add)
+    await roll_ups.run()
+    follower.added.clear()
+    # when
+    world.now_s += HOUR_S
+    await roll_ups.ticks.write([tick(THIS_HOUR)])
+    follower.fails_at = THIS_HOUR
+    with pytest.raises(Unavailable):
+        await roll_ups.run()
+    await roll_ups.run()
+    # then: the hour is rolled up by then
+    assert THIS_HOUR in follower.added
+
+
+async def test_hours_that_are_rebuilt_count_as_repeated(world):
+    await world.ticks.write([tick(hour) for hour in back(3, 2)])
+    follower = _Follower()
+    roll_ups = roll_ups_of(world, repeated=follower.repeat)
+    await roll_ups.rebuild(*back(3, 1))
+    assert follower.repeated == back(3, 2)

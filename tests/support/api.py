@@ -145,7 +145,8 @@ def _empty_database(server):
     with psycopg.connect(server.url("api")) as connection:
         tables = ("websites", "regions", "changes", "api_keys", "ticks", "tick_rollups")
         tables += ("tick_days", "tick_histograms", "rolled_up_days")
-        for table in (*tables, "region_periods", "notifications", "bulk_imports", "audit_log"):
+        tables += ("region_periods", "figures_as_of", "notifications", "bulk_imports", "audit_log")
+        for table in tables:
             connection.execute(f"DELETE FROM {table}")
     return server.url("api")
 

@@ -40,7 +40,9 @@ def _installation():
     load_of_one = add_up([(WorkerLimits(1, 1), Load(1.0, 1.0, 1.0))])
     region = RegionView("europe", DEPTH, {60: 1}, RegionReport(1), load_of_one, {})
     redis = RedisView([region], dict.fromkeys(CENTRAL_QUEUES, DEPTH), BufferSize(1, 1), 1.0)
-    return Installation(PostgresView(Figures(1, 1, 1.0, 1, 1, 1, 1.0), [], DaysDone(1, 1)), redis)
+    return Installation(
+        PostgresView(Figures(1, 1, 1.0, 1, 1, 1, 1.0, 1, 1.0), [], DaysDone(1, 1)), redis
+    )
 
 
 def _families():

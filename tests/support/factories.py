@@ -148,6 +148,11 @@ async def insert_websites(
             [default_name(url) for url in urls.values()],
         ],
     )
+    for table in ("website_figures", "website_latencies"):
+        await connection.execute(
+            f"INSERT INTO {table} (website_id) SELECT unnest(%s::uuid[])",
+            [list(urls)],
+        )
 
 
 def numbered_urls(count: int, start: str = "http://example.com/") -> dict[UUID, str]:

@@ -52,8 +52,9 @@ def upkeep_of(world):
     return TickUpkeep(world.ticks, world.buffer, world.now)
 
 
-def roll_ups_of(world, kept=KEPT):
-    return RollUps(Watched(world.ticks), world.buffer, world.pool, kept, world.now)
+def roll_ups_of(world, kept=KEPT, **followers):
+    """``followers``: what is told of hours."""
+    return RollUps(Watched(world.ticks), world.buffer, world.pool, kept, world.now, **followers)
 
 
 def back(*hours):

@@ -91,6 +91,14 @@ def _declare_incidents(broker: Broker, resources: CentralResources) -> None:
         await send_all(await resources.sweep.run())
 
     @dramatiq.actor(
+        broker=broker, queue_name=INCIDENTS_QUEUE, max_retries=0, periodic=cron("* * * * *")
+    )
+    @skip_if_unavailable
+    async def sweep_standings() -> None:
+        """Keep the order of lists that are sorted by status."""
+        await resources.standings.run()
+
+    @dramatiq.actor(
         broker=broker, queue_name=NOTIFICATIONS_QUEUE, max_retries=3, min_backoff=1_000,
         throws=(BadMessage,),
     )  # fmt: skip

@@ -39,6 +39,8 @@ from monitor.services.scheduling.emit import BatchEmitter
 from monitor.services.scheduling.projection_watch import ProjectionWatch
 from monitor.services.scheduling.sync import CoalescedSync, ProjectionSync
 from monitor.services.secrets.vault import Vault
+from monitor.services.websites.hourly_figures import HourlyFigures
+from monitor.services.websites.standings import StandingSweep
 from monitor.services.workers import presence
 from monitor.services.workers.clock import SharedClock
 from monitor.services.workers.heartbeat import Heartbeat
@@ -48,6 +50,7 @@ from monitor.storage.redis.client import make_client
 from monitor.storage.redis.minutes import DispatchedMinutes
 from monitor.storage.redis.projection import Projection
 from monitor.storage.redis.regions import Regions
+from monitor.storage.redis.staleness import Staleness
 from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.redis.workers import Workers
@@ -208,6 +211,7 @@ class CentralResources(Resources):
     emitter: BatchEmitter
     recorder: IncidentRecorder
     sweep: Sweep
+    standings: StandingSweep
     outbox: Outbox
     sync: ProjectionSync
     coalesced_sync: CoalescedSync
@@ -249,6 +253,9 @@ class CentralResources(Resources):
             self.pool, states, email.recipients(s.alert_email_to), self.clock.now
         )
         self.sweep = Sweep(self.recorder)
+        self.standings = StandingSweep(
+            self.pool, Projection(self.redis), Staleness(self.redis), states, self.clock.now
+        )
         self.outbox = Outbox(Deliverer(self.pool, self.channels, self.clock.now), send_all)
         stack.push_async_callback(self.outbox.close)
         self.unsupported.set_function(lambda: self.outbox.unsupported)
@@ -258,7 +265,11 @@ class CentralResources(Resources):
         self.watch.start()
         stack.push_async_callback(self.watch.close)
         self.tick_upkeep = TickUpkeep(self.ticks, self.buffer, self.clock.now)
-        self.roll_ups = RollUps(self.ticks, self.buffer, self.pool, kept_days(s), self.clock.now)
+        figures = HourlyFigures(self.pool, self.ticks)
+        self.roll_ups = RollUps(
+            self.ticks, self.buffer, self.pool, kept_days(s), self.clock.now,
+            figures.add, figures.mend,
+        )  # fmt: skip
         here = asyncio.create_task(presence.report(self.redis, presence.CENTRAL))
         watch = asyncio.create_task(TickStoreWatch(self.ticks, prepare=True).run())
         stack.push_async_callback(tasks.end, here, watch)

@@ -13,6 +13,7 @@ from litestar.typing import FieldDefinition
 from monitor.domain.status import Status
 from monitor.resources.bulk_import import MAX_KEY_LENGTH, LineResult
 from monitor.resources.cursors import MAX_CURSOR_LENGTH
+from monitor.resources.website_list import Include, Sort
 
 Limit = Annotated[
     int, QueryParameter(ge=1, le=1000, description="Maximum number of items per page.")
@@ -21,7 +22,7 @@ Cursor = Annotated[
     str | None,
     QueryParameter(
         max_length=MAX_CURSOR_LENGTH,
-        description="The `next_cursor` of the previous page; send the same filters.",
+        description="The `next_cursor` of the previous page; send the same filters and `sort`.",
     ),
 ]
 RegionFilter = Annotated[
@@ -45,6 +46,19 @@ TextFilter = Annotated[
         max_length=255,
         description="A part of the URL or the name; case does not matter.",
     ),
+]
+SortOrder = Annotated[
+    Sort | None,
+    QueryParameter(
+        description="How to sort; without it, in order of creation. `name`: A first, whatever the "
+        "case of ASCII letters; `changed`: what went down, came back, was paused, resumed or no "
+        "longer measured last comes first; `status`: down, degraded, not measured, up, paused; "
+        "`uptime_30d`: lowest first, and `p95_24h_ms`: slowest first, both as of `figures_at`."
+    ),
+]
+Included = Annotated[
+    Include | None,
+    QueryParameter(description="`uptime`: show uptimes, the p95 and the strips of each website."),
 ]
 Days = Annotated[
     int | None,

@@ -7,13 +7,10 @@ from __future__ import annotations
 import datetime as dt
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from monitor.cli.commands import bar, reached_stores
 from monitor.domain.errors import MonitorError
-
-if TYPE_CHECKING:
-    from monitor.services.reports.roll_ups import Rebuilt
+from monitor.services.reports.roll_ups import Rebuilt
 
 _HOUR = "%Y-%m-%dT%H:%MZ"
 _DAY = "%Y-%m-%d"
@@ -28,6 +25,7 @@ def rebuild(arguments: Namespace) -> None:
     from monitor.cli import aio as cli_loop
     from monitor.runtime import logging
     from monitor.services.reports.roll_ups import RollUps, kept_days
+    from monitor.services.websites.hourly_figures import HourlyFigures
     from monitor.storage.postgres.pool import make_pool
     from monitor.storage.redis.client import client
     from monitor.storage.redis.tick_buffer import TickBuffer
@@ -54,7 +52,10 @@ def rebuild(arguments: Namespace) -> None:
             )
             try:
                 buffer = TickBuffer(redis, settings.monitor_tick_buffer_bytes)
-                roll_ups = RollUps(store, buffer, pool, kept_days(settings), time.time)
+                roll_ups = RollUps(
+                    store, buffer, pool, kept_days(settings), time.time,
+                    repeated=HourlyFigures(pool, store).mend,
+                )  # fmt: skip
                 with bar("Rolling up", unit="roll-ups") as progress:
                     return await roll_ups.rebuild(since, until, progress)
             finally:

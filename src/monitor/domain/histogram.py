@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import accumulate, islice
 
 from msgspec import Struct
 
@@ -89,11 +90,8 @@ class Histogram(Struct, frozen=True):
         numbers = decode_varints(encoded)
         if len(numbers) % 2:
             raise ValueError("a histogram has a count for each bucket")
-        counts, bucket = [], _UNDERFLOW
-        for distance, count in zip(numbers[::2], numbers[1::2], strict=True):
-            bucket += distance
-            counts.append((bucket, count))
-        return cls(tuple(counts))
+        buckets = islice(accumulate(numbers[::2], initial=_UNDERFLOW), 1, None)
+        return cls(tuple(zip(buckets, numbers[1::2], strict=True)))
 
 
 def quantile_rank(q: float, count: int) -> int:
@@ -146,7 +144,9 @@ def decode_varints(encoded: bytes) -> list[int]:
     """The numbers from ``encode_varints``. Raises ValueError where the last one is cut short."""
     numbers: list[int] = []
     number = shift = 0
-    for byte in encoded:
+    for at, byte in enumerate(encoded):
+        if not shift and byte < 128 and encoded[at:].isascii():
+            return numbers + list(encoded[at:])  # of one byte each, as nearly all are
         number |= (byte & 127) << shift
         if byte > 127:
             shift += 7

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from monitor.domain.verdict import RegionState, Verdict
 
@@ -36,3 +36,14 @@ def website_status(
         return Status.DOWN if incident_open or 2 * down > len(fresh) else Status.UP
     measured = any(s.verdict is not Verdict.UNKNOWN for s in states)
     return Status.UNKNOWN if measured or incident_open else Status.PENDING
+
+
+class Standing(IntEnum):
+    """How a website stands in a list sorted by status. The numbers are stored."""
+
+    DOWN = 0
+    DEGRADED = 1
+    NOT_MEASURED = 2
+    UP = 3
+    """Also: not checked yet."""
+    PAUSED = 4

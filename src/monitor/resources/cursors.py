@@ -9,7 +9,8 @@ import re
 
 from monitor.domain.errors import BadQuery, FieldProblem
 
-MAX_CURSOR_LENGTH = 200
+MAX_CURSOR_LENGTH = 2000
+"""A position in a list sorted by name holds the name: 255 characters of up to four bytes."""
 
 _FINGERPRINT_BYTES = 8
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]+")

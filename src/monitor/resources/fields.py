@@ -186,9 +186,13 @@ def change_struct(name: str, fields: Sequence[Declared], doc: str) -> type[Struc
     return _struct(name, optional, doc)
 
 
-def shown_struct(name: str, fields: Mapping[str, Any], doc: str) -> type[Struct]:
-    """The schema of a response: every field is present."""
-    return _struct(name, [(n, wire, NODEFAULT) for n, wire in fields.items()], doc)
+def shown_struct(
+    name: str, fields: Mapping[str, Any], doc: str, optional: Mapping[str, Any] | None = None
+) -> type[Struct]:
+    """The schema of a response: every field is present, but for those that are ``optional``."""
+    always = [(n, wire, NODEFAULT) for n, wire in fields.items()]
+    asked_for = [(n, Union[wire, UnsetType], UNSET) for n, wire in (optional or {}).items()]  # noqa: UP007
+    return _struct(name, [*always, *asked_for], doc)
 
 
 def _struct(name: str, fields: Sequence[tuple[str, Any, Any]], doc: str) -> type[Struct]:

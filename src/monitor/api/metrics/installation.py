@@ -189,9 +189,21 @@ def _of_postgres(figures: Figures) -> Iterator[Metric]:
             "Age of the oldest change; 0 if none.",
             figures.unsynced_s,
         ),
+        (
+            "not_measured_websites",
+            "Active websites of which no region has a fresh verdict. Counted up to 100,000.",
+            figures.not_measured,
+        ),
     )
     for name, help_text, value in plain:
         yield gauge(f"monitor_{name}", help_text, (), [((), value)])
+    if figures.list_figures_s is not None:
+        yield gauge(
+            "monitor_list_figures_timestamp_seconds",
+            "The end of the last hour in what lists are sorted by; absent before the first.",
+            (),
+            [((), figures.list_figures_s)],
+        )
 
 
 def _channels(failing: Iterable[Failing]) -> Metric:

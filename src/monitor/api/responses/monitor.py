@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
+from monitor.api.responses import figures
 from monitor.api.responses.times import from_unix
 from monitor.api.schemas import monitor as schemas
 from monitor.domain.availability import Interval, State
 from monitor.domain.series import Bucket
+from monitor.resources.website_list import Sort
 from monitor.services.incidents import downtime
 from monitor.services.websites import latest as latest_status
-from monitor.services.websites.latest import RegionView, View
+from monitor.services.websites.latest import Page, RegionView, View
 from monitor.services.websites.series import RegionSeries, Series
 from monitor.storage.postgres.history import Incident
 
 
-def latest(view: View) -> schemas.Latest:
+def latest_page(page: Page, sort: Sort | None) -> schemas.LatestPage:
+    """A page of statuses."""
+    rows = [_latest(view, figures.fields(page, view)) for view in page.views]
+    return schemas.LatestPage(rows, page.next_cursor, figures.figures_at(page, sort))
+
+
+def _latest(view: View, shown: Mapping[str, Any]) -> schemas.Latest:
     """The status of a website, by region."""
     website = view.stored.website
     return schemas.Latest(
@@ -25,6 +35,7 @@ def latest(view: View) -> schemas.Latest:
         status=view.status,
         since=latest_status.since(view),
         regions=[_region_latest(r) for r in view.regions],
+        **shown,
     )
 
 

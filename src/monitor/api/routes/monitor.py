@@ -14,10 +14,12 @@ from monitor.api.parameters import (
     Cursor,
     Days,
     From,
+    Included,
     Limit,
     PausedFilter,
     RegionFilter,
     SeriesRegion,
+    SortOrder,
     StatusFilter,
     TextFilter,
     To,
@@ -41,15 +43,19 @@ async def latest_statuses(
     status: StatusFilter = None,
     paused: PausedFilter = None,
     q: TextFilter = None,
+    sort: SortOrder = None,
+    include: Included = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> schemas.LatestPage:
-    """List the latest status of all websites by region, in order of creation."""
-    query = Query(region=region, status=status, paused=paused, q=q)
-    rows, next_cursor = await latest_status.page(
-        deps.sources(), query, limit, cursor, need_states=True
+    """List the latest status of all websites by region, in order of creation unless `sort` says
+    otherwise.
+    """
+    query = Query(region=region, status=status, paused=paused, q=q, sort=sort)
+    page = await latest_status.page(
+        deps.sources(), query, limit, cursor, need_states=True, include=include
     )
-    return schemas.LatestPage([responses.latest(view) for view in rows], next_cursor)
+    return responses.latest_page(page, sort)
 
 
 @get("/{website_id:uuid}", opt=READ, responses=problems(400, 404))

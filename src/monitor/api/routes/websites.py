@@ -13,9 +13,11 @@ from monitor.api.dependencies import Deps
 from monitor.api.openapi.document import LOCATION, NewWebsiteOperation, problems
 from monitor.api.parameters import (
     Cursor,
+    Included,
     Limit,
     PausedFilter,
     RegionFilter,
+    SortOrder,
     StatusFilter,
     TextFilter,
 )
@@ -53,15 +55,20 @@ async def list_websites(
     status: StatusFilter = None,
     paused: PausedFilter = None,
     q: TextFilter = None,
+    sort: SortOrder = None,
+    include: Included = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> schemas.WebsitePage:
-    """List websites in order of creation. Statuses are `unknown` while Redis is unavailable."""
-    query = Query(region=region, status=status, paused=paused, q=q)
-    rows, next_cursor = await latest_status.page(
-        deps.sources(), query, limit, cursor, need_states=False
+    """List websites, in order of creation unless `sort` says otherwise.
+
+    Statuses are `unknown` while Redis is unavailable.
+    """
+    query = Query(region=region, status=status, paused=paused, q=q, sort=sort)
+    page = await latest_status.page(
+        deps.sources(), query, limit, cursor, need_states=False, include=include
     )
-    return schemas.WebsitePage([responses.website(v) for v in rows], next_cursor)
+    return responses.website_page(page, sort)
 
 
 @get("/{website_id:uuid}", opt=READ, responses=problems(400, 404))

@@ -6,8 +6,9 @@ import datetime as dt
 from enum import StrEnum
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from monitor.api.schemas.figures import P95, Strip24h, Strip90d, Uptime
 from monitor.domain.incident import Resolution
 from monitor.domain.outcome import Reason
 from monitor.domain.status import Status
@@ -27,7 +28,10 @@ class RegionLatest(Struct, kw_only=True):
 
 
 class Latest(Struct, kw_only=True):
-    """The latest status of a website. ``since``: when it began; null if unknown."""
+    """The latest status of a website. ``since``: when it began; null if unknown.
+
+    The other fields are there with `include=uptime`.
+    """
 
     id: UUID
     url: str
@@ -35,13 +39,24 @@ class Latest(Struct, kw_only=True):
     status: Status
     since: dt.datetime | None
     regions: list[RegionLatest]
+    uptime_24h: Uptime | UnsetType = UNSET
+    uptime_30d: Uptime | UnsetType = UNSET
+    uptime_90d: Uptime | UnsetType = UNSET
+    p95_24h_ms: P95 | UnsetType = UNSET
+    strip_24h: Strip24h | UnsetType = UNSET
+    strip_90d: Strip90d | UnsetType = UNSET
 
 
 class LatestPage(Struct):
-    """Latest statuses. ``next_cursor`` is null on the last page."""
+    """Latest statuses. ``next_cursor`` is null on the last page.
+
+    ``figures_at``: the end of the last hour whose roll-up is in ``p95_24h_ms``, and in what the
+    list is sorted by; null before the first. It is there if the list has either.
+    """
 
     items: list[Latest]
     next_cursor: str | None
+    figures_at: dt.datetime | UnsetType | None = UNSET
 
 
 class ResponseTimes(Struct):

@@ -6,8 +6,9 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 from uuid import UUID
 
-from msgspec import NODEFAULT, Meta, Struct
+from msgspec import NODEFAULT, UNSET, Meta, Struct, UnsetType
 
+from monitor.api.schemas import figures
 from monitor.domain.status import Status
 from monitor.resources.check_options import DEFAULT_KIND, KINDS
 from monitor.resources.fields import Declared, Field, change_struct, new_struct, shown_struct
@@ -89,7 +90,8 @@ else:
                     "updated_at": dt.datetime,
                 },
                 "A website. ``regions`` lists the regions it is checked from, even if that is all "
-                "of them.",
+                "of them. Lists have uptimes, the p95 and the strips with `include=uptime`.",
+                figures.FIELDS,
             )
             for kind in KINDS
         ]
@@ -108,7 +110,12 @@ else:
 
 
 class WebsitePage(Struct):
-    """Websites. ``next_cursor`` is null on the last page."""
+    """Websites. ``next_cursor`` is null on the last page.
+
+    ``figures_at``: the end of the last hour whose roll-up is in ``p95_24h_ms``, and in what the
+    list is sorted by; null before the first. It is there if the list has either.
+    """
 
     items: list[Website]
     next_cursor: str | None
+    figures_at: dt.datetime | UnsetType | None = UNSET

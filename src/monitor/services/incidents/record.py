@@ -23,7 +23,7 @@ from monitor.domain.messages import Outgoing
 from monitor.domain.verdict import Flip, RegionState, Verdict, is_fresh
 from monitor.runtime.logging import get_logger
 from monitor.services.incidents.backfill import replay
-from monitor.storage.postgres import closings, incidents, notifications, verdicts
+from monitor.storage.postgres import closings, incidents, notifications, standings, verdicts
 from monitor.storage.postgres import flips as flip_history
 from monitor.storage.postgres.pool import Connection, Pool, transaction
 from monitor.storage.postgres.verdicts import Watched
@@ -79,7 +79,9 @@ class IncidentRecorder:
         up_at = {f.website_id: f.at_s for f in flips if f.verdict is Verdict.UP}
         closed = await self._close(connection, [w for w in over if _is_outvoted(w, up_at)])
         recovered = [w for w in over if not _is_outvoted(w, up_at)]
-        return opened + closed + await self._resolve(connection, recovered, up_at)
+        resolved = await self._resolve(connection, recovered, up_at)
+        await standings.note(connection, {i: bool(regions) for i, regions in fresh.items()})
+        return opened + closed + resolved
 
     async def _open(
         self, connection: Connection, watched: Sequence[Watched], fresh: dict[UUID, set[str]]

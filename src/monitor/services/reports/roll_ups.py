@@ -54,15 +54,23 @@ class Rebuilt(Struct, frozen=True):
     days_left: tuple[int, ...]
 
 
+async def _nothing(_hour_s: int) -> None:
+    """Where nothing else is made of hours."""
+
+
 @dataclass(frozen=True, slots=True)
 class RollUps:
-    """``now`` returns Unix seconds. ``running`` is held by the current run."""
+    """``now`` returns Unix seconds. ``added`` is called with each hour that was rolled up, and with
+    the last one when a run begins, in case its call was interrupted; ``repeated`` with each that
+    was rolled up again. ``running`` is held by the current run."""
 
     ticks: TickStore
     buffer: TickBuffer
     pool: Pool
     kept: KeptDays
     now: Callable[[], float]
+    added: Callable[[int], Awaitable[object]] = _nothing
+    repeated: Callable[[int], Awaitable[object]] = _nothing
     running: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> int:
@@ -91,9 +99,11 @@ class RollUps:
 
     async def _roll_up(self, *, days: bool) -> int:
         """``days``: whether to roll up days, too; else they are made up for by a later run."""
-        first = await self._first_hour()
+        noted, first = await self.buffer.rolled_up(), await self._first_hour()
         # Takes back what a clock that was ahead noted.
         await self.buffer.note_rolled_up(first - HOUR_S)
+        if noted is not None:
+            await self.added(first - HOUR_S)
         hour, written = await self._new(first, days=days)
         late = await self.buffer.late_hours()
         for day_s, hours in groupby(late, lambda hour_s: hour_s // DAY_S * DAY_S):
@@ -118,6 +128,7 @@ class RollUps:
             while hour < self._settled():
                 written += await self.ticks.roll_up(hour, self._schedules)
                 await self.buffer.note_rolled_up(hour)
+                await self.added(hour)
                 hour += HOUR_S
             day_s = await self._new_day(hour) if days else None
             if day_s is None:
@@ -137,6 +148,7 @@ class RollUps:
             for hour_s in late:
                 if hour_s < first:
                     written += await self.ticks.roll_up(hour_s, self._schedules)
+                    await self.repeated(hour_s)
                 hour, more = await self._new(hour, days=days)
                 written += more
             done = await self._days_done()
@@ -250,6 +262,8 @@ class RollUps:
         for number, (_, start_s, roll_up) in enumerate(steps):
             progress(number, total)
             await roll_up(start_s, self._schedules)
+            if roll_up == self.ticks.roll_up:
+                await self.repeated(start_s)
         progress(total, total)
         return Rebuilt(
             len(made_hours),

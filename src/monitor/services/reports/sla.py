@@ -125,10 +125,9 @@ class Listing:
         """The next page of at most ``limit`` websites. Raises BadQuery and Unavailable."""
         sources, window = self._gathering.sources, self._gathering.window
         statuses = latest.Sources(sources.pool, sources.redis, sources.now_s)
-        views, self._position = await latest.page(
-            statuses, self._query, limit, self._position, need_states=False
-        )
-        websites = [view.stored.website for view in views]
+        listed = await latest.page(statuses, self._query, limit, self._position, need_states=False)
+        self._position = listed.next_cursor
+        websites = [view.stored.website for view in listed.views]
         reports = await _reports(self._gathering, websites)
         figures = [one.report.overall for one in reports]
         return Page(window, reports, total(figures, self._gathering.read.window))

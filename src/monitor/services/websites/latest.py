@@ -14,10 +14,15 @@ from monitor.domain.errors import BadQuery, Unavailable
 from monitor.domain.status import Status, website_status
 from monitor.domain.verdict import RegionState, Verdict, is_fresh
 from monitor.resources import cursors
+from monitor.resources.website_list import BY_FIGURES, Include, Sort
 from monitor.runtime.logging import get_logger
+from monitor.services.websites import figures
+from monitor.services.websites.figures import ListFigures
 from monitor.services.workers import regions
-from monitor.storage.postgres import websites
+from monitor.storage.postgres import figures as stored_figures
+from monitor.storage.postgres import website_order, websites
 from monitor.storage.postgres.pool import Pool, session
+from monitor.storage.postgres.website_order import Position
 from monitor.storage.postgres.websites import Filter, Stored
 from monitor.storage.redis.states import States
 
@@ -42,12 +47,13 @@ class Sources:
 
 
 class Query(Struct, frozen=True):
-    """Which websites to list; None: any value."""
+    """Which websites to list; None: any value. ``sort`` None: in order of creation."""
 
     region: str | None = None
     status: Status | None = None
     paused: bool | None = None
     q: str | None = None
+    sort: Sort | None = None
 
 
 class RegionView(Struct, frozen=True):
@@ -65,6 +71,24 @@ class View(Struct, frozen=True):
     status: Status
     regions: tuple[RegionView, ...] = ()
 
+    @property
+    def last_slots(self) -> dict[str, int]:
+        """The slot of the last check in each region, in Unix seconds; 0: never checked."""
+        return {r.region: r.state.slot_s for r in self.regions}
+
+
+class Page(Struct, frozen=True):
+    """A page of a list, and the cursor after it; None at the end.
+
+    ``figures``: if they were asked for. ``figures_at_s``: the end of the last hour whose roll-up is
+    in what the list is sorted by or shows; None before the first.
+    """
+
+    views: list[View]
+    next_cursor: str | None = None
+    figures: ListFigures | None = None
+    figures_at_s: int | None = None
+
 
 async def show(sources: Sources, stored: Stored) -> View:
     """One website with its status."""
@@ -72,16 +96,38 @@ async def show(sources: Sources, stored: Stored) -> View:
 
 
 async def page(
-    sources: Sources, query: Query, limit: int, cursor: str | None, *, need_states: bool
-) -> tuple[list[View], str | None]:
-    """The next page of matching websites in order of creation, and the cursor after it.
+    sources: Sources,
+    query: Query,
+    limit: int,
+    cursor: str | None,
+    *,
+    need_states: bool,
+    include: Include | None = None,
+) -> Page:
+    """The next page of matching websites, and the cursor after it.
 
     A page may hold fewer than ``limit`` and still have a cursor: at most 10,000 websites are
     examined per page. Without Redis statuses are unknown, but if ``need_states`` or a filter by
     status requires them, Unavailable is raised. Raises BadQuery.
     """
+    views, next_cursor = await _scan(sources, query, limit, cursor, need_states=need_states)
+    if include is Include.UPTIME:
+        rows = [(view.stored.website, view.last_slots) for view in views]
+        shown = await figures.of_page(sources.pool, rows, int(sources.now_s))
+        return Page(views, next_cursor, shown, shown.as_of_s)
+    if query.sort not in BY_FIGURES:
+        return Page(views, next_cursor)
+    async with session(sources.pool) as connection:
+        return Page(views, next_cursor, figures_at_s=await stored_figures.as_of(connection))
+
+
+async def _scan(
+    sources: Sources, query: Query, limit: int, cursor: str | None, *, need_states: bool
+) -> tuple[list[View], str | None]:
     mark = cursors.fingerprint("websites", *(getattr(query, n) for n in Query.__struct_fields__))
-    after = None if cursor is None else _position(cursor, mark)
+    after = None
+    if cursor is not None:
+        after = website_order.decode(query.sort, cursors.decode(cursor, mark))
     filters = _filter(query)
     computed = query.status not in (None, Status.PAUSED)
     await _check(sources.pool, query)
@@ -89,7 +135,9 @@ async def page(
         return [], None
     scan = _Scan(sources, query, filters, need_states=need_states or computed)
     views, last = await scan.run(limit, after)
-    return views, None if last is None else cursors.encode(last.bytes, mark)
+    if last is None:
+        return views, None
+    return views, cursors.encode(website_order.encode(query.sort, last), mark)
 
 
 async def _check(pool: Pool, query: Query) -> None:
@@ -98,13 +146,6 @@ async def _check(pool: Pool, query: Query) -> None:
     if query.region is not None:
         async with session(pool) as connection:
             await regions.must_exist(connection, query.region)
-
-
-def _position(cursor: str, mark: bytes) -> UUID:
-    raw = cursors.decode(cursor, mark)
-    if len(raw) != 16:
-        raise cursors.not_a_cursor()
-    return UUID(bytes=raw)
 
 
 def _filter(query: Query) -> Filter | None:
@@ -120,25 +161,27 @@ def _filter(query: Query) -> Filter | None:
 
 @dataclass(slots=True)
 class _Scan:
-    """Reads websites in id order and keeps those whose status matches."""
+    """Reads websites in the order of the list and keeps those whose status matches."""
 
     sources: Sources
     query: Query
     filters: Filter
     need_states: bool
 
-    async def run(self, limit: int, after: UUID | None) -> tuple[list[View], UUID | None]:
-        """Up to ``limit`` matches, and the id to continue after; None at the end."""
+    async def run(self, limit: int, after: Position | None) -> tuple[list[View], Position | None]:
+        """Up to ``limit`` matches, and the position to continue after; None at the end."""
         size = limit + 1 if self.query.status in (None, Status.PAUSED) else _CANDIDATES
         views: list[View] = []
         for _ in range(max(MAX_SCANNED // size, 1)):
             # Release the connection before reading Redis: if that hangs, the pool must not run out.
             async with session(self.sources.pool) as connection:
-                rows = await websites.fetch_page(connection, self.filters, after, size)
+                rows = await websites.fetch_page(
+                    connection, self.filters, self.query.sort, after, size
+                )
             for view in await _views(self.sources, rows, need_states=self.need_states):
                 if len(views) == limit:
                     return views, after
-                after = view.stored.website.id
+                after = view.stored.position
                 if self.query.status in (None, view.status):
                     views.append(view)
             if len(rows) < size:

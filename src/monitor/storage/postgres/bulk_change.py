@@ -16,7 +16,7 @@ from monitor.resources.bulk_change import Timing, renames
 from monitor.resources.check_options import OPTION_FIELDS, SECRETS, CheckOptions, without_defaults
 from monitor.resources.fields import Values
 from monitor.resources.search import search_text
-from monitor.storage.postgres import closings, schedules
+from monitor.storage.postgres import closings, schedules, standings
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.website_rows import (
     CHECK_JSON,
@@ -282,6 +282,7 @@ async def apply(connection: Connection, sent: Values, encrypted: dict[str, str])
         await _replace_regions(connection, sent["regions"])
     if {"check_frequency", "paused", "regions"} & sent.keys():
         await schedules.record(connection, sql.SQL("SELECT id FROM bulk_change"))
+        await standings.refresh(connection, sql.SQL("SELECT id FROM bulk_change"))
     await connection.execute(
         """
         INSERT INTO changes (website_id, check_now, forget)

@@ -6,6 +6,7 @@ import datetime as dt
 
 from msgspec import Struct
 
+from monitor.domain.status import Standing
 from monitor.storage.postgres.pool import Connection
 
 COUNTED_UP_TO = 100_000
@@ -13,9 +14,11 @@ COUNTED_UP_TO = 100_000
 
 
 class Figures(Struct, frozen=True):
-    """Notifications by state, overdue ones, open incidents and unsynced changes.
+    """Notifications by state, overdue ones, open incidents, unsynced changes, and websites that
+    stand as not measured.
 
-    Ages are in seconds, of the oldest row; 0.0 if there is none.
+    Ages are in seconds, of the oldest row; 0.0 if there is none. ``list_figures_s``: the end of the
+    last hour in the figures of lists, in Unix seconds; None before the first.
     """
 
     queued: int
@@ -25,6 +28,8 @@ class Figures(Struct, frozen=True):
     open_incidents: int
     unsynced: int
     unsynced_s: float
+    not_measured: int
+    list_figures_s: float | None
 
 
 # Each count stops at the bound, and each condition matches a partial index.
@@ -43,13 +48,18 @@ _FIGURES = """
                                    WHERE resolved_at IS NULL LIMIT %(most)s) i),
            (SELECT count(*) FROM (SELECT FROM changes LIMIT %(most)s) c),
            coalesce((SELECT extract(epoch FROM now() - changed_at) FROM changes
-                      ORDER BY seq LIMIT 1), 0)::float8
+                      ORDER BY seq LIMIT 1), 0)::float8,
+           (SELECT count(*) FROM (SELECT FROM website_figures
+                                   WHERE standing = %(not_measured)s LIMIT %(most)s) n),
+           (SELECT extract(epoch FROM until)::float8 FROM figures_as_of)
 """
 
 
 async def read(connection: Connection) -> Figures:
     """All figures as of one instant."""
-    cursor = await connection.execute(_FIGURES, {"most": COUNTED_UP_TO})
+    cursor = await connection.execute(
+        _FIGURES, {"most": COUNTED_UP_TO, "not_measured": Standing.NOT_MEASURED.value}
+    )
     row = await cursor.fetchone()
     assert row is not None
     return Figures(*row)

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from monitor.domain.errors import Conflict
 from monitor.resources.region import Region
-from monitor.storage.postgres import closings, schedules
+from monitor.storage.postgres import closings, schedules, standings
 from monitor.storage.postgres.pool import Connection
 
 
@@ -115,3 +115,4 @@ async def delete(connection: Connection, name: str) -> None:
     await schedules.end_region(connection, name)
     await connection.execute("DELETE FROM regions WHERE name = %s", [name])
     await closings.end_unheld(connection, unheld)
+    await standings.refresh(connection, sql.SQL("SELECT website_id FROM region_lost"))

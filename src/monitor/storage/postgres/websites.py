@@ -19,10 +19,12 @@ from psycopg.rows import DictRow, dict_row
 from monitor.domain.errors import MonitorError
 from monitor.resources.search import fold, search_text
 from monitor.resources.website import Draft, Website
+from monitor.resources.website_list import Sort
 from monitor.resources.write_plan import ChangedWebsite, Existing, NewWebsite, Plan
-from monitor.storage.postgres import closings, schedules
+from monitor.storage.postgres import closings, schedules, standings, website_order
 from monitor.storage.postgres.pool import Connection
 from monitor.storage.postgres.search import MATCHES
+from monitor.storage.postgres.website_order import Position
 from monitor.storage.postgres.website_rows import (
     CHECK_JSON,
     DRAFT_COLUMNS,
@@ -42,12 +44,13 @@ class ConcurrentUpdate(MonitorError):
 
 class Stored(Struct, frozen=True):
     """A website with its region names, the start of its open incident, and the end of its latest
-    incident, which is None while that is open."""
+    incident, which is None while that is open. ``position``: where it stands in its list."""
 
     website: Website
     regions: tuple[str, ...]
     incident_started_at: dt.datetime | None
     last_resolved_at: dt.datetime | None
+    position: Position | None = None
 
 
 class Filter(Struct, frozen=True):
@@ -59,18 +62,22 @@ class Filter(Struct, frozen=True):
     q: str | None = None
 
 
-_SELECT: LiteralString = f"""
+_COLUMNS: LiteralString = f"""
     SELECT w.id, w.name, w.paused_at, w.alert_emails, w.external_id, w.created_at, w.updated_at,
            w.all_regions, {CHECK_JSON} AS check, w.encrypted::text AS encrypted,
            CASE WHEN w.all_regions THEN ARRAY(SELECT name FROM regions ORDER BY name)
                 ELSE ARRAY(SELECT r.region FROM website_regions r WHERE r.website_id = w.id
                            ORDER BY r.region) END AS region_names,
            i.started_at AS incident_started_at, latest.resolved_at AS last_resolved_at
-      FROM websites w
+"""  # noqa: S608 - constants
+
+_INCIDENTS: LiteralString = """
       LEFT JOIN incidents i ON i.website_id = w.id AND i.resolved_at IS NULL
       LEFT JOIN LATERAL (SELECT resolved_at FROM incidents WHERE website_id = w.id
                           ORDER BY started_at DESC, id DESC LIMIT 1) latest ON true
-"""  # noqa: S608 - constants
+"""
+
+_SELECT: LiteralString = f"{_COLUMNS} FROM websites w {_INCIDENTS}"
 
 
 async def fetch(connection: Connection, website_id: UUID) -> Stored | None:
@@ -82,16 +89,23 @@ async def fetch(connection: Connection, website_id: UUID) -> Stored | None:
 
 
 async def fetch_page(
-    connection: Connection, filters: Filter, after: UUID | None, size: int
+    connection: Connection, filters: Filter, sort: Sort | None, after: Position | None, size: int
 ) -> list[Stored]:
-    """The next ``size`` websites in id order, which is the order of creation."""
-    clauses = [*conditions(filters), *([sql.SQL("w.id > %(after)s")] if after else [])]
-    where = sql.SQL("WHERE ") + sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("")
-    query = sql.SQL(_SELECT) + where + sql.SQL(" ORDER BY w.id LIMIT %(size)s")
-    values = condition_values(filters) | {"after": after, "size": size}
+    """The next ``size`` websites in this order; None: in id order, which is that of creation."""
+    clauses = [*conditions(filters), *([website_order.after(sort)] if after else [])]
+    where = sql.SQL(" WHERE ") + sql.SQL(" AND ").join(clauses) if clauses else sql.SQL("")
+    query = (
+        sql.SQL(_COLUMNS + ", ") + website_order.key(sort) + sql.SQL(" AS sort_key FROM websites w")
+        + website_order.join(sort) + sql.SQL(_INCIDENTS) + where + website_order.order_by(sort)
+        + sql.SQL("LIMIT %(size)s")
+    )  # fmt: skip
+    values = condition_values(filters) | {"size": size}
+    if after is not None:
+        values |= {"key": after.key, "after": after.website_id}
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query, values)
-        return [_stored(row) for row in await cursor.fetchall()]
+        rows = await cursor.fetchall()
+    return [_stored(row, Position(row["sort_key"], row["id"])) for row in rows]
 
 
 def conditions(filters: Filter) -> list[sql.SQL]:
@@ -118,7 +132,7 @@ def condition_values(filters: Filter) -> dict[str, Any]:
     return {"region": filters.region, "q": None if filters.q is None else fold(filters.q)}
 
 
-def _stored(row: DictRow) -> Stored:
+def _stored(row: DictRow, position: Position | None = None) -> Stored:
     regions = tuple(row["region_names"])
     own = ("id", "name", "paused_at", "external_id", "created_at", "updated_at")
     website = Website(
@@ -128,7 +142,7 @@ def _stored(row: DictRow) -> Stored:
         encrypted=decode_tokens(row["encrypted"]),
         **{name: row[name] for name in own},
     )
-    return Stored(website, regions, row["incident_started_at"], row["last_resolved_at"])
+    return Stored(website, regions, row["incident_started_at"], row["last_resolved_at"], position)
 
 
 async def existing(
@@ -194,6 +208,7 @@ async def _insert(connection: Connection, new: Sequence[NewWebsite]) -> None:
             await copy.write_row(_row(one.id, one.stored or one.draft))
     await _insert_regions(connection, [(n.id, n.draft.regions) for n in new])
     await schedules.begin(connection, _IDS, {"ids": [n.id for n in new]})
+    await standings.begin(connection, _IDS, {"ids": [n.id for n in new]})
 
 
 def _row(website_id: UUID, draft: Draft) -> tuple[Any, ...]:
@@ -263,6 +278,7 @@ async def _update(
     rescheduled = [c.id for c in changed if c.rescheduled]
     if rescheduled:
         await schedules.record(connection, _IDS, {"ids": rescheduled})
+        await standings.refresh(connection, _IDS, {"ids": rescheduled})
 
 
 async def _lock_unchanged(connection: Connection, changed: Sequence[ChangedWebsite]) -> None:

@@ -17,6 +17,7 @@
 | monitor:ticks:rolled_up | string | | Unix seconds: the latest hour whose roll-up was completed |
 | monitor:emitted:REGION:INTERVAL:MINUTE | string, expires | | that minute's batches are queued |
 | monitor:given_out | string | | Unix seconds: the latest minute whose batches were dispatched |
+| monitor:standings:swept | string | | Unix seconds: websites due until then were looked at |
 | monitor:rate:KEY | string, expires | | Unix seconds: theoretical arrival time (GCRA) |
 | monitor:marker | string | | the run of the Redis server that the projection was built on |
 """
@@ -37,6 +38,7 @@ TICK_BUFFER = "monitor:ticks"
 TICK_BUFFER_BYTES = "monitor:ticks:bytes"
 LATE_HOURS = "monitor:ticks:late_hours"
 ROLLED_UP = "monitor:ticks:rolled_up"
+STANDINGS_SWEPT = "monitor:standings:swept"
 
 
 RING_PREFIX = "monitor:ring:"
