@@ -139,6 +139,22 @@ async def test_days_missed_in_an_outage_are_made_oldest_first(world):
     assert await _done(world) == DaysDone(_before(6), _before(1))
 
 
+async def test_hours_go_on_where_days_cannot_be_stored_and_those_are_made_up_for(world):
+    # given: as where the bucket of days is missing
+    await _at(world, TODAY - 600)
+    await world.buffer.note_late({_before(1) + HOUR_S})
+    roll_ups = roll_ups_of(world)
+    roll_ups.ticks.fails_at_day = _before(1)
+    world.now_s = TODAY + 5 * HOUR_S
+    # when
+    await roll_ups.run()
+    # then
+    hours = [TODAY - HOUR_S + n * HOUR_S for n in range(5)]
+    assert roll_ups.ticks.hours == [*hours, _before(1) + HOUR_S]
+    assert await _done(world) == DaysDone(_before(2), _before(2))
+    assert (await _at(world, TODAY + 6 * HOUR_S)).days == [_before(1)]
+
+
 async def test_after_an_upgrade_the_days_of_kept_hours_are_made_latest_first(world):
     # given: hours from before there were days, of which the oldest are a year back
     website = await _given_website(world, _before(6))

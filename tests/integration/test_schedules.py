@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from uuid import UUID
 
 import pytest
 from psycopg import sql
@@ -297,7 +298,8 @@ async def test_only_what_overlaps_a_span_is_read(api):
         " until = until - interval '2 days' WHERE until IS NOT NULL"
     )
     async with transaction(api.pool) as connection:
-        found = await schedules.fetch(connection, made["id"], int(api.now_s) - 86_400)
+        since_s = int(api.now_s) - 86_400
+        (found,) = (await schedules.fetch(connection, [UUID(made["id"])], since_s)).values()
     assert [p.check_frequency for p in found.periods] == [90]
     assert [life.region for life in found.lifetimes] == ["europe"]
 
@@ -306,4 +308,5 @@ async def test_websites_stored_without_the_write_path_have_no_schedule(world):
     (website,) = urls = numbered_urls(1)
     await world.insert_websites(urls)
     async with transaction(world.pool) as connection:
-        assert (await schedules.fetch(connection, website, 0)).periods == []
+        (found,) = (await schedules.fetch(connection, [website], 0)).values()
+    assert found.periods == []

@@ -189,3 +189,21 @@ def test_a_day_finds_its_missing_hours_by_the_schedule():
     # then
     assert day.expected == 480
     assert day.gaps == gaps_of(due, (), DAY + 23 * HOUR_S, DAY + DAY_S)
+
+
+@given(schedules())
+def test_an_hour_without_a_check_misses_every_slot(due):
+    # when
+    rollups = with_missing([], due, DAY, DAY + HOUR_S, HOUR_S)
+    # then
+    slots = due.slots(DAY, DAY + HOUR_S)
+    assert [r.expected for r in rollups] == ([len(slots)] if slots else [])
+    assert [g for r in rollups for g in r.gaps] == list(gaps_of(due, (), DAY, DAY + HOUR_S))
+
+
+def test_years_without_a_check_are_no_work():
+    # when: 60 million slots, more than could be counted one by one
+    (all_of_it,) = with_missing([], _always(30), 0, DAY, DAY)
+    # then
+    assert all_of_it.expected == DAY // 30
+    assert all_of_it.gaps == (Gap(15, DAY + 15),)

@@ -34,6 +34,7 @@ from monitor.api.routes import (
     metrics,
     monitor,
     regions,
+    sla,
     websites,
 )
 from monitor.metrics.prometheus import process_registry
@@ -71,6 +72,7 @@ def create_app(
             keys.router,
             audit.router,
             monitor.router,
+            sla.router,
             health.router,
             metrics.router,
         ],

@@ -19,10 +19,11 @@ from monitor.services.bulk import export, imports
 from monitor.services.bulk.export import Exporter
 from monitor.services.bulk.imports import Importer
 from monitor.services.bulk.places import Places
+from monitor.services.reports.gather import Sources as ReportSources
 from monitor.services.secrets.vault import Vault
 from monitor.services.websites.latest import Sources
 from monitor.storage.postgres.pool import Pool
-from monitor.storage.timeseries.contract import TickStore
+from monitor.storage.timeseries.contract import DAILY_DAYS, KeptDays, TickStore
 
 log = get_logger(__name__)
 
@@ -35,6 +36,7 @@ class Dependencies:
 
     ``reading`` is for short queries, and for recording the use of a key, which waits for no lock.
     ``pool`` is for changes and long-running work, so that readers never wait behind a blocked one.
+    ``kept_days``: how long the tick store keeps what it has, as the settings say.
     ``directories``: where stores of this machine keep their data, by their names.
     """
 
@@ -48,6 +50,8 @@ class Dependencies:
     limits: RateLimits = field(default_factory=RateLimits)
     imports: Places = field(init=False)
     directories: Mapping[str, Path] = field(default_factory=dict)
+    kept_days: KeptDays = field(default_factory=lambda: KeptDays(30, 400, DAILY_DAYS))
+    report_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     exports: Places = field(
         default_factory=lambda: Places("exports", export.MAX_CONCURRENT_EXPORTS)
     )
@@ -58,6 +62,12 @@ class Dependencies:
     def sources(self) -> Sources:
         """The stores that statuses are read from, as of now."""
         return Sources(self.reading, self.redis, self.clock())
+
+    def reports(self) -> ReportSources:
+        """The stores that reports are made from, as of now."""
+        now_s = int(self.clock())
+        stores = (self.reading, self.redis, self.tick_store)
+        return ReportSources(*stores, self.kept_days, now_s, self.report_turns)
 
     def importer(self) -> Importer:
         """The dependencies of bulk imports."""

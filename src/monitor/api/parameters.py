@@ -83,6 +83,12 @@ ImportKey = Annotated[
 Only = Annotated[LineResult | None, QueryParameter(description="Only lines with this outcome.")]
 
 
+def query_name(parameter: FieldDefinition) -> str:
+    """The name of a parameter in the query, where it may be a word that Python reserves."""
+    definition: Any = parameter.kwarg_definition
+    return getattr(definition, "name", None) or parameter.name
+
+
 def allowed(parameter: FieldDefinition) -> str:
     """What the value of a parameter must be: completes a sentence that begins with its name."""
     annotation = parameter.annotation

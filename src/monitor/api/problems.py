@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException, InternalServerException, Validati
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from monitor.api.parameters import allowed
+from monitor.api.parameters import allowed, query_name
 from monitor.domain.errors import (
     BadQuery,
     BodyStalled,
@@ -222,7 +222,7 @@ def _bad_parameters(request: Request[Any, Any, Any], error: ValidationException)
     parameters = request.route_handler.parsed_fn_signature.parameters
     refused = error.extra if isinstance(error.extra, list) else []
     named = [parameters[key] for one in refused if (key := one.get("key")) in parameters]
-    errors = [FieldProblem(one.name, allowed(one)) for one in named]
+    errors = [FieldProblem(query_name(one), allowed(one)) for one in named]
     detail = str(BadQuery(errors)) if errors else printable(error.detail)
     return problem_of(400, "invalid_query", detail, errors)
 

@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from monitor.api.deadline import follow_route
+from monitor.api.parameters import query_name
 from monitor.api.problems import RequestError
 from monitor.domain.errors import BadQuery, BodyStalled, FieldProblem
 from monitor.domain.outcome import printable
@@ -52,7 +53,9 @@ def _check_query(request: AnyRequest) -> None:
     if request.route_handler.opt.get("public"):
         return
     parameters = request.route_handler.parsed_fn_signature.parameters
-    names = {n for n, p in parameters.items() if isinstance(p.kwarg_definition, QueryParameter)}
+    names = {
+        query_name(p) for p in parameters.values() if isinstance(p.kwarg_definition, QueryParameter)
+    }
     counts = Counter(name for name, _ in request.query_params.multi_items())
     problems = [
         FieldProblem(

@@ -31,7 +31,7 @@ from monitor.services.workers import presence
 from monitor.services.workers.clock import SharedClock
 from monitor.storage.postgres.pool import Pool, make_pool
 from monitor.storage.redis.client import make_client
-from monitor.storage.timeseries.contract import TickStore
+from monitor.storage.timeseries.contract import KeptDays, TickStore
 from monitor.storage.timeseries.open import make_tick_store
 
 log = get_logger(__name__)
@@ -76,6 +76,9 @@ async def _serve(settings: Settings) -> None:
             settings.monitor_key_requests_per_minute, settings.monitor_wrong_keys_per_minute
         ),
         directories=_directories(settings),
+        kept_days=KeptDays(
+            settings.monitor_raw_days, settings.monitor_rollup_days, settings.monitor_daily_days
+        ),
     )
     app = create_app(
         deps,

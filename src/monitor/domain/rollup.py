@@ -112,15 +112,19 @@ def with_missing(
     for start_s in range(since_s, until_s, width_s):
         if start_s not in by_start:
             end_s = min(start_s + width_s, until_s)
-            if slots := due.slots(start_s, end_s):
-                gaps = gaps_of(due, (), start_s, end_s)
-                by_start[start_s] = unmeasured(due.region, start_s, len(slots), gaps)
+            if rows := list(due.rows(start_s, end_s)):
+                by_start[start_s] = unmeasured(due, start_s, rows)
     return [rollup for _, rollup in sorted(by_start.items())]
 
 
-def unmeasured(region: str, start_s: int, expected: int, gaps: tuple[Gap, ...]) -> Rollup:
-    """The roll-up of a time in which nothing was measured."""
-    return Rollup(region, start_s, 0, 0, 0, expected, 0, 0.0, None, Histogram(), gaps)
+def unmeasured(due: RegionSchedule, start_s: int, rows: Sequence[range]) -> Rollup:
+    """The roll-up of a time in which nothing was measured. ``rows``: the slots that were due."""
+    expected = sum(map(len, rows))
+    ends = (due.next_slot_s(row[-1]) for row in rows)
+    gaps = united(
+        Gap(row[0], end_s) for row, end_s in zip(rows, ends, strict=True) if row[0] < end_s
+    )
+    return Rollup(due.region, start_s, 0, 0, 0, expected, 0, 0.0, None, Histogram(), gaps)
 
 
 def gaps_of(

@@ -105,17 +105,25 @@ class RegionSchedule(Struct, frozen=True):
 
         As many as ``Schedule.due`` counts.
         """
-        span, slots = Span(since_s, until_s), []
+        return [
+            (turn_of(slot_s, slots.step), slot_s)
+            for slots in self.rows(since_s, until_s)
+            for slot_s in slots
+        ]
+
+    def rows(self, since_s: int, until_s: int) -> Iterator[range]:
+        """The same slots as one row for each period, whatever its length."""
+        span = Span(since_s, until_s)
         for period in self.schedule.of_region(self.region):
             every_s = period.check_frequency
             begin_s, end_s = _seconds_of(period, span)
-            if every_s is not None and begin_s < end_s:
-                first_s = _slot_from(self.position, every_s, begin_s)
-                for slot_s in range(first_s, end_s + MINUTE_S, every_s):
-                    turn_s = turn_of(slot_s, every_s)
-                    if begin_s <= turn_s < end_s:
-                        slots.append((turn_s, slot_s))
-        return slots
+            if every_s is None or begin_s >= end_s:
+                continue
+            offset_s = self.position * every_s // POSITIONS
+            edges = (turns_before(self.position, every_s, at_s) for at_s in (begin_s, end_s))
+            first_s, next_s = (turns * every_s + offset_s for turns in edges)
+            if first_s < next_s:
+                yield range(first_s, next_s, every_s)
 
     def missed(self, filled_s: Sequence[int], since_s: int, until_s: int) -> list[int]:
         """The slots among ``slots`` in which none of these seconds, ascending, falls.

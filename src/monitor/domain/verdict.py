@@ -189,7 +189,12 @@ def flip_of(website_id: UUID, region: str, decision: Decision, outcome: Outcome)
     )
 
 
+def freshness_s(check_frequency_s: int, request_timeout_s: int) -> int:
+    """How long a verdict counts after the slot of its check: about two intervals."""
+    return 2 * check_frequency_s + request_timeout_s + 60
+
+
 def is_fresh(slot_s: int, check_frequency_s: int, request_timeout_s: int, now_s: float) -> bool:
-    """Whether a verdict still counts: its check is less than about two intervals old."""
-    oldest_s = now_s - (2 * check_frequency_s + request_timeout_s + 60)
+    """Whether a verdict still counts; see ``freshness_s``."""
+    oldest_s = now_s - freshness_s(check_frequency_s, request_timeout_s)
     return slot_s > 0 and slot_s >= oldest_s and not is_ahead(slot_s, now_s)

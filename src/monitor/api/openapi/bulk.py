@@ -17,6 +17,7 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.enums import OpenAPIType
 
 from monitor.api.schemas import bulk
+from monitor.api.schemas.sla import SlaPage
 from monitor.api.schemas.website import ExportedWebsite
 
 NDJSON = "application/x-ndjson"
@@ -35,6 +36,11 @@ WEBSITES = ResponseSpec(
     generate_examples=False,
     description="One JSON object per line, or CSV with a header row.",
     media_type=NDJSON,
+)
+SLA = ResponseSpec(
+    SlaPage,
+    generate_examples=False,
+    description="A page as JSON, or all of it as CSV with a header row.",
 )
 
 
@@ -57,7 +63,7 @@ class ImportOperation(Operation):
 
 @dataclass
 class ExportOperation(Operation):
-    """GET /websites/export, which responds in one of two formats."""
+    """GET /websites/export and GET /sla, which respond in one of two formats, one of them CSV."""
 
     def __post_init__(self) -> None:
         assert self.responses is not None

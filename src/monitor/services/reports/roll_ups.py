@@ -12,6 +12,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from monitor.domain.errors import Unavailable
 from monitor.domain.schedule import Schedule
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.runtime.logging import get_logger
@@ -89,9 +90,11 @@ class RollUps:
             hour, more = await self._repeat(day_s, {h: late[h] for h in hours}, first, hour)
             written += more
         while (older_s := await self._older_day()) is not None:
-            written += await self._roll_up_day(older_s)
+            done = await self._roll_up_day(older_s)
+            if done is None:
+                break
             hour, more = await self._new(hour)
-            written += more
+            written += done + more
         hours_done = (hour - first) // HOUR_S
         log.info("ticks.rolled_up", hours=hours_done, late_hours=len(late), rollups=written)
         return written
@@ -108,9 +111,10 @@ class RollUps:
                 await self.buffer.note_rolled_up(hour)
                 hour += HOUR_S
             day_s = await self._new_day(hour)
-            if day_s is None:
+            done = None if day_s is None else await self._roll_up_day(day_s)
+            if done is None:
                 return hour, written
-            written += await self._roll_up_day(day_s)
+            written += done
 
     async def _repeat(
         self, day_s: int, late: Mapping[int, int], first: int, hour: int
@@ -179,9 +183,17 @@ class RollUps:
         async with session(self.pool) as connection:
             await rolled_up_days.note(connection, done)
 
-    async def _roll_up_day(self, day_s: int) -> int:
-        """Roll up this day, next to those that are done, and note it."""
-        written = await self.ticks.roll_up_day(day_s, self._schedules)
+    async def _roll_up_day(self, day_s: int) -> int | None:
+        """Roll up this day, next to those that are done, and note it; returns how many roll-ups.
+
+        None if the store refuses, as where the bucket of days is missing: hours go on meanwhile,
+        and the next run makes up for it.
+        """
+        try:
+            written = await self.ticks.roll_up_day(day_s, self._schedules)
+        except Unavailable as error:
+            log.warning("ticks.day_refused", day_s=day_s, error=str(error))
+            return None
         done = await self._days_done()
         known = DaysDone(day_s, day_s) if done is None else done
         await self._note_days(DaysDone(min(known.first_s, day_s), max(known.last_s, day_s)))

@@ -49,7 +49,7 @@ async def series(
     async with session(pool) as connection:
         if region is not None:
             await regions.must_exist(connection, region)
-        schedule = await schedules.fetch(connection, website_id, spread.since_s)
+        schedule = (await schedules.fetch(connection, [website_id], spread.since_s))[website_id]
     settled = settled_s(now_s, website.check.request_timeout)
     # They read different files or few of them, so none waits for the other.
     buckets, unsettled = await asyncio.gather(

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from monitor.domain.freshness import FOREVER_S
 from monitor.domain.incident import Resolution
 from monitor.domain.outcome import Reason
+from monitor.domain.windows import Window
 from monitor.storage.postgres.pool import Connection
 
 
@@ -49,6 +51,31 @@ async def incidents(
         Incident(r[0], r[1], r[2], Reason(r[3]), r[4], r[5], tuple(r[6]), r[7] and Resolution(r[7]))
         for r in rows
     ]
+
+
+async def spans(
+    connection: Connection, website_ids: Sequence[UUID], since_s: int
+) -> dict[UUID, list[Window]]:
+    """When incidents of these websites were open that did not end before ``since_s``.
+
+    In whole seconds, cut off as those of periods are: a pause ends an incident where it begins.
+    One that is open lasts for ever.
+    """
+    cursor = await connection.execute(
+        """
+        SELECT website_id, floor(extract(epoch FROM started_at))::bigint,
+               floor(extract(epoch FROM resolved_at))::bigint
+          FROM incidents
+         WHERE website_id = ANY(%s) AND (resolved_at IS NULL OR resolved_at >= to_timestamp(%s))
+         ORDER BY website_id, started_at
+        """,
+        [list(website_ids), since_s],
+    )
+    windows: dict[UUID, list[Window]] = {}
+    for website_id, begin_s, end_s in await cursor.fetchall():
+        window = Window(begin_s, FOREVER_S if end_s is None else end_s)
+        windows.setdefault(website_id, []).append(window)
+    return windows
 
 
 async def last_resolved(

@@ -105,19 +105,28 @@ async def end_region(connection: Connection, name: str) -> None:
     )
 
 
-async def fetch(connection: Connection, website_id: UUID, since_s: int) -> Schedule:
-    """The schedule of a website from the period of ``since_s`` on; empty if there is none."""
-    cursor = await connection.execute(
+async def fetch(
+    connection: Connection, website_ids: Sequence[UUID], since_s: int
+) -> dict[UUID, Schedule]:
+    """What is known of the schedules of these websites from the period of ``since_s`` on.
+
+    Where nothing is known, a schedule is empty.
+    """
+    cursor = await connection.cursor(binary=True).execute(
         """
-        SELECT extract(epoch FROM since)::float8, extract(epoch FROM until)::float8,
+        SELECT website_id, extract(epoch FROM since)::float8, extract(epoch FROM until)::float8,
                check_frequency, regions
           FROM website_periods
-         WHERE website_id = %s AND (until IS NULL OR until > to_timestamp(%s)) ORDER BY since
+         WHERE website_id = ANY(%s) AND (until IS NULL OR until > to_timestamp(%s))
+         ORDER BY website_id, since
         """,
-        [website_id, since_s],
+        [list(website_ids), since_s],
     )
-    periods = [_period(*row) for row in await cursor.fetchall()]
-    return Schedule(periods, await _lifetimes(connection, since_s))
+    periods: dict[UUID, list[Period]] = {website_id: [] for website_id in website_ids}
+    for website_id, *row in await cursor.fetchall():
+        periods[website_id].append(_period(*row))
+    lifetimes = await _lifetimes(connection, since_s)
+    return {website_id: Schedule(own, lifetimes) for website_id, own in periods.items()}
 
 
 _MANY = """

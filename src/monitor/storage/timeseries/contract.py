@@ -13,6 +13,7 @@ from monitor.domain.outcome import Tick
 from monitor.domain.rollup import Rollup
 from monitor.domain.schedule import Schedule
 from monitor.domain.series import Bucket
+from monitor.storage.timeseries.totals import Totals
 
 DAILY_DAYS = 1100
 """How long daily roll-ups are kept, where nothing else is set: three years."""
@@ -74,6 +75,14 @@ class TickStore(Protocol):
         self, website_id: UUID, region: str | None, since_s: int, until_s: int
     ) -> list[Bucket]:
         """The roll-ups that start within the span, one per region and hour, sorted likewise."""
+
+    async def totals(
+        self, website_ids: Sequence[UUID], since_s: int, until_s: int
+    ) -> dict[UUID, list[Totals]]:
+        """The ticks of the span, summed up for each region that has any; by region.
+
+        Websites without any are absent. For a few hours of many websites, or a few days of one.
+        """
 
     async def hourly(
         self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int

@@ -56,7 +56,7 @@ from monitor.storage.timeseries.influxdb_http import (
 )
 from monitor.storage.timeseries.influxql import identifier
 from monitor.storage.timeseries.throttle import Throttle
-from monitor.storage.timeseries.totals import Key, Totals
+from monitor.storage.timeseries.totals import Key, Totals, by_website
 
 LINES_PER_WRITE = 5000
 _PARTS = "0123456789abcdef"
@@ -186,6 +186,14 @@ class InfluxTicks:
     async def _rows(self, database: str, query: str) -> list[influxql.Row]:
         series = await self._prepared(lambda: self._http.query(database, query))
         return list(influxql.rows(series))
+
+    async def totals(
+        self, website_ids: Sequence[UUID], since_s: int, until_s: int
+    ) -> dict[UUID, list[Totals]]:
+        if not website_ids:
+            return {}
+        query = influxql.select_samples(website_ids, since_s, until_s)
+        return by_website(influxql.totals_of(await self._rows(self._raw, query)))
 
     async def hourly(
         self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int

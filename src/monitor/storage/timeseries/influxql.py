@@ -18,7 +18,7 @@ from monitor.domain.outcome import Reason, Tick, Timings
 from monitor.domain.rollup import Gap, Rollup, decode_gaps
 from monitor.domain.series import DAY_S, HOUR_S, Bucket
 from monitor.storage.timeseries.line_protocol import DAYS, HISTOGRAMS, HOURS, TICKS
-from monitor.storage.timeseries.totals import Key, Sample
+from monitor.storage.timeseries.totals import Key, Sample, Totals
 
 Row = dict[str, Any]
 """Column or tag name: value."""
@@ -100,27 +100,32 @@ def select_hours(
     website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
 ) -> str:
     """The hours of these websites, but for their histograms."""
-    return _select_rollups(_HOUR, website_ids, region, since_s, until_s)
+    return _select_websites(_HOUR, website_ids, region, since_s, until_s)
 
 
 def select_histograms(
     website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
 ) -> str:
     """The histograms of hours, which are in the database of ticks."""
-    return _select_rollups(_HISTOGRAM, website_ids, region, since_s, until_s)
+    return _select_websites(_HISTOGRAM, website_ids, region, since_s, until_s)
 
 
 def select_days(website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int) -> str:
-    return _select_rollups(_DAY, website_ids, region, since_s, until_s)
+    return _select_websites(_DAY, website_ids, region, since_s, until_s)
 
 
-def _select_rollups(
+def _select_websites(
     source: str, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
 ) -> str:
     ids = " OR ".join(f"website_id={literal(str(i))}" for i in website_ids)
     of_region = "" if region is None else f"region={literal(region)} AND "
     where = f"({ids}) AND {of_region}{_span(since_s, until_s)}"
     return f"SELECT {source} WHERE {where} GROUP BY website_id,region"
+
+
+def select_samples(website_ids: Sequence[UUID], since_s: int, until_s: int) -> str:
+    """The ticks of these websites, as far as they are summed up."""
+    return _select_websites(_SAMPLE, website_ids, None, since_s, until_s)
 
 
 def select_hours_of_day(day_s: int, ending: str) -> str:
@@ -178,6 +183,18 @@ def checks_of(series: Iterable[Series]) -> Iterator[tuple[Key, Sequence[Sample]]
             for row in rows([s]):
                 sample = (row["time"], row["up"], row["response_ms"], row.get("out_of_turn"))
                 yield (row["website_id"], row["region"]), [sample]
+
+
+def totals_of(rows: Iterable[Row]) -> list[Totals]:
+    """The result of ``select_samples`` summed up, by website, then region."""
+    totals: dict[Key, Totals] = {}
+    for row in rows:
+        key = key_of(row)
+        own = totals.get(key)
+        if own is None:
+            own = totals[key] = Totals(UUID(key[0]), key[1])
+        own.add([(row["time"], row["up"], row["response_ms"], row.get("out_of_turn"))])
+    return [totals[key] for key in sorted(totals)]
 
 
 def _samples(s: Series) -> Sequence[Sample]:

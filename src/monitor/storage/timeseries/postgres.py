@@ -25,7 +25,7 @@ from monitor.storage.timeseries import partitions, postgres_rollups
 from monitor.storage.timeseries.contract import DAILY_DAYS, KeptDays, Schedules, no_schedules
 from monitor.storage.timeseries.partitions import Partition
 from monitor.storage.timeseries.throttle import Throttle
-from monitor.storage.timeseries.totals import Totals
+from monitor.storage.timeseries.totals import Totals, by_website
 
 T = TypeVar("T")
 
@@ -194,6 +194,14 @@ class PostgresTicks:
     async def _rows(self, query: LiteralString, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         async with transaction(self._pool) as connection:
             return await (await connection.execute(query, values)).fetchall()
+
+    async def totals(
+        self, website_ids: Sequence[UUID], since_s: int, until_s: int
+    ) -> dict[UUID, list[Totals]]:
+        values = {"ids": list(website_ids), "since": since_s, "until": until_s}
+        async with transaction(self._pool) as connection:
+            cursor = await connection.cursor(binary=True).execute(postgres_rollups.TICKS, values)
+            return by_website(map(postgres_rollups.totals, await cursor.fetchall()))
 
     async def hourly(
         self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int

@@ -16,7 +16,7 @@ from monitor.domain.schedule import Schedule
 from monitor.storage.timeseries.totals import Totals
 
 # One row a website and region: the server adds up, and hands over what it cannot.
-TICKS_OF_HOUR: LiteralString = """
+_TICKS: LiteralString = """
 SELECT
     website_id,
     region,
@@ -27,7 +27,13 @@ SELECT
     array_agg(extract(epoch FROM slot)::int) FILTER (WHERE out_of_turn IS NULL)
 FROM ticks
 WHERE slot >= to_timestamp(%(since)s) AND slot < to_timestamp(%(until)s)
-GROUP BY website_id, region
+"""
+
+TICKS_OF_HOUR: LiteralString = f"{_TICKS} GROUP BY website_id, region"
+
+TICKS: LiteralString = f"""
+{_TICKS} AND website_id = ANY(%(ids)s)
+GROUP BY website_id, region ORDER BY website_id, region COLLATE "C"
 """
 
 _HOUR_COLUMNS: LiteralString = """

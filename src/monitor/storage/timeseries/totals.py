@@ -47,17 +47,17 @@ class Totals(Struct):
         ordered = sorted(self.responses_ms)
         return ordered[quantile_rank(0.95, len(ordered)) - 1] if ordered else None
 
-    def rollup(self, hour_s: int, schedule: Schedule | None) -> Rollup:
-        """The roll-up of the hour that starts at ``hour_s``. ``schedule``: None: not known."""
+    def rollup(self, start_s: int, schedule: Schedule | None, *, width_s: int = HOUR_S) -> Rollup:
+        """The roll-up of what starts at ``start_s``, an hour. ``schedule``: None: not known."""
         expected: int | None = None
         gaps: tuple[Gap, ...] = ()
         if schedule is not None:
-            due, until_s = self._due(schedule), hour_s + HOUR_S
-            expected = len(due.slots(hour_s, until_s))
-            gaps = gaps_of(due, sorted(self.filled_s), hour_s, until_s)
+            due, until_s = self._due(schedule), start_s + width_s
+            expected = len(due.slots(start_s, until_s))
+            gaps = gaps_of(due, sorted(self.filled_s), start_s, until_s)
         return Rollup(
             region=self.region,
-            start_s=hour_s,
+            start_s=start_s,
             checks=self.checks,
             up=self.up,
             out_of_turn=self.out_of_turn,
@@ -71,3 +71,11 @@ class Totals(Struct):
 
     def _due(self, schedule: Schedule) -> RegionSchedule:
         return RegionSchedule(schedule, ring_position(self.website_id), self.region)
+
+
+def by_website(totals: Iterable[Totals]) -> dict[UUID, list[Totals]]:
+    """The totals of each website, in their order."""
+    grouped: dict[UUID, list[Totals]] = {}
+    for one in totals:
+        grouped.setdefault(one.website_id, []).append(one)
+    return grouped

@@ -1,0 +1,95 @@
+"""The window of a report, as the query parameters ``from``, ``to`` and ``tz`` say it. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from monitor.domain.errors import BadQuery, FieldProblem
+from monitor.domain.series import DAY_S
+from monitor.domain.windows import Window
+from monitor.resources.formats import InvalidValue, instant
+
+DEFAULT_DAYS = 30
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME_FORM = "must be a time with its offset, like 2026-11-24T10:00:00Z, or a date, like 2026-11-24"
+_ZONE_FORM = "must be a time zone of the IANA database, like Europe/Berlin or UTC"
+
+
+def window(
+    since: str | None, until: str | None, zone: str | None, now_s: int, kept_days: int
+) -> Window:
+    """The window of a report in Unix seconds; it ends no later than now.
+
+    ``since``, ``until``: times with their offsets (RFC 3339), fractions of seconds cut off, or
+    dates of the time zone: from the first second of the one to the last of the other. Without
+    them: the 30 days before ``until``, up to now. Raises BadQuery naming all that is wrong:
+    ``from``, ``to`` and ``tz``.
+    """
+    problems: list[FieldProblem] = []
+
+    def parsed(parameter: str, text: str | None, *, end: bool) -> int | None:
+        try:
+            return None if text is None else _second(text, tz or dt.UTC, end=end)
+        except InvalidValue as invalid:
+            problems.append(FieldProblem(parameter, str(invalid)))
+            return None
+
+    tz = _zone(zone)
+    if tz is None:
+        problems.append(FieldProblem("tz", _ZONE_FORM))
+    end_s = parsed("to", until, end=True)
+    begin_s = parsed("from", since, end=False)
+    if not problems:
+        end_s = now_s if end_s is None else end_s
+        begin_s = min(end_s, now_s) - DEFAULT_DAYS * DAY_S if begin_s is None else begin_s
+        problems += _contradictions(begin_s, end_s, now_s, kept_days, by_default=since is None)
+    if problems or begin_s is None or end_s is None:
+        raise BadQuery(problems)
+    return Window(begin_s, min(end_s, now_s))
+
+
+def _contradictions(
+    begin_s: int, end_s: int, now_s: int, kept_days: int, *, by_default: bool
+) -> list[FieldProblem]:
+    """``by_default``: the window has no ``from`` that could be wrong."""
+    oldest_s = now_s // DAY_S * DAY_S - kept_days * DAY_S
+    oldest = f"{dt.datetime.fromtimestamp(oldest_s, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if begin_s < oldest_s:
+        parameter = "to" if by_default else "from"
+        least = f"{DEFAULT_DAYS} days after {oldest}" if by_default else oldest
+        message = f"must be {least} or later: history is kept for {kept_days} days"
+        return [FieldProblem(parameter, message)]
+    if begin_s >= now_s:
+        return [FieldProblem("from", "must be in the past")]
+    if begin_s >= end_s:
+        return [FieldProblem("from", "must be before `to`")]
+    return []
+
+
+def _second(text: str, tz: dt.tzinfo, *, end: bool) -> int:
+    """The first second of a time or date, or the first one after a date that is an ``end``."""
+    try:
+        if not _DATE.fullmatch(text):
+            return math.floor(instant(text).timestamp())
+        day = dt.date.fromisoformat(text) + dt.timedelta(days=1 if end else 0)
+        return math.floor(dt.datetime(day.year, day.month, day.day, tzinfo=tz).timestamp())
+    except (InvalidValue, ValueError, OverflowError):
+        raise InvalidValue(_TIME_FORM) from None
+
+
+def _zone(name: str | None) -> dt.tzinfo | None:
+    """The time zone with this name; None if there is none."""
+    if name is None:
+        return dt.UTC
+    return ZoneInfo(name) if name in _names() else None
+
+
+@cache
+def _names() -> frozenset[str]:
+    """The names of all zones, which never lead out of the directory of zones."""
+    return frozenset(available_timezones())
