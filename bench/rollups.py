@@ -1,7 +1,7 @@
 """What rolling up an hour and a day costs, and who waits meanwhile: a few minutes.
 
     python -m bench.rollups [--store influx|postgres] [--websites 100000] [--checks 20]
-                            [--no-rest] [--no-hour] [--no-day] [--phases]
+                            [--no-rest] [--no-questions] [--no-hour] [--no-day] [--phases]
 
 Fills a tick store of its own with an hour of ticks and rolls it up as a central worker does, with
 the schedules of as many websites from a Postgres of its own, and asks ten times a second for a
@@ -48,6 +48,7 @@ from .stores import BUCKET
 
 _AT_ONCE = 5000
 _EVERY_S = 0.1
+_NEVER_S = 3600.0
 _REGION = "r"
 
 _WEBSITES = """
@@ -129,7 +130,7 @@ async def _keep_asking(bench: Bench, website: UUID, now_s: int, into_ms: list[fl
         began = time.monotonic()
         await bench.store.raw_buckets(website, None, now_s - DAY_S, now_s, HOUR_S)
         into_ms.append((time.monotonic() - began) * 1000)
-        await asyncio.sleep(_EVERY_S)
+        await asyncio.sleep(_NEVER_S if bench.options.no_questions else _EVERY_S)
 
 
 async def _measured(
@@ -241,7 +242,7 @@ def main() -> None:
     parser.add_argument("--store", choices=["influx", "postgres"], default="influx")
     for name, default in (("websites", 100_000), ("checks", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    for name in ("no-rest", "no-hour", "no-day", "phases"):
+    for name in ("no-rest", "no-questions", "no-hour", "no-day", "phases"):
         parser.add_argument(f"--{name}", action="store_true")
     options = parser.parse_args()
     with ExitStack() as stack:

@@ -7,8 +7,9 @@ from monitor.domain.outcome import Reason
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.domain.verdict import RegionState, decide, flip_of
 from monitor.services.incidents.record import IncidentRecorder
-from monitor.storage.postgres import schedules
+from monitor.storage.postgres import rolled_up_days, schedules
 from monitor.storage.postgres.pool import session
+from monitor.storage.postgres.rolled_up_days import DaysDone
 from monitor.storage.redis import keys
 from monitor.storage.redis.states import States, pack
 from monitor.storage.redis.tick_buffer import TickBuffer
@@ -97,6 +98,10 @@ async def roll_up(api, store, since_s, until_s):
     hours_end_s = until_s // HOUR_S * HOUR_S
     for hour_s in range(since_s // HOUR_S * HOUR_S, hours_end_s, HOUR_S):
         await store.roll_up(hour_s, known)
-    for day_s in range(since_s // DAY_S * DAY_S, until_s // DAY_S * DAY_S, DAY_S):
+    days = range(since_s // DAY_S * DAY_S, until_s // DAY_S * DAY_S, DAY_S)
+    for day_s in days:
         await store.roll_up_day(day_s, known)
+    if days:
+        async with session(api.pool) as connection:
+            await rolled_up_days.note(connection, DaysDone(days[0], days[-1]))
     await TickBuffer(api.redis, 0).note_rolled_up(hours_end_s - HOUR_S)
