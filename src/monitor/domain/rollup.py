@@ -120,10 +120,7 @@ def with_missing(
 def unmeasured(due: RegionSchedule, start_s: int, rows: Sequence[range]) -> Rollup:
     """The roll-up of a time in which nothing was measured. ``rows``: the slots that were due."""
     expected = sum(map(len, rows))
-    ends = (due.next_slot_s(row[-1]) for row in rows)
-    gaps = united(
-        Gap(row[0], end_s) for row, end_s in zip(rows, ends, strict=True) if row[0] < end_s
-    )
+    gaps = _gaps(due, rows)
     return Rollup(due.region, start_s, 0, 0, 0, expected, 0, 0.0, None, Histogram(), gaps)
 
 
@@ -135,10 +132,13 @@ def gaps_of(
     ``filled_s``: the seconds of the checks in turn in that span, ascending. A check fills the slot
     in whose turn, or between it and the slot, its second lies.
     """
-    missed = due.missed(filled_s, since_s, until_s)
-    ends = map(due.next_slot_s, missed)
+    return _gaps(due, due.missed(filled_s, since_s, until_s))
+
+
+def _gaps(due: RegionSchedule, missed: Sequence[range]) -> tuple[Gap, ...]:
+    ends_s = (due.next_slot_s(row[-1]) for row in missed)
     return united(
-        Gap(slot_s, end_s) for slot_s, end_s in zip(missed, ends, strict=True) if slot_s < end_s
+        Gap(row[0], end_s) for row, end_s in zip(missed, ends_s, strict=True) if row[0] < end_s
     )
 
 

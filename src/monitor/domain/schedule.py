@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from msgspec import Struct
 
@@ -125,19 +126,16 @@ class RegionSchedule(Struct, frozen=True):
             if first_s < next_s:
                 yield range(first_s, next_s, every_s)
 
-    def missed(self, filled_s: Sequence[int], since_s: int, until_s: int) -> list[int]:
-        """The slots among ``slots`` in which none of these seconds, ascending, falls.
+    def missed(self, filled_s: Sequence[int], since_s: int, until_s: int) -> list[range]:
+        """The slots among ``slots`` in which none of these seconds, ascending, falls: a range for
+        each row of them.
 
         A check's second lies between the turn of its slot and the slot, both included.
         """
-        slots = self.slots(since_s, until_s)
-        if len(self.schedule.periods) == 1 and len(slots) == len(filled_s):
+        rows = list(self.rows(since_s, until_s))
+        if len(self.schedule.periods) == 1 and sum(map(len, rows)) == len(filled_s):
             return []  # as nearly always: without a change, no slot is filled twice
-        return [
-            slot_s
-            for turn_s, slot_s in slots
-            if bisect_left(filled_s, turn_s) == bisect_left(filled_s, slot_s + 1)
-        ]
+        return [missed for row in rows for missed in _unfilled(row, filled_s)]
 
     def next_slot_s(self, slot_s: int) -> int:
         """The slot due next after this one, or where the region stopped checking if that is sooner.
@@ -165,6 +163,22 @@ def _during(period: Period, life: Lifetime) -> Period:
     ends = [end for end in (period.until_s, life.until_s) if end is not None]
     since_s = max(period.since_s, life.since_s)
     return Period(since_s, min(ends, default=None), period.check_frequency)
+
+
+def _unfilled(row: range, filled_s: Sequence[int]) -> Iterator[range]:
+    """The slots of a row before, between and after those that are filled."""
+    begin_s, every_s = row.start, row.step
+    first = bisect_left(filled_s, begin_s - MINUTE_S)
+    for second in islice(filled_s, first, None):
+        slot_s = max(second + (row.start - second) % every_s, row.start)
+        if slot_s >= row.stop:
+            break
+        if turn_of(slot_s, every_s) <= second:
+            if begin_s < slot_s:
+                yield range(begin_s, slot_s, every_s)
+            begin_s = max(begin_s, slot_s + every_s)
+    if begin_s < row.stop:
+        yield range(begin_s, row.stop, every_s)
 
 
 def _slot_from(position: int, every_s: int, at_s: int) -> int:
