@@ -263,8 +263,9 @@ async def test_history_from_before_there_were_days_is_unknown_and_not_guessed(
             INSERT INTO tick_rollups
             SELECT id, 'europe', '2026-01-01', 20, 19, 18, 12.5, 20, 30 FROM websites;
             INSERT INTO verdicts (website_id, region, verdict, at, slot, reason)
-            SELECT id, 'asia', 'up', '2026-01-02', '2026-01-03', NULL FROM websites UNION ALL
-            SELECT id, 'europe', 'down', '2026-01-04', '2026-01-05', 'dns_error' FROM websites;
+            SELECT id, v.* FROM websites, (VALUES
+                ('asia', 'up', timestamptz '2026-01-02', timestamptz '2026-01-03', NULL),
+                ('europe', 'down', '2026-01-04', '2026-01-05', 'dns_error')) v;
             """
         )
     # when
