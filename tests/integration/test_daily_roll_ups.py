@@ -98,6 +98,22 @@ async def test_hours_and_days_know_what_was_due(world):
     assert [len(h.gaps) for h in hours if h.gaps] == [1]
 
 
+async def test_what_was_due_before_schedules_were_kept_is_not_known(world):
+    # given: a website that is older than its first period, as after an upgrade at half past ten
+    website = await _given_website(world, _before(1) + 10.5 * HOUR_S)
+    async with session(world.pool) as connection:
+        await connection.execute("UPDATE websites SET created_at = to_timestamp(0)")
+    slots = _slots(website, _before(1), TODAY)
+    await world.ticks.write([tick(s, website=website) for s in slots])
+    # when
+    await _at(world, TODAY + 600)
+    # then: from the first whole hour on it is
+    hours = (await world.ticks.hourly([website], None, _before(1), TODAY))[website]
+    assert [h.expected for h in hours] == [None] * 11 + [20] * 13
+    day = (await _days(world, website))[_before(1)]
+    assert (day.checks, day.expected, day.gaps) == (480, None, ())
+
+
 async def test_late_ticks_mend_their_hour_and_their_day(world):
     # given
     await given_rolled_up(world, _before(1) + HOUR_S)
