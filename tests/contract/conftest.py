@@ -1,18 +1,27 @@
 """Tick stores of both kinds, on real servers."""
 
+import time
 from contextlib import asynccontextmanager
 
 import pytest
 
 from monitor.storage.postgres.pool import make_pool
-from support.tick_store import tick_store
+from support.recorded_influx import TOKEN, Recorded2, Recorded3, running
+from support.tick_store import opened, tick_store
+
+_RECORDED = {"influx 2.7.12": Recorded2, "influx 3.9.6": Recorded3}
+"""They answer as those do, and keep points in the real one."""
 
 
-@pytest.fixture(params=["influx", "postgres"])
+@pytest.fixture(params=["influx", "postgres", *_RECORDED])
 def opening(request):
     """A store that is not open yet."""
     if request.param == "influx":
         return _opened_influx(request.getfixturevalue("influx_database"))
+    if request.param in _RECORDED:
+        url, database = request.getfixturevalue("influx_database")
+        server = _RECORDED[request.param](url, prefix=f"{database}_", now_s=time.time())
+        return _opened_recorded(server)
     return _opened_postgres(request.getfixturevalue("database_url"))
 
 
@@ -31,6 +40,12 @@ async def _opened_influx(database):
         yield store
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def _opened_recorded(server):
+    async with running(server), opened(server.url, token=TOKEN) as store:
+        yield store
 
 
 @asynccontextmanager

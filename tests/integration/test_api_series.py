@@ -23,6 +23,10 @@ def _unix(text):
     return int(dt.datetime.fromisoformat(text).timestamp())
 
 
+def _text(unix_s):
+    return f"{dt.datetime.fromtimestamp(unix_s, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 async def _created(api, website, at_s):
     """As if it had been created then, and not been changed since."""
     for column, table, key in (
@@ -61,6 +65,7 @@ async def test_a_day_in_buckets_with_the_gaps_left_out(api):
         "region": "asia",
         "uptime": {"checks": 0, "up_ratio": None, "measured_ratio": 0.0},
         "points": [],
+        "gaps": [{"since": found["since"], "until": _text(int(api.now_s)), "why": "not_measured"}],
     }
     assert europe["region"] == "europe"
     assert europe["uptime"]["checks"] == 60
@@ -112,12 +117,128 @@ async def test_a_month_is_hours_from_roll_ups_and_the_last_ones_from_raw_ticks(a
 
 async def test_any_span_has_at_most_five_hundred_buckets(api):
     made = await _old_website(api)
-    for days in (1, 2, 3, 4, 7, 30, 90):
+    for days in (1, 2, 3, 4, 7, 30, 31, 90, 400):
         found = await api.get(f"/monitor/{made['id']}", params={"days": days})
         span = _unix(found["until"]) - _unix(found["since"])
         assert span / found["bucket_s"] <= 500
         assert span >= days * DAY
         assert _unix(found["until"]) > api.now_s
+
+
+def _values(count):
+    return [1.5 ** (n % 20) for n in range(count)]
+
+
+def _p95(values):
+    return sorted(values)[int(0.95 * len(values) + 0.5) - 1]
+
+
+async def test_percentiles_of_wide_buckets_are_those_of_their_checks(api):
+    # given two hours of two days ago, in one bucket of a chart of a month
+    made = await _old_website(api)
+    start = (int(api.now_s) - 2 * DAY) // (2 * HOUR) * 2 * HOUR
+    values = _values(120)
+    ticks = [_tick(made, start + 60 * n, ms) for n, ms in enumerate(values)]
+    await api.ticks.write(ticks)
+    for hour in (start, start + HOUR):
+        await api.ticks.roll_up(hour)
+    # when
+    chart = await api.get(f"/monitor/{made['id']}", params={"days": 30, "region": "europe"})
+    # then
+    (point,) = chart["series"][0]["points"]
+    assert (chart["bucket_s"], point["time"], point["checks"]) == (2 * HOUR, _text(start), 120)
+    assert point["response_ms"]["p95"] == pytest.approx(_p95(values), rel=0.011)
+    assert point["response_ms"]["mean"] == pytest.approx(sum(values) / 120, rel=1e-4)
+
+
+async def test_a_year_is_made_of_days_with_percentiles(api):
+    # given two hours of a day whose ticks are kept no more
+    made = await _old_website(api)
+    await _created(api, made, api.now_s - 399 * DAY)
+    day = int(api.now_s) // DAY * DAY - 200 * DAY
+    values = _values(120)
+    ticks = [_tick(made, day + 5 * HOUR + 60 * n, ms) for n, ms in enumerate(values)]
+    await api.ticks.write(ticks)
+    for hour in (day + 5 * HOUR, day + 6 * HOUR):
+        await api.ticks.roll_up(hour)
+    await api.ticks.roll_up_day(day)
+    await api.rows("TRUNCATE ticks, tick_rollups, tick_histograms")
+    await api.ticks.write([_tick(made, int(api.now_s) - 60, 7.0)])
+    # when
+    chart = await api.get(f"/monitor/{made['id']}", params={"days": 400, "region": "europe"})
+    # then
+    old, today = chart["series"][0]["points"]
+    assert (chart["bucket_s"], old["time"], old["checks"]) == (DAY, _text(day), 120)
+    assert old["response_ms"]["p95"] == pytest.approx(_p95(values), rel=0.011)
+    assert today["checks"] == 1
+
+
+async def test_a_window_of_last_week_is_shown_alone(api):
+    # given a check in each of three hours
+    made = await _old_website(api)
+    start = int(api.now_s) // HOUR * HOUR - 7 * DAY
+    await api.ticks.write([_tick(made, start + HOUR * n) for n in range(3)])
+    # when
+    window = {"from": _text(start + HOUR), "to": _text(start + 2 * HOUR), "region": "europe"}
+    chart = await api.get(f"/monitor/{made['id']}", params=window)
+    # then
+    assert (chart["days"], chart["since"], chart["until"]) == (None, window["from"], window["to"])
+    assert [p["time"] for p in chart["series"][0]["points"]] == [_text(start + HOUR)]
+
+
+@pytest.mark.parametrize("days", [1, 7])
+async def test_gaps_say_why_and_exactly_when(api, days):
+    # given a website that was measured until an hour ago, and then paused for ten minutes
+    api.now_s = api.now_s // HOUR * HOUR + 1800
+    made = await _old_website(api, regions=["europe"])
+    await _created(api, made, api.now_s - 3 * HOUR)
+    until_s = int(api.now_s) - 1800
+    await _measure(api, made, (3 * HOUR, 1800, 60))
+    pause = until_s + 600, until_s + 1200
+    await api.rows(
+        "UPDATE website_periods SET until = to_timestamp(%s) WHERE website_id = %s",
+        pause[0], made["id"],
+    )  # fmt: skip
+    for since_s, ends_s, every_s in ((pause[0], pause[1], None), (pause[1], None, 60)):
+        await api.rows(
+            "INSERT INTO website_periods (website_id, since, until, check_frequency, regions)"
+            " VALUES (%s, to_timestamp(%s), to_timestamp(%s), %s, '{europe}')",
+            made["id"], since_s, ends_s, every_s,
+        )  # fmt: skip
+    # when
+    chart = await api.get(f"/monitor/{made['id']}", params={"days": days})
+    # then
+    (europe,) = chart["series"]
+    first, paused, last = [g for g in europe["gaps"] if _unix(g["until"]) > until_s]
+    assert [g["why"] for g in (first, paused, last)] == ["not_measured", "paused", "not_measured"]
+    assert (paused["since"], paused["until"]) == tuple(map(_text, pause))
+    # a verdict counts for a while after its check
+    assert until_s < _unix(first["since"]) < pause[0]
+    assert (first["until"], last["since"]) == (paused["since"], paused["until"])
+    assert _unix(last["until"]) == int(api.now_s)
+
+
+@pytest.mark.parametrize(
+    ("params", "field", "text"),
+    [
+        ({"days": 401}, "days", "must be a whole number from 1 to 400"),
+        ({"days": 7, "from": "2026-11-01"}, "days", "must be left out"),
+        ({"from": "2026-11-20", "to": "2026-11-19"}, "from", "must be before `to`"),
+        ({"from": "2025-01-01", "to": "2026-11-30"}, "from", "must be at most 400 days before"),
+        ({"to": "yesterday"}, "to", "must be a time"),
+        ({"from": "2026-11-20", "tz": "Mars/Base"}, "tz", "must be a time zone"),
+    ],
+)
+async def test_a_bad_window_is_named(api, params, field, text):
+    # given
+    api.now_s = dt.datetime(2026, 12, 1, 12, tzinfo=dt.UTC).timestamp()
+    made = await _old_website(api)
+    # when
+    problem = await api.get(f"/monitor/{made['id']}", params=params, expect=400)
+    # then
+    (error,) = problem["errors"]
+    assert error["field"] == field
+    assert text in error["message"]
 
 
 async def test_what_was_not_due_yet_is_not_missing(api):

@@ -3,8 +3,9 @@
 import datetime as dt
 
 import pytest
+from structlog.testing import capture_logs
 
-from monitor.domain.errors import Unavailable
+from monitor.domain.errors import Misconfigured, Unavailable
 from monitor.domain.histogram import Histogram
 from monitor.domain.ids import ring_position
 from monitor.domain.ring import slots_of_position
@@ -161,6 +162,7 @@ async def test_hours_go_on_where_days_cannot_be_stored_and_those_are_made_up_for
     await world.buffer.note_late({_before(1) + HOUR_S})
     roll_ups = roll_ups_of(world)
     roll_ups.ticks.fails_at_day = _before(1)
+    roll_ups.ticks.day_error = Misconfigured("influxdb", "there is no bucket")
     world.now_s = TODAY + 5 * HOUR_S
     # when
     await roll_ups.run()
@@ -261,3 +263,62 @@ async def test_old_flips_and_periods_go(world):
         (_before(1200), Verdict.DOWN),
         (_before(10), Verdict.DOWN),
     ]
+
+
+async def test_where_no_day_can_be_stored_hours_go_on_and_days_are_made_up_for(world):
+    # given: as after an upgrade, whose InfluxDB has no daily bucket yet
+    roll_ups = roll_ups_of(world)
+    roll_ups.ticks.lacks_days = Misconfigured("influxdb", "it has no bucket for daily roll-ups")
+    late_s = TODAY - 5 * HOUR_S
+    await world.buffer.note_rolled_up(TODAY - 2 * HOUR_S)
+    await world.buffer.note_late({late_s})
+    world.now_s = TODAY + 600
+    # when
+    with capture_logs() as logs:
+        await roll_ups.run()
+    # then
+    assert roll_ups.ticks.hours == [TODAY - HOUR_S, late_s]
+    assert await world.buffer.late_hours() == {}
+    assert (roll_ups.ticks.days, await _done(world)) == ([], None)
+    assert [log["event"] for log in logs if log["log_level"] == "warning"] == [
+        "ticks.days_not_rolled_up"
+    ]
+    # when somebody has made it
+    roll_ups.ticks.lacks_days = None
+    world.now_s = TODAY + 3600 + 600
+    await roll_ups.run()
+    # then
+    assert _before(1) in roll_ups.ticks.days
+    assert await _done(world) == DaysDone(_before(1), _before(1))
+
+
+async def test_what_keeps_hours_from_being_stored_is_raised(world):
+    roll_ups = roll_ups_of(world)
+    world.now_s = TODAY + 600
+
+    async def refused(_hour_s):
+        raise Misconfigured("influxdb", "it refuses INFLUXDB_TOKEN")
+
+    roll_ups.ticks.meanwhile = refused
+    with pytest.raises(Misconfigured):
+        await roll_ups.run()
+
+
+async def test_a_late_hour_of_a_day_that_is_done_waits_until_its_day_can_be_repeated(world):
+    # given
+    await _at(world, TODAY + 600)
+    roll_ups = roll_ups_of(world)
+    late_s = TODAY - 5 * HOUR_S
+    await world.buffer.note_late({late_s})
+    roll_ups.ticks.lacks_days = Misconfigured("influxdb", "it has no bucket for daily roll-ups")
+    # when
+    await roll_ups.run()
+    # then
+    assert roll_ups.ticks.hours[-1] == late_s
+    assert list(await world.buffer.late_hours()) == [late_s]
+    # when
+    roll_ups.ticks.lacks_days = None
+    await roll_ups.run()
+    # then
+    assert roll_ups.ticks.days == [_before(1)]
+    assert await world.buffer.late_hours() == {}

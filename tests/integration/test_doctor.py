@@ -18,6 +18,8 @@ from monitor.local.redis import free_port
 from support.dns import NXDOMAIN, REFUSED, SERVFAIL, SILENT, DnsServer
 from support.doctor import doctor, run
 from support.fake_clock import fake_clock
+from support.recorded_influx import TOKEN, Grants, Recorded2
+from support.recorded_influx import running as running_influx
 from support.smtp import Inbox, scripted, serving
 
 WITHIN_S = 15
@@ -269,13 +271,30 @@ async def test_an_influxdb_with_another_retention_is_a_warning(stores, influx_da
     before = await doctor(**stores, **influx)
     make_database(url, bucket, days=7)
     make_database(url, f"{bucket}_hourly", days=400)
+    make_database(url, f"{bucket}_daily", days=1100)
     # when
     seen = await doctor(**stores, **influx)
     # then
-    assert before.state("tick store") == "ok"
-    assert "InfluxDB 1." in before.words("tick store")
+    assert before.state("tick store") == "failed"
+    assert f"no bucket '{bucket}' for ticks" in before.words("tick store")
+    assert f'CREATE DATABASE "{bucket}_hourly" WITH DURATION 400d' in before.words("tick store")
     assert seen.state("tick store") == "warning"
-    assert "ticks for 7 days instead of 30 (MONITOR_RAW_DAYS)" in seen.words("tick store")
+    assert "ticks for 7 days instead of 30 days (MONITOR_RAW_DAYS)" in seen.words("tick store")
+    assert 'ALTER RETENTION POLICY "autogen"' in seen.words("tick store")
+
+
+async def test_an_influxdb_token_that_may_only_read_is_named(stores):
+    # given
+    server = Recorded2()
+    names = ("website_ticks", "website_ticks_hourly", "website_ticks_daily")
+    server.retention_s = dict.fromkeys(names, 0)
+    server.grants = Grants(read=frozenset(server.retention_s))
+    # when
+    async with running_influx(server):
+        seen = await doctor(**stores, INFLUXDB_URL=server.url, INFLUXDB_TOKEN=TOKEN)
+    # then
+    assert seen.state("tick store") == "failed"
+    assert "INFLUXDB_TOKEN may not write to 'website_ticks'" in seen.words("tick store")
 
 
 def make_database(url, name, days):

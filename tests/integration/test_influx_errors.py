@@ -9,9 +9,9 @@ import urllib.request
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.domain.errors import SettingsError, Unavailable
+from monitor.domain.errors import Unavailable
 from monitor.domain.series import Bucket
-from support.answers import SILENCE, answering
+from support.answers import SILENCE, answering_influx
 from support.factories import BLOG, SHOP
 from support.influx import InfluxServer, need_influxd
 from support.tick_store import opened
@@ -127,10 +127,10 @@ async def test_requests_too_large_for_the_server_are_halved(small_influx):
 
 
 async def _write_to(answers, **how):
-    async with answering(**answers) as server, opened(server.url, **how) as store:
+    async with answering_influx(**answers) as server, opened(server.url, **how) as store:
         with capture_logs() as logs:
             await store.write([up(HOUR)])
-        return server.requests, logs
+        return server.sent, logs
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,10 @@ async def test_a_silent_server_times_out_as_unavailable():
 
 async def test_a_response_without_json_is_unavailable():
     with pytest.raises(Unavailable, match="influxdb: invalid response"):
-        async with answering(query=[(200, "<html>hello")]) as server, opened(server.url) as store:
+        async with (
+            answering_influx(query=[(200, "<html>hello")]) as server,
+            opened(server.url) as store,
+        ):
             await store.ticks(SHOP, HOUR, HOUR + 1)
 
 
@@ -184,45 +187,6 @@ async def test_a_single_line_that_is_too_large_is_dropped_with_an_error():
     assert [log["event"] for log in logs] == ["ticks.refused"]
 
 
-async def test_a_partial_write_of_version_2_is_a_warning():
-    body = json.dumps(
-        {
-            "code": "unprocessable entity",
-            "message": "failure writing points to database: partial write: "
-            "points beyond retention policy dropped=1",
-        }
-    )
-    _, logs = await _write_to({"write": [(422, body)]})
-    assert [(log["event"], log["dropped"]) for log in logs] == [("ticks.dropped", 1)]
-
-
-async def test_a_partial_write_of_version_3_is_a_warning():
-    body = '{"error":"partial write of line protocol occurred","data":[{"line_number":1}]}'
-    _, logs = await _write_to({"write": [(400, body)]})
-    assert [(log["event"], log["dropped"]) for log in logs] == [("ticks.dropped", None)]
-
-
-async def test_a_missing_bucket_of_version_2_is_a_settings_error_with_its_name():
-    # given
-    missing = '{"results":[{"statement_id":0,"error":"database not found: shop"}]}'
-    answers = {"ping": [(204, "", VERSION_2)], "query": [(200, missing)]}
-
-    # then
-    with pytest.raises(SettingsError, match=r"no bucket .*'shop'.* retention of 30 days"):
-        async with answering(**answers) as server, opened(server.url, "shop") as store:
-            await store.prepare()
-
-
-async def test_ticks_for_a_missing_bucket_of_version_2_wait():
-    # given
-    unmapped = (404, '{"code":"not found","message":"no dbrp mapping found"}')
-    missing = (200, '{"results":[{"statement_id":0,"error":"retention policy not found: "}]}')
-    answers = {"ping": [(204, "", VERSION_2)], "write": [unmapped], "query": [missing]}
-    # then
-    with pytest.raises(Unavailable, match="no bucket"):
-        await _write_to(answers)
-
-
 async def test_a_database_that_stays_missing_is_tried_twice():
     # given
     answers = {
@@ -230,7 +194,7 @@ async def test_a_database_that_stays_missing_is_tried_twice():
         "query": [(200, '{"results":[{"statement_id":0}]}')],
         "write": [(404, '{"error":"database not found: \\"website_ticks\\""}')],
     }
-    async with answering(**answers) as server, opened(server.url) as store:
+    async with answering_influx(**answers) as server, opened(server.url) as store:
         with pytest.raises(Unavailable, match="database not found"):
             await store.write([up(HOUR)])
         result = [request.path for request in server.requests]
@@ -254,7 +218,7 @@ async def test_an_error_in_the_middle_of_a_stream_ends_the_roll_up():
 
     # then
     with pytest.raises(Unavailable, match="timeout"):
-        async with answering(query=[(200, stream)]) as server, opened(server.url) as store:
+        async with answering_influx(query=[(200, stream)]) as server, opened(server.url) as store:
             await store.roll_up(HOUR)
 
 
@@ -270,7 +234,7 @@ async def test_version_3_names_groups_in_columns_and_may_cut_them_anywhere():
     first = chunk([HOUR, shop, "x", 1, 1.0], [HOUR + 60, shop, "x", 0, None])
     second = chunk([HOUR + 120, shop, "x", 1, 3.0], [HOUR, blog, "x", 1, 5.0])
     answers = {"query": [(200, first + second), (200, '{"results":[]}')], "write": [(204, "")]}
-    async with answering(**answers) as server, opened(server.url) as store:
+    async with answering_influx(**answers) as server, opened(server.url) as store:
         stored = await store.roll_up(HOUR)
         [_, lines] = [r.body for r in server.requests if r.path == "/write"]
     # then
@@ -286,7 +250,7 @@ async def test_empty_buckets_are_absent():
     values = [[HOUR, 0, None, 0, None, None, None], [HOUR + 60, 1, 0, None, None, None, None]]
     series = {"name": "website_ticks", "tags": {"region": "x"}, "columns": columns}
     answer = json.dumps({"results": [{"series": [{**series, "values": values}]}]})
-    async with answering(query=[(200, answer)]) as server, opened(server.url) as store:
+    async with answering_influx(query=[(200, answer)]) as server, opened(server.url) as store:
         result = await store.raw_buckets(SHOP, None, HOUR, HOUR + 120, 60)
     # then
     assert result == [Bucket("x", HOUR + 60, 1, 0, 0, None, None, None)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.answers import answering
+from support.answers import answering, answering_influx
 from support.tick_store import opened, tick_store
 from support.ticks import HOUR, up
 
@@ -11,10 +11,10 @@ VERSION_2 = {"X-Influxdb-Version": "v2.7.12"}
 
 
 async def test_large_bodies_are_compressed_and_small_ones_are_not():
-    async with answering(write=[(204, "")]) as server, opened(server.url) as store:
+    async with answering_influx(write=[(204, "")]) as server, opened(server.url) as store:
         await store.write([up(HOUR)])
         await store.write([up(HOUR + n) for n in range(500)])
-        small, large = server.requests
+        small, large = server.sent
     # then
     assert "Content-Encoding" not in small.headers
     assert small.body.startswith(b"website_ticks,")
@@ -24,11 +24,11 @@ async def test_large_bodies_are_compressed_and_small_ones_are_not():
 
 
 async def test_bodies_for_a_local_server_are_not_compressed():
-    async with answering(write=[(204, "")]) as server:
+    async with answering_influx(write=[(204, "")]) as server:
         store = tick_store(influx=(server.url, "website_ticks"))
         await store.write([up(HOUR + n) for n in range(500)])
         await store.close()
-        [large] = server.requests
+        [large] = server.sent
     # then
     assert "Content-Encoding" not in large.headers
     assert len(large.body.splitlines()) == 500
@@ -39,9 +39,12 @@ async def test_bodies_for_a_local_server_are_not_compressed():
     [("user:secret", "Basic dXNlcjpzZWNyZXQ="), ("a-token==", "Token a-token=="), (None, None)],
 )
 async def test_the_token_decides_the_authentication(token, header):
-    async with answering(write=[(204, "")]) as server, opened(server.url, token=token) as store:
+    async with (
+        answering_influx(write=[(204, "")]) as server,
+        opened(server.url, token=token) as store,
+    ):
         await store.write([up(HOUR)])
-        result = server.requests
+        result = server.sent
     # then
     assert [r.headers.get("Authorization") for r in result] == [header]
 

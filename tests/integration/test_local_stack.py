@@ -1,5 +1,6 @@
 """`monitor up` as a whole: started, seen, broken, stopped, and started again."""
 
+import asyncio
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from monitor.local.http import LocalApi
 from monitor.runtime.settings import TABLE
 from support.places import open_way
 from support.ports import free_port
+from support.recorded_influx import DAY_S, TOKEN, Recorded2, Recorded3, granted, running
 from support.stack import RunningStack, wait_until
 
 PROGRAMS = {
@@ -220,6 +222,48 @@ def test_a_stack_that_does_not_get_ready_ends_with_what_is_missing(tmp_path):
         assert "ticks (is INFLUXDB_URL right, and its server running?)" in said
         assert (stack.process.returncode, stack.left_over()) == (1, [])
         assert "The API is at" not in stack.text
+
+
+@pytest.mark.parametrize(
+    ("version", "token", "sentence"),
+    [
+        (Recorded2, "wrong", "it refuses INFLUXDB_TOKEN"),
+        (Recorded3, f'"{TOKEN}"', "INFLUXDB_TOKEN has quotation marks round it: remove them"),
+        (Recorded2, TOKEN, "it has no bucket 'website_ticks' for ticks"),
+    ],
+)
+async def test_an_influxdb_that_cannot_be_used_is_said_before_anything_starts(
+    tmp_path, version, token, sentence
+):
+    # given: no bucket, and a token that may make none
+    server, data = version(), _reached(tmp_path)
+    server.grants = granted()
+    settings = {"MONITOR_DATA_DIR": data, "INFLUXDB_TOKEN": token}
+    async with running(server):
+        # when
+        settings |= {"INFLUXDB_URL": server.url, "MONITOR_API_PORT": str(free_port())}
+        done = await asyncio.to_thread(run_monitor, "up", **settings)
+    # then
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert sentence in done.stderr
+    assert not os.path.exists(data)  # noqa: PTH110, ASYNC240 - nobody waits for it
+
+
+async def test_an_influxdb_gets_its_buckets_from_the_start(tmp_path):
+    # given: a token as a file holds it, with its line break, and a bucket that keeps for ever
+    server, data = Recorded2(), _reached(tmp_path)
+    server.retention_s = {"website_ticks": 0}
+    env = {"INFLUXDB_URL": "", "INFLUXDB_TOKEN": f"{TOKEN}\n"}
+    async with running(server):
+        env["INFLUXDB_URL"] = server.url
+        with RunningStack(_COMMAND, data, free_port(), env=env, cwd=tmp_path) as stack:
+            # when
+            await asyncio.to_thread(stack.ready)
+            # then
+            assert server.retention_s["website_ticks"] == 30 * DAY_S
+            assert server.retention_s["website_ticks_hourly"] == 400 * DAY_S
+            answer = await asyncio.to_thread(stack.request, "GET", "/readyz")
+            assert answer[0] == 200
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount another /dev/shm")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import time
 from ipaddress import ip_network
 from unittest.mock import Mock
 
@@ -37,6 +38,31 @@ async def test_refused_connection_names_the_peer(host):
     assert (outcome.result, outcome.reason) == (Result.DOWN, Reason.CONNECTION_REFUSED)
     assert outcome.evidence == f"connection refused by {host} port {port}"
     assert (outcome.status_code, outcome.response_ms) == (0, None)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@on_both_loops
+async def test_only_a_failed_check_names_its_address(host):
+    # given
+    async with TargetServer(host=host) as target:
+        # when
+        up = await check(target.url)
+        unexpected = await check(target.url, expected_status_codes=[(404, 404)])
+    with refusing_port(host) as port:
+        refused = await check(TargetServer(host=host, port=port).url)
+    # then
+    assert [o.address for o in (up, unexpected, refused)] == ["", host, host]
+
+
+@on_both_loops
+async def test_a_check_says_when_it_began():
+    # given
+    before_s = time.time()
+    async with TargetServer() as target:
+        # when
+        outcome = await check(target.url)
+    # then
+    assert before_s <= outcome.began_at_s <= time.time()
 
 
 @on_both_loops

@@ -85,6 +85,16 @@ async def test_a_redirect_to_nowhere(location):
 
 
 @on_both_loops
+async def test_a_hop_whose_name_is_not_found_has_no_address():
+    # given
+    async with TargetServer(redirects("http://nowhere.test/")) as target, DnsServer({}) as dns:
+        # when
+        outcome = await check(target.url, dns_servers=[dns.address])
+    # then
+    assert (outcome.reason, outcome.address) == (Reason.DNS_ERROR, "")
+
+
+@on_both_loops
 async def test_a_redirect_without_location():
     async with TargetServer(answers(301)) as target:
         outcome = await check(target.url)

@@ -37,6 +37,11 @@ class Answers:
             status=status, body=body.encode(), headers=headers[0] if headers else {}
         )
 
+    @property
+    def sent(self):
+        """The requests but for those for the version of an InfluxDB."""
+        return [r for r in self.requests if r.path != "/ping"]
+
 
 SILENCE = object()
 """No answer at all until the server ends."""
@@ -58,3 +63,8 @@ async def answering(**by_path):
     finally:
         answers.gone.set()
         await runner.cleanup()
+
+
+def answering_influx(version="1.8.10", **by_path):
+    """The same as an InfluxDB that names its version."""
+    return answering(**({"ping": [(204, "", {"X-Influxdb-Version": version})]} | by_path))

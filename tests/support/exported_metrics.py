@@ -16,7 +16,7 @@ from monitor.api.metrics.installation import InstallationMetrics
 from monitor.api.metrics.requests import RequestMetrics
 from monitor.domain.capacity import Load, WorkerLimits, add_up
 from monitor.domain.outcome import Outcome, Result
-from monitor.metrics.worker_metrics import WorkerMetrics
+from monitor.metrics.worker_metrics import ProcessMetrics, WorkerMetrics
 from monitor.metrics.worker_stats import Meter
 from monitor.queue.middleware.message_metrics import MessageMetrics
 from monitor.runtime.settings import load
@@ -56,6 +56,8 @@ def _families():
     AccessMetrics(requests)
     central = CentralResources(load({}, Path("/nonexistent")), "central").registry
     yield from InstallationMetrics(_installation()).collect()
+    meter.dropped_points("refused", 1)
+    yield from ProcessMetrics("central", meter).collect()
     yield from WorkerMetrics("europe", meter, 1, lambda: 0, lambda: 0).collect()
     for registry in (messages_only, requests, central):
         yield from registry.collect()

@@ -8,6 +8,7 @@ import pytest
 from monitor.domain.delivery import Fault
 from monitor.domain.errors import SettingsError, Unavailable
 from monitor.probes.net.dns_servers import Answer
+from monitor.runtime.settings import Settings
 from monitor.runtime.settings_survey import survey
 from monitor.services.doctor import (
     clock,
@@ -33,7 +34,6 @@ from monitor.services.workers.presence import Present
 from monitor.storage.postgres.channels import Failing
 from monitor.storage.postgres.migrations import Migration, compare
 from monitor.storage.postgres.rolled_up_days import DaysDone
-from monitor.storage.timeseries.contract import KeptDays
 
 GOOD_REDIS = {
     "redis_version": "7.2.4", "maxmemory_policy": "noeviction", "aof_enabled": 1, "role": "master",
@@ -82,20 +82,24 @@ def test_clock(off_s, within_s, state, words):
     assert (found.state, words in found.what) == (state, True)
 
 
+KEEPS = "it keeps ticks for 7 days instead of 30 days (MONITOR_RAW_DAYS): run `x`"
+LACKS = "it has no bucket 'b': run `y`"
+
+
 @pytest.mark.parametrize(
-    ("kept", "state", "words"),
+    ("remarks", "state", "what", "what_to_do"),
     [
-        (KeptDays(30, 400, 1100), State.OK, "ticks for 30 days"),
-        (KeptDays(7, 400, 1100), State.WARNING, "ticks for 7 days instead of 30"),
-        (KeptDays(0, 0, 0), State.WARNING, "roll-ups for ever"),
-        (None, State.OK, "is set there"),
+        ([], State.OK, "InfluxDB 1.8, ticks for 30 days, hours for 400, days for 1100", ""),
+        ([KEEPS], State.WARNING, "7 days instead of 30 days (MONITOR_RAW_DAYS)", "run `x`"),
+        ([KEEPS, LACKS], State.WARNING, "; it has no bucket 'b'", "run `x`; run `y`"),
     ],
 )
-def test_tick_store(kept, state, words):
+def test_tick_store(remarks, state, what, what_to_do):
     # when
-    found = tick_store.judge("InfluxDB 1.8", kept, KeptDays(30, 400, 1100))
+    finding = tick_store.judge("InfluxDB 1.8", remarks, Settings())
     # then
-    assert (found.state, words in found.what) == (state, True)
+    assert (finding.state, finding.what_to_do) == (state, what_to_do)
+    assert what in finding.what
 
 
 @pytest.mark.parametrize(

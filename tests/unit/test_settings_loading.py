@@ -4,11 +4,13 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.domain.errors import SettingsError
 from monitor.resources.mail_address import MailAddress
 from monitor.runtime import settings as declared
-from monitor.runtime.settings import load, raw_values
+from monitor.runtime.settings import TABLE, load, parse, raw_values
 
 NO_FILE = Path("/nonexistent/.env")
 
@@ -265,3 +267,61 @@ def test_proxies_are_named_by_address_or_network(name, text, networks):
 def test_a_proxy_is_not_named_otherwise(text):
     with pytest.raises(SettingsError, match="MONITOR_TRUSTED_PROXIES must be networks like"):
         load({"MONITOR_TRUSTED_PROXIES": text}, NO_FILE)
+
+
+BLANK = st.text(st.sampled_from(" \t\r\n\u00a0"), max_size=3)
+
+TEXTS = {
+    "INFLUXDB_TOKEN": "a-token==", "SMTP_PASS": "pass word", "MONITOR_REGION": "europe",
+    "MONITOR_API_PORT": "8001", "MONITOR_DATA_DIR": "/a b", "SMTP_TLS": "tls",
+    "INFLUXDB_URL": "http://127.0.0.1:8086", "REDIS_URL": "redis://127.0.0.1/0",
+    "DATABASE_URL": "postgresql://a@b/c", "MONITOR_CORS_ORIGINS": "https://a.example",
+    "MONITOR_ENCRYPTION_KEYS": "A" * 43 + "=",
+}  # fmt: skip
+
+
+@given(st.sampled_from(sorted(TEXTS)), BLANK, BLANK)
+def test_blanks_round_a_value_are_cut(name, before, after):
+    # given
+    setting = next(s for s in TABLE if s.name == name)
+    text = setting_text({name: f"{before}{TEXTS[name]}{after}"}, setting)
+    # then
+    assert text == TEXTS[name]
+    assert parse(setting, text) == parse(setting, TEXTS[name])
+
+
+def setting_text(environ, setting):
+    return raw_values(environ, NO_FILE)[setting.name]
+
+
+@pytest.mark.parametrize("name", [s.name for s in TABLE])
+def test_a_value_of_blanks_is_none(name):
+    assert raw_values({name: " \t\n"}, NO_FILE) == {}
+    assert getattr(load({name: " \n"}, NO_FILE), name.lower()) == getattr(
+        load({}, NO_FILE), name.lower()
+    )
+
+
+def test_a_secret_in_the_environment_may_end_in_a_line_break_as_one_in_a_file(tmp_path):
+    # given
+    file = tmp_path / "token"
+    file.write_text("a-token==\n")
+    url = {"INFLUXDB_URL": "http://127.0.0.1:8086"}
+    # then
+    for variables in ({"INFLUXDB_TOKEN": "a-token==\n"}, {"INFLUXDB_TOKEN_FILE": f"{file}\n"}):
+        assert load(url | variables, NO_FILE).influxdb_token == "a-token=="
+
+
+@pytest.mark.parametrize("name", [s.name for s in TABLE])
+@pytest.mark.parametrize("character", ["\n", "\r", "\t", "\x00", "\x1b", "\x7f", "\x85"])
+def test_control_characters_are_refused_by_name_in_every_setting(name, character):
+    # when
+    with pytest.raises(SettingsError) as caught:
+        load({name: f"hun{character}ter2"}, NO_FILE)
+    # then
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{name} must not hold control characters, and number 4 is one")
+    assert f"(U+{ord(character):04X})" in sentence
+    assert not any(c in sentence for c in "\n\r\t\x1b")
+    if next(s.secret for s in TABLE if s.name == name):
+        assert "hun" not in sentence

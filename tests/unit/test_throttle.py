@@ -50,6 +50,9 @@ class _Http:
     def __init__(self, websites):
         self.websites, self.written = websites, []
 
+    async def major(self):
+        return 1
+
     async def stream(self, database, question, chunk):
         websites, self.websites = self.websites, 0
         for number in range(websites):

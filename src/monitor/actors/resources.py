@@ -15,7 +15,7 @@ from monitor.domain.capacity import WorkerLimits
 from monitor.domain.errors import Unavailable
 from monitor.metrics.loop_delay import measure_loop_delay
 from monitor.metrics.prometheus import process_registry
-from monitor.metrics.worker_metrics import LoopMetrics, WorkerMetrics
+from monitor.metrics.worker_metrics import ProcessMetrics, WorkerMetrics
 from monitor.metrics.worker_stats import Meter
 from monitor.probes.contract import ProbeSettings
 from monitor.probes.net.address_policy import AddressPolicy
@@ -41,6 +41,7 @@ from monitor.services.secrets.vault import Vault
 from monitor.services.workers import presence
 from monitor.services.workers.clock import SharedClock
 from monitor.services.workers.heartbeat import Heartbeat
+from monitor.services.workers.tick_store import TickStoreWatch
 from monitor.storage.postgres.pool import Pool, make_pool
 from monitor.storage.redis.client import make_client
 from monitor.storage.redis.minutes import DispatchedMinutes
@@ -52,7 +53,7 @@ from monitor.storage.redis.workers import Workers
 from monitor.storage.timeseries.circuit_breaker import CircuitBreaker
 from monitor.storage.timeseries.contract import TickStore
 from monitor.storage.timeseries.grouped import GroupedWrites
-from monitor.storage.timeseries.open import make_tick_store
+from monitor.storage.timeseries.open import open_tick_store
 
 
 class Resources:
@@ -68,7 +69,7 @@ class Resources:
         self.messages = MessageMetrics(self.registry)
         self.clock = SharedClock()
         self.meter = Meter()
-        self.registry.register(LoopMetrics(role, self.meter))
+        self.registry.register(ProcessMetrics(role, self.meter))
         Gauge(
             "monitor_process_info", "What this process does, and its version; always 1.",
             ("role", "version"), registry=self.registry,
@@ -112,17 +113,7 @@ class Resources:
         return pool
 
     def _tick_store(self) -> TickStore:
-        s = self.settings
-        return make_tick_store(
-            influxdb_url=s.influxdb_url,
-            influxdb_token=s.influxdb_token,
-            influxdb_org=s.influxdb_org,
-            influxdb_bucket=s.influxdb_bucket,
-            pool=self.pool,
-            raw_days=s.monitor_raw_days,
-            rollup_days=s.monitor_rollup_days,
-            daily_days=s.monitor_daily_days,
-        )
+        return open_tick_store(self.settings, self.pool, dropped=self.meter.dropped_points)
 
 
 class RegionResources(Resources):
@@ -265,4 +256,5 @@ class CentralResources(Resources):
         self.tick_upkeep = TickUpkeep(self.ticks, self.buffer, self.clock.now)
         self.roll_ups = RollUps(self.ticks, self.buffer, self.pool, kept_days(s), self.clock.now)
         here = asyncio.create_task(presence.report(self.redis, presence.CENTRAL))
-        stack.push_async_callback(tasks.end, here)
+        watch = asyncio.create_task(TickStoreWatch(self.ticks, prepare=True).run())
+        stack.push_async_callback(tasks.end, here, watch)

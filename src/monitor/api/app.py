@@ -28,6 +28,7 @@ from monitor.api.requests import MAX_BODY_BYTES, check_request
 from monitor.api.routes import (
     audit,
     bulk,
+    checks,
     export,
     health,
     keys,
@@ -67,6 +68,7 @@ def create_app(
         route_handlers=[
             websites.router,
             bulk.router,
+            checks.router,
             export.router,
             regions.router,
             keys.router,

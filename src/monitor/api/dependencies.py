@@ -22,6 +22,7 @@ from monitor.services.bulk.places import Places
 from monitor.services.reports.gather import Sources as ReportSources
 from monitor.services.secrets.vault import Vault
 from monitor.services.websites.latest import Sources
+from monitor.services.workers.tick_store import TickStoreWatch
 from monitor.storage.postgres.pool import Pool
 from monitor.storage.timeseries.contract import DAILY_DAYS, KeptDays, TickStore
 
@@ -49,6 +50,7 @@ class Dependencies:
     vault: Vault = field(default_factory=Vault)
     limits: RateLimits = field(default_factory=RateLimits)
     imports: Places = field(init=False)
+    tick_watch: TickStoreWatch = field(init=False)
     directories: Mapping[str, Path] = field(default_factory=dict)
     kept_days: KeptDays = field(default_factory=lambda: KeptDays(30, 400, DAILY_DAYS))
     report_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
@@ -58,6 +60,7 @@ class Dependencies:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "imports", imports.places_of(self.pool))
+        object.__setattr__(self, "tick_watch", TickStoreWatch(self.tick_store))
 
     def sources(self) -> Sources:
         """The stores that statuses are read from, as of now."""

@@ -46,8 +46,35 @@ TextFilter = Annotated[
         description="A part of the URL or the name; case does not matter.",
     ),
 ]
-Days = Annotated[int, QueryParameter(ge=1, le=90, description="How many days to go back from now.")]
+Days = Annotated[
+    int | None,
+    QueryParameter(ge=1, le=400, description="How many days to go back from now. Default: 1."),
+]
 SeriesRegion = Annotated[str | None, QueryParameter(max_length=32, description="Only this region.")]
+_TIME: dict[str, Any] = {"schema_extra": {"format": "date-time"}, "max_length": 40}
+From = Annotated[
+    str | None,
+    QueryParameter(
+        name="from",
+        description="A time with its offset, or a date: its first second.",
+        **_TIME,
+    ),
+]
+To = Annotated[
+    str | None,
+    QueryParameter(
+        name="to",
+        description="A time with its offset, or a date: its last second. Default, and at most: "
+        "now.",
+        **_TIME,
+    ),
+]
+Zone = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=64, description="The IANA time zone of dates, like Europe/Berlin. Default: UTC."
+    ),
+]
 Force = Annotated[
     bool, QueryParameter(description="Remove the region even if websites are checked from it.")
 ]

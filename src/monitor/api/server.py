@@ -29,10 +29,10 @@ from monitor.services.secrets import at_rest
 from monitor.services.secrets.vault import Vault
 from monitor.services.workers import presence
 from monitor.services.workers.clock import SharedClock
-from monitor.storage.postgres.pool import Pool, make_pool
+from monitor.storage.postgres.pool import make_pool
 from monitor.storage.redis.client import make_client
-from monitor.storage.timeseries.contract import KeptDays, TickStore
-from monitor.storage.timeseries.open import make_tick_store
+from monitor.storage.timeseries.contract import KeptDays
+from monitor.storage.timeseries.open import open_tick_store
 
 log = get_logger(__name__)
 
@@ -68,7 +68,7 @@ async def _serve(settings: Settings) -> None:
         pool=pool,
         reading=reading,
         redis=make_client(settings.need("REDIS_URL")),
-        tick_store=_tick_store(settings, reading),
+        tick_store=open_tick_store(settings, reading),
         send=send_all,
         clock=clock.now,
         vault=Vault(settings.monitor_encryption_keys),
@@ -128,19 +128,6 @@ def _cancellable(app: Litestar) -> ASGIApp:
     return cancellable
 
 
-def _tick_store(settings: Settings, pool: Pool) -> TickStore:
-    return make_tick_store(
-        influxdb_url=settings.influxdb_url,
-        influxdb_token=settings.influxdb_token,
-        influxdb_org=settings.influxdb_org,
-        influxdb_bucket=settings.influxdb_bucket,
-        pool=pool,
-        raw_days=settings.monitor_raw_days,
-        rollup_days=settings.monitor_rollup_days,
-        daily_days=settings.monitor_daily_days,
-    )
-
-
 def _directories(settings: Settings) -> dict[str, Path]:
     """Where the stores of `make up` keep their data, if this process runs on them."""
     stack = settings.monitor_data_dir.resolve()
@@ -170,6 +157,7 @@ def _lifespan(deps: Dependencies, clock: SharedClock) -> Lifespan:
                     presence.report(deps.redis, presence.API, deps.vault.fingerprints)
                 ),
                 asyncio.create_task(clock.run(deps.redis)),
+                asyncio.create_task(deps.tick_watch.run()),
             )
             yield
 

@@ -68,6 +68,25 @@ class Unavailable(MonitorError):
         return f"{self.dependency} is unavailable; try again soon."
 
 
+class Misconfigured(Unavailable):
+    """A store refuses what we ask, until somebody corrects a setting or the store.
+
+    It is unavailable like one that is away: what waits for it goes on waiting.
+    """
+
+    def __init__(self, dependency: str, problem: str, details: str = "") -> None:
+        """``problem``: what is wrong and what to do, for anybody: no full stop, address or secret.
+        ``details`` are for the log.
+        """
+        super().__init__(dependency, f"{details}; {problem}" if details else problem)
+        self.problem = problem
+        self.details = details
+
+    @property
+    def advice(self) -> str:
+        return f"{self.dependency}: {self.problem}."
+
+
 class Locked(Unavailable):
     """Another change held what this one needed for longer than it may wait."""
 

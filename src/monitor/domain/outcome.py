@@ -60,6 +60,14 @@ class Result(IntEnum):
     DOWN = 2
 
 
+class CheckResult(StrEnum):
+    """The same in words."""
+
+    UP = "up"
+    DOWN = "down"
+    NOT_MEASURED = "not_measured"
+
+
 class Timings(Struct):
     """Milliseconds spent in each phase, summed over redirects; 0.0 where a phase did not happen.
 
@@ -81,7 +89,9 @@ class Timings(Struct):
 class Outcome(Struct, frozen=True):
     """The outcome of one check. Without a response ``status_code`` is 0, ``response_ms`` None.
 
-    ``evidence`` is at most 200 printable characters, for a person.
+    ``evidence`` is at most 200 printable characters, for a person. ``address``: where a check that
+    failed was last connected, or was connecting, to; empty where there was none. ``began_at_s``: in
+    Unix seconds; 0.0 where the check was not made.
     """
 
     result: Result
@@ -90,12 +100,20 @@ class Outcome(Struct, frozen=True):
     response_ms: float | None = None
     timings: Timings = field(default_factory=Timings)
     evidence: str = ""
+    address: str = ""
+    began_at_s: float = 0.0
+
+
+LATE_START_S = 1.0
+"""A check that began this much after its slot says when it did. For all others the slot says it."""
 
 
 class Tick(Struct, frozen=True, omit_defaults=True):
     """An outcome as one point of the time series; its key is (website, region, slot).
 
-    ``out_of_turn``: it fills no slot of the website's schedule.
+    ``out_of_turn``: it fills no slot of the website's schedule. ``address``: that of a check that
+    found the website down. ``began_at_s``: where it began later than ``LATE_START_S`` after its
+    slot. So the tick of an ordinary check has neither.
     """
 
     website_id: UUID
@@ -107,6 +125,8 @@ class Tick(Struct, frozen=True, omit_defaults=True):
     response_ms: float | None
     timings: Timings
     out_of_turn: bool = False
+    address: str = ""
+    began_at_s: float | None = None
 
 
 def tick_of(
@@ -125,6 +145,8 @@ def tick_of(
         outcome.response_ms,
         outcome.timings,
         out_of_turn,
+        outcome.address,
+        outcome.began_at_s if outcome.began_at_s > slot_s + LATE_START_S else None,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct, structs
 
 from monitor.domain import availability, freshness
-from monitor.domain.availability import Incidents, Interval, Seconds
+from monitor.domain.availability import Incidents, Interval, Seconds, State
 from monitor.domain.freshness import Change, Checked
 from monitor.domain.histogram import Histogram, quantile_rank
 from monitor.domain.rollup import Rollup
@@ -209,6 +209,15 @@ def report(gathered: Gathered, window: Window, read: Window) -> Report:
     return Report(window, overall, {n: r.figures(window, read) for n, r in regions.items()})
 
 
+def without_verdict(gathered: Gathered, window: Window) -> dict[str, list[Interval]]:
+    """When each region had no verdict of the website that counted, and why: it was excluded, or not
+    measured."""
+    since_s = min(max(window.since_s, gathered.created_s), window.until_s)
+    window = Window(since_s, window.until_s)
+    names = regions_of(gathered.schedule, window)
+    return {name: _Region.of(name, gathered).without_verdict(window) for name in names}
+
+
 class _Region(Struct, frozen=True):
     """When a region's verdict of a website was of which class, and its roll-ups."""
 
@@ -237,6 +246,12 @@ class _Region(Struct, frozen=True):
             open_in=self.down,
             responses=Responses.of(read, self.rollups),
         )
+
+    def without_verdict(self, window: Window) -> list[Interval]:
+        parts = availability.intervals(
+            window, excluded=self.excluded, fresh=self.fresh, down=self.down
+        )
+        return [p for p in parts if p.state in (State.EXCLUDED, State.NOT_MEASURED)]
 
 
 def _known(schedule: Schedule) -> list[Window]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from monitor.domain.histogram import Histogram, decode_varints, encode_varints
 from monitor.domain.ids import ring_position
 from monitor.domain.schedule import RegionSchedule, Schedule
-from monitor.domain.series import DAY_S, HOUR_S
+from monitor.domain.series import DAY_S, HOUR_S, Bucket
 
 
 class Gap(Struct, frozen=True, order=True):
@@ -72,6 +72,33 @@ def merged(rollups: Sequence[Rollup], start_s: int) -> Rollup:
         if None in histograms
         else Histogram.merged(h for h in histograms if h is not None),
         gaps=() if None in expected else united(gap for r in rollups for gap in r.gaps),
+    )
+
+
+def buckets(rollups: Iterable[Rollup], width_s: int) -> list[Bucket]:
+    """The buckets of a chart, aligned to ``width_s`` and sorted by region, then time.
+
+    Their p95 is within 1.1 %; None where a histogram is not known.
+    """
+    groups: dict[tuple[str, int], list[Rollup]] = {}
+    for rollup in rollups:
+        start_s = rollup.start_s - rollup.start_s % width_s
+        groups.setdefault((rollup.region, start_s), []).append(rollup)
+    sums = (merged(group, start_s) for (_, start_s), group in sorted(groups.items()))
+    return [_bucket(one) for one in sums if one.checks]
+
+
+def _bucket(one: Rollup) -> Bucket:
+    return Bucket(
+        region=one.region,
+        start_s=one.start_s,
+        checks=one.checks,
+        up=one.up,
+        measured=one.measured,
+        mean_ms=one.total_ms / one.measured if one.measured else None,
+        p95_ms=None if one.histogram is None else one.histogram.quantile(0.95),
+        max_ms=one.max_ms,
+        out_of_turn=one.out_of_turn,
     )
 
 

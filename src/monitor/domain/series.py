@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import Struct, structs
+from msgspec import Struct
+
+from monitor.domain.windows import Window
 
 HOUR_S = 3600
 DAY_S = 86_400
@@ -42,58 +44,57 @@ class Bucket(Struct, frozen=True):
 class Plan(Struct, frozen=True):
     """The plan of a chart: [since_s, until_s) in buckets of ``width_s``, aligned to ``width_s``.
 
-    [since_s, raw_from_s) is read from hourly roll-ups, the rest from raw ticks.
+    [since_s, hourly_from_s) is read from daily roll-ups, [hourly_from_s, raw_from_s) from hourly
+    ones, and the rest from raw ticks.
     """
 
     since_s: int
     until_s: int
     width_s: int
+    hourly_from_s: int
     raw_from_s: int
 
 
-def plan(days: int, now_s: int, check_frequency_s: int) -> Plan:
-    """The buckets of the last ``days`` days: at most 500, none narrower than the interval."""
-    finest = HOUR_S if days > RAW_DAYS else max(60, check_frequency_s)
-    span = days * DAY_S
-    width = max(-(-span // ((MAX_POINTS - 1) * finest)), 1) * finest
-    until = now_s - now_s % width + width
-    since = until - -(-span // width) * width
-    raw_from = since if days <= RAW_DAYS else max(since, now_s - now_s % HOUR_S - HOUR_S)
-    return Plan(since, until, width, raw_from)
+_WIDTHS_S = (60, 120, 300, 600, 900, 1800, *(hours * HOUR_S for hours in (1, 2, 3, 6, 12)), DAY_S)
+"""Widths that a person would choose."""
 
 
-def merge(buckets: Iterable[Bucket], width_s: int) -> list[Bucket]:
-    """Merge buckets into wider ones aligned to ``width_s``, sorted by region, then time.
+def plan(window: Window, now_s: int, check_frequency_s: int, raw_days: int) -> Plan:
+    """The buckets of a window: at most 500, none narrower than the interval.
 
-    The mean is weighted by measured checks and exact. The p95 is the highest of the merged
-    buckets: an upper bound, because percentiles cannot be summed.
+    ``raw_days``: how long raw ticks, and the histograms of hours, are kept. What is older has days
+    alone.
     """
-    groups: dict[tuple[str, int], list[Bucket]] = {}
-    for b in buckets:
-        groups.setdefault((b.region, b.start_s - b.start_s % width_s), []).append(b)
-    return [_sum(key, group) for key, group in sorted(groups.items())]
+    span_s, kept_s = window.length_s, raw_days * DAY_S
+    if now_s - window.since_s > kept_s:
+        return _plan(window, DAY_S, DAY_S, now_s)
+    finest_s = 1 if span_s <= RAW_DAYS * DAY_S else HOUR_S
+    return _plan(window, _width_s(span_s, check_frequency_s, finest_s), finest_s, now_s)
 
 
-def _sum(key: tuple[str, int], group: list[Bucket]) -> Bucket:
-    if len(group) == 1:
-        return structs.replace(group[0], start_s=key[1])
-    checks = up = measured = out_of_turn = 0
-    total_ms = 0.0
-    p95_ms = max_ms = None
-    for b in group:
-        checks, up, measured = checks + b.checks, up + b.up, measured + b.measured
-        out_of_turn += b.out_of_turn
-        if b.mean_ms is not None:
-            total_ms += b.mean_ms * b.measured
-        p95_ms, max_ms = _higher(p95_ms, b.p95_ms), _higher(max_ms, b.max_ms)
-    mean_ms = total_ms / measured if measured else None
-    return Bucket(key[0], key[1], checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn)
+def _width_s(span_s: int, check_frequency_s: int, finest_s: int) -> int:
+    """The narrowest width that fits; one bucket a check is as good as any of a person's."""
+    own_s = -(-check_frequency_s // finest_s) * finest_s
+    # One bucket more than fit into the span, as its edges need not be multiples of the width.
+    least_s = max(-(-span_s // (MAX_POINTS - 1)), own_s)
+    return min(w for w in (*_WIDTHS_S, own_s) if w >= least_s and w % finest_s == 0)
 
 
-def _higher(one: float | None, other: float | None) -> float | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return max(one, other)
+def _plan(window: Window, width_s: int, finest_s: int, now_s: int) -> Plan:
+    since_s = window.since_s - window.since_s % width_s
+    until_s = window.until_s + -window.until_s % width_s
+    if finest_s < HOUR_S:
+        return Plan(since_s, until_s, width_s, since_s, since_s)
+    raw_from_s = _within(now_s - now_s % HOUR_S - HOUR_S, since_s, until_s)
+    if finest_s < DAY_S:
+        return Plan(since_s, until_s, width_s, since_s, raw_from_s)
+    # Yesterday may not be summed up yet.
+    hourly_from_s = _within(now_s - now_s % DAY_S - DAY_S, since_s, raw_from_s)
+    return Plan(since_s, until_s, width_s, hourly_from_s, raw_from_s)
+
+
+def _within(at_s: int, since_s: int, until_s: int) -> int:
+    return min(max(at_s, since_s), until_s)
 
 
 class Uptime(Struct, frozen=True):

@@ -28,7 +28,10 @@ def missing(ready: Response, processes: Sequence[Present], logs: Path) -> str | 
     if ready.status == 0:
         return f"the API does not answer; its log is {logs / 'api.log'}"
     if ready.status != 200:
-        away = [f"{name}{_ADVICE.get(name, '')}" for name in _away(ready)] or ["the API"]
+        if "misconfigured" in (states := _states(ready)).values():
+            return f"{str(ready.body.get('detail', '')).removesuffix('.')}; logs are in {logs}"
+        down = [name for name, state in states.items() if state != "ok"]
+        away = [f"{name}{_ADVICE.get(name, '')}" for name in down] or ["the API"]
         return f"these do not answer: {', '.join(away)}; logs are in {logs}"
     roles = {process.role for process in processes}
     for role, child in _ROLES.items():
@@ -37,6 +40,6 @@ def missing(ready: Response, processes: Sequence[Present], logs: Path) -> str | 
     return None
 
 
-def _away(ready: Response) -> list[str]:
+def _states(ready: Response) -> dict[str, str]:
     checks = ready.body.get("checks")
-    return [n for n, state in checks.items() if state != "ok"] if isinstance(checks, dict) else []
+    return checks if isinstance(checks, dict) else {}

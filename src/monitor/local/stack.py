@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from monitor.domain.errors import Conflict, MonitorError
 from monitor.local.console import Console
 from monitor.local.directory import DataDirectory, write_private
 from monitor.local.postgres import EmbeddedPostgres
-from monitor.local.preflight import must_carry
+from monitor.local.preflight import must_carry, must_store_ticks
 from monitor.local.processes import REGION, joined_keys
 from monitor.local.redis import EmbeddedRedis
 from monitor.local.server_user import must_reach
@@ -49,6 +50,7 @@ def up(settings: Settings, user_settings: Mapping[str, str], *, demo: bool) -> N
     directory = DataDirectory(settings.monitor_data_dir)
     must_reach(directory.postgres)
     must_carry(settings)
+    must_store_ticks(settings, partial(console.say, "monitor"))
     with directory.lock() as descriptor, _interruptible():
         _must_be_free(settings.monitor_api_host, settings.monitor_api_port)
         keys = _encryption_keys(user_settings, directory.encryption_key)

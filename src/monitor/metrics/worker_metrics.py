@@ -91,8 +91,8 @@ class WorkerMetrics(Collector):
         )  # fmt: skip
 
 
-class LoopMetrics(Collector):
-    """How late the event loop of a process is."""
+class ProcessMetrics(Collector):
+    """What every worker counts: how late its event loop is, and points that no store keeps."""
 
     def __init__(self, role: str, meter: Meter) -> None:
         self._role = role
@@ -104,3 +104,10 @@ class LoopMetrics(Collector):
             "By how much a timer of the event loop was late, looked at twice a second.",
             ("role", self._role), self._meter.loop_delay_s,
         )  # fmt: skip
+        dropped = sorted(dict(self._meter.points_dropped).items())
+        yield counter(
+            "monitor_tick_store_dropped_points",
+            "Ticks and roll-ups that the tick store keeps out for good.",
+            ("role", "reason"),
+            [((self._role, reason), points) for reason, points in dropped],
+        )

@@ -58,6 +58,7 @@ class Meter:
         self.ticks_written = 0
         self.ticks_kept = 0
         self.chunks_dropped = 0
+        self.points_dropped: Counter[str] = Counter()
 
     def settled(self, outcomes: Sequence[Outcome], flips: int, lag_s: float) -> None:
         """Count checks of one slot that were stored ``lag_s`` seconds after it began."""
@@ -76,6 +77,10 @@ class Meter:
         """Count ticks that were buffered in Redis, and the older chunks dropped to make room."""
         self.ticks_kept += ticks
         self.chunks_dropped += dropped_chunks
+
+    def dropped_points(self, reason: str, points: int) -> None:
+        """Count ticks and roll-ups that the tick store keeps out for good."""
+        self.points_dropped[reason] += points
 
 
 def _took_ms(outcome: Outcome) -> float:

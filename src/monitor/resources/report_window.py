@@ -21,14 +21,20 @@ _ZONE_FORM = "must be a time zone of the IANA database, like Europe/Berlin or UT
 
 
 def window(
-    since: str | None, until: str | None, zone: str | None, now_s: int, kept_days: int
+    since: str | None,
+    until: str | None,
+    zone: str | None,
+    now_s: int,
+    kept_days: int,
+    *,
+    default_days: int = DEFAULT_DAYS,
 ) -> Window:
     """The window of a report in Unix seconds; it ends no later than now.
 
     ``since``, ``until``: times with their offsets (RFC 3339), fractions of seconds cut off, or
     dates of the time zone: from the first second of the one to the last of the other. Without
-    them: the 30 days before ``until``, up to now. Raises BadQuery naming all that is wrong:
-    ``from``, ``to`` and ``tz``.
+    them: the ``default_days`` before ``until``, up to now. Raises BadQuery naming all that is
+    wrong: ``from``, ``to`` and ``tz``.
     """
     problems: list[FieldProblem] = []
 
@@ -46,22 +52,23 @@ def window(
     begin_s = parsed("from", since, end=False)
     if not problems:
         end_s = now_s if end_s is None else end_s
-        begin_s = min(end_s, now_s) - DEFAULT_DAYS * DAY_S if begin_s is None else begin_s
-        problems += _contradictions(begin_s, end_s, now_s, kept_days, by_default=since is None)
+        begin_s = min(end_s, now_s) - default_days * DAY_S if begin_s is None else begin_s
+        by_default = default_days if since is None else None
+        problems += _contradictions(begin_s, end_s, now_s, kept_days, by_default)
     if problems or begin_s is None or end_s is None:
         raise BadQuery(problems)
     return Window(begin_s, min(end_s, now_s))
 
 
 def _contradictions(
-    begin_s: int, end_s: int, now_s: int, kept_days: int, *, by_default: bool
+    begin_s: int, end_s: int, now_s: int, kept_days: int, by_default: int | None
 ) -> list[FieldProblem]:
-    """``by_default``: the window has no ``from`` that could be wrong."""
+    """``by_default``: the days of a window without a ``from`` that could be wrong."""
     oldest_s = now_s // DAY_S * DAY_S - kept_days * DAY_S
     oldest = f"{dt.datetime.fromtimestamp(oldest_s, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
     if begin_s < oldest_s:
         parameter = "to" if by_default else "from"
-        least = f"{DEFAULT_DAYS} days after {oldest}" if by_default else oldest
+        least = f"{by_default} days after {oldest}" if by_default else oldest
         message = f"must be {least} or later: history is kept for {kept_days} days"
         return [FieldProblem(parameter, message)]
     if begin_s >= now_s:

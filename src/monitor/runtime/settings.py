@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -359,10 +360,13 @@ def _warn_of_old_name(old_name: str, name: str) -> None:
     log.warning("%s is now called %s; the old name still works. Rename it.", old_name, name)
 
 
-def text_of(setting: Setting, variables: Mapping[str, str | None]) -> str | None:
-    """The text of a setting, or of the file that its NAME_FILE names. Raises SettingsError."""
-    value = variables.get(setting.name)
-    path = variables.get(setting.file_name) if setting.file_name else None
+def text_of(setting: Setting, variables: Mapping[str, str | None]) -> str:
+    """The text of a setting, or of the file that its NAME_FILE names, without blanks round it.
+
+    A secret that is read from a file often ends in a line break. Raises SettingsError.
+    """
+    value = (variables.get(setting.name) or "").strip()
+    path = (variables.get(setting.file_name) or "").strip() if setting.file_name else ""
     if not path:
         return value
     if value:
@@ -394,11 +398,22 @@ def parse(setting: Setting, text: str | None) -> Any:
     if text is None:
         return setting.default
     try:
+        _must_be_printable(text)
         return setting.declared.parser(text)
     except ValueError as error:
         # "a user or password" is refused in a URL: then it must not be shown either.
         shown = "" if setting.secret or "@" in text else f" (it is {text!r})"
         raise SettingsError(f"{setting.name} {error}{shown}.") from None
+
+
+def _must_be_printable(text: str) -> None:
+    """Refuse what no setting needs, and headers and line protocols break at (Unicode's Cc)."""
+    for number, character in enumerate(text, 1):
+        if unicodedata.category(character) == "Cc":
+            raise ValueError(
+                f"must not hold control characters, and number {number} is one "
+                f"(U+{ord(character):04X})"
+            )
 
 
 def check_together(settings: Settings) -> None:

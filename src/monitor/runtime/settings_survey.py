@@ -69,9 +69,8 @@ def _noted(problems: list[str]) -> Iterator[None]:
 
 
 def _is_set(setting: Setting, variables: Mapping[str, str | None]) -> bool:
-    return bool(
-        variables.get(setting.name) or (setting.file_name and variables.get(setting.file_name))
-    )
+    names = [name for name in (setting.name, setting.file_name) if name]
+    return any((variables.get(name) or "").strip() for name in names)
 
 
 def _unknown(variables: Mapping[str, str | None]) -> list[str]:

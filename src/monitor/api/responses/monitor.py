@@ -6,6 +6,7 @@ import datetime as dt
 
 from monitor.api.responses.times import from_unix
 from monitor.api.schemas import monitor as schemas
+from monitor.domain.availability import Interval, State
 from monitor.domain.series import Bucket
 from monitor.services.incidents import downtime
 from monitor.services.websites import latest as latest_status
@@ -40,11 +41,11 @@ def _region_latest(view: RegionView) -> schemas.RegionLatest:
     )
 
 
-def series(chart: Series, days: int) -> schemas.WebsiteSeries:
+def series(chart: Series) -> schemas.WebsiteSeries:
     """The chart of a website."""
     return schemas.WebsiteSeries(
         website_id=chart.website.id,
-        days=days,
+        days=chart.days,
         bucket_s=chart.plan.width_s,
         since=from_unix(chart.plan.since_s),
         until=from_unix(chart.plan.until_s),
@@ -58,7 +59,13 @@ def _region_series(region: RegionSeries) -> schemas.RegionSeries:
         _rounded(region.uptime.up_ratio, 6),
         _rounded(region.uptime.measured_ratio, 6),
     )
-    return schemas.RegionSeries(region.region, uptime, [_point(b) for b in region.buckets])
+    points = [_point(b) for b in region.buckets]
+    return schemas.RegionSeries(region.region, uptime, points, [_gap(g) for g in region.gaps])
+
+
+def _gap(part: Interval) -> schemas.ChartGap:
+    why = schemas.Why.PAUSED if part.state is State.EXCLUDED else schemas.Why.NOT_MEASURED
+    return schemas.ChartGap(from_unix(part.since_s), from_unix(part.until_s), why)
 
 
 def _point(bucket: Bucket) -> schemas.Point:

@@ -13,19 +13,24 @@ from monitor.api.openapi.document import problems
 from monitor.api.parameters import (
     Cursor,
     Days,
+    From,
     Limit,
     PausedFilter,
     RegionFilter,
     SeriesRegion,
     StatusFilter,
     TextFilter,
+    To,
+    Zone,
 )
 from monitor.api.responses import monitor as responses
 from monitor.api.schemas import monitor as schemas
 from monitor.services.incidents import downtime
+from monitor.services.reports.sla import Asked
 from monitor.services.websites import latest as latest_status
 from monitor.services.websites import series
 from monitor.services.websites.latest import Query
+from monitor.services.websites.series import Shown
 
 
 @get("/", opt=READ, responses=problems(400))
@@ -49,21 +54,32 @@ async def latest_statuses(
 
 @get("/{website_id:uuid}", opt=READ, responses=problems(400, 404))
 async def website_series(
-    website_id: FromPath[UUID], deps: Deps, days: Days = 1, region: SeriesRegion = None
+    website_id: FromPath[UUID],
+    deps: Deps,
+    *,
+    days: Days = None,
+    from_: From = None,
+    to: To = None,
+    tz: Zone = None,
+    region: SeriesRegion = None,
 ) -> schemas.WebsiteSeries:
-    """Get response times and uptime of the last days, in at most about 500 points per region.
+    """Get response times and uptime of the last days, or of a window of up to 400 days.
 
     Without `region` there is a series for each current region of the website and each earlier
     one with results in this span. A bucket without measurements is absent from `points`: a gap is
     neither up nor down. `uptime` counts them all; its `measured_ratio` is the share of the slots
     due in this span that were measured. What was due is what was due then: pauses, intervals and
-    regions count for as long as they lasted. Spans of up to 3 days are computed from single checks,
-    longer ones from hourly aggregates.
+    regions count for as long as they lasted. `gaps` says why nothing was measured, and exactly
+    when.
+
+    There are at most 500 points a region, in buckets that [`since`, `until`) is made of: that may
+    be somewhat more than what was asked for. Up to 3 days are made from single checks, and exact.
+    Longer spans are made from hours, and what is older than single checks are kept from days (UTC),
+    with percentiles within 1.1 %.
     """
-    chart = await series.series(
-        deps.reading, deps.tick_store, website_id, days=days, region=region, now_s=int(deps.clock())
-    )
-    return responses.series(chart, days)
+    shown = Shown(days, Asked(from_, to, tz))
+    chart = await series.series(deps.reports(), website_id, shown, region)
+    return responses.series(chart)
 
 
 @get("/{website_id:uuid}/downtime", opt=READ, responses=problems(400, 404))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, Router, get
@@ -17,11 +17,14 @@ from monitor.api.openapi.bulk import CSV, SLA, ExportOperation
 from monitor.api.openapi.document import problems
 from monitor.api.parameters import (
     Cursor,
+    From,
     PausedFilter,
     RegionFilter,
     SeriesRegion,
     StatusFilter,
     TextFilter,
+    To,
+    Zone,
 )
 from monitor.api.requests import AnyRequest
 from monitor.api.responses import sla as responses
@@ -38,31 +41,6 @@ class ReportFormat(StrEnum):
     CSV = "csv"
 
 
-_TIME: dict[str, Any] = {"schema_extra": {"format": "date-time"}, "max_length": 40}
-From = Annotated[
-    str | None,
-    QueryParameter(
-        name="from",
-        description="A time with its offset, or a date: its first second. Default: 30 days before "
-        "`to`.",
-        **_TIME,
-    ),
-]
-To = Annotated[
-    str | None,
-    QueryParameter(
-        name="to",
-        description="A time with its offset, or a date: its last second. Default, and at most: "
-        "now.",
-        **_TIME,
-    ),
-]
-Zone = Annotated[
-    str | None,
-    QueryParameter(
-        max_length=64, description="The IANA time zone of dates, like Europe/Berlin. Default: UTC."
-    ),
-]
 SlaFormat = Annotated[
     ReportFormat | None,
     QueryParameter(description="JSON, a page at a time, or CSV. Default: as `Accept` says."),

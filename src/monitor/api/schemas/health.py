@@ -11,8 +11,10 @@ class Health(Struct):
     status: str
 
 
-class Readiness(Struct):
-    """The state of each dependency: "ok" or "unavailable"; of `mail`: "failing", or no word."""
+class Readiness(Struct, omit_defaults=True):
+    """The state of each dependency: "ok"; where not all are, "unavailable" or "misconfigured"; of
+    `mail`: "failing", or no word. `remarks`: what somebody should see to, though checks go on."""
 
     status: str
     checks: dict[str, str]
+    remarks: list[str] = []

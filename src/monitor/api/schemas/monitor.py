@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from enum import StrEnum
 from uuid import UUID
 
 from msgspec import Struct
@@ -44,7 +45,7 @@ class LatestPage(Struct):
 
 
 class ResponseTimes(Struct):
-    """Milliseconds. ``p95`` of a bucket wider than an hour is the highest p95 of its hours."""
+    """Milliseconds. ``p95`` is null also where it is not known any more."""
 
     mean: float | None
     p95: float | None
@@ -69,19 +70,36 @@ class UptimeSummary(Struct):
     measured_ratio: float | None
 
 
+class Why(StrEnum):
+    """Why a region had no verdict: checks that were due were not made; or none was due, as the
+    website was paused, or not checked from this region."""
+
+    NOT_MEASURED = "not_measured"
+    PAUSED = "paused"
+
+
+class ChartGap(Struct):
+    """Time in which the region had no verdict that counted, to the second."""
+
+    since: dt.datetime
+    until: dt.datetime
+    why: Why
+
+
 class RegionSeries(Struct):
-    """The series of one region. Absent points are gaps: not measured."""
+    """The series of one region. Points without a check are absent; ``gaps`` say why."""
 
     region: str
     uptime: UptimeSummary
     points: list[Point]
+    gaps: list[ChartGap]
 
 
 class WebsiteSeries(Struct):
-    """A chart: points of ``bucket_s`` seconds within [since, until)."""
+    """A chart: points of ``bucket_s`` seconds in [since, until). ``days``: null for a window."""
 
     website_id: UUID
-    days: int
+    days: int | None
     bucket_s: int
     since: dt.datetime
     until: dt.datetime

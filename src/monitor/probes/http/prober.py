@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Container, Sequence
 from functools import partial
 
-from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result
+from monitor.domain.outcome import NETWORK_REASONS, Outcome, Reason, Result, Timings
 from monitor.domain.status_codes import status_expected
 from monitor.probes.http import request as request_bytes
 from monitor.probes.http.exchange import Exchange
@@ -138,7 +138,7 @@ class HttpProber:
     ) -> Head:
         """The head of the response to one request, after its body was read up to the limits."""
         target = request.target
-        progress.status_code, progress.host = 0, target.host
+        progress.status_code, progress.host, progress.peer = 0, target.host, ""
         make = partial(
             Exchange,
             self._loop,
@@ -188,20 +188,26 @@ def _answered(options: CheckOptions, progress: Progress) -> Outcome:
     timings = progress.stop()
     code = progress.status_code
     if status_expected(code, options.expected_status_codes):
-        return Outcome(Result.UP, None, code, timings.total_ms, timings)
-    finding = reasons.of_status(code)
-    return Outcome(
-        finding.result, finding.reason, code, timings.total_ms, timings, finding.evidence
-    )
+        began_at_s = progress.began_at_s
+        return Outcome(Result.UP, None, code, timings.total_ms, timings, "", "", began_at_s)
+    return _outcome(reasons.of_status(code), progress, timings, timings.total_ms)
 
 
 def _failed(finding: Finding, progress: Progress) -> Outcome:
     """The outcome of a check without a complete final response."""
+    return _outcome(finding, progress, progress.stop(), None)
+
+
+def _outcome(
+    finding: Finding, progress: Progress, timings: Timings, response_ms: float | None
+) -> Outcome:
     return Outcome(
         finding.result,
         finding.reason,
         progress.status_code,
-        None,
-        progress.stop(),
+        response_ms,
+        timings,
         finding.evidence,
+        progress.address,
+        progress.began_at_s,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from time import perf_counter
+from time import perf_counter, time
 
 from monitor.domain.outcome import Timings
 
@@ -26,12 +26,13 @@ class Progress:
     the name being checked, ``peer`` the address and port last tried, both for evidence.
     ``server_name`` is the name that the server is asked for in a TLS handshake, and that its
     certificate must hold. ``status_code`` is that of the last response head on the current hop,
-    0 before.
+    0 before. ``began_at_s`` is in Unix seconds.
     """
 
     __slots__ = (
         "_since_s",
         "_spent_s",
+        "began_at_s",
         "deadline_s",
         "host",
         "peer",
@@ -44,6 +45,7 @@ class Progress:
     def __init__(self, deadline_s: float, timeout_s: float = 0.0) -> None:
         self.deadline_s = deadline_s
         self.timeout_s = timeout_s
+        self.began_at_s = time()
         self.phase = Phase.IDLE
         self.host = ""
         self.peer = ""
@@ -51,6 +53,11 @@ class Progress:
         self.status_code = 0
         self._since_s = perf_counter()
         self._spent_s = [0.0] * len(Phase)
+
+    @property
+    def address(self) -> str:
+        """The address last tried on the current hop; empty before there is one."""
+        return self.peer.partition(" ")[0]
 
     def enter(self, phase: Phase) -> None:
         """Add the time since the last call to the phase that ends, and start the next."""

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from monitor.domain.errors import Unavailable
+from monitor.domain.errors import Misconfigured
 from monitor.domain.schedule import Schedule
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.runtime.logging import get_logger
@@ -81,25 +81,34 @@ class RollUps:
             return await self._run()
 
     async def _run(self) -> int:
+        try:
+            return await self._roll_up(days=True)
+        except Misconfigured as error:
+            # What keeps days alone from being stored must not keep hours waiting. If it is more,
+            # it is raised again; hours that are done are not repeated.
+            log.warning("ticks.days_not_rolled_up", error=str(error))
+            return await self._roll_up(days=False)
+
+    async def _roll_up(self, *, days: bool) -> int:
+        """``days``: whether to roll up days, too; else they are made up for by a later run."""
         first = await self._first_hour()
         # Takes back what a clock that was ahead noted.
         await self.buffer.note_rolled_up(first - HOUR_S)
-        hour, written = await self._new(first)
+        hour, written = await self._new(first, days=days)
         late = await self.buffer.late_hours()
         for day_s, hours in groupby(late, lambda hour_s: hour_s // DAY_S * DAY_S):
-            hour, more = await self._repeat(day_s, {h: late[h] for h in hours}, first, hour)
+            of_day = {h: late[h] for h in hours}
+            hour, more = await self._repeat(day_s, of_day, first, hour, days=days)
             written += more
-        while (older_s := await self._older_day()) is not None:
-            done = await self._roll_up_day(older_s)
-            if done is None:
-                break
-            hour, more = await self._new(hour)
-            written += done + more
+        while days and (older_s := await self._older_day()) is not None:
+            written += await self._roll_up_day(older_s)
+            hour, more = await self._new(hour, days=days)
+            written += more
         hours_done = (hour - first) // HOUR_S
         log.info("ticks.rolled_up", hours=hours_done, late_hours=len(late), rollups=written)
         return written
 
-    async def _new(self, hour: int) -> tuple[int, int]:
+    async def _new(self, hour: int, *, days: bool) -> tuple[int, int]:
         """Roll up from this hour to the last one that is over, and the days that are over by then.
 
         Returns the next hour and the number of roll-ups.
@@ -110,14 +119,13 @@ class RollUps:
                 written += await self.ticks.roll_up(hour, self._schedules)
                 await self.buffer.note_rolled_up(hour)
                 hour += HOUR_S
-            day_s = await self._new_day(hour)
-            done = None if day_s is None else await self._roll_up_day(day_s)
-            if done is None:
+            day_s = await self._new_day(hour) if days else None
+            if day_s is None:
                 return hour, written
-            written += done
+            written += await self._roll_up_day(day_s)
 
     async def _repeat(
-        self, day_s: int, late: Mapping[int, int], first: int, hour: int
+        self, day_s: int, late: Mapping[int, int], first: int, hour: int, *, days: bool
     ) -> tuple[int, int]:
         """Roll up these late hours of a day again, and the day; returns as ``_new``.
 
@@ -129,10 +137,12 @@ class RollUps:
             for hour_s in late:
                 if hour_s < first:
                     written += await self.ticks.roll_up(hour_s, self._schedules)
-                hour, more = await self._new(hour)
+                hour, more = await self._new(hour, days=days)
                 written += more
             done = await self._days_done()
             if done is not None and done.first_s <= day_s <= done.last_s:
+                if not days:
+                    return hour, written
                 written += await self.ticks.roll_up_day(day_s, self._schedules)
         for hour_s, count in late.items():
             await self.buffer.forget_late(hour_s, count)
@@ -183,17 +193,9 @@ class RollUps:
         async with session(self.pool) as connection:
             await rolled_up_days.note(connection, done)
 
-    async def _roll_up_day(self, day_s: int) -> int | None:
-        """Roll up this day, next to those that are done, and note it; returns how many roll-ups.
-
-        None if the store refuses, as where the bucket of days is missing: hours go on meanwhile,
-        and the next run makes up for it.
-        """
-        try:
-            written = await self.ticks.roll_up_day(day_s, self._schedules)
-        except Unavailable as error:
-            log.warning("ticks.day_refused", day_s=day_s, error=str(error))
-            return None
+    async def _roll_up_day(self, day_s: int) -> int:
+        """Roll up this day, next to those that are done, and note it."""
+        written = await self.ticks.roll_up_day(day_s, self._schedules)
         done = await self._days_done()
         known = DaysDone(day_s, day_s) if done is None else done
         await self._note_days(DaysDone(min(known.first_s, day_s), max(known.last_s, day_s)))

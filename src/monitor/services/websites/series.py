@@ -9,65 +9,161 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from monitor.domain.availability import Interval
+from monitor.domain.errors import BadQuery, FieldProblem
 from monitor.domain.ids import ring_position
+from monitor.domain.report import Gathered, without_verdict
+from monitor.domain.rollup import Rollup, buckets
 from monitor.domain.schedule import Schedule, Span, settled_s
-from monitor.domain.series import Bucket, Plan, Uptime, merge, plan, uptime
+from monitor.domain.series import DAY_S, HOUR_S, Bucket, Plan, Uptime, plan, uptime
+from monitor.domain.windows import Window
+from monitor.resources import report_window
 from monitor.resources.website import Website
+from monitor.services.reports.gather import Gathering, Sources
+from monitor.services.reports.sla import Asked
 from monitor.services.websites import manage as websites
 from monitor.services.workers import regions
-from monitor.storage.postgres import schedules
-from monitor.storage.postgres.pool import Pool, session
+from monitor.storage.postgres.pool import session
 from monitor.storage.timeseries.contract import TickStore
+
+MAX_DAYS = 400
+"""The longest chart."""
 
 
 class RegionSeries(Struct, frozen=True):
-    """The results of one region in chronological order. Buckets without checks are absent."""
+    """The results of one region in chronological order. Buckets without checks are absent.
+
+    ``gaps``: when the region had no verdict that counted.
+    """
 
     region: str
     uptime: Uptime
     buckets: tuple[Bucket, ...]
+    gaps: tuple[Interval, ...]
 
 
 class Series(Struct, frozen=True):
-    """The chart of a website over the span of ``plan``."""
+    """The chart of a website over the span of ``plan``. ``days``: None for a window."""
 
     website: Website
+    days: int | None
     plan: Plan
     regions: tuple[RegionSeries, ...]
 
 
-async def series(
-    pool: Pool, ticks: TickStore, website_id: UUID, *, days: int, region: str | None, now_s: int
-) -> Series:
-    """The last ``days`` days of one region, or of all regions the website has or had.
+class Shown(Struct, frozen=True):
+    """What a chart is to show: the last days, or a window; neither: the last day."""
 
-    Raises NotFound, BadQuery for a region that does not exist, Unavailable.
+    days: int | None = None
+    asked: Asked = Asked()
+
+    @property
+    def last_days(self) -> int | None:
+        """How many days back from now; None for a window."""
+        return (self.days or 1) if self.asked == Asked() else None
+
+    def window(self, sources: Sources) -> Window:
+        """Raises BadQuery naming the parameters that are wrong."""
+        if (days := self.last_days) is not None:
+            until_s = sources.now_s + 1  # this second is the last one
+            return Window(until_s - days * DAY_S, until_s)
+        if self.days is not None:
+            raise BadQuery([FieldProblem("days", "must be left out where `from` or `to` is sent")])
+        asked, kept_days = self.asked, sources.kept.daily
+        window = report_window.window(
+            asked.since, asked.until, asked.zone, sources.now_s, kept_days, default_days=1
+        )
+        if window.length_s > MAX_DAYS * DAY_S:
+            message = f"must be at most {MAX_DAYS} days before `to`"
+            raise BadQuery([FieldProblem("from", message)])
+        return window
+
+
+async def series(sources: Sources, website_id: UUID, shown: Shown, region: str | None) -> Series:
+    """The chart of one region, or of all regions the website has or had.
+
+    Raises NotFound, BadQuery for a window or a region that does not exist, Unavailable.
     """
-    stored = await websites.get(pool, website_id)
-    website = stored.website
-    spread = plan(days, now_s, website.check.check_frequency)
-    async with session(pool) as connection:
-        if region is not None:
+    window = shown.window(sources)
+    stored = await websites.get(sources.pool, website_id)
+    if region is not None:
+        async with session(sources.pool) as connection:
             await regions.must_exist(connection, region)
-        schedule = (await schedules.fetch(connection, [website_id], spread.since_s))[website_id]
-    settled = settled_s(now_s, website.check.request_timeout)
+    check = stored.website.check
+    spread = plan(window, sources.now_s, check.check_frequency, sources.kept.raw)
+    settled = min(settled_s(sources.now_s, check.request_timeout), spread.until_s)
     # They read different files or few of them, so none waits for the other.
-    buckets, unsettled = await asyncio.gather(
-        _read(ticks, website_id, region, spread),
-        ticks.raw_buckets(website_id, region, settled, spread.until_s, spread.width_s),
+    rows, unsettled, gathered = await asyncio.gather(
+        _buckets(sources, website_id, region, spread),
+        _raw(sources.ticks, website_id, region, Window(settled, spread.until_s), spread.width_s),
+        _gathered(sources, stored.website, spread),
     )
     slots = _Slots(
-        schedule,
-        schedule.known(spread, website.created_at.timestamp(), settled),
+        gathered.schedule,
+        gathered.schedule.known(spread, stored.website.created_at.timestamp(), settled),
         spread.width_s,
         unsettled,
     )
+    gaps = without_verdict(gathered, _past(spread, sources.now_s))
     names = stored.regions if region is None else (region,)
-    rows = [
-        RegionSeries(name, uptime(own, *slots.counts(website_id, name, own)), tuple(own))
-        for name, own in _by_region(names, buckets)
+    own = [
+        RegionSeries(
+            name,
+            uptime(part, *slots.counts(website_id, name, part)),
+            tuple(part),
+            tuple(gaps.get(name, ())),
+        )
+        for name, part in _by_region(names, rows)
     ]
-    return Series(website, spread, tuple(rows))
+    return Series(stored.website, shown.last_days, spread, tuple(own))
+
+
+def _past(spread: Plan, now_s: int) -> Window:
+    return Window(spread.since_s, max(min(spread.until_s, now_s), spread.since_s))
+
+
+async def _gathered(sources: Sources, website: Website, spread: Plan) -> Gathered:
+    gathering = await Gathering.begin(sources, _past(spread, sources.now_s))
+    return (await gathering.gather([website]))[website.id]
+
+
+async def _buckets(
+    sources: Sources, website_id: UUID, region: str | None, spread: Plan
+) -> Sequence[Bucket]:
+    if spread.raw_from_s == spread.since_s:
+        window = Window(spread.since_s, spread.until_s)
+        return await _raw(sources.ticks, website_id, region, window, spread.width_s)
+    ticks, ids = sources.ticks, [website_id]
+    days, hours, latest = await asyncio.gather(
+        ticks.daily(ids, region, spread.since_s, spread.hourly_from_s),
+        ticks.hourly(ids, region, spread.hourly_from_s, spread.raw_from_s),
+        _latest(sources, website_id, spread),
+    )
+    recent = [r for r in latest if region in (None, r.region)]
+    rollups = chain(days.get(website_id, ()), hours.get(website_id, ()), recent)
+    return buckets(rollups, spread.width_s)
+
+
+async def _latest(sources: Sources, website_id: UUID, spread: Plan) -> list[Rollup]:
+    """The hours that may not be rolled up yet."""
+    until_s = min(spread.until_s, sources.now_s + HOUR_S)
+    starts = range(spread.raw_from_s, until_s, HOUR_S)
+    hours = await asyncio.gather(
+        *(sources.ticks.totals([website_id], at, at + HOUR_S) for at in starts)
+    )
+    return [
+        totals.rollup(start_s, None)
+        for start_s, hour in zip(starts, hours, strict=True)
+        for totals in hour.get(website_id, ())
+    ]
+
+
+async def _raw(
+    ticks: TickStore, website_id: UUID, region: str | None, window: Window, width_s: int
+) -> list[Bucket]:
+    if window.since_s >= window.until_s:
+        return []
+    return await ticks.raw_buckets(website_id, region, window.since_s, window.until_s, width_s)
 
 
 def _by_region(names: Iterable[str], buckets: Iterable[Bucket]) -> list[tuple[str, list[Bucket]]]:
@@ -95,13 +191,3 @@ class _Slots(Struct, frozen=True):
         # The two were read at once, so one that has just come may be in the latter alone.
         filled = max(filled, 0)
         return filled, self.schedule.due(ring_position(website_id), region, self.known)
-
-
-async def _read(
-    ticks: TickStore, website_id: UUID, region: str | None, spread: Plan
-) -> Sequence[Bucket]:
-    raw = ticks.raw_buckets(website_id, region, spread.raw_from_s, spread.until_s, spread.width_s)
-    if spread.since_s == spread.raw_from_s:
-        return merge(await raw, spread.width_s)
-    hourly = ticks.hourly_buckets(website_id, region, spread.since_s, spread.raw_from_s)
-    return merge(chain(*await asyncio.gather(hourly, raw)), spread.width_s)

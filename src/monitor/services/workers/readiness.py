@@ -1,16 +1,18 @@
-"""Whether the API's dependencies answer."""
+"""Whether the API's dependencies answer, and may be used as we need them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
+from msgspec import Struct
 from redis.asyncio import Redis
 
 from monitor.channels import email
 from monitor.domain.errors import Unavailable
 from monitor.runtime.logging import get_logger
 from monitor.services.notifications.health import failing_channels
+from monitor.services.workers.tick_store import TickStoreWatch
 from monitor.storage.postgres.pool import Pool, transaction
 from monitor.storage.redis.client import translated
 from monitor.storage.timeseries.contract import TickStore
@@ -21,11 +23,25 @@ TIMEOUT_S = 2.0
 """A dependency that takes longer counts as unavailable."""
 
 
-async def check(pool: Pool, redis: Redis, ticks: TickStore) -> dict[str, Unavailable | None]:
-    """{dependency: what is wrong with it}, queried all at once; None where it answers."""
-    probes = {"postgres": _postgres(pool), "redis": _redis(redis), "ticks": ticks.ping()}
+class Answers(Struct, frozen=True):
+    """``problems``: {dependency: what is wrong with it}, None where it answers. ``remarks``: what
+    the tick store lacks that costs no tick."""
+
+    problems: dict[str, Unavailable | None]
+    remarks: Sequence[str]
+
+
+async def check(pool: Pool, redis: Redis, ticks: TickStore, watch: TickStoreWatch) -> Answers:
+    """Ask all dependencies at once."""
+    remarks: list[str] = []
+
+    async def tick_store() -> None:
+        await ticks.ping()
+        remarks.extend(await watch.remarks())
+
+    probes = {"postgres": _postgres(pool), "redis": _redis(redis), "ticks": tick_store()}
     answers = await asyncio.gather(*(_problem(name, call) for name, call in probes.items()))
-    return dict(zip(probes, answers, strict=True))
+    return Answers(dict(zip(probes, answers, strict=True)), remarks)
 
 
 async def mail_fails(pool: Pool) -> bool:

@@ -37,6 +37,22 @@ class KeptDays(Struct, frozen=True):
     daily: int
 
 
+class ChecksQuery(Struct, frozen=True):
+    """Which checks of a website to read: the newest ``limit`` of those in [since_s, until_s).
+
+    ``up``: only those that found it so, or not. ``after``: the slot and the region of the last one
+    on the page before.
+    """
+
+    website_id: UUID
+    since_s: int
+    until_s: int
+    limit: int
+    region: str | None = None
+    up: bool | None = None
+    after: tuple[int, str] | None = None
+
+
 class TickStore(Protocol):
     """Raw ticks, keyed (website, region, slot), and their roll-ups by the hour and by the day.
 
@@ -53,7 +69,7 @@ class TickStore(Protocol):
     async def prepare(self) -> None:
         """Create what the store needs (databases, partitions of the coming days). Idempotent.
 
-        Raises SettingsError where something is missing that only the operator can create.
+        Raises Misconfigured where something is missing that only the operator can create.
         """
 
     async def write(self, ticks: Sequence[Tick]) -> None:
@@ -124,14 +140,17 @@ class TickStore(Protocol):
     async def ticks(self, website_id: UUID, since_s: int, until_s: int) -> list[Tick]:
         """The raw ticks of a website in all regions, by time. For support and tests."""
 
+    async def checks(self, query: ChecksQuery) -> list[Tick]:
+        """Raw ticks of one website, newest first; those of one second by region."""
+
     async def ping(self) -> str:
         """The server's name and version. Raises Unavailable where it does not answer."""
 
-    async def kept_days(self) -> KeptDays | None:
-        """For how long the server keeps what it holds; None where it does not say.
+    async def check(self) -> list[str]:
+        """Ask for everything that is needed of the server: what is kept can be read and written.
 
-        Changes nothing: where there is no database yet, the settings hold. Raises SettingsError
-        where something is missing that only the operator can create.
+        Returns remarks on what is not as it should be but costs no tick: half sentences with what
+        to do. Changes nothing. Raises Misconfigured where something is missing.
         """
 
     async def close(self) -> None:

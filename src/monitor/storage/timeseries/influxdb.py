@@ -2,13 +2,13 @@
 
 | database or bucket | measurement | tags | fields |
 |---|---|---|---|
-| BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, transfer_ms where it is not the rest of response_ms, out_of_turn 1 where it fills no slot |
+| BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, transfer_ms where it is not the rest of response_ms, out_of_turn 1 where it fills no slot, address when down, began_ms (Unix) where it began late |
 | BUCKET | website_ticks_histograms | website_id, region | histogram of an hour: base64 of domain/histogram.py |
 | BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn unless 0, expected where it is known, gaps (base64 of their checks and of domain/rollup.py) where there are any |
 | BUCKET_daily | website_ticks_daily | website_id, region | checks, up, measured, total_ms, max_ms, out_of_turn unless 0, expected, gaps and histogram likewise |
 
-Three databases, because retention is set per database and roll-ups are kept longer. In 1.x
-``prepare`` creates them; in 2.x and 3 the operator does, and sets their retention.
+One for each, because retention is set per database. All are made by us, where the token may
+(influxdb_buckets.py), and 3 Core is asked in pieces (influxdb_points.py).
 
 The points of all days lie at 00:00 UTC, in one block of ten minutes a day: 3 Core answers from
 a few hundred blocks at most.
@@ -26,7 +26,6 @@ import asyncio
 import datetime as dt
 from collections.abc import (
     AsyncIterator,
-    Awaitable,
     Callable,
     Iterable,
     Iterator,
@@ -38,23 +37,22 @@ from uuid import UUID
 
 from msgspec import structs
 
-from monitor.domain.errors import SettingsError, Unavailable
 from monitor.domain.histogram import Histogram
 from monitor.domain.outcome import Tick
 from monitor.domain.rollup import Rollup, day_of_hours
 from monitor.domain.schedule import Schedule
 from monitor.domain.series import DAY_S, HOUR_S, Bucket
-from monitor.runtime.logging import get_logger
-from monitor.storage.timeseries import influxql, line_protocol
-from monitor.storage.timeseries.contract import DAILY_DAYS, KeptDays, Schedules, no_schedules
-from monitor.storage.timeseries.influxdb_http import (
-    DatabaseMissing,
-    InfluxHttp,
-    PartialWrite,
-    Rejected,
-    TooLarge,
+from monitor.storage.timeseries import file_limit, influxql, line_protocol
+from monitor.storage.timeseries import influxdb_buckets as buckets
+from monitor.storage.timeseries.contract import (
+    DAILY_DAYS,
+    ChecksQuery,
+    Schedules,
+    no_schedules,
 )
-from monitor.storage.timeseries.influxql import identifier
+from monitor.storage.timeseries.file_limit import Span
+from monitor.storage.timeseries.influxdb_http import InfluxHttp
+from monitor.storage.timeseries.influxdb_points import Dropped, Points
 from monitor.storage.timeseries.throttle import Throttle
 from monitor.storage.timeseries.totals import Key, Totals, by_website
 
@@ -65,7 +63,6 @@ _PARTS = "0123456789abcdef"
 _RECENT_DAYS = 2
 """The latest roll-up is searched here first, which opens few of the server's files."""
 
-_log = get_logger(__name__)
 T = TypeVar("T")
 
 
@@ -81,131 +78,99 @@ class InfluxTicks:
         rollup_days: int,
         daily_days: int = DAILY_DAYS,
         throttle: Callable[[], Throttle] = Throttle,
+        dropped: Dropped | None = None,
     ) -> None:
-        """``throttle``: creates the throttle of a roll-up."""
+        """``throttle``: creates the throttle of a roll-up. ``dropped`` counts lost points."""
         self._http = http
         self._throttle = throttle
-        self._raw = bucket
-        self._hourly = f"{bucket}_hourly"
-        self._raw_days = raw_days
-        self._rollup_days = rollup_days
-        self._daily = f"{bucket}_daily"
-        self._daily_days = daily_days
+        self._raw = buckets.Bucket(
+            bucket, "ticks", raw_days, "MONITOR_RAW_DAYS", file_limit.BLOCK_S, shard_days=1
+        )
+        self._hourly = buckets.Bucket(
+            f"{bucket}_hourly", "hourly roll-ups", rollup_days, "MONITOR_ROLLUP_DAYS", HOUR_S,
+            shard_days=7,
+        )  # fmt: skip
+        self._daily = buckets.Bucket(
+            f"{bucket}_daily", "daily roll-ups", daily_days, "MONITOR_DAILY_DAYS", DAY_S,
+            shard_days=30, needed=False,
+        )  # fmt: skip
+        self._points = Points(http, [self._raw, self._hourly, self._daily], dropped)
 
     async def prepare(self) -> None:
-        """1.x: create both databases and set their retention. Later versions: check for them.
+        await self._points.prepare()
 
-        Raises SettingsError where a bucket is missing that only the operator can create.
-        """
-        if (await self._http.version()).startswith("1."):
-            await self._create(self._raw, self._raw_days, shard_days=1)
-            await self._create(self._hourly, self._rollup_days, shard_days=7)
-            await self._create(self._daily, self._daily_days, shard_days=30)
-            return
-        await self._require_both()
-
-    async def _require_both(self) -> None:
-        await self._require(self._raw, line_protocol.TICKS, self._raw_days)
-        await self._require(self._hourly, line_protocol.HOURS, self._rollup_days)
-
-    async def _create(self, database: str, days: int, *, shard_days: int) -> None:
-        name = identifier(database)
-        lifetime = f"DURATION {days}d REPLICATION 1 SHARD DURATION {shard_days}d"
-        try:
-            await self._http.execute(f'CREATE DATABASE {name} WITH {lifetime} NAME "autogen"')
-        except Rejected as error:
-            if "conflicts with an existing policy" not in str(error):
-                raise
-            # It exists with another retention: the settings win.
-            change = f'ALTER RETENTION POLICY "autogen" ON {name} {lifetime} DEFAULT'
-            await self._http.execute(change)
-
-    async def _require(self, bucket: str, measurement: str, days: int) -> None:
-        try:
-            await self._http.query(bucket, f"SELECT up FROM {measurement} LIMIT 1")  # noqa: S608
-        except DatabaseMissing as error:
-            raise SettingsError(
-                f"InfluxDB has no bucket (2.x) or database (3) {bucket!r}: create it with a "
-                f"retention of {days} days, or set INFLUXDB_BUCKET."
-            ) from error
+    async def check(self) -> list[str]:
+        return await self._points.check()
 
     async def write(self, ticks: Sequence[Tick]) -> None:
         lines = line_protocol.encode_ticks(ticks)
         for chunk in _chunks(lines, LINES_PER_WRITE):
-            await self._store(self._raw, chunk)
-
-    async def _store(self, database: str, lines: list[bytes]) -> None:
-        """Store lines in one request, or in halves where that is too large for the server.
-
-        Lines that InfluxDB rejects for good are logged and dropped: a retry would not help, and
-        checks must go on.
-        """
-        try:
-            await self._prepared(lambda: self._http.write(database, b"\n".join(lines)))
-        except PartialWrite as error:
-            _log.warning("ticks.dropped", lines=len(lines), dropped=error.dropped, error=str(error))
-        except Rejected as error:
-            if not isinstance(error, TooLarge) or len(lines) == 1:
-                _log.error("ticks.refused", lines=len(lines), error=str(error))
-                return
-            middle = len(lines) // 2
-            await self._store(database, lines[:middle])
-            await self._store(database, lines[middle:])
-
-    async def _prepared(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try; where the database is missing (a new or reinstalled server), create it and retry.
-
-        Where only the operator can, the failure is temporary: ticks are buffered until then.
-        """
-        try:
-            return await attempt()
-        except DatabaseMissing:
-            try:
-                await self.prepare()
-                return await attempt()
-            except (SettingsError, DatabaseMissing) as error:
-                raise Unavailable("influxdb", str(error)) from error
+            await self._points.store(self._raw, chunk)
 
     async def raw_buckets(
         self, website_id: UUID, region: str | None, since_s: int, until_s: int, width_s: int
     ) -> list[Bucket]:
-        query = influxql.select_buckets(website_id, region, since_s, until_s, width_s)
-        return _sorted(await self._rows(self._raw, query))
+        def question(span: Span) -> str:
+            return influxql.select_buckets(website_id, region, *span, width_s)
+
+        span = (since_s, until_s)
+        return _sorted(await self._points.ask(self._raw, question, span, align_s=width_s))
 
     async def hourly_buckets(
         self, website_id: UUID, region: str | None, since_s: int, until_s: int
     ) -> list[Bucket]:
-        query = influxql.select_rollups(website_id, region, since_s, until_s)
-        return _sorted(await self._rows(self._hourly, query))
+        def question(span: Span) -> str:
+            return influxql.select_rollups(website_id, region, *span)
+
+        return _sorted(await self._points.ask(self._hourly, question, (since_s, until_s)))
 
     async def ticks(self, website_id: UUID, since_s: int, until_s: int) -> list[Tick]:
-        rows = await self._rows(self._raw, influxql.select_ticks(website_id, since_s, until_s))
+        def question(span: Span) -> str:
+            return influxql.select_ticks(website_id, *span)
+
+        rows = await self._points.ask(self._raw, question, (since_s, until_s))
         ticks = (influxql.tick_of(website_id, row) for row in rows)
         return sorted(ticks, key=lambda t: (t.slot_s, t.region))
 
-    async def _rows(self, database: str, query: str) -> list[influxql.Row]:
-        series = await self._prepared(lambda: self._http.query(database, query))
-        return list(influxql.rows(series))
+    async def checks(self, query: ChecksQuery) -> list[Tick]:
+        def question(span: Span) -> str:
+            since_s, until_s = span
+            return influxql.select_checks(structs.replace(query, since_s=since_s, until_s=until_s))
+
+        rows = await self._points.ask(self._raw, question, (query.since_s, query.until_s))
+        ticks = (influxql.tick_of(query.website_id, row) for row in rows)
+        newest_first = sorted((-t.slot_s, t.region, t) for t in ticks)
+        after = (-query.after[0], query.after[1]) if query.after else (-query.until_s, "")
+        return [t for *key, t in newest_first if tuple(key) > after][: query.limit]
 
     async def totals(
         self, website_ids: Sequence[UUID], since_s: int, until_s: int
     ) -> dict[UUID, list[Totals]]:
         if not website_ids:
             return {}
-        query = influxql.select_samples(website_ids, since_s, until_s)
-        return by_website(influxql.totals_of(await self._rows(self._raw, query)))
+
+        def question(span: Span) -> str:
+            return influxql.select_samples(website_ids, *span)
+
+        rows = await self._points.ask(self._raw, question, (since_s, until_s))
+        return by_website(influxql.totals_of(rows))
 
     async def hourly(
         self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
     ) -> dict[UUID, list[Rollup]]:
         if not website_ids:
             return {}
-        span = (website_ids, region, since_s, until_s)
+        span = (since_s, until_s)
         # They are in different databases, so neither waits for the other.
         hours, histograms = await asyncio.gather(
-            self._rows(self._hourly, influxql.select_hours(*span)),
-            self._rows(self._raw, influxql.select_histograms(*span)),
-        )
+            self._points.ask(
+                self._hourly, lambda s: influxql.select_hours(website_ids, region, *s), span
+            ),
+            self._points.ask(
+                self._raw, lambda s: influxql.select_histograms(website_ids, region, *s), span,
+                spacing_s=HOUR_S,
+            ),
+        )  # fmt: skip
         return _by_website(influxql.with_histograms(hours, histograms))
 
     async def daily(
@@ -213,12 +178,15 @@ class InfluxTicks:
     ) -> dict[UUID, list[Rollup]]:
         if not website_ids:
             return {}
-        query = influxql.select_days(website_ids, region, since_s, until_s)
-        days = await self._rows(self._daily, query)
+
+        def question(span: Span) -> str:
+            return influxql.select_days(website_ids, region, *span)
+
+        days = await self._points.ask(self._daily, question, (since_s, until_s))
         return _by_website((r, r.get("histogram")) for r in days)
 
     async def roll_up(self, hour_s: int, schedules: Schedules = no_schedules) -> int:
-        return await self._prepared(lambda: self._roll_up(hour_s, schedules))
+        return await self._points.prepared(self._raw, lambda: self._roll_up(hour_s, schedules))
 
     async def _roll_up(self, hour_s: int, schedules: Schedules) -> int:
         stored, throttle = 0, self._throttle()
@@ -240,15 +208,15 @@ class InfluxTicks:
         hours = [(t, t.rollup(hour_s, schedules.get(t.website_id))) for t in totals]
         histograms = [line_protocol.encode_histogram(t.website_id, r) for t, r in hours]
         if lines := [line for line in histograms if line is not None]:
-            await self._store(self._raw, lines)
+            await self._points.store(self._raw, lines)
         lines = [line_protocol.encode_hour(t.website_id, r, t.p95_ms) for t, r in hours]
-        await self._store(self._hourly, lines)
+        await self._points.store(self._hourly, lines)
 
     async def _totals(self, hour_s: int, ending: str) -> AsyncIterator[Totals]:
         """The sums of these websites; InfluxDB returns one website and region after the other."""
         query = influxql.select_hour(hour_s, ending)
         current, totals = None, None
-        async for series in self._http.stream(self._raw, query, LINES_PER_WRITE):
+        async for series in self._points.stream(self._raw, query, LINES_PER_WRITE):
             for key, checks in influxql.checks_of(series):
                 if totals is None or current != key:
                     if totals is not None:
@@ -259,7 +227,9 @@ class InfluxTicks:
             yield totals
 
     async def roll_up_day(self, day_s: int, schedules: Schedules = no_schedules) -> int:
-        return await self._prepared(lambda: self._roll_up_day(day_s, schedules))
+        return await self._points.prepared(
+            self._hourly, lambda: self._roll_up_day(day_s, schedules)
+        )
 
     async def _roll_up_day(self, day_s: int, schedules: Schedules) -> int:
         stored, throttle = 0, self._throttle()
@@ -273,7 +243,7 @@ class InfluxTicks:
                     _encode_day(key, day_s, rows, due.get(UUID(key[0])), histograms.get(key))
                     for key, rows in page
                 ]
-                await self._store(self._daily, lines)
+                await self._points.store(self._daily, lines)
                 stored += len(lines)
                 if len(lines) == LINES_PER_WRITE:
                     await throttle.pause()
@@ -288,11 +258,11 @@ class InfluxTicks:
         }
 
     async def _grouped(
-        self, database: str, query: str
+        self, bucket: buckets.Bucket, query: str
     ) -> AsyncIterator[tuple[Key, list[influxql.Row]]]:
         """The rows of a query, one website and region after the other."""
         current, group = None, list[influxql.Row]()
-        async for series in self._http.stream(database, query, LINES_PER_WRITE):
+        async for series in self._points.stream(bucket, query, LINES_PER_WRITE):
             for row in influxql.rows(series):
                 if (key := influxql.key_of(row)) != current:
                     if current is not None:
@@ -303,42 +273,27 @@ class InfluxTicks:
             yield current, group
 
     async def last_rolled_up(self) -> int | None:
-        for days in sorted({_RECENT_DAYS, self._raw_days}):
-            queries = [influxql.select_last_rollup(days, ending) for ending in _PARTS]
+        for days, until_days in self._searched():
+            queries = [influxql.select_last_rollup(days, e, until_days) for e in _PARTS]
             hours: list[int] = [
-                r["time"] for q in queries for r in await self._rows(self._hourly, q)
+                r["time"] for q in queries for r in await self._points.rows(self._hourly, q)
             ]
             if hours:
                 return max(hours)
         return None
+
+    def _searched(self) -> Iterator[tuple[int, int]]:
+        """The days that are searched for the latest roll-up: [days ago, days ago)."""
+        days, at_once = 0, file_limit.BLOCKS_AT_ONCE // 24
+        while days < self._raw.days:
+            until, days = days, min(days + (at_once if days else _RECENT_DAYS), self._raw.days)
+            yield days, until
 
     async def expire(self, now: dt.datetime) -> None:
         """Nothing to do: InfluxDB drops points beyond its retention itself."""
 
     async def ping(self) -> str:
         return f"InfluxDB {await self._http.version()}"
-
-    async def kept_days(self) -> KeptDays | None:
-        if not (await self._http.version()).startswith("1."):
-            await self._require_both()
-            return None
-        return KeptDays(
-            raw=await self._days(self._raw, self._raw_days),
-            rollups=await self._days(self._hourly, self._rollup_days),
-            daily=await self._days(self._daily, self._daily_days),
-        )
-
-    async def _days(self, database: str, of_settings: int) -> int:
-        """The days that the default policy of a database (1.x) keeps what is in it.
-
-        Those of the settings where there is none yet: ``prepare`` will make it with them.
-        """
-        query = f"SHOW RETENTION POLICIES ON {identifier(database)}"
-        try:
-            rows = list(influxql.rows(await self._http.query(database, query)))
-        except DatabaseMissing:
-            return of_settings
-        return next((influxql.days(row["duration"]) for row in rows if row["default"]), 0)
 
     async def close(self) -> None:
         await self._http.close()

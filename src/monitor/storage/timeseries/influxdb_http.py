@@ -19,8 +19,18 @@ from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from monitor.domain.errors import MonitorError, SettingsError, Unavailable
 from monitor.domain.outcome import printable
 from monitor.runtime.waiting import waiting_for
+from monitor.storage.timeseries.influxdb_errors import (
+    DatabaseMissing,
+    NotAllowed,
+    Rejected,
+    error_of,
+    means_missing,
+    query_error,
+    version_in,
+)
 from monitor.storage.timeseries.influxql import Response, Series
 
+_QUOTES: Final = "\"'`"
 _TIMEOUT_S = 10.0
 """For a request and its whole response. A stream may take longer, as long as chunks arrive."""
 _SILENCE_S = 120.0
@@ -28,32 +38,9 @@ _SILENCE_S = 120.0
 _GZIP_FROM_BYTES = 16_384
 _LINES: Final = "text/plain; charset=utf-8"
 _FORM: Final = "application/x-www-form-urlencoded"
+_JSON: Final = "application/json"
 
 _decoder = msgspec.json.Decoder(Response)
-
-
-class Rejected(MonitorError):
-    """InfluxDB rejected the request for good: a retry would not help."""
-
-
-class DatabaseMissing(Rejected):
-    """The database (1.x, 3) or bucket (2.x) does not exist."""
-
-
-class TooLarge(Rejected):
-    """The request is larger than the server accepts."""
-
-
-class PartialWrite(Rejected):
-    """Some points were dropped for good, the others are stored.
-
-    ``dropped`` is None where the server does not report the number.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        match = re.search(r"dropped=(\d+)", message)
-        self.dropped = int(match[1]) if match else None
 
 
 class InfluxHttp:
@@ -75,6 +62,11 @@ class InfluxHttp:
         self._compress = compress
         self._timeout_s = timeout_s
         self._client: InfluxDBClientAsync | None = None
+        self._major: int | None = None
+
+    @property
+    def org(self) -> str | None:
+        return self._org
 
     def _get_client(self) -> InfluxDBClientAsync:
         if self._client is None:
@@ -104,8 +96,17 @@ class InfluxHttp:
         """The server's version, such as ``1.6.7``. Raises Unavailable where it does not answer."""
         headers, body = await self._send("GET", "/ping", {})
         # 3.0 names its version in the body only.
-        version = headers.get("X-Influxdb-Version") or _version_in(body)
-        return version.removeprefix("v")
+        version = (headers.get("X-Influxdb-Version") or version_in(body)).removeprefix("v")
+        first, _, _ = version.partition(".")
+        self._major = int(first) if first.isdecimal() else 1
+        return version
+
+    async def major(self) -> int:
+        """The first number of the version. The server is asked once; ``version`` asks it again."""
+        if self._major is None:
+            await self.version()
+        assert self._major is not None
+        return self._major
 
     async def write(self, database: str, lines: bytes) -> None:
         """Store lines with timestamps in seconds.
@@ -117,7 +118,26 @@ class InfluxHttp:
         if self._compress and len(lines) >= _GZIP_FROM_BYTES:
             headers["Content-Encoding"] = "gzip"
             lines = gzip.compress(lines, compresslevel=1, mtime=0)
-        await self._send("POST", "/write", {"db": database, "precision": "s"}, headers, lines)
+        if await self.major() < 3:
+            await self._send("POST", "/write", {"db": database, "precision": "s"}, headers, lines)
+            return
+        # Its /write refuses a whole body for one line in conflict.
+        parameters = {"db": database, "precision": "second", "accept_partial": "true"}
+        await self._send("POST", "/api/v3/write_lp", parameters, headers, lines)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """Call an endpoint that administers 2.x or 3 with a JSON body; returns what it responds.
+
+        Raises NotAllowed where the token may not, Rejected, and Unavailable.
+        """
+        headers = {} if body is None else {"Content-Type": _JSON}  # the client encodes it
+        return (await self._send(method, path, parameters or {}, headers, body))[1]
 
     async def query(self, database: str, query: str) -> list[Series]:
         """The series of a SELECT.
@@ -157,7 +177,7 @@ class InfluxHttp:
         path: str,
         parameters: Mapping[str, str],
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | Mapping[str, Any] | None = None,
     ) -> tuple[Mapping[str, str], bytes]:
         """The headers and the body of a successful response, within the timeout."""
         try:
@@ -177,7 +197,7 @@ class InfluxHttp:
         path: str,
         parameters: Mapping[str, str],
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | Mapping[str, Any] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A successful response. Every failure is translated."""
         try:
@@ -193,24 +213,60 @@ class InfluxHttp:
                 )
             async with response:
                 if response.status >= 300:
-                    raise _error(response.status, await response.read())
+                    raise self._explained(error_of(response.status, await response.read()))
                 yield response
         except aiohttp.ServerTimeoutError as error:
             raise Unavailable("influxdb", "fell silent") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable("influxdb", type(error).__name__) from error
 
+    def _explained(self, error: MonitorError) -> MonitorError:
+        """The error, or the likely reason for it that only we can see."""
+        if not isinstance(error, NotAllowed):
+            return error
+        if not self._token:
+            problem = "it wants a token: set INFLUXDB_TOKEN"
+        elif self._token[0] in _QUOTES or self._token[-1] in _QUOTES:
+            problem = "INFLUXDB_TOKEN has quotation marks round it: remove them"
+        else:
+            return error
+        return NotAllowed("influxdb", problem, error.details)
+
+
+_ENDS = frozenset(b"} \t\r\n")
+"""What may stand before a brace that opens another document."""
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
+
 
 async def documents(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The documents of a chunked response: one per line, of any length."""
-    rest = b""
+    """The JSON objects of a chunked response, however they are separated and cut.
+
+    1.x and 2.x end each with a line break, 3 Core with nothing. Within an object a brace opens
+    after one that closes only in a string, and there a quotation mark is open.
+    """
+    rest, searched = bytearray(), 0
     async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield line
-    if rest.strip():
-        yield rest
+        rest += chunk
+        begin = 0
+        while (brace := rest.find(b"{", searched)) >= 0:
+            searched = brace + 1
+            if brace == begin or rest[brace - 1] not in _ENDS:
+                continue
+            document = bytes(rest[begin:brace]).strip()
+            if document.endswith(b"}") and not _in_string(document):
+                yield document
+                begin = brace
+        del rest[:begin]
+        searched = len(rest)
+    if last := bytes(rest).strip():
+        yield last
+
+
+def _in_string(text: bytes) -> bool:
+    """Whether a string that began in this JSON text is still open at its end."""
+    if b"\\" in text:
+        text = _ESCAPED.sub(b"", text)
+    return text.count(b'"') % 2 == 1
 
 
 def _decode(body: bytes) -> Response:
@@ -226,53 +282,6 @@ def _series(body: bytes) -> list[Series]:
     problem = response.first_error()
     if problem is None:
         return [s for result in response.results for s in result.series]
-    if _means_missing(problem):
+    if means_missing(problem):
         raise DatabaseMissing(f"influxdb: {printable(problem)}")
-    raise Unavailable("influxdb", printable(problem))
-
-
-def _error(status: int, body: bytes) -> MonitorError:
-    """The error for an HTTP status of 300 or more.
-
-    1.x and 3 answer a partial write with 400, 2.x with 422.
-    """
-    message = printable(_message_in(body))
-    if status in (401, 403):
-        return Unavailable("influxdb", f"{status}, check INFLUXDB_TOKEN: {message}")
-    if status == 404 and _means_missing(message):
-        return DatabaseMissing(f"influxdb: {message}")
-    if status == 413:
-        return TooLarge(f"influxdb: {message}")
-    if status in (400, 422) and "partial write" in message:
-        return PartialWrite(message)
-    if status in (408, 429) or status >= 500:
-        return Unavailable("influxdb", f"{status} {message}")
-    return Rejected(f"influxdb: {status} {message}")
-
-
-def _means_missing(message: str) -> bool:
-    # 1.x and 3: "database not found"; 2.x: "no dbrp mapping found", "retention policy not found".
-    return "not found" in message or "no dbrp mapping" in message
-
-
-class _Message(msgspec.Struct):
-    """The error of all three versions, and the version as 3 reports it."""
-
-    error: str = ""
-    message: str = ""
-    version: str = ""
-
-
-def _message_in(body: bytes) -> str:
-    try:
-        decoded = msgspec.json.decode(body, type=_Message)
-    except msgspec.MsgspecError:
-        return body.decode(errors="replace")
-    return decoded.error or decoded.message
-
-
-def _version_in(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_Message).version
-    except msgspec.MsgspecError:
-        return ""
+    raise query_error(problem)

@@ -6,6 +6,7 @@ of a group beside its rows, 3 Core as columns: ``rows`` reads both.
 
 from __future__ import annotations
 
+import re
 from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from monitor.domain.histogram import Histogram, decode_varints, encode_varints
 from monitor.domain.outcome import Reason, Tick, Timings
 from monitor.domain.rollup import Gap, Rollup, decode_gaps
 from monitor.domain.series import DAY_S, HOUR_S, Bucket
+from monitor.storage.timeseries.contract import ChecksQuery
 from monitor.storage.timeseries.line_protocol import DAYS, HISTOGRAMS, HOURS, TICKS
 from monitor.storage.timeseries.totals import Key, Sample, Totals
 
@@ -25,7 +27,8 @@ Row = dict[str, Any]
 
 _PHASES = ("dns", "connect", "tls", "wait", "transfer")
 _FIELDS = (
-    "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms,out_of_turn"
+    "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms,out_of_turn,"
+    "address,began_ms"
 )
 _BUCKET = "checks,up,measured,mean_ms,p95_ms,max_ms,out_of_turn"
 _HOUR = f"checks,up,measured,mean_ms,max_ms,out_of_turn,expected,gaps FROM {HOURS}"
@@ -91,6 +94,17 @@ def select_buckets(
     return f"SELECT {_TOTALS} FROM {TICKS} WHERE {where} GROUP BY {groups}"  # noqa: S608 - escaped
 
 
+def select_checks(query: ChecksQuery) -> str:
+    """At least the checks that are wanted: of each region one more than the page has room for, as
+    the first may be on the page before."""
+    until_s = query.until_s if query.after is None else min(query.until_s, query.after[0] + 1)
+    where = _where(query.website_id, query.region, query.since_s, until_s)
+    if query.up is not None:
+        where += f" AND up={query.up:d}"
+    newest = f"GROUP BY region ORDER BY time DESC LIMIT {query.limit + 1:d}"
+    return f"SELECT {_FIELDS} FROM {TICKS} WHERE {where} {newest}"  # noqa: S608 - escaped
+
+
 def select_rollups(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
     where = _where(website_id, region, since_s, until_s)
     return f"SELECT {_BUCKET} FROM {HOURS} WHERE {where} GROUP BY region"  # noqa: S608 - escaped
@@ -152,10 +166,16 @@ def select_hour(hour_s: int, ending: str) -> str:
     return select_part(_SAMPLE, hour_s, hour_s + HOUR_S, ending)
 
 
-def select_last_rollup(days: int, ending: str) -> str:
-    """The latest roll-up of the last ``days`` days of the websites whose id ends in ``ending``."""
-    where = f"website_id =~ /{ending}$/ AND time >= now() - {days:d}d"
+def select_last_rollup(days: int, ending: str, until_days: int = 0) -> str:
+    """The latest roll-up of the last ``days`` days of the websites whose id ends in ``ending``,
+    but for the last ``until_days``."""
+    before = f" AND time < now() - {until_days:d}d" if until_days else ""
+    where = f"website_id =~ /{ending}$/ AND time >= now() - {days:d}d{before}"
     return f"SELECT checks FROM {HOURS} WHERE {where} ORDER BY time DESC LIMIT 1"  # noqa: S608 - hex
+
+
+PROBE = f"SELECT up FROM {TICKS} WHERE website_id='none' AND time >= now() - 1m LIMIT 1"  # noqa: S608
+"""Reads next to nothing, of any bucket, and is answered where it may be read."""
 
 
 def _where(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
@@ -274,6 +294,8 @@ def tick_of(website_id: UUID, row: Row) -> Tick:
         row["response_ms"],
         _timings_of(row),
         bool(row.get("out_of_turn")),
+        "" if up else row.get("address") or "",
+        None if row.get("began_ms") is None else row["began_ms"] / 1000,
     )
 
 
@@ -301,7 +323,10 @@ def bucket_of(row: Row) -> Bucket:
     )
 
 
-def days(duration: str) -> int:
-    """A duration as 1.x writes it, such as ``720h0m0s``, in whole days; 0 means for ever."""
-    hours, _, _ = duration.partition("h")
-    return int(hours) // 24 if hours.isdecimal() else 0
+_UNITS_S = {"h": 3600, "m": 60, "s": 1}
+
+
+def duration_s(duration: str) -> int:
+    """A duration as SHOW RETENTION POLICIES writes it, such as ``720h0m0s``; 0 means for ever."""
+    parts = re.findall(r"(\d+)([hms])(?![a-z])", duration)
+    return sum(int(number) * _UNITS_S[unit] for number, unit in parts)

@@ -46,8 +46,8 @@ def encode_ticks(ticks: Sequence[Tick]) -> list[bytes]:
 
     Durations are in milliseconds with three decimals. Redundant fields are omitted, as each costs
     the server as much as any other: ``response_ms`` without a response, ``reason`` when up, phases
-    that did not happen, ``transfer_ms`` where it is ``response_ms`` minus the other phases, and
-    ``out_of_turn`` where a slot is filled.
+    that did not happen, ``transfer_ms`` where it is ``response_ms`` minus the other phases,
+    ``out_of_turn`` where a slot is filled, and ``address`` and ``began_ms`` where there is none.
     """
     regions = {name: tag_value(name) for name in {t.region for t in ticks}}
     return [_tick(t, regions[t.region]).encode() for t in ticks]
@@ -73,11 +73,22 @@ def _tick(tick: Tick, region: str) -> str:
         rest_ms = tick.response_ms - t.dns_ms - t.connect_ms - t.tls_ms - t.wait_ms
     if not -_ROUNDED_MS < t.transfer_ms - rest_ms < _ROUNDED_MS:
         line += f",transfer_ms={t.transfer_ms:.3f}"
-    if not tick.up and tick.reason is not None:
-        line += f",reason={string_field(tick.reason)}"
+    return f"{line}{_rare_fields(tick)} {tick.slot_s:d}"
+
+
+def _rare_fields(tick: Tick) -> str:
+    """What the tick of an ordinary check does not have."""
+    fields = ""
+    if not tick.up:
+        if tick.reason is not None:
+            fields += f",reason={string_field(tick.reason)}"
+        if tick.address:
+            fields += f",address={string_field(tick.address)}"
     if tick.out_of_turn:
-        line += ",out_of_turn=1i"
-    return f"{line} {tick.slot_s:d}"
+        fields += ",out_of_turn=1i"
+    if tick.began_at_s is not None:
+        fields += f",began_ms={tick.began_at_s * 1000:.0f}i"
+    return fields
 
 
 def encode_hour(website_id: UUID, r: Rollup, p95_ms: float | None) -> bytes:

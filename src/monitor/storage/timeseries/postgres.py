@@ -1,7 +1,7 @@
 """Ticks in Postgres, for installations without InfluxDB.
 
-Tables: migrations/0002_ticks.sql, ``out_of_turn`` by 0011_schedules.sql, and those of histograms
-and days by 0015_daily_history.sql.
+Tables: migrations/0002_ticks.sql, ``out_of_turn`` by 0011_schedules.sql, those of histograms and
+days by 0015_daily_history.sql, ``address`` and ``began_at`` by 0017_single_checks.sql.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ from monitor.domain.schedule import Schedule
 from monitor.domain.series import DAY_S, HOUR_S, Bucket
 from monitor.storage.postgres.pool import Pool, transaction
 from monitor.storage.timeseries import partitions, postgres_rollups
-from monitor.storage.timeseries.contract import DAILY_DAYS, KeptDays, Schedules, no_schedules
+from monitor.storage.timeseries.contract import (
+    DAILY_DAYS,
+    ChecksQuery,
+    Schedules,
+    no_schedules,
+)
 from monitor.storage.timeseries.partitions import Partition
 from monitor.storage.timeseries.throttle import Throttle
 from monitor.storage.timeseries.totals import Totals, by_website
@@ -41,20 +46,26 @@ CREATE TEMPORARY TABLE IF NOT EXISTS tick_staging (LIKE ticks) ON COMMIT DELETE 
 _COPY = """
 COPY tick_staging (
     website_id, region, slot, up, reason, status_code,
-    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn,
+    address, began_at
 ) FROM STDIN (FORMAT BINARY)
 """
-_COPY_TYPES = ("uuid", "text", "timestamptz", "bool", "text", "int4", *["float4"] * 6, "bool")
+_COPY_TYPES = (
+    *("uuid", "text", "timestamptz", "bool", "text", "int4", *["float4"] * 6, "bool"),
+    *("text", "timestamptz"),
+)
 
 # In key order, so that two writers of the same ticks wait instead of deadlocking.
 _UPSERT = """
 INSERT INTO ticks (
     website_id, region, slot, up, reason, status_code,
-    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn,
+    address, began_at
 )
 SELECT
     website_id, region, slot, up, reason, status_code,
-    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn,
+    address, began_at
 FROM tick_staging
 ORDER BY website_id, region, slot
 ON CONFLICT (website_id, region, slot) DO UPDATE SET
@@ -67,7 +78,9 @@ ON CONFLICT (website_id, region, slot) DO UPDATE SET
     tls_ms = excluded.tls_ms,
     wait_ms = excluded.wait_ms,
     transfer_ms = excluded.transfer_ms,
-    out_of_turn = coalesce(ticks.out_of_turn, excluded.out_of_turn)
+    out_of_turn = coalesce(ticks.out_of_turn, excluded.out_of_turn),
+    address = excluded.address,
+    began_at = excluded.began_at
 """
 
 # The 95th percentile as in every store: see totals.p95_rank. Nulls sort last.
@@ -110,11 +123,30 @@ WHERE hour >= %(start)s AND hour < %(end)s
 _TICKS = """
 SELECT
     website_id, region, extract(epoch FROM slot)::bigint, up, reason, status_code,
-    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn,
+    address, began_at
 FROM ticks
 WHERE website_id = %(website_id)s
   AND slot >= to_timestamp(%(since)s) AND slot < to_timestamp(%(until)s)
 ORDER BY slot, region COLLATE "C"
+"""
+
+_CHECKS = """
+SELECT
+    website_id, region, extract(epoch FROM slot)::bigint, up, reason, status_code,
+    response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn,
+    address, began_at
+FROM ticks
+WHERE website_id = %(website_id)s
+  AND (%(region)s::text IS NULL OR region = %(region)s)
+  AND (%(up)s::boolean IS NULL OR up = %(up)s)
+  AND slot >= to_timestamp(%(since)s) AND slot < to_timestamp(%(until)s)
+  AND (
+    %(after)s::bigint IS NULL OR slot < to_timestamp(%(after)s)
+    OR region COLLATE "C" > %(after_region)s::text
+  )
+ORDER BY slot DESC, region COLLATE "C"
+LIMIT %(limit)s
 """
 
 
@@ -132,12 +164,12 @@ class PostgresTicks:
     ) -> None:
         """``throttle``: creates the throttle of a roll-up."""
         self._pool = pool
-        self._kept = KeptDays(raw_days, rollup_days, daily_days)
+        self._raw_days, self._rollup_days, self._daily_days = raw_days, rollup_days, daily_days
         self._throttle = throttle
 
-    async def kept_days(self) -> KeptDays:
-        """``expire`` goes by the settings."""
-        return self._kept
+    async def check(self) -> list[str]:
+        """Nothing to ask: migrations make the tables, and ``expire`` goes by the settings."""
+        return []
 
     async def prepare(self) -> None:
         """Create the partitions of yesterday, today and the next three days."""
@@ -190,6 +222,14 @@ class PostgresTicks:
     async def ticks(self, website_id: UUID, since_s: int, until_s: int) -> list[Tick]:
         rows = await self._rows(_TICKS, _values(website_id, since_s, until_s))
         return [_tick(row) for row in rows]
+
+    async def checks(self, query: ChecksQuery) -> list[Tick]:
+        after, after_region = query.after or (None, None)
+        until_s = query.until_s if after is None else min(query.until_s, after + 1)
+        values = _values(query.website_id, query.since_s, until_s)
+        values |= {"region": query.region, "up": query.up, "limit": query.limit}
+        values |= {"after": after, "after_region": after_region}
+        return [_tick(row) for row in await self._rows(_CHECKS, values)]
 
     async def _rows(self, query: LiteralString, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         async with transaction(self._pool) as connection:
@@ -294,10 +334,10 @@ class PostgresTicks:
     async def expire(self, now: dt.datetime) -> None:
         """Drop the partitions that are entirely beyond retention."""
         for table, days in (
-            (partitions.TICKS, self._kept.raw),
-            (partitions.HISTOGRAMS, self._kept.raw),
-            (partitions.HOURS, self._kept.rollups),
-            (partitions.DAYS, self._kept.daily),
+            (partitions.TICKS, self._raw_days),
+            (partitions.HISTOGRAMS, self._raw_days),
+            (partitions.HOURS, self._rollup_days),
+            (partitions.DAYS, self._daily_days),
         ):
             await partitions.drop_before(self._pool, table, now - dt.timedelta(days=days))
 
@@ -336,16 +376,19 @@ def _utc(unix_s: int) -> dt.datetime:
 
 
 def _row(t: Tick, *, out_of_turn: bool) -> tuple[Any, ...]:
-    """A tick as a row of ``_COPY``. Null says that it is in turn, and takes no room."""
+    """A tick as a row of ``_COPY``. Nulls take no room: an ordinary tick ends with three."""
     reason = None if t.reason is None else t.reason.value
     key = (t.website_id, t.region, _utc(t.slot_s))
     p = t.timings
     phases = (p.dns_ms, p.connect_ms, p.tls_ms, p.wait_ms, p.transfer_ms)
-    return (*key, t.up, reason, t.status_code, t.response_ms, *phases, out_of_turn or None)
+    began_at = None if t.began_at_s is None else dt.datetime.fromtimestamp(t.began_at_s, dt.UTC)
+    result = (t.up, reason, t.status_code, t.response_ms, *phases)
+    return (*key, *result, out_of_turn or None, t.address or None, began_at)
 
 
 def _tick(row: tuple[Any, ...]) -> Tick:
-    website_id, region, slot_s, up, reason, status_code, response_ms, *phases, out_of_turn = row
+    website_id, region, slot_s, up, reason, status_code, response_ms, *rest = row
+    *phases, out_of_turn, address, began_at = rest
     return Tick(
         website_id,
         region,
@@ -356,4 +399,6 @@ def _tick(row: tuple[Any, ...]) -> Tick:
         response_ms,
         Timings(*phases),
         bool(out_of_turn),
+        address or "",
+        began_at and began_at.timestamp(),
     )
