@@ -10,6 +10,7 @@ THREADS ?= 8
 BIN := .venv/bin
 PIP := umask 022 && PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 DRAMATIQ := $(BIN)/dramatiq monitor.actors --skip-logging --worker-shutdown-timeout 3000
+OPENSSL_CONF_OF_REGIONS := $(CURDIR)/src/monitor/probes/net/openssl.cnf
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-emit-index-url
 LOCK := $(COMPILE) pyproject.toml requirements/build.in
@@ -70,7 +71,7 @@ scheduler: .venv/.local ## run the scheduler: one, or several for safety
 	@exec $(BIN)/periodiq monitor.actors
 
 worker: .venv/.local ## run a worker of REGION=name, or without REGION the central one
-	@$(if $(REGION),MONITOR_REGION='$(REGION)') exec $(DRAMATIQ) \
+	@$(if $(REGION),MONITOR_REGION='$(REGION)' OPENSSL_CONF="$${OPENSSL_CONF:-$(OPENSSL_CONF_OF_REGIONS)}") exec $(DRAMATIQ) \
 		--processes $(PROCESSES) --threads $(THREADS)
 
 stack: ## run it with Docker Compose and the real servers (deploy/compose.yaml)
@@ -94,10 +95,10 @@ lock: ## pin all dependencies again, with hashes (needs uv)
 	$(COMPILE) requirements/audit.in -c requirements/dev.txt -o requirements/audit.txt
 	$(COMPILE) requirements/docs.in -c requirements/dev.txt -o requirements/docs.txt
 
-bench: .venv/.dev ## CPU, lag and memory under load; AGAINST=COMMIT: the CPU of a check against that commit's
+bench: .venv/.dev ## CPU, lag and memory under load; MIX=1: real websites; AGAINST=COMMIT: the CPU of a check against that commit's
 	@exec $(BIN)/python -m bench$(if $(AGAINST),.against)
 
-bench-million: .venv/.dev ## the promises at SITES=1000000 websites, pass or fail (50 minutes)
+bench-million: .venv/.dev ## the promises at SITES=1000000 websites, pass or fail (50 minutes); MIX=1: how many real ones
 	@exec $(BIN)/python -m bench.million
 
 # The virtual environment. A stamp is newer than what it was made from, so doing it twice is free.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -17,7 +19,7 @@ from monitor.local import process
 from monitor.local.redis import free_port
 
 from . import proc
-from .stack import Stack, answers
+from .stack import Stack, answers, wait_for
 
 SECONDS = 8
 _BARE = Path(__file__).with_name("bare_aiohttp.py")
@@ -31,10 +33,6 @@ modules:
     timeout: 15s
     http:
       preferred_ip_protocol: ip4
-"""
-_TRUST = """
-      tls_config:
-        ca_file: {authority}
 """
 
 
@@ -53,9 +51,9 @@ class Other:
 
 def bare_aiohttp(stack: Stack) -> Other:
     """aiohttp on uvloop without a monitor around it; with names where there are some."""
-    ca = () if stack.targets.authority is None else ("--ca", str(stack.targets.authority))
+    ca = () if stack.targets.store is None else ("--ca", str(stack.targets.store))
     dns = () if stack.dns_server is None else ("--dns", stack.dns_server)
-    said = _ask(_write(stack, "urls", map(stack.targets.url, _numbers(stack))), *ca, *dns)
+    said = _ask(_write(stack.directory, "urls", map(stack.targets.url, _numbers(stack))), *ca, *dns)
     per_s = said["good"] / said["seconds"]
     return Other(said["cpu_s"] * 1e6 / said["good"], per_s, said["bad"], by_name=bool(dns))
 
@@ -93,49 +91,78 @@ def blackbox(stack: Stack) -> Other | None:
 
     It cannot be told which DNS server to ask, so it gets addresses.
     """
-    names = ("prometheus-blackbox-exporter", "blackbox_exporter")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
+    exporter = find_blackbox()
+    if exporter is None:
         return None
-    port, config = free_port(), stack.directory / "blackbox.yml"
-    trust = stack.targets.authority
-    config.write_text(_MODULE + (_TRUST.format(authority=trust) if trust else ""), encoding="utf-8")
-    address = f"127.0.0.1:{port}"
-    with stack.log("blackbox").open("ab") as log:
-        words = [program, f"--config.file={config}", f"--web.listen-address={address}"]
-        child = stack.children["blackbox"] = process.start(words, log=log)
-    stack.wait_for("blackbox", lambda: answers(f"http://{address}/-/healthy", 200))
-    try:
-        return _probe(stack, child.pid, f"http://{address}/probe?module=http_2xx&target={{}}")
-    finally:
-        process.stop(stack.children.pop("blackbox"), within_s=5)
-
-
-def _probe(stack: Stack, pid: int, question: str) -> Other:
     urls = map(stack.targets.url_by_address, _numbers(stack))
-    probes = _write(stack, "probes", (question.format(quote(url, safe="")) for url in urls))
-    before = proc.cpu_us({"blackbox": pid})["blackbox"]
-    said = _ask(probes, "--keep-alive", "--at-once", "32", "--expect", "probe_success 1\n")
-    used = proc.cpu_us({"blackbox": pid})["blackbox"] - before
+    environment = dict(os.environ) | stack.trust()
+    with running_blackbox(exporter, stack.directory, environment) as running:
+        return probe(running, urls, stack.directory, seconds=SECONDS)
+
+
+def find_blackbox() -> str | None:
+    """The program, under the name that Debian gave it or its own."""
+    names = ("prometheus-blackbox-exporter", "blackbox_exporter")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@dataclass(frozen=True)
+class Running:
+    """An exporter: its process, and where it is asked."""
+
+    pid: int
+    address: str
+
+
+@contextmanager
+def running_blackbox(
+    exporter: str, directory: Path, environment: Mapping[str, str]
+) -> Iterator[Running]:
+    """Start it, with the trust store of its environment: one that a module names would be read
+    anew for every probe. Raises Failed where it does not answer."""
+    port, config, log_path = free_port(), directory / "blackbox.yml", directory / "blackbox.log"
+    config.write_text(_MODULE, encoding="utf-8")
+    address = f"127.0.0.1:{port}"
+    with log_path.open("ab") as log:
+        words = [exporter, f"--config.file={config}", f"--web.listen-address={address}"]
+        child = process.start(words, log=log, env=environment)
+    try:
+        wait_for(child, log_path, lambda: answers(f"http://{address}/-/healthy", 200))
+        yield Running(child.pid, address)
+    finally:
+        process.stop(child, within_s=5)
+
+
+def probe(running: Running, urls: Iterable[str], directory: Path, *, seconds: float) -> Other:
+    """What a probe takes of its CPU time, 32 of them at once."""
+    asked = f"http://{running.address}/probe?module=http_2xx&target={{}}"
+    probes = _write(directory, "probes", (asked.format(quote(url, safe="")) for url in urls))
+    before = proc.cpu_us({"blackbox": running.pid})["blackbox"]
+    said = _ask(
+        probes, "--keep-alive", "--at-once", "32", "--expect", "probe_success 1\n", seconds=seconds
+    )
+    used = proc.cpu_us({"blackbox": running.pid})["blackbox"] - before
     return Other(used / said["good"], said["good"] / said["seconds"], said["bad"])
 
 
-def _ask(urls: Path, *more: str) -> dict[str, float]:
-    command = [sys.executable, str(_BARE), str(urls), "--seconds", str(SECONDS), *more]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=SECONDS + 40)
+def _ask(urls: Path, *more: str, seconds: float = SECONDS) -> dict[str, float]:
+    command = [sys.executable, str(_BARE), str(urls), "--seconds", str(seconds), *more]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=seconds + 40)
     said: dict[str, float] = json.loads(done.stdout)
     if not said["good"]:
         raise RuntimeError(f"No answer was good: {said}")
     return said
 
 
-def _numbers(stack: Stack) -> range:
-    """The first websites, as many as it takes to come by every address often."""
-    return range(min(stack.options.sites, 20_000))
+def _numbers(stack: Stack) -> list[int]:
+    """The first websites, as many as it takes to come by every address often. Of a mix those that
+    answer at once with 200: the others do not follow redirects, or count a failure as theirs."""
+    numbers = range(min(stack.options.sites, 20_000))
+    return [n for n in numbers if stack.targets.kind(n) in ("http", "https")]
 
 
-def _write(stack: Stack, name: str, urls: Iterable[str]) -> Path:
-    path = stack.directory / f"{name}.txt"
+def _write(directory: Path, name: str, urls: Iterable[str]) -> Path:
+    path = directory / f"{name}.txt"
     path.write_text("\n".join(urls), encoding="utf-8")
     return path
 

@@ -108,6 +108,20 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ranked[max(0, -int(-len(ranked) * percent // 100) - 1)]
 
 
+def lag_s(batches: Iterable[Batch], percent: float) -> float:
+    """The lag that at least ``percent`` of the checks do not exceed; nan without any.
+
+    A check that runs into its timeout has a line of its own, so a line does not count as one.
+    """
+    ranked = sorted(batches, key=lambda batch: batch.lag_s)
+    enough = sum(batch.websites for batch in ranked) * percent / 100
+    for batch in ranked:
+        enough -= batch.websites
+        if enough <= 0:
+            return batch.lag_s
+    return float("nan")
+
+
 def standard_error(values: Sequence[float]) -> float:
     """Of their mean; nan where a single value says nothing of how they scatter."""
     if len(values) < 2:

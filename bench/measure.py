@@ -15,6 +15,8 @@ BEFORE_MINUTE_S = 4
 """A scheduler queues the batches of the minute it starts in, but for the last seconds of one."""
 LATE_S = 15
 """A tick that is not stored this long after the last slot counts as missed."""
+TIMEOUT_S = 15
+"""Of a check, request_timeout's default: later comes the tick of a website that never answers."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Measured:
 
     ``busy_cores``: of the whole machine; ``other_cores``: of that, what is neither the stack's
     nor the websites'; ``stolen_cores``: what the hypervisor gave to others.
+    ``down_series``: websites and regions that found them down, in any of the slots.
     """
 
     window: Window
@@ -35,6 +38,7 @@ class Measured:
     busy_cores: float
     other_cores: float
     stolen_cores: float
+    down_series: int
     sync_s: float
     redis_bytes: int
     redis_keys: dict[str, int]
@@ -56,7 +60,7 @@ def measure(stack: Stack) -> Measured:
     watch.wait(window.until_s, "measuring")
     after = watch.read()
     memory = proc.memory(stack.pids())
-    missed = _missed(stack, window)
+    slots_missed = missed(stack, window)
     batches = watch.log.batches()
     checks = sum(b.websites for b in batches if window.from_s <= b.at_s < window.until_s)
     busy, other, stolen = cores(before, after)
@@ -67,10 +71,11 @@ def measure(stack: Stack) -> Measured:
         idle=idle,
         cpu_us=figures.per_check(before.cpu_us, after.cpu_us, checks),
         memory=memory,
-        missed=missed,
+        missed=slots_missed,
         busy_cores=busy,
         other_cores=other,
         stolen_cores=stolen,
+        down_series=down_series(stack, window),
         sync_s=sync_s,
         redis_bytes=stores.redis_used_memory(stack) - empty,
         redis_keys=stores.redis_key_bytes(stack),
@@ -107,12 +112,18 @@ def cores(before: Reading, after: Reading) -> tuple[float, float, float]:
     return busy_us / span_us, (busy_us - known_us) / span_us, stolen_us / span_us
 
 
-def _missed(stack: Stack, window: Window) -> int:
-    """Slots without a tick, once all are stored or ``LATE_S`` have passed."""
+def down_series(stack: Stack, window: Window) -> int:
+    """How many websites were found down in any of the window's slots, each once a region."""
+    return sum(stores.series_with(stack, window, down=True).values())
+
+
+def missed(stack: Stack, window: Window) -> int:
+    """Slots without a tick, once all are stored or it is too late for more."""
+    late_s = LATE_S + TIMEOUT_S if stack.options.mixed else LATE_S
     while True:
-        late = time.time() > window.until_s + LATE_S
+        late = time.time() > window.until_s + late_s
         found = stores.series_with(stack, window)
-        missed = figures.missed_slots(found, stack.options.series, window.slots_each)
-        if not missed or late:
-            return missed
+        slots = figures.missed_slots(found, stack.options.series, window.slots_each)
+        if not slots or late:
+            return slots
         time.sleep(1)

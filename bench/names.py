@@ -1,66 +1,58 @@
-"""The names of the websites, where they have some: answered by dnsmasq on a loopback port."""
+"""The names of the websites, where they have some, and the server that answers for them."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import json
+import socket
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.local import process
-from monitor.local.redis import free_port
+
+from . import dns_server
 
 ZONE = "bench.test"
-_CONFIG = """
-port={port}
-listen-address=127.0.0.1
-bind-interfaces
-no-resolv
-no-hosts
-cache-size=0
-user={user}
-pid-file=
-local=/{zone}/
-{addresses}
-"""
 
 
 @dataclass(frozen=True)
 class Names:
-    """A DNS server that knows every name below ``a0.bench.test``, ``a1.bench.test`` and so on.
-
-    ``address``: where it answers, as MONITOR_DNS_SERVERS wants it.
-    """
+    """A DNS server of the bench's own. ``address``: as MONITOR_DNS_SERVERS wants it."""
 
     child: subprocess.Popen[bytes]
     address: str
 
 
-def host(number: int, addresses: int) -> str:
-    """The name of a website, its own alone; below ``a{n}`` all have the n-th address."""
-    return f"site-{number}.{parent(number % addresses)}"
+def host(number: int, family: str) -> str:
+    """The name of a website, its own alone."""
+    return f"site-{number}.{parent(family)}"
 
 
-def parent(index: int) -> str:
-    return f"a{index}.{ZONE}"
+def parent(family: str) -> str:
+    """What the names of a family end in: its certificate has a wildcard for them."""
+    return f"{family}.{ZONE}"
 
 
-def config(addresses: Sequence[str], port: int, user: str) -> str:
-    """dnsmasq's configuration: a wildcard for each address, and nobody else is asked."""
-    lines = (f"address=/{parent(n)}/{address}" for n, address in enumerate(addresses))
-    return _CONFIG.format(port=port, user=user, zone=ZONE, addresses="\n".join(lines))
+def start(
+    directory: Path,
+    addresses: Sequence[str],
+    elsewhere: dict[str, str | None] | None = None,
+) -> Names:
+    """A server to which the n-th website has the n-th address, over and over.
 
-
-def start(directory: Path, addresses: Sequence[str]) -> Names:
-    """Start the server. Raises FileNotFoundError without dnsmasq."""
-    program = shutil.which("dnsmasq", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        raise FileNotFoundError("DNS=1 needs dnsmasq: install Debian's dnsmasq-base.")
-    port, path = free_port(), directory / "dnsmasq.conf"
-    user = Path(directory).owner()  # by default it would turn into a user of its own
-    path.write_text(config(addresses, port, user), encoding="utf-8")
-    with (directory / "dns.log").open("ab") as log:
-        words: list[str | Path] = [program, "--keep-in-foreground", f"--conf-file={path}"]
-        return Names(process.start([*words, "--log-facility=-"], log=log), f"127.0.0.1:{port}")
+    ``elsewhere``: families with an address of their own, or with none: their names do not exist.
+    """
+    table = directory / "names.json"
+    zone = {"zone": ZONE, "addresses": list(addresses), "elsewhere": elsewhere or {}}
+    table.write_text(json.dumps(zone), encoding="utf-8")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+        # What is asked before the server runs waits in the socket.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**22)
+        listening.bind(("127.0.0.1", 0))
+        number, port = listening.fileno(), listening.getsockname()[1]
+        words: list[str | Path] = [sys.executable, dns_server.__file__, str(number), table]
+        with (directory / "dns.log").open("ab") as log:
+            child = process.start(words, log=log, keep_open=[number])
+    return Names(child, f"127.0.0.1:{port}")

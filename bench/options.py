@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from .certificates import CHAINS, Chain
+from .targets import Served
+
 Store = Literal["influx", "postgres"]
 
 _CHECKS_PER_S = 2000
@@ -18,7 +21,9 @@ class Options:
     """``interval_s``: between two checks of a website. ``processes``: of each region's worker, each
     with ``threads``.
 
-    ``flaky``: how many websites can be made to fail; then there is a mail server, too.
+    ``chain``: of which kind the certificates of HTTPS are; None where nothing but HTTP is spoken.
+    ``dns``: websites have names. ``mixed``: see ``bench.mix``.
+    ``flaky``: how many websites can be made to fail.
     ``influx_lazy``: InfluxDB compresses and collects garbage only where it must.
     ``influx_compacts``: it compresses soon after the last write, so that bytes can be counted.
     ``batch_size``: MONITOR_BATCH_SIZE.
@@ -28,9 +33,10 @@ class Options:
     regions: tuple[str, ...]
     interval_s: int
     store: Store
-    https: bool
+    chain: Chain | None
     processes: int
     dns: bool = False
+    mixed: bool = False
     flaky: int = 0
     threads: int = 8
     influx_lazy: bool = False
@@ -42,8 +48,18 @@ class Options:
         """Websites times regions: so many ticks an interval."""
         return self.sites * len(self.regions)
 
+    @property
+    def mails(self) -> bool:
+        """Whether there is something to write mails of."""
+        return self.mixed or self.flaky > 0
+
+    def served(self) -> Served:
+        """The websites that are needed."""
+        return Served(chain=self.chain, named=self.dns, mixed=self.mixed, flaky=self.flaky)
+
     def describe(self) -> str:
-        scheme = "HTTPS" if self.https else "HTTP"
+        scheme = "HTTP" if self.chain is None else f"HTTPS, {self.chain} chains"
+        scheme = f"85 % {scheme}, 2 % failing" if self.mixed else scheme
         scheme += ", names from the DNS" if self.dns else ""
         return (
             f"{self.sites} websites ({scheme}) every {self.interval_s} s from "
@@ -55,16 +71,32 @@ class Options:
 def read(environ: Mapping[str, str]) -> Options:
     """The options. Raises ValueError, one sentence, for what cannot be measured."""
     sites, regions = number(environ, "SITES", 20_000), number(environ, "REGIONS", 1)
+    mixed = switch(environ, "MIX")
     return Options(
         sites=sites,
         regions=tuple(f"region-{n + 1}" for n in range(regions)),
         interval_s=number(environ, "INTERVAL", default_interval_s(sites * regions), least=30),
         store=store(environ.get("STORE", "")),
-        https=environ.get("HTTPS", "") not in ("", "0"),
+        chain=chain(environ) if mixed or switch(environ, "HTTPS") else None,
         processes=number(environ, "PROCESSES", 1),
-        dns=environ.get("DNS", "") not in ("", "0"),
+        dns=mixed or switch(environ, "DNS"),
+        mixed=mixed,
         threads=number(environ, "THREADS", 8),
     )
+
+
+def switch(environ: Mapping[str, str], name: str) -> bool:
+    """A setting that is on or off."""
+    return environ.get(name, "") not in ("", "0")
+
+
+def chain(environ: Mapping[str, str]) -> Chain:
+    """CHAIN. Raises ValueError, one sentence, for an unknown one."""
+    text = environ.get("CHAIN") or CHAINS[0]
+    for known in CHAINS:
+        if text == known:
+            return known
+    raise ValueError(f"CHAIN must be {' or '.join(CHAINS)} (it is {text!r}).")
 
 
 def default_interval_s(series: int) -> int:

@@ -51,7 +51,7 @@ _UP = Outcome(Result.UP, None, 200, 9.5, Timings(0.0, 0.4, 0.0, 8.5, 0.6))
 
 
 class _Prober:
-    async def check(self, _options: CheckOptions, _begin_by_s: float = 0.0) -> Outcome:
+    async def check(self, *_: object) -> Outcome:
         return _UP
 
 

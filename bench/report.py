@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from . import figures
+from . import figures, mix
 from .compare import Other
 from .measure import Measured
 from .options import Options
@@ -37,12 +37,12 @@ def result(run: Run) -> dict[str, Any]:
     m, o = run.measured, run.options
     cpu = {name: round(us, 1) for name, us in m.cpu_us.items() if ours(name)}
     total = sum(us for name, us in m.cpu_us.items() if ours(name))
-    lags = [b.lag_s for b in m.of_slots()]
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": {"cores": os.cpu_count(), "system": platform.platform()},
         "sites": o.sites, "regions": len(o.regions), "interval_s": o.interval_s,
-        "store": o.store, "https": o.https, "dns": o.dns,
+        "store": o.store, "https": o.chain is not None, "chain": o.chain,
+        "dns": o.dns, "mixed": o.mixed,
         "processes": o.processes, "threads": o.threads,
         "window_s": m.window.seconds,
         "checks": m.checks,
@@ -59,9 +59,10 @@ def result(run: Run) -> dict[str, Any]:
         "due_slots": o.series * m.window.slots_each,
         "not_measured": sum(b.not_measured for b in m.of_slots()),
         "down": sum(b.down for b in m.of_slots()),
-        "lag_p50_s": round(figures.percentile(lags, 50), 3),
-        "lag_p99_s": round(figures.percentile(lags, 99), 3),
-        "lag_max_s": round(max(lags, default=float("nan")), 3),
+        "down_series": m.down_series, "failing_series": _failing(o),
+        "lag_p50_s": round(figures.lag_s(m.of_slots(), 50), 3),
+        "lag_p99_s": round(figures.lag_s(m.of_slots(), 99), 3),
+        "lag_max_s": round(figures.lag_s(m.of_slots(), 100), 3),
         "memory_bytes": {name: asdict(memory) for name, memory in m.memory.items()},
         "redis_bytes_per_website": round(m.redis_bytes / o.sites, 1),
         "redis_keys_bytes_per_website": {
@@ -75,6 +76,11 @@ def result(run: Run) -> dict[str, Any]:
         "other_cores": round(m.other_cores, 2),
         "stolen_cores": round(m.stolen_cores, 3),
     }  # fmt: skip
+
+
+def _failing(options: Options) -> int:
+    """Websites that are meant to be down, each once a region."""
+    return mix.failing(options.sites) * len(options.regions) if options.mixed else 0
 
 
 def _ratio(total: float, other: Other | None) -> float | None:
@@ -101,7 +107,9 @@ def _processes(found: dict[str, Any]) -> list[str]:
     lines.append(f"{'total':<28}{total:>8.1f}{sum(idle.values()):>12}")
     target, names = found["target_us_per_check"], found["dns_us_per_check"]
     lines.append(_row("nginx (the websites, apart)", target, "", memory[TARGET]))
-    return lines if names is None else [*lines, _row("dnsmasq (apart)", names, "", memory[NAMES])]
+    return (
+        lines if names is None else [*lines, _row("their names (apart)", names, "", memory[NAMES])]
+    )
 
 
 def _row(name: str, us: float, idle: str, memory: dict[str, int]) -> str:
@@ -137,9 +145,10 @@ def _rest(found: dict[str, Any]) -> list[str]:
         if size >= 1
     )
     lags = f"p50 {f['lag_p50_s']:.1f} s, p99 {f['lag_p99_s']:.1f} s, most {f['lag_max_s']:.1f} s"
+    down = f"{f['down']} down ({f['down_series']} websites, {f['failing_series']} meant to be)"
     return [
         f"checks      {f['checks']} in {f['window_s']} s, {f['checks_per_s']:.0f}/s",
-        f"answers     {f['down']} down, {f['not_measured']} not measured",
+        f"answers     {down}; {f['not_measured']} not measured",
         f"slots       {f['missed_slots']} of {f['due_slots']} missed",
         f"lag         {lags}; from the slot to the batch's end",
         f"Redis       {f['redis_bytes_per_website']:.0f} bytes a website: {keys}",

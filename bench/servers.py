@@ -42,13 +42,12 @@ def running_servers(
     the product's console scripts.
     """
     with ExitStack() as ending:
-        served = shared or targets.start(
-            directory / "nginx", https=options.https, named=options.dns, flaky=options.flaky
-        )
+        served = shared or targets.start(directory / "nginx", options.served())
         stack = Stack(directory, options, served, scripts=scripts)
         ending.callback(stack.stop)
         if shared is None:
             stack.children[TARGET] = served.child
+            ending.callback(served.close)
         _start_postgres(stack)
         _start_redis(stack)
         stack.run("monitor", "migrate")
@@ -56,7 +55,7 @@ def running_servers(
             _start_influx(stack)
         if options.dns:
             _start_names(stack)
-        if options.flaky:
+        if options.mails:
             _start_mail_sink(stack)
         stack.must_run()
         yield stack
@@ -146,7 +145,7 @@ def _influx_environment(
 
 
 def _start_names(stack: Stack) -> None:
-    served = names.start(stack.directory, targets.ADDRESSES)
+    served = names.start(stack.directory, targets.ADDRESSES, targets.ELSEWHERE)
     stack.children[NAMES] = served.child
     stack.dns_server = served.address
 

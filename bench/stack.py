@@ -60,20 +60,17 @@ class Stack:
         """Raise Failed where a part has ended."""
         for name, child in self.children.items():
             if child.poll() is not None:
-                raise Failed(f"{name} ended ({child.returncode}): {self._last_words(name)}")
+                raise Failed(f"{name} ended ({child.returncode}): {last_words(self.log(name))}")
 
-    def wait_for(self, name: str, answers: Callable[[], bool], within_s: float = 30.0) -> None:
-        """Until it answers. A foreign process tells of its readiness only when asked."""
-        deadline = time.monotonic() + within_s
-        while not answers():
-            self.must_run()
-            if time.monotonic() > deadline:
-                raise Failed(f"{name} does not answer: {self._last_words(name)}")
-            time.sleep(0.05)
+    def wait_for(self, name: str, answers: Callable[[], bool]) -> None:
+        """Until it answers. Raises Failed where it, or another part, ends first."""
+        self.must_run()
+        wait_for(self.children[name], self.log(name), answers)
 
-    def _last_words(self, name: str) -> str:
-        log = self.log(name)
-        return log.read_text(encoding="utf-8", errors="replace")[-1500:] if log.exists() else ""
+    def trust(self) -> dict[str, str]:
+        """Whom everybody trusts who checks the websites: a variable of their environment."""
+        store = self.targets.store
+        return {} if store is None else {"SSL_CERT_FILE": str(store)}
 
     def environment(self) -> dict[str, str]:
         """Of the processes that may use Postgres."""
@@ -87,9 +84,7 @@ class Stack:
             "MONITOR_BATCH_SIZE": str(self.options.batch_size),
         }  # fmt: skip
         found = environment(given, Locations(self.database_url, self.redis_url, 0), self.directory)
-        if self.targets.authority is not None:
-            found["SSL_CERT_FILE"] = str(self.targets.authority)
-        return found
+        return found | self.trust()
 
     def start_products(self) -> None:
         """API, central worker and a worker a region; return once the API is ready."""
@@ -179,6 +174,25 @@ class Stack:
 def _worker(processes: int, threads: int) -> list[str]:
     count = ["--processes", str(processes), "--threads", str(threads)]
     return ["dramatiq", "monitor.actors", "--skip-logging", *count]
+
+
+def wait_for(
+    child: subprocess.Popen[bytes], log: Path, answers: Callable[[], bool], within_s: float = 30.0
+) -> None:
+    """Until a process answers: a foreign one tells of its readiness only when asked. Raises Failed,
+    with the end of its log, where it ends or does not answer in time."""
+    deadline = time.monotonic() + within_s
+    while not answers():
+        if child.poll() is not None:
+            raise Failed(f"{log.stem} ended ({child.returncode}): {last_words(log)}")
+        if time.monotonic() > deadline:
+            raise Failed(f"{log.stem} does not answer: {last_words(log)}")
+        time.sleep(0.05)
+
+
+def last_words(log: Path) -> str:
+    """The end of a log, empty where there is none."""
+    return log.read_text(encoding="utf-8", errors="replace")[-1500:] if log.exists() else ""
 
 
 def answers(url: str, status: int) -> bool:

@@ -22,18 +22,19 @@ BUCKET = "website_ticks"
 _ENDINGS = "0123456789abcdef"
 
 
-def series_with(stack: Stack, window: Window) -> dict[int, int]:
-    """How many series (website and region) have n ticks among the window's slots, by n.
+def series_with(stack: Stack, window: Window, *, down: bool = False) -> dict[int, int]:
+    """How many series (website and region) have n ticks among the window's slots, by n; of those
+    that found the website ``down``, if they alone are wanted.
 
     Websites that were added after the window began are left out: a batch that comes late checks
     them for a slot before they were there.
     """
     if stack.influx_url is None:
-        return _series_in_postgres(stack.database_url, window)
+        return _series_in_postgres(stack.database_url, window, down=down)
     found: Counter[int] = Counter()
     added = _added_since(stack.database_url, window)
     for ending in _ENDINGS:
-        found += _series_in_influx(stack.influx_url, window, ending, added)
+        found += _series_in_influx(stack.influx_url, window, ending, added, down=down)
     return dict(found)
 
 
@@ -43,14 +44,18 @@ def _added_since(database_url: str, window: Window) -> set[str]:
         return {row[0] for row in connection.execute(question, [window.from_s]).fetchall()}
 
 
-def _series_in_influx(url: str, window: Window, ending: str, but: set[str]) -> Counter[int]:
+def _series_in_influx(
+    url: str, window: Window, ending: str, but: set[str], *, down: bool
+) -> Counter[int]:
     """Of the websites whose id ends so: InfluxDB holds some kB a series until it has answered.
 
     The answer comes in pieces, an object of JSON a line.
     """
+    which = "up = 0 AND " if down else ""
     question = f"""
         SELECT count(up) FROM {BUCKET}
-         WHERE time >= {window.from_s}s AND time < {window.until_s}s AND website_id =~ /{ending}$/
+         WHERE {which}time >= {window.from_s}s AND time < {window.until_s}s
+           AND website_id =~ /{ending}$/
          GROUP BY website_id, region"""
     found: Counter[int] = Counter()
     with _asked(url, question, chunked="true", epoch="s") as answer:
@@ -65,16 +70,17 @@ def _series_in_influx(url: str, window: Window, ending: str, but: set[str]) -> C
     return found
 
 
-def _series_in_postgres(url: str, window: Window) -> dict[int, int]:
+def _series_in_postgres(url: str, window: Window, *, down: bool) -> dict[int, int]:
     question = """
         SELECT n, count(*) FROM (
             SELECT count(*) AS n FROM ticks
              WHERE slot >= to_timestamp(%(from)s) AND slot < to_timestamp(%(until)s)
+               AND NOT (up AND %(down)s)
                AND website_id NOT IN (
                    SELECT id FROM websites WHERE created_at >= to_timestamp(%(from)s))
              GROUP BY website_id, region) AS each
          GROUP BY n"""
-    bounds = {"from": window.from_s, "until": window.until_s}
+    bounds = {"from": window.from_s, "until": window.until_s, "down": down}
     with psycopg.connect(url) as connection:
         return dict(connection.execute(question, bounds).fetchall())
 

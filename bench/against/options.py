@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bench import options
+from bench.measure import TIMEOUT_S
 from bench.options import Options, number
 
 MINUTE_S = 60
+_SETTLE_S = 5
 _LONGEST_WINDOW_S = 1800
 """A window must fit between two roll-ups of an hour."""
 
@@ -27,6 +29,18 @@ class Comparison:
     load: Options
     windows: int
     window_s: int
+
+    @property
+    def warm_s(self) -> int:
+        """Before each window all websites are checked once where the workers, which were just
+        started, may remember something of their certificates."""
+        return 0 if self.load.chain is None else math.lcm(MINUTE_S, self.load.interval_s)
+
+    @property
+    def settle_s(self) -> int:
+        """So long after a window its last checks, which were due just before its end, are done:
+        those too that run into their timeout, where some do."""
+        return _SETTLE_S + TIMEOUT_S if self.load.mixed else _SETTLE_S
 
     @property
     def checks_each(self) -> int:

@@ -14,13 +14,15 @@ The region's workers, most of what a check costs, are started anew while the oth
 turn. One start of a Python process runs a little faster or slower than the next (where its memory
 comes to lie, how its hashes fall). Started once, a side would keep that for the whole run, and the
 scatter of its windows would not show it. With a start for each window it is part of the scatter,
-and so of the error. What a start itself costs is over before the window begins.
+and so of the error. What a start itself costs is over before the window begins. Over HTTPS every
+website is checked once between the two, unmeasured: what a worker remembers of certificates is then
+there, as it is in one that has run for long.
 
 What the other side does meanwhile is start its workers and idle. Idling is about a tenth of what a
 side at work uses. Both disturb either side alike, and neither is in a figure: CPU time is read by
 process, over the side's own window alone. A side's own idling in its window is in its figure, as it
 is in that of `make bench`. So are the checks that end after the window: the meters are read
-``SETTLE_S`` later, and checks are counted by slot, from the ticks that were stored.
+some seconds later, and checks are counted by slot, from the ticks that were stored.
 
 Another commit's modules may have other names. So each side is driven only by what stays the same:
 its console scripts, its settings, its API, and what it stores as ticks. The servers of both are
@@ -49,7 +51,7 @@ from bench.watch import Reading, Watch, say, total
 from . import turns
 from .checkout import installed
 from .options import Comparison
-from .turns import COMMIT, SETTLE_S, TREE, Event, Side, Turn
+from .turns import COMMIT, TREE, Event, Side, Turn
 
 _FIRST_CHECKS_WITHIN_S = 120.0
 _LOOK_EVERY_S = 5.0
@@ -142,15 +144,16 @@ def _check_first(watch: Watch) -> None:
 
 def _take_turns(sides: Mapping[Side, Watch], comparison: Comparison) -> tuple[list[Window], int]:
     """All windows, and the CPU time in us that workers had used when others took their place."""
-    plan = turns.plan(time.time(), comparison.windows, comparison.window_s)
+    plan = turns.plan(time.time(), comparison.windows, comparison.window_s, comparison.warm_s)
     windows, retired_us = [Window(turn) for turn in plan], [0]
-    say(f"{len(plan)} windows, from {_clock(plan[0].from_s)} to {_clock(plan[-1].until_s)}")
+    say(f"{len(plan)} windows, from {_clock(plan[0].begin_s)} to {_clock(plan[-1].until_s)}")
     events: list[Event] = []
     for number, window in enumerate(windows):
         watch, turn, left = sides[window.turn.side], window.turn, len(windows) - number - 1
-        end_s = turn.until_s + SETTLE_S
+        end_s = turn.until_s + comparison.settle_s
         events += [
             Event(turn.from_s, partial(_begin, window, watch)),
+            Event(turn.begin_s, watch.stack.resume_scheduler),
             Event(turn.until_s - turns.PAUSE_BEFORE_S, watch.stack.pause_scheduler),
             Event(end_s, partial(_end, window, watch, comparison, left)),
         ]
@@ -164,7 +167,6 @@ def _take_turns(sides: Mapping[Side, Watch], comparison: Comparison) -> tuple[li
 
 def _begin(window: Window, watch: Watch) -> None:
     window.readings.append(watch.read())
-    watch.stack.resume_scheduler()
 
 
 def _end(window: Window, watch: Watch, comparison: Comparison, left: int) -> None:

@@ -21,9 +21,6 @@ PAUSE_BEFORE_S = 30
 """So long before a window ends its scheduler is paused: its last minute has long been queued, the
 next one is not yet."""
 
-SETTLE_S = 5
-"""So long after a window its last checks, which were due just before its end, are done."""
-
 _HOUR_S = 3600
 _ROLL_UP_MINUTE_S = 300
 """Past the hour: the scheduler asks for a roll-up of the hour before."""
@@ -33,13 +30,20 @@ _ROLL_UP_MINUTE_S = 300
 class Turn:
     """One window. ``measured``: not the first of each side, in which every website is new to it.
 
-    ``from_s``, ``until_s``: the slots that are checked in it, Unix seconds.
+    ``from_s``, ``until_s``: the slots that are measured, Unix seconds. ``warm_s``: for so long it
+    checks before them.
     """
 
     side: Side
     from_s: int
     until_s: int
     measured: bool
+    warm_s: int = 0
+
+    @property
+    def begin_s(self) -> int:
+        """When its scheduler goes on."""
+        return self.from_s - self.warm_s
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,14 @@ class Event:
     do: Callable[[], None]
 
 
-def plan(ready_s: float, windows: int, window_s: int) -> list[Turn]:
-    """All turns, the two unmeasured ones first."""
+def plan(ready_s: float, windows: int, window_s: int, warm_s: int = 0) -> list[Turn]:
+    """All turns, the two unmeasured ones first; each checks ``warm_s`` before its window."""
     sides: list[Side] = [COMMIT, TREE] * (windows + 1) + [COMMIT]
     turns: list[Turn] = []
     for number, side in enumerate(sides):
-        start_s = next_start(turns[-1].until_s if turns else ready_s, window_s)
-        turns.append(Turn(side, start_s, start_s + window_s, measured=number > 1))
+        earliest_s = turns[-1].until_s if turns else ready_s
+        start_s = next_start(earliest_s, warm_s + window_s) + warm_s
+        turns.append(Turn(side, start_s, start_s + window_s, measured=number > 1, warm_s=warm_s))
     return turns
 
 

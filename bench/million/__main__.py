@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from bench import program
+from bench.options import switch
 from bench.report import write
 from bench.watch import say
 
-from . import flat, judge, options, picture
+from . import capacity, flat, judge, options, picture
 from .options import Wanted
 from .outcome import result
 from .run import run
 
 RESULT = Path(__file__).parents[1] / "results" / "million.json"
+MIX_RESULT = RESULT.with_name("mix.json")
 PICTURE = RESULT.with_suffix(".svg")
 
 
@@ -25,6 +27,13 @@ def main() -> None:
 
     Raises ValueError, FileNotFoundError, TimeoutError, Failed, CalledProcessError.
     """
+    if switch(os.environ, "MIX"):
+        _count_real_websites()
+    else:
+        _judge_promises()
+
+
+def _judge_promises() -> None:
     wanted = options.read(os.environ)
     _tell_plan(wanted)
     found = result(run(wanted))
@@ -32,6 +41,14 @@ def main() -> None:
     PICTURE.write_text(picture.draw(found, _subtitle(found)), encoding="utf-8")
     print("\n".join(["", wanted.large().describe(), "", *_told(found), ""]))
     print(f"All figures: {RESULT}\nThe picture: {PICTURE}")
+
+
+def _count_real_websites() -> None:
+    """How many real websites; each trial is told as soon as it ends."""
+    wanted = capacity.read(os.environ)
+    trials = capacity.run(wanted)
+    write(capacity.result(wanted, trials), MIX_RESULT)
+    print("", *capacity.lines(wanted, trials), f"\nAll figures: {MIX_RESULT}", sep="\n")
 
 
 def _tell_plan(wanted: Wanted) -> None:

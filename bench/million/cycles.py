@@ -101,6 +101,6 @@ def _cycle(watch: Watch, before: Reading, after: Reading, *, synced: bool, socke
         busy_cores=busy,
         other_cores=other,
         stolen_cores=stolen,
-        lag_p99_s=round(figures.percentile([b.lag_s for b in done], 99), 3),
+        lag_p99_s=round(figures.lag_s(done, 99), 3),
         sockets_waiting=sockets,
     )

@@ -13,9 +13,10 @@ from uuid import UUID
 import psycopg
 from bench.stack import Stack
 
-from monitor.domain.series import HOUR_S, Bucket
+from monitor.domain.rollup import Rollup
+from monitor.domain.series import HOUR_S
 from monitor.runtime.settings import Settings, load
-from monitor.storage.timeseries.line_protocol import encode_rollup
+from monitor.storage.timeseries.line_protocol import encode_hour
 from monitor.storage.timeseries.open import make_tick_store
 
 DAYS = 30
@@ -67,17 +68,19 @@ def rollups(ids: list[UUID], region: str, interval_s: int, now_s: int) -> Iterat
         for back in range(DAYS * 24, 0, -1):
             # By the time of the day, as real sites are, and each with a level of its own.
             mean_ms = 40 + number % 50 + 20 * math.sin(back * math.pi / 12)
-            bucket = Bucket(
+            hour = Rollup(
                 region=region,
                 start_s=this_hour - back * HOUR_S,
                 checks=checks,
                 up=checks,
+                out_of_turn=0,
+                expected=checks,
                 measured=checks,
-                mean_ms=mean_ms,
-                p95_ms=2 * mean_ms,
+                total_ms=checks * mean_ms,
                 max_ms=4 * mean_ms,
+                histogram=None,
             )
-            yield encode_rollup(website_id, bucket)
+            yield encode_hour(website_id, hour, p95_ms=2 * mean_ms)
 
 
 def _write(settings: Settings, body: bytes) -> None:

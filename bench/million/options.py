@@ -12,7 +12,7 @@ from monitor.resources.http_options import MAX_CHECK_FREQUENCY_S
 
 REGION = "region-1"
 FEWEST_INTERVAL_S = 30
-HTTPS_SITES = 15_000
+HTTPS_SITES = 9_000
 _MOST_FLAT_MINUTES = 20
 """Between two roll-ups of an hour, of which the first may take half of it."""
 
@@ -47,7 +47,7 @@ class Wanted:
             regions=(REGION,),
             interval_s=self.interval_s,
             store="influx",
-            https=False,
+            chain=None,
             processes=self.processes,
             flaky=self.failing,
             threads=self.threads,
@@ -60,7 +60,7 @@ class Wanted:
             regions=(REGION,),
             interval_s=FEWEST_INTERVAL_S,
             store="influx",
-            https=True,
+            chain="ec",
             processes=1,
         )
 
@@ -76,7 +76,7 @@ class Wanted:
             regions=(REGION,),
             interval_s=FEWEST_INTERVAL_S * sites // self.flat[0],
             store="influx",
-            https=False,
+            chain=None,
             processes=self.processes,
             threads=self.threads,
             influx_lazy=True,

@@ -112,7 +112,7 @@ def _in_window(run: Run) -> list[Batch]:
 
 
 def _lag(run: Run, percent: float) -> float:
-    return round(figures.percentile([b.lag_s for b in _in_window(run)], percent), 3)
+    return round(figures.lag_s(_in_window(run), percent), 3)
 
 
 def _ratio(total: float, other: Other | None) -> float | None:

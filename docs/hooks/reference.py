@@ -55,7 +55,7 @@ def _help(words: tuple[str, ...]) -> str:
 def _names_below(text: str) -> list[str]:
     """The commands or actions that a help text lists, each indented by four."""
     listed = re.search(r"^(?:commands|actions):\n((?: .*\n?)+)", text, re.MULTILINE)
-    return re.findall(r"^ {4}([a-z]+)", listed[1], re.MULTILINE) if listed else []
+    return re.findall(r"^ {4}([a-z-]+)", listed[1], re.MULTILINE) if listed else []
 
 
 def api() -> str:

@@ -204,3 +204,34 @@ async def test_only_days_in_the_span_and_the_region_are_read(store, region):
     regions = [ASIA, "europe"] if region is None else [region]
     assert [(r.region, r.start_s) for r in found[SHOP]] == [(n, YESTERDAY) for n in regions]
     assert BLOG not in found
+
+
+async def test_totals_are_the_sums_of_the_ticks_of_many_websites(store):
+    # given ticks of two regions of one website, and of one of another; a third has none
+    ticks = [
+        *assorted(3, minutes(30)),
+        *assorted(4, minutes(10), region=ASIA),
+        *assorted(5, minutes(20), website=BLOG),
+    ]
+    await store.write(ticks)
+    # when
+    totals = await store.totals([SHOP, BLOG, uuid4()], HOUR + 60, HOUR + 900)
+    # then
+    assert {website: [t.region for t in own] for website, own in totals.items()} == {
+        SHOP: [ASIA, "europe"], BLOG: ["europe"],
+    }  # fmt: skip
+    for website, own in totals.items():
+        for one in own:
+            expected = [
+                t for t in ticks
+                if (t.website_id, t.region) == (website, one.region)
+                and HOUR + 60 <= t.slot_s < HOUR + 900
+            ]  # fmt: skip
+            assert one.checks == len(expected)
+            assert one.up == sum(t.up for t in expected)
+            assert one.out_of_turn == sum(t.out_of_turn for t in expected)
+            assert sorted(one.filled_s) == [t.slot_s for t in expected if not t.out_of_turn]
+            values = sorted(t.response_ms for t in expected if t.response_ms is not None)
+            assert sorted(one.responses_ms) == [kept(ms) for ms in values]
+    assert await store.totals([SHOP], HOUR - 3600, HOUR) == {}
+    assert await store.totals([], HOUR, HOUR + 900) == {}

@@ -6,9 +6,9 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from monitor.domain.outcome import Reason
+from monitor.domain.outcome import Reason, Timings
 from monitor.storage.timeseries.contract import ChecksQuery
-from support.factories import BLOG, SHOP
+from support.factories import BLOG, SHOP, tick
 from support.ticks import (
     HOUR,
     answered_503,
@@ -33,15 +33,27 @@ async def test_a_tick_is_read_as_written(store):
     found = await store.ticks(SHOP, HOUR, HOUR + 3600)
     # then
     assert len(found) == 3
-    for tick, original in zip(found, ticks, strict=True):
-        assert (tick.website_id, tick.region, tick.slot_s) == (SHOP, EUROPE, original.slot_s)
-        assert (tick.up, tick.reason) == (original.up, original.reason)
-        assert tick.status_code == original.status_code
-        assert tick.response_ms == kept(original.response_ms)
+    for one, original in zip(found, ticks, strict=True):
+        assert (one.website_id, one.region, one.slot_s) == (SHOP, EUROPE, original.slot_s)
+        assert (one.up, one.reason) == (original.up, original.reason)
+        assert one.status_code == original.status_code
+        assert one.response_ms == kept(original.response_ms)
         for phase in ("dns_ms", "connect_ms", "tls_ms", "wait_ms"):
-            assert getattr(tick.timings, phase) == kept(getattr(original.timings, phase)), phase
+            assert getattr(one.timings, phase) == kept(getattr(original.timings, phase)), phase
         # It may be told by five others, each of them rounded.
-        assert tick.timings.transfer_ms == pytest.approx(original.timings.transfer_ms, abs=0.003)
+        assert one.timings.transfer_ms == pytest.approx(original.timings.transfer_ms, abs=0.003)
+
+
+async def test_ticks_whose_lookup_was_another_check_s_are_told_apart(store):
+    # given
+    shared = Timings(dns_shared=True, connect_ms=0.5, wait_ms=2.0)
+    ticks = [up(HOUR), tick(HOUR + 60, 2.5, timings=shared)]
+    # when
+    await store.write(ticks)
+    found = await store.ticks(SHOP, HOUR, HOUR + 3600)
+    # then
+    assert [t.timings.dns_shared for t in found] == [False, True]
+    assert found[1].timings.dns_ms == 0
 
 
 async def test_an_address_and_a_late_start_are_read_as_written(store):

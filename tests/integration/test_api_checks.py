@@ -70,7 +70,7 @@ async def test_a_check_says_what_it_found(api):
     # given
     website = await _website(api)
     first, second, *_ = _slots(api, website, HOUR)
-    timings = Timings(0.125, 0.25, 0.5, 10.0, 1.625)
+    timings = Timings(0.0, 0.25, 0.625, 10.0, 1.625, dns_shared=True)
     up = _up(website, first, timings=timings, began_at_s=first + 4.25)
     await api.ticks.write([up, _down(website, second)])
     # when
@@ -82,11 +82,13 @@ async def test_a_check_says_what_it_found(api):
         "result": "down", "slot": _text(second), "began_at": None, "address": "192.0.2.7",
         "reason": "connection_refused", "status_code": None, "response_ms": None,
         "phases_ms": {"dns": 0.0, "connect": 0.25, "tls": 0.0, "wait": 0.0, "transfer": 0.0},
+        "dns_shared": False,
     }  # fmt: skip
     assert late == nothing | {
         "result": "up", "slot": _text(first), "began_at": _text(first + 4)[:-1] + ".250000Z",
         "reason": None, "status_code": 200, "response_ms": 12.5, "address": None,
-        "phases_ms": {"dns": 0.125, "connect": 0.25, "tls": 0.5, "wait": 10.0, "transfer": 1.625},
+        "phases_ms": {"dns": 0.0, "connect": 0.25, "tls": 0.625, "wait": 10.0, "transfer": 1.625},
+        "dns_shared": True,
     }  # fmt: skip
 
 

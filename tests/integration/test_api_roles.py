@@ -27,6 +27,8 @@ NEEDED = {
     "PATCH /websites": WRITE,
     "DELETE /websites": WRITE,
     "GET /websites/{website_id}": READ,
+    "GET /websites/{website_id}/sla": READ,
+    "GET /sla": READ,
     "PATCH /websites/{website_id}": WRITE,
     "DELETE /websites/{website_id}": WRITE,
     "GET /websites/bulk": READ,

@@ -77,6 +77,26 @@ async def test_a_recheck_is_stored_as_out_of_turn(world):
     assert [(t.slot_s, t.out_of_turn) for t in ticks] == [(START_S, False), (START_S + 15, True)]
 
 
+async def test_a_check_is_made_for_the_slot_of_its_batch(world):
+    await _given(world, "http://up/")
+    for number in range(2):
+        world.now_s = START_S + 180 * number + 7  # late
+        await check_batch(world.worker(), _batch(START_S + 180 * number))
+    # then what it looks up is shared with no check of another slot
+    assert world.prober.slots_s == [START_S, START_S + 180]
+
+
+async def test_only_a_website_that_is_firmly_up_is_checked_without_doubt(world):
+    await _given(world, "http://flaky/")
+    results = [None, None, DOWN, DOWN, None, None]
+    for number, outcome in enumerate(results):
+        world.prober.outcomes["http://flaky/"] = outcome
+        world.now_s = START_S + 180 * number
+        await check_batch(world.worker(), _batch(world.now_s))
+    # then the first one, whose verdict is unknown, and those after a failure are in doubt
+    assert world.prober.in_doubt == [True, False, False, True, True, False]
+
+
 async def test_the_second_failure_is_a_flip_reported_until_recorded(world):
     (website,) = await _given(world, "http://down/")
     world.prober.outcomes["http://down/"] = DOWN

@@ -20,7 +20,7 @@ class OneTurnAway:
         self.begun = 0
         self.waited = []
 
-    async def check(self, _options, _begin_by_s):
+    async def check(self, *_):
         self.begun += 1
         at_begin = self.begun
         await asyncio.sleep(0)
@@ -67,7 +67,7 @@ async def test_a_slot_just_before_a_recheck_schedules_another_recheck(world):
     # when the slot's own check, which confirms nothing, is stored while the re-check runs
     begun, ends = asyncio.Event(), asyncio.Event()
 
-    async def slow(options, _begin_by_s):
+    async def slow(options, *_):
         begun.set()
         await ends.wait()
         return await worker.prober.check(options)

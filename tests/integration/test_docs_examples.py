@@ -23,11 +23,18 @@ VOLATILE = (
     ("key", re.compile(r"mon_[0-9a-f]{32}_[\w-]{43}")),
     ("site", re.compile(r"http://127\.0\.0\.1:\d+/")),
 )
-MEASURED = {"checks", "duration_s", "response_ms", "mean", "p95", "max"}
+MEASURED = {
+    *("checks", "duration_s", "response_ms", "mean", "p95", "max"),
+    *("dns", "connect", "tls", "wait", "transfer"),
+}
+BY_CHANCE = {"began_at", "out_of_turn"}
+"""A check of a busy machine begins late."""
 
 
 def shape(value, name=""):
     """A JSON value without what is another for each reader."""
+    if name in BY_CHANCE:
+        return f"<{name}>"
     if isinstance(value, dict):
         return {field: shape(v, field) for field, v in value.items()}
     if isinstance(value, list):
@@ -117,7 +124,7 @@ _SENT = ("https://a", "https://b", "ftp://c")
 
 
 def test_the_guide_to_the_api(reader):
-    assert reader.check(page("guides/api.md")) == 8
+    assert reader.check(page("guides/api.md")) == 9
 
 
 def test_the_guide_to_many_websites(reader):

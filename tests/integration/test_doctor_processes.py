@@ -8,6 +8,7 @@ import pytest
 from monitor import __version__
 from monitor.domain.capacity import Load, WorkerLimits
 from monitor.domain.ring import Ring
+from monitor.probes.net.groups import CONFIGURATION
 from monitor.services.secrets.vault import Vault, new_key
 from monitor.storage.redis import keys as redis_keys
 from monitor.storage.redis.client import client
@@ -31,12 +32,12 @@ async def report(redis_url, *, role="api", version=__version__, keys=(), ago_s=0
         await Processes(redis).report(f"{role} {version}", found)
 
 
-async def report_worker(redis_url, region="europe", *, keys=()):
+async def report_worker(redis_url, region="europe", *, keys=(), groups=None):
     async with client(redis_url) as redis:
         at_s = int((await redis.time())[0])
         limits, load = WorkerLimits(4, 2000), Load(0.0, 0.0, None)
         told = list(Vault(keys).fingerprints)
-        found = WorkerReport(region, at_s, limits, load, told, __version__)
+        found = WorkerReport(region, at_s, limits, load, told, __version__, groups)
         await Workers(redis).report(f"{region} {keys}", found)
 
 
@@ -79,6 +80,16 @@ async def test_a_region_without_a_worker_is_named(stores):
     assert "no worker checks the websites of europe" in due.words("regions")
     assert "MONITOR_REGION=europe dramatiq" in due.words("regions")
     assert "europe: 1 website, 1 worker" in after.words("regions")
+
+
+async def test_workers_that_make_dear_keys_are_a_warning_with_the_file(stores):
+    # given
+    await report_worker(stores["REDIS_URL"], groups=[4588, 29, 23])
+    # when
+    seen = await doctor(**stores)
+    # then
+    assert seen.state("tls groups") == "warning"
+    assert f"OPENSSL_CONF set to monitor's openssl.cnf, {CONFIGURATION}" in seen.words("tls groups")
 
 
 def test_keys_that_differ_and_secrets_that_nobody_reads_are_named(stores, tmp_path):

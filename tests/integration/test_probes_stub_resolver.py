@@ -10,9 +10,9 @@ import pytest
 
 from monitor.probes.net import stub_resolver
 from monitor.probes.net.hosts_file import HostsFile
-from monitor.probes.net.resolver import Resolver
+from monitor.probes.net.resolver import First, Resolver
 from monitor.probes.net.stub_resolver import StubResolver
-from support.dns import NXDOMAIN, SILENT, DnsServer
+from support.dns import NXDOMAIN, SERVFAIL, SILENT, DnsServer
 from support.targets_loops import on_both_loops
 
 A = 1
@@ -55,10 +55,23 @@ def stub(*servers, hosts=None):
     return StubResolver(lambda: servers, hosts or HostsFile())
 
 
+async def address_by(resolver, host="shop.test"):
+    """The address that a query brought, or None."""
+    received = await resolver.first_address(host)
+    return None if received is None else received.answer.address
+
+
 @pytest.fixture
 def patient(monkeypatch):
     """Nothing ends because its time has passed."""
     monkeypatch.setattr(stub_resolver, "SOCKET_LIFETIME_S", 600)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Sockets that last for a tenth of a second."""
+    monkeypatch.setattr(stub_resolver, "SOCKET_LIFETIME_S", 0.1)
+    monkeypatch.setattr(stub_resolver, "GRACE_S", 0.1)
 
 
 @on_both_loops
@@ -66,7 +79,7 @@ async def test_a_name_costs_one_query():
     async with DnsServer({"shop.test": FIRST}) as dns:
         resolver = Resolver([dns.address])
         try:
-            assert await resolver.lookup_first("Shop.test.") == "192.0.2.7"
+            assert await resolver.lookup_first("Shop.test.") == First("192.0.2.7", shared=False)
         finally:
             await resolver.close()
 
@@ -77,12 +90,32 @@ async def test_a_name_costs_one_query():
 async def test_lookups_of_the_same_name_share_a_query():
     async with DnsServer({"shop.test": FIRST}) as dns:
         resolver = stub(dns.address)
-        asked = [resolver.first_address("shop.test") for _ in range(100)]
-        assert set(await asyncio.gather(*asked)) == {"192.0.2.7"}
-        assert await resolver.first_address("shop.test") == "192.0.2.7"
+        received = await asyncio.gather(
+            *(resolver.first_address(name) for name in ["shop.test", "Shop.test."] * 50)
+        )
+        assert {r.answer.address for r in received} == {"192.0.2.7"}
+        assert [r.joined for r in received] == [False] + [True] * 99
+        assert dns.queries == [("shop.test", A)]
+
+        # and nothing is kept of its answer
+        assert await address_by(resolver) == "192.0.2.7"
         resolver.close()
 
-    assert dns.queries == [("shop.test", A)]
+    assert dns.queries == [("shop.test", A)] * 2
+
+
+@on_both_loops
+async def test_lookups_share_a_query_sent_over_a_socket_that_was_replaced(short):
+    with ByHand() as server:
+        resolver = stub(server.address)
+        first = asyncio.create_task(address_by(resolver))
+        query, who = await server.asked()
+        await asyncio.sleep(0.12)
+        second = asyncio.create_task(address_by(resolver))
+        await asyncio.sleep(0)
+        server.answer(query, who)
+        assert await asyncio.gather(first, second) == ["192.0.2.7"] * 2
+        resolver.close()
 
 
 @on_both_loops
@@ -90,7 +123,7 @@ async def test_two_hundred_names_at_once_each_get_their_own_answer():
     names = {f"n{n}.test": [f"192.0.2.{n}"] for n in range(200)}  # more, and the server loses some
     async with DnsServer(names) as dns:
         resolver = stub(dns.address)
-        found = await asyncio.gather(*(resolver.first_address(name) for name in names))
+        found = await asyncio.gather(*(address_by(resolver, name) for name in names))
         resolver.close()
 
     assert [[address] for address in found] == list(names.values())
@@ -100,7 +133,7 @@ async def test_two_hundred_names_at_once_each_get_their_own_answer():
 async def test_a_cancelled_lookup_does_not_affect_others():
     with ByHand() as server:
         resolver = stub(server.address)
-        first, second = (asyncio.create_task(resolver.first_address("shop.test")) for _ in range(2))
+        first, second = (asyncio.create_task(address_by(resolver)) for _ in range(2))
         query, who = await server.asked()
         first.cancel()
         server.answer(query, who)
@@ -111,7 +144,7 @@ async def test_a_cancelled_lookup_does_not_affect_others():
 async def _both_asked(server, resolver):
     """Two look-ups that wait, their queries, and who asked."""
     names = ("shop.test", "other.test")
-    waiting = [asyncio.create_task(resolver.first_address(name)) for name in names]
+    waiting = [asyncio.create_task(address_by(resolver, name)) for name in names]
     queries, askers = zip(*[await server.asked() for _ in names], strict=True)
     return waiting, queries, askers[0]
 
@@ -149,7 +182,7 @@ async def test_an_unmatched_answer_leaves_pending_lookups_to_c_ares(patient):
 async def test_answers_from_other_hosts_are_ignored():
     with ByHand() as server, ByHand() as stranger:
         resolver = stub(server.address)
-        waiting = asyncio.create_task(resolver.first_address("shop.test"))
+        waiting = asyncio.create_task(address_by(resolver))
         query, who = await server.asked()
         stranger.answer(query, who, last=66)
         server.answer(query, who)
@@ -158,10 +191,11 @@ async def test_answers_from_other_hosts_are_ignored():
 
 
 @on_both_loops
-async def test_negative_answers_are_left_to_c_ares(patient):
-    async with DnsServer({"gone.test": NXDOMAIN}) as dns:
+async def test_a_name_without_an_address_is_told_apart_from_silence(patient):
+    async with DnsServer({"gone.test": NXDOMAIN, "broken.test": SERVFAIL}) as dns:
         resolver = stub(dns.address)
-        assert await resolver.first_address("gone.test") is None
+        assert await address_by(resolver, "gone.test") == ""
+        assert await resolver.first_address("broken.test") is None
         resolver.close()
 
 
@@ -179,20 +213,13 @@ async def test_reserved_names_are_never_queried(host, tmp_path):
     assert dns.queries == []
 
 
-@pytest.fixture
-def short(monkeypatch):
-    """Sockets that last for a tenth of a second."""
-    monkeypatch.setattr(stub_resolver, "SOCKET_LIFETIME_S", 0.1)
-    monkeypatch.setattr(stub_resolver, "GRACE_S", 0.1)
-
-
 @on_both_loops
-async def test_sockets_and_answers_expire(short):
+async def test_sockets_are_replaced(short):
     with ByHand() as server:
         resolver = stub(server.address)
         ports = []
         for last in (7, 8):
-            waiting = asyncio.create_task(resolver.first_address("shop.test"))
+            waiting = asyncio.create_task(address_by(resolver))
             query, who = await server.asked()
             server.answer(query, who, last=last)
             assert await waiting == f"192.0.2.{last}"
@@ -207,7 +234,7 @@ async def test_sockets_and_answers_expire(short):
 async def test_an_answer_after_the_socket_was_replaced_counts(short):
     with ByHand() as server:
         resolver = stub(server.address)
-        waiting = asyncio.create_task(resolver.first_address("shop.test"))
+        waiting = asyncio.create_task(address_by(resolver))
         query, who = await server.asked()
         await asyncio.sleep(0.12)
         server.answer(query, who)
@@ -231,10 +258,10 @@ async def test_a_server_that_answers_other_queries_stays_in_use(short):
     async with DnsServer({"slow.test": SILENT, "shop.test": FIRST}) as dns:
         resolver = stub(dns.address)
         found = await asyncio.gather(
-            resolver.first_address("slow.test"), resolver.first_address("shop.test")
+            address_by(resolver, "slow.test"), address_by(resolver, "shop.test")
         )
         assert found == [None, "192.0.2.7"]
-        assert await resolver.first_address("shop.test") == "192.0.2.7"
+        assert await address_by(resolver) == "192.0.2.7"
         resolver.close()
 
 
@@ -259,7 +286,7 @@ async def test_all_lookups_at_a_missing_server_end(patient):
 async def test_closing_ends_pending_lookups(patient):
     with ByHand() as server:
         resolver = stub(server.address)
-        waiting = asyncio.create_task(resolver.first_address("shop.test"))
+        waiting = asyncio.create_task(address_by(resolver))
         await server.asked()
         resolver.close()
         assert await waiting is None

@@ -7,12 +7,12 @@ import contextlib
 import os
 import socket
 import ssl
-from unittest.mock import Mock
 
 import pytest
 import trustme
 
 from monitor.domain.outcome import Reason, Result
+from monitor.probes.http.exchange import Exchange
 from support import targets_tls
 from support.dns import DnsServer
 from support.factories import check_options
@@ -208,21 +208,20 @@ async def test_a_peer_that_never_closes_tls_is_left_at_once():
 
 
 @on_both_loops
-async def test_a_check_cancelled_as_its_handshake_ends_leaves_no_connection():
-    # given a loop that hands the connection over and is told of the cancellation afterwards
-    transport = Mock(asyncio.Transport)
+async def test_a_check_cancelled_as_its_handshake_ends_leaves_no_connection(monkeypatch):
+    # given a cancellation in the very step in which the handshake ends and the request leaves
+    connected = Exchange.connection_made
 
-    async def cancelled_late(factory, *, sock, **_):
-        factory().connection_made(transport)
-        sock.close()
-        raise asyncio.CancelledError
+    def cancelled(exchange, transport):
+        connected(exchange, transport)
+        task.cancel()
 
-    async with prober() as made, TargetServer(silent) as target:
-        connector = made._connector
-        connector._loop = Mock(wraps=connector._loop, create_connection=cancelled_late)
-        task = asyncio.create_task(made.check(check_options(target.url.replace("http", "https"))))
+    monkeypatch.setattr(Exchange, "connection_made", cancelled)
+    async with prober() as made, TargetServer(silent, targets_tls.certified("127.0.0.1")) as target:
+        task = asyncio.create_task(made.check(check_options(target.url)))
+        # when
         with pytest.raises(asyncio.CancelledError):
             await task
-        connector._loop = asyncio.get_running_loop()
 
-    transport.abort.assert_called_once_with()
+        # then the connection ends though the prober lives on
+        await target.idle()

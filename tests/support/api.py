@@ -144,6 +144,7 @@ def _empty_database(server):
             connection.execute('CREATE DATABASE api TEMPLATE "monitor"')
     with psycopg.connect(server.url("api")) as connection:
         tables = ("websites", "regions", "changes", "api_keys", "ticks", "tick_rollups")
+        tables += ("tick_days", "tick_histograms", "rolled_up_days")
         for table in (*tables, "region_periods", "notifications", "bulk_imports", "audit_log"):
             connection.execute(f"DELETE FROM {table}")
     return server.url("api")

@@ -9,7 +9,7 @@ from functools import partial
 import trustme
 
 from monitor.domain.outcome import Reason
-from support import hostile_tls
+from support import hostile_tls, tls_floods
 from support.hostile_behaviours import (
     FINE,
     after_hello,
@@ -205,4 +205,16 @@ NAMES = [
     _named("name-with-hyphens", "-a-.test", _DNS),
 ]
 
-PLACES: list[Case] = [*REDIRECTS, *CERTIFICATES, *HANDSHAKES, *NAMES]
+FLOODS = [
+    Case(
+        name=f"tls-{flood.version}-{flood.name.replace(' ', '-')}",
+        reason=flood.reason,
+        status=200 if flood.reason is None else None,
+        says=flood.evidence,
+        scheme="https",
+        behaviour=flood.over_tcp,
+    )
+    for flood in tls_floods.FLOODS
+]
+
+PLACES: list[Case] = [*REDIRECTS, *CERTIFICATES, *HANDSHAKES, *FLOODS, *NAMES]

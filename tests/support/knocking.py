@@ -31,7 +31,7 @@ class KnockProber:
         self.limit = settings.concurrency
         self.under_way = 0
 
-    async def check(self, options, begin_by_s=math.inf):
+    async def check(self, options, begin_by_s=math.inf, *_):
         async with self._slots:
             if self._loop.time() > begin_by_s:
                 return Outcome(Result.NOT_MEASURED, Reason.REGION_BUSY)

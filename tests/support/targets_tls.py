@@ -100,11 +100,16 @@ def with_dhe(bits: int) -> ssl.SSLContext:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_ciphers("DHE-RSA-AES128-SHA:AES128-SHA:@SECLEVEL=0")
+    load_dhe(context, bits)
+    return context
+
+
+def load_dhe(context: ssl.SSLContext, bits: int) -> None:
+    """Let a server do DHE, with parameters of 1024 or 2048 bits: see ``with_dhe``."""
     with tempfile.NamedTemporaryFile() as pem:
         pem.write(_dhe_parameters(bits))
         pem.flush()
         context.load_dh_params(pem.name)
-    return context
 
 
 def _dhe_parameters(bits: int) -> bytes:
@@ -146,6 +151,19 @@ def self_signed(address: str) -> ssl.SSLContext:
     key, name = ec.generate_private_key(ec.SECP256R1()), _named("itself")
     builder = _lasting(name, name, key).add_extension(_for(address), critical=False)
     return _serving(key, builder.sign(key, hashes.SHA256()))
+
+
+def with_curve(address: str, curve: ec.EllipticCurve, newest: ssl.TLSVersion) -> ssl.SSLContext:
+    """A server's context with a key on this curve, that speaks nothing newer than this."""
+    issuer = x509.load_pem_x509_certificate(authority().cert_pem.bytes())
+    issuer_key = load_pem_private_key(authority().private_key_pem.bytes(), None)
+    assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(curve)
+    leaf = _lasting(_named("leaf"), issuer.subject, key)
+    leaf = leaf.add_extension(_for(address), critical=False)
+    context = _serving(key, leaf.sign(issuer_key, hashes.SHA256()))
+    context.maximum_version = newest
+    return context
 
 
 def _named(name: str) -> x509.Name:

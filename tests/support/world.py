@@ -25,7 +25,7 @@ from support.factories import START_S, insert_websites, outcome_up
 
 
 class ScriptedProber:
-    """Answers as told per URL; up where nothing is told. Counts its checks.
+    """Answers as told per URL; up where nothing is told. Counts its checks, and those in doubt.
 
     An event for an answer: the website hangs until it is set, and is up then.
     """
@@ -33,9 +33,13 @@ class ScriptedProber:
     def __init__(self):
         self.outcomes = {}
         self.checked = []
+        self.in_doubt = []
+        self.slots_s = []
 
-    async def check(self, options, _begin_by_s=None):
+    async def check(self, options, _begin_by_s=None, in_doubt=False, slot_s=None):
         self.checked.append(options.url)
+        self.slots_s.append(slot_s)
+        self.in_doubt.append(in_doubt)
         found = self.outcomes.get(options.url)
         if isinstance(found, Exception):
             raise found

@@ -62,6 +62,18 @@ class TestTurns:
             (COMMIT, False), (TREE, False), (COMMIT, True),
         ]  # fmt: skip
 
+    def test_over_https_all_are_checked_once_before_each_window(self):
+        assert comparison(HTTPS="1", SITES="200000").warm_s == 120
+        assert comparison(SITES="200000").warm_s == 0
+        found = turns.plan(HOUR_S + 601, 2, 60, warm_s=60)
+        assert [t.from_s - t.begin_s for t in found] == [60] * 7
+        assert found[0].begin_s == HOUR_S + 660
+        assert [t.until_s for t in found[:-1]] == [t.begin_s for t in found[1:]]
+
+    def test_no_warming_up_holds_the_minute_of_the_roll_up(self):
+        first, *_ = turns.plan(HOUR_S + 200, 2, 60, warm_s=60)
+        assert (first.begin_s, first.from_s) == (HOUR_S + 360, HOUR_S + 420)
+
     def test_windows_begin_with_a_minute_and_follow_each_other(self):
         found = turns.plan(HOUR_S + 601.5, 2, 120)
         assert found[0].from_s == HOUR_S + 660
@@ -123,11 +135,14 @@ class Recorded:
 class TestTakingTurns:
     @pytest.fixture
     def taken(self, monkeypatch):
+        return self.take_turns(monkeypatch)
+
+    def take_turns(self, monkeypatch, **environ):
         clock, log = Clock(HOUR_S + 601), []
         for name in ("time", "sleep"):
             monkeypatch.setattr(run.time, name, getattr(clock, name))
         sides = {side: Recorded(side, clock, log) for side in (COMMIT, TREE)}
-        windows, _ = run._take_turns(sides, comparison(WINDOWS="2"))
+        windows, _ = run._take_turns(sides, comparison(WINDOWS="2", **environ))
         return windows, log
 
     def test_only_one_scheduler_runs_at_a_time(self, taken):
@@ -150,11 +165,18 @@ class TestTakingTurns:
             (725, COMMIT), (785, TREE), (845, COMMIT), (905, TREE), (965, COMMIT),
         ]  # fmt: skip
 
-    def test_the_meters_are_read_until_the_last_checks_are_done(self, taken):
-        for window in taken[0]:
+    def test_over_https_the_scheduler_goes_on_before_the_meters_are_read(self, monkeypatch):
+        windows, log = self.take_turns(monkeypatch, HTTPS="1")
+        resumed = [HOUR_S + at_s for at_s, _, what in log if what == "resume"]
+        assert [r + 60 for r in resumed] == [w.readings[0].at_s for w in windows]
+        assert [w.readings[0].at_s for w in windows] == [w.turn.from_s for w in windows]
+
+    @pytest.mark.parametrize(("mix", "settle_s"), [("0", 5), ("1", 20)])
+    def test_the_meters_are_read_until_the_last_checks_are_done(self, monkeypatch, mix, settle_s):
+        for window in self.take_turns(monkeypatch, MIX=mix)[0]:
             first, last = (reading.at_s for reading in window.readings)
             assert first == window.turn.from_s
-            assert last == window.turn.until_s + turns.SETTLE_S
+            assert last == window.turn.until_s + settle_s
 
 
 class TestRatio:

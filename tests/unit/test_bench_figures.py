@@ -8,7 +8,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))  # the benchmark is no part of the product
 
-from bench import compare, figures, options, proc
+from bench import compare, figures, options, proc, targets
 
 
 class TestWindow:
@@ -126,10 +126,25 @@ class TestOptions:
         found = options.read(given)
         assert found.series == 20
         assert found.regions == ("region-1", "region-2")
-        assert (found.interval_s, found.https, found.store) == (60, True, "postgres")
+        assert (found.interval_s, found.chain, found.store) == (60, "ec", "postgres")
+
+    def test_a_mix_is_by_name_and_mostly_https(self):
+        found = options.read({"MIX": "1", "CHAIN": "rsa", "STORE": "postgres"})
+        assert found.served() == targets.Served("rsa", named=True, mixed=True)
+        assert found.mails  # failing websites are told of
+
+    def test_without_https_there_are_no_certificates(self):
+        assert options.read({"CHAIN": "rsa", "STORE": "postgres"}).chain is None
 
     @pytest.mark.parametrize(
-        "given", [{"SITES": "0"}, {"SITES": "many"}, {"INTERVAL": "29"}, {"STORE": "sqlite"}]
+        "given",
+        [
+            {"CHAIN": "dsa", "HTTPS": "1"},
+            {"SITES": "0"},
+            {"SITES": "many"},
+            {"INTERVAL": "29"},
+            {"STORE": "sqlite"},
+        ],
     )
     def test_what_cannot_be_measured_is_refused(self, given):
         with pytest.raises(ValueError, match=next(iter(given))):

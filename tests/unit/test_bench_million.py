@@ -276,4 +276,4 @@ def test_thirty_days_of_rollups_end_with_the_last_whole_hour():
 
     hours = [int(line.split()[-1]) for line in lines]
     assert hours == [3600 * hour for hour in range(1000 - 720, 1000)]
-    assert b"checks=20i,up=20i,measured=20i,mean_ms=" in lines[0]
+    assert b"checks=20i,up=20i,measured=20i,expected=20i,mean_ms=" in lines[0]

@@ -1,21 +1,41 @@
 """The benchmark's own parts: what it reads, whom it asks for names, who takes its mails."""
 
 import asyncio
+import errno
 import json
+import socket
 import sys
 import threading
 import time
+from collections import Counter
+from contextlib import ExitStack
 from email.message import EmailMessage
-from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiosmtplib
 import pytest
 
+from support.ports import free_port
+
 sys.path.append(str(Path(__file__).parents[2]))  # the benchmark is no part of the product
 
-from bench import api_load, figures, late, mail_sink, names, proc, targets
+from bench import (
+    api_load,
+    certificates,
+    dns_server,
+    figures,
+    late,
+    mail_sink,
+    mix,
+    names,
+    proc,
+    targets,
+)
 from bench.watch import BatchLog, ours
+
+from monitor.local import process
+from monitor.probes.net import dns_wire
 
 
 def batch_line(slot_s, websites):
@@ -45,6 +65,13 @@ class TestFigures:
     def test_the_marginal_check_bears_no_idling(self):
         assert figures.marginal(400.0, idle_us_per_s=70_000, checks_per_s=700) == 300.0
 
+    def test_the_lag_is_that_of_checks_and_not_of_lines(self):
+        # given a batch, and ten websites that never answered, each with a line of its own
+        batches = [figures.Batch(2.0, 0, 990, 0, 0)] + [figures.Batch(17.0, 0, 1, 0, 1)] * 10
+        # then
+        assert [figures.lag_s(batches, percent) for percent in (50, 99, 100)] == [2.0, 2.0, 17.0]
+        assert str(figures.lag_s([], 99)) == "nan"
+
     def test_the_error_of_a_mean_falls_with_the_root_of_its_values(self):
         assert figures.standard_error([1.0, 3.0]) == pytest.approx(1.0)
         assert figures.standard_error([1.0, 3.0] * 50) == pytest.approx(0.1, rel=0.01)
@@ -73,41 +100,119 @@ def test_servers_that_stand_for_the_world_are_not_ours():
     assert not any(map(ours, ["target", "dns", "mail"]))
 
 
-class TestNames:
-    def test_every_website_has_a_name_below_the_one_of_its_address(self):
-        hosts = [names.host(number, 250) for number in range(1000)]
-        assert len(set(hosts)) == 1000
-        assert hosts[251] == "site-251.a1.bench.test"
-
-    def test_a_name_leads_to_the_address_that_the_website_has_without_it(self):
-        config = names.config(targets.ADDRESSES, 5353, "nobody")
-        answers = dict(
-            line.removeprefix("address=/").split("/")
-            for line in config.splitlines()
-            if line.startswith("address=/")
-        )
-        assert len(answers) == len(targets.ADDRESSES)
-        assert all(ip_address(address).is_loopback for address in answers.values())
-        for number in (0, 1, 249, 250, 123_456):
-            _, parent = names.host(number, len(targets.ADDRESSES)).split(".", 1)
-            assert answers[parent] == targets.ADDRESSES[number % len(targets.ADDRESSES)]
-
-
 class TestTargets:
-    def made(self, tmp_path, **options):
-        given = {"named": False, "flaky": 0} | options
-        return targets.Targets(None, tmp_path, 8080, None, **given)
+    @pytest.fixture
+    def made(self, tmp_path):
+        def make(**served):
+            return targets.Targets(None, tmp_path, targets.Served(**served), 8443, 8080)
 
-    def test_urls_are_distinct_and_the_first_are_flaky(self, tmp_path):
-        made = self.made(tmp_path, flaky=3)
-        urls = [made.url(n) for n in range(1000)]
+        return make
+
+    def test_urls_are_distinct_and_the_first_are_flaky(self, made):
+        urls = [made(flaky=3).url(n) for n in range(1000)]
         assert len(set(urls)) == 1000
         assert ["/flaky/" in url for url in urls[:5]] == [True, True, True, False, False]
 
-    def test_named_websites_can_still_be_asked_by_address(self, tmp_path):
-        made = self.made(tmp_path, named=True)
-        assert made.url(1) == "http://site-1.a1.bench.test:8080/site/1"
-        assert made.url_by_address(1) == f"http://{targets.ADDRESSES[1]}:8080/site/1"
+    def test_named_websites_can_still_be_asked_by_address(self, made):
+        named = made(named=True, chain="ec")
+        assert named.url(1) == "https://site-1.a1.bench.test:8443/site/1"
+        assert named.url_by_address(1) == f"https://{targets.ADDRESSES[1]}:8443/site/1"
+
+    def test_each_certificate_is_asked_for_by_name(self, made):
+        named = made(named=True, mixed=True, chain="ec")
+        numbers = [n for n in range(30_000) if named.kind(n) == "https"]
+        families = {urlsplit(named.url(n)).hostname.split(".")[1] for n in numbers}
+        assert len(families) == certificates.LEAVES
+
+    @pytest.mark.parametrize(
+        ("number", "url"),
+        [
+            (90, "http://site-90.a90.bench.test:8080/site/90"),
+            (96, "http://site-96.a96.bench.test:8080/redirect/96"),
+            (98, "https://site-98.refused.bench.test:8443/site/98"),
+            (299, "https://site-299.a1.bench.test:8443/unavailable/299"),
+        ],
+    )
+    def test_a_mix_has_each_kind_where_it_behaves_so(self, made, number, url):
+        assert made(named=True, mixed=True, chain="ec").url(number) == url
+
+
+def test_a_silent_website_does_not_even_take_the_connection():
+    with targets._silent(free_port()) as silent, ExitStack() as held:
+        for _ in range(5):  # the first fills its queue
+            asking = held.enter_context(socket.socket())
+            asking.settimeout(0.5)
+            if asking.connect_ex(silent.getsockname()) == errno.EAGAIN:
+                return
+    pytest.fail("it takes every connection")
+
+
+class TestMix:
+    def test_each_hundred_websites_are_the_same_mix(self):
+        for begin in (0, 100, 12_300):
+            kinds = Counter(mix.kind_of(n) for n in range(begin, begin + 100))
+            assert (kinds["https"], kinds["http"], kinds["redirect"]) == (85, 10, 3)
+            assert sum(kinds[kind] for kind in mix.FAILURES) == 2
+
+    def test_each_failure_is_a_sixth_of_them(self):
+        kinds = Counter(mix.kind_of(n) for n in range(30_000))
+        assert {kinds[kind] for kind in mix.FAILURES} == {100}
+        assert mix.failing(30_000) == 600
+
+
+class TestDnsServer:
+    TABLE = dns_server.Table.read(
+        json.dumps(
+            {
+                "zone": "bench.test",
+                "addresses": ["127.1.7.2", "127.2.14.3"],
+                "elsewhere": {"silent": "127.251.0.1", "nxdomain": None},
+            }
+        )
+    )
+
+    @pytest.mark.parametrize(
+        ("name", "address"),
+        [
+            ("site-0.a7.bench.test", "127.1.7.2"),
+            ("site-3.a0.bench.test", "127.2.14.3"),
+            ("site-3.silent.bench.test", "127.251.0.1"),
+            ("site-3.nxdomain.bench.test", None),
+            ("site-3.a0.bench.example", None),
+            ("www.a0.bench.test", None),
+        ],
+    )
+    def test_it_answers_as_our_resolver_asks(self, name, address):
+        query = dns_wire.encode_query(name, 77)
+        assert query is not None
+        answer = dns_server.response(query, self.TABLE)
+        assert dns_wire.first_address(answer, query) == address
+        assert (answer[3] & 15 == 3) == (address is None)  # NXDOMAIN
+
+    def test_a_name_has_no_address_of_ipv6_and_is_there_all_the_same(self):
+        query = dns_wire.encode_query("site-0.a7.bench.test", 77)[:-4] + b"\0\x1c\0\1"
+        answer = dns_server.response(query, self.TABLE)
+        assert (answer[3] & 15, answer[6:8]) == (0, b"\0\0")
+
+    @pytest.mark.parametrize("query", [b"", b"\0" * 11, b"\0" * 12, b"\0" * 12 + b"\x3fabc"])
+    def test_what_is_no_query_has_no_answer(self, query):
+        assert dns_server.response(query, self.TABLE) is None
+
+    def test_it_answers_over_its_socket_once_it_is_started(self, tmp_path):
+        # given
+        served = names.start(tmp_path, targets.ADDRESSES, targets.ELSEWHERE)
+        host, port = served.address.split(":")
+        query = dns_wire.encode_query(names.host(1, "a1"), 7)
+        # when
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+                asking.settimeout(30)
+                asking.sendto(query, (host, int(port)))
+                answer = asking.recv(512)
+        finally:
+            process.stop(served.child, within_s=5)
+        # then
+        assert dns_wire.first_address(answer, query) == targets.ADDRESSES[1]
 
 
 class TestApiLoad:

@@ -47,12 +47,13 @@ def run():
         busy_cores=0.5,
         other_cores=0.01,
         stolen_cores=0.0,
+        down_series=2,
         sync_s=1.25,
         redis_bytes=44_000,
         redis_keys={"monitor:state": 8000, "monitor:ring": 9000},
         website_bytes=25_000,
     )
-    checked = Options(100, ("region-1", "region-2"), 30, "influx", https=True, processes=1)
+    checked = Options(100, ("region-1", "region-2"), 30, "influx", chain="ec", processes=1)
     others = {"bare_aiohttp": Other(400.0, 10.0, 0.0), "wrk": None, "blackbox": Other(1000, 1, 0)}
     return report.Run(checked, measured, others, ticks=800, tick_bytes={"values": 160_000})
 
@@ -63,7 +64,8 @@ def test_the_figures_are_where_others_look_for_them(run, tmp_path):
     # then
     found = json.loads((tmp_path / "results" / "latest.json").read_text(encoding="utf-8"))
     expected = {
-        "sites": 100, "regions": 2, "store": "influx", "https": True, "dns": False,
+        "sites": 100, "regions": 2, "store": "influx", "https": True, "chain": "ec",
+        "dns": False, "mixed": False, "down_series": 2, "failing_series": 0,
         "checks_per_s": 6.7, "missed_slots": 3, "due_slots": 400,
         "cpu_us_per_check": {_WORKER: 150.0, "redis": 20.0, "influxd": 30.0, "total": 200.0},
         "target_us_per_check": 40.0,
@@ -91,7 +93,7 @@ def test_programs_that_asked_by_address_are_marked_where_our_checks_looked_names
     by_name = replace(run, options=replace(run.options, dns=True))
     table = report.table(report.result(by_name), "")
     assert "0.20 times that, asked by address" in table
-    assert "dnsmasq (apart)" in table
+    assert "their names (apart)" in table
 
 
 @pytest.mark.parametrize("given", ["0", "1"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from monitor.probes.net import groups
 from monitor.runtime import process
 from monitor.runtime.settings import load
 
@@ -79,7 +80,7 @@ def test_the_image_is_made_of_one_named_base_and_of_hashed_packages():
     instructions = _instructions()
 
     assert [rest for word, rest in instructions if word == "ARG"] == [
-        "BASE=python:3.11-slim-bookworm"
+        "BASE=python:3.13-slim-trixie"
     ]
     assert {rest.split(" AS ")[0] for word, rest in instructions if word == "FROM"} == {"${BASE}"}
     assert not [word for word, _ in instructions if word == "ADD"]
@@ -157,6 +158,19 @@ def test_a_regions_worker_knows_no_database_and_shares_no_network_with_it(servic
         assert not [k for k in service["environment"] if k.startswith(("DATABASE", "SMTP"))], name
         assert not set(service["networks"]) & set(services["postgres"]["networks"]), name
         assert service["secrets"] == ["influxdb_token", "encryption_keys"], name
+
+
+def test_workers_of_regions_alone_get_our_configuration_of_openssl(ours):
+    by_service = {name: s["environment"].get("OPENSSL_CONF") for name, s in ours.items()}
+    by_unit = {u.name: re.findall(r"^.*OPENSSL_CONF=(.*)$", u.read_text(), re.M) for u in UNITS}
+    source = groups.CONFIGURATION.relative_to(DEPLOY.parent)
+
+    assert {n for n, path in by_service.items() if path} == {"worker-europe", "worker-us-east"}
+    copied = [rest.split() for word, rest in _instructions() if word == "COPY"]
+    assert [str(source), by_service["worker-europe"]] in copied
+    assert by_service["worker-europe"] == by_service["worker-us-east"]
+    assert by_unit.pop("monitor-worker@.service") == [f"/opt/monitor/{source}"]
+    assert set(map(tuple, by_unit.values())) == {()}
 
 
 def test_what_people_wait_for_goes_first(services):

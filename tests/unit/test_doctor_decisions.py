@@ -8,12 +8,14 @@ import pytest
 from monitor.domain.delivery import Fault
 from monitor.domain.errors import SettingsError, Unavailable
 from monitor.probes.net.dns_servers import Answer
+from monitor.probes.net.groups import OFFERED, X25519, X25519MLKEM768
 from monitor.runtime.settings import Settings
 from monitor.runtime.settings_survey import survey
 from monitor.services.doctor import (
     clock,
     delivery,
     dns,
+    groups,
     migrations,
     processes,
     redis,
@@ -349,3 +351,29 @@ def test_only_what_failed_is_wrong(state):
     assert is_well([Finding("a", State.OK, ""), Finding("b", state, "")]) is (
         state is not State.FAILED
     )
+
+
+OF_OPENSSL_3_0, OF_OPENSSL_3_5 = (X25519, 23, 30, 25, 24), (X25519MLKEM768, X25519, 23, 30, 24, 25)
+
+
+@pytest.mark.parametrize(
+    ("offers", "state", "words"),
+    [
+        ([], State.SKIPPED, "no worker of a region"),
+        ([None], State.SKIPPED, "no worker of a region"),
+        ([OFFERED, OFFERED], State.OK, "all workers of regions offer X25519, P-256 and P-384"),
+        ([OFFERED, OF_OPENSSL_3_0], State.OK, "1 of 2 workers of regions offer those of their"),
+        ([OF_OPENSSL_3_5], State.WARNING, "1 of 1 worker of regions make a post-quantum key"),
+        ([OF_OPENSSL_3_0, OF_OPENSSL_3_5, None], State.WARNING, "1 of 2 workers"),
+    ],
+)
+def test_the_groups_of_handshakes(offers, state, words):
+    # given
+    others = [Present("api", None, "1", None)]
+    workers = [Present("region", "europe", "1", None, offer) for offer in offers]
+    # when
+    finding = groups.judge(others + workers)
+    # then
+    assert finding.state is state
+    assert words in finding.what
+    assert ("OPENSSL_CONF" in finding.what_to_do) is (state is State.WARNING)

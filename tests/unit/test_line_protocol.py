@@ -34,9 +34,10 @@ ticks = st.builds(
     reason=st.none() | st.sampled_from(Reason),
     status_code=st.integers(0, 999),
     response_ms=st.none() | milliseconds,
-    timings=st.builds(Timings, *[milliseconds] * 5),
+    timings=st.builds(Timings, *[milliseconds] * 5, st.booleans()),
     out_of_turn=st.booleans(),
 )
+PHASES = [name for name in Timings.__struct_fields__ if name.endswith("_ms")]
 _COLUMNS = ("reason", "response_ms", *Timings.__struct_fields__)
 
 
@@ -58,7 +59,7 @@ def test_a_line_round_trips_a_tick(tick):
     durations = {
         "response_ms": tick.response_ms,
         # what did not happen is not written
-        **{name: getattr(tick.timings, name) or None for name in Timings.__struct_fields__},
+        **{name: getattr(tick.timings, name) or None for name in PHASES},
     }
     if abs(tick.timings.transfer_ms - _rest_ms(tick)) < 0.0005:
         del durations["transfer_ms"]  # nor what is left of the response time
@@ -71,12 +72,13 @@ def test_a_line_round_trips_a_tick(tick):
         **({"reason": tick.reason.value} if tick.reason and not tick.up else {}),
         # what every check in turn would have is not written either
         **({"out_of_turn": 1} if tick.out_of_turn else {}),
+        **({"dns_shared": 1} if tick.timings.dns_shared else {}),
     }
     assert isinstance(fields["up"], int)
     assert all(isinstance(fields[n], float) for n, ms in durations.items() if ms is not None)
 
 
-@given(st.builds(Timings, *[milliseconds] * 5), st.booleans())
+@given(st.builds(Timings, *[milliseconds] * 5, st.booleans()), st.booleans())
 def test_omitted_phases_are_restored(timings, answered):
     # given an outcome's: its response time is the sum of its phases
     response_ms = timings.total_ms if answered else None
@@ -85,9 +87,10 @@ def test_omitted_phases_are_restored(timings, answered):
     fields = parse(encode_ticks([tick])[0].decode())[2]
     found = tick_of(WEBSITE, dict.fromkeys(_COLUMNS) | fields | {"region": "europe", "time": 7})
     # then
+    assert found.timings.dns_shared is timings.dns_shared
     if answered:
         assert "transfer_ms" not in fields
-    for name in Timings.__struct_fields__:
+    for name in PHASES:
         written = pytest.approx(getattr(timings, name), abs=0.003)
         assert getattr(found.timings, name) == written, name
 

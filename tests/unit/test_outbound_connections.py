@@ -109,7 +109,7 @@ def test_one_prober_makes_one_connector_with_the_policy_it_was_given():
     }
 
     assert {name: calls for name, calls in made.items() if calls} == {
-        "probes/http/prober.py": ["Connector(self._resolver, policy)"]
+        "probes/http/prober.py": ["Connector(self._resolver, policy, self._deadlines)"]
     }
 
 

@@ -67,3 +67,27 @@ async def test_cancellation_together_with_expiry_wins():
     with pytest.raises(asyncio.CancelledError):
         await task
     assert found == []
+
+
+async def test_a_deadline_that_was_moved_strikes_later():
+    loop, found = asyncio.get_running_loop(), []
+    deadlines = Deadlines(loop)
+    task = asyncio.create_task(asyncio.Event().wait())
+    before = deadlines.watch(loop.time() + 0.01, task)
+    # when
+    after = deadlines.move(before, loop.time() + 60, task)
+    await _watched(deadlines, 0.02 + 2 * GRAIN_S, found)
+    # then
+    assert (before.expired, after.expired, task.done()) == (True, False, False)
+    deadlines.expire_all()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_a_deadline_that_has_struck_is_not_moved():
+    deadlines = Deadlines(asyncio.get_running_loop())
+    task = asyncio.create_task(asyncio.Event().wait())
+    group = deadlines.watch(0.0, task)
+    deadlines.expire_all()
+    assert deadlines.move(group, 1e9, task) is group
+    await asyncio.wait([task])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import ssl
@@ -96,6 +97,45 @@ def test_where_the_system_has_no_authorities_certifi_s_are_trusted(monkeypatch, 
 
 def test_an_authority_of_one_s_own_is_trusted_instead():
     assert len(tls.verified(targets_tls.trust()).get_ca_certs()) == 1
+
+
+def _hello(context, host):
+    """What a client's first message offers: its versions and ciphers, the kinds of its extensions,
+    and the names, groups, signatures and protocols in them (RFC 8446, section 4.1.2)."""
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=host).do_handshake()
+    message = outgoing.read()[9:]
+    after_session = 2 + 32 + 1 + message[34]
+    length = int.from_bytes(message[after_session : after_session + 2])
+    at = after_session + 2 + length + 2
+    ciphers, extensions, at = message[after_session + 2 : at - 2], {}, at + 2
+    while at < len(message):
+        kind, size = (int.from_bytes(message[at + n : at + n + 2]) for n in (0, 2))
+        extensions[kind] = message[at + 4 : at + 4 + size]
+        at += 4 + size
+    secret = {51}  # a key of its own in each
+    return message[:2], ciphers, {k: v for k, v in extensions.items() if k not in secret}
+
+
+@pytest.mark.parametrize("host", ["shop.example", "192.0.2.1"])
+def test_a_fast_handshake_begins_as_a_verified_one(host):
+    assert _hello(tls.fast(), host) == _hello(tls.verified(), host)
+
+
+def test_a_fast_context_differs_in_nothing_but_verification():
+    fast, verified = tls.fast(), tls.verified()
+    assert [c["name"] for c in fast.get_ciphers()] == [*OF_1_3, *tls.CIPHERS]
+    for what in ("security_level", "minimum_version", "maximum_version", "options"):
+        assert getattr(fast, what) == getattr(verified, what)
+    assert (fast.verify_mode, fast.check_hostname) == (ssl.CERT_NONE, False)
+    assert fast.cert_store_stats() == {"x509": 0, "crl": 0, "x509_ca": 0}
+
+
+def test_no_context_renegotiates_or_takes_a_ticket():
+    for context in (tls.fast(), tls.verified(), tls.verified(min_version="1.0"), tls.unverified()):
+        assert context.options & ssl.OP_NO_RENEGOTIATION
+        assert context.options & ssl.OP_NO_TICKET
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")

@@ -14,7 +14,7 @@ T = 1_790_000_000 // DAY_S * DAY_S
 NOW = T + 40 * DAY_S + 5 * HOUR_S + 1200
 KEPT = Kept(
     hours_from_s=NOW - 30 * DAY_S, hours_until_s=T + 40 * DAY_S + 4 * HOUR_S,
-    days_until_s=T + 40 * DAY_S,
+    days=Window(T - 9 * DAY_S, T + 40 * DAY_S),
 )  # fmt: skip
 
 
@@ -27,17 +27,18 @@ seconds = st.integers(T, NOW)
 
 @given(
     st.tuples(seconds, seconds).filter(lambda s: s[0] < s[1]).map(sorted),
-    seconds, st.integers(0, 60 * 24), st.integers(0, 3),
+    seconds, st.integers(0, 60 * 24), st.integers(0, 3), st.integers(0, 50),
 )  # fmt: skip
 def test_the_parts_cover_the_window_once_and_are_read_from_where_they_are(
-    edges, hours_from_s, hours_behind, days_behind
+    edges, hours_from_s, hours_behind, days_behind, days_done
 ):
     # given any state of the roll-ups
     window = Window(*edges)
     hours_until_s = (NOW // HOUR_S - hours_behind) * HOUR_S
     days_until_s = (hours_until_s // DAY_S - days_behind) * DAY_S
+    done = Window(days_until_s - days_done * DAY_S, days_until_s)
     # when
-    read = pieces(window, Kept(hours_from_s, hours_until_s, days_until_s))
+    read = pieces(window, Kept(hours_from_s, hours_until_s, done))
     # then each part begins where the one before it ends
     before, days, hours, ticks = _parts(read)
     assert before.until_s == days.since_s
@@ -50,7 +51,9 @@ def test_the_parts_cover_the_window_once_and_are_read_from_where_they_are(
     assert read.window.until_s - window.until_s < DAY_S
     # and holds whole days or hours that are rolled up
     assert days.since_s == days.until_s or days.since_s % DAY_S == days.until_s % DAY_S == 0
-    assert days.since_s == days.until_s or days.until_s <= days_until_s
+    assert days.since_s == days.until_s or (
+        done.since_s <= days.since_s and days.until_s <= done.until_s
+    )
     for part in (before, hours):
         if part.length_s:
             assert part.since_s % HOUR_S == part.until_s % HOUR_S == 0
@@ -75,7 +78,7 @@ def test_what_is_older_than_histograms_of_hours_is_read_by_days():
 
 
 def test_hours_that_are_not_rolled_up_are_ticks():
-    read = pieces(Window(T + 10, T + DAY_S), Kept(T, 0, 0))
+    read = pieces(Window(T + 10, T + DAY_S), Kept(T, 0, Window(0, 0)))
     assert read.ticks == read.window == Window(T, T + DAY_S)
 
 

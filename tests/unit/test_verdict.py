@@ -15,6 +15,7 @@ from monitor.domain.verdict import (
     flip_of,
     is_due,
     is_fresh,
+    is_in_doubt,
     seen_at,
 )
 from support.factories import outcome_down, outcome_up
@@ -152,6 +153,19 @@ def test_a_flip_has_its_start_and_reason():
 )
 def test_a_verdict_is_fresh_for_about_two_intervals(age, fresh):
     assert is_fresh(1000, 180, 15, 1000 + age) is fresh
+
+
+@pytest.mark.parametrize(
+    ("state", "in_doubt"),
+    [
+        (RegionState(), True),
+        (RegionState(slot_s=9, verdict=Verdict.UP), False),
+        (RegionState(slot_s=9, verdict=Verdict.UP, failures=1), True),
+        (RegionState(slot_s=9, verdict=Verdict.DOWN, failures=2), True),
+    ],
+)
+def test_a_website_is_in_doubt_until_it_was_up(state, in_doubt):
+    assert is_in_doubt(state) is in_doubt
 
 
 def test_a_verdict_never_made_is_not_fresh():

@@ -18,6 +18,7 @@ from monitor.metrics.prometheus import process_registry
 from monitor.metrics.worker_metrics import ProcessMetrics, WorkerMetrics
 from monitor.metrics.worker_stats import Meter
 from monitor.probes.contract import ProbeSettings
+from monitor.probes.net import groups
 from monitor.probes.net.address_policy import AddressPolicy
 from monitor.probes.net.reference_hosts import ConnectivityProbe
 from monitor.probes.registry import Probers
@@ -144,6 +145,8 @@ class RegionResources(Resources):
                 policy=AddressPolicy(s.monitor_allow_networks),
                 dns_servers=s.monitor_dns_servers,
                 concurrency=s.monitor_concurrency,
+                known_chains=s.monitor_known_chains,
+                handshakes=self.meter.handshakes,
             )
         )
         stack.push_async_callback(self.prober.close)
@@ -195,6 +198,7 @@ class RegionResources(Resources):
             message_s=self.messages.held_s,
             now=self.clock.now,
             keys=self.worker.vault.fingerprints,
+            groups=groups.offered(),
         )
 
 

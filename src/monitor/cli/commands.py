@@ -71,6 +71,12 @@ def api(_: Namespace) -> None:
     serve(load())
 
 
+def openssl_conf(_: Namespace) -> None:
+    from monitor.probes.net.groups import CONFIGURATION
+
+    print(CONFIGURATION)
+
+
 def sync(_: Namespace) -> None:
     """Rebuild the projection, with a progress bar on a terminal."""
     import time

@@ -27,6 +27,7 @@ examples:
   monitor export websites.csv   write all websites to a file
   monitor settings              show every setting and its value
   monitor doctor                look for what is wrong, and say what to do about it
+  monitor openssl-conf          print the path of OpenSSL's configuration for workers of regions
 
 other processes:
   periodiq monitor.actors                           the scheduler
@@ -123,6 +124,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_import(names)
     _add_export(names)
     _add_doctor(names)
+    _add_openssl_conf(names)
     return parser
 
 
@@ -284,6 +286,18 @@ def _add_doctor(names: _Names) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     parser.set_defaults(run=doctor.doctor)
+
+
+def _add_openssl_conf(names: _Names) -> None:
+    parser = names.add_parser(
+        "openssl-conf",
+        help="print the path of OpenSSL's configuration for workers of regions",
+        description="Print the path of a configuration of OpenSSL that keeps what the system's "
+        "says and sets the groups that checks offer in TLS handshakes. Start workers of regions "
+        "with OPENSSL_CONF set to it, and no other process: it holds for all that a process "
+        "connects to.",
+    )
+    parser.set_defaults(run=commands.openssl_conf)
 
 
 def _add_format(parser: argparse.ArgumentParser) -> None:

@@ -73,6 +73,9 @@ class Timings(Struct):
 
     dns: name to address; connect: TCP; tls: handshake; wait: request sent to first byte of the
     response; transfer: first byte to the end of what is read of the body.
+
+    ``dns_shared``: an address was looked up by another check of the same slot, for which dns has no
+    time.
     """
 
     dns_ms: float = 0.0
@@ -80,6 +83,7 @@ class Timings(Struct):
     tls_ms: float = 0.0
     wait_ms: float = 0.0
     transfer_ms: float = 0.0
+    dns_shared: bool = False
 
     @property
     def total_ms(self) -> float:

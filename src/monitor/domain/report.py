@@ -25,13 +25,13 @@ QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
 class Kept(Struct, frozen=True):
     """What is rolled up, and what is kept of it.
 
-    ``hours_from_s``: from here on hours have histograms. ``hours_until_s``, ``days_until_s``: up to
-    here they are rolled up.
+    ``hours_from_s``: from here on hours have histograms. ``hours_until_s``: up to here they are
+    rolled up. ``days``: those that are.
     """
 
     hours_from_s: int
     hours_until_s: int
-    days_until_s: int
+    days: Window
 
 
 class Pieces(Struct, frozen=True):
@@ -62,7 +62,8 @@ def pieces(window: Window, kept: Kept) -> Pieces:
         begin_s, first_day_s = _floor(window.since_s, HOUR_S), _ceil(window.since_s, DAY_S)
     whole_days = _ceil if window.until_s < kept.hours_from_s else _floor
     end_s = max(window.until_s, begin_s)
-    days_end_s = min(whole_days(end_s, DAY_S), kept.days_until_s)
+    first_day_s = max(first_day_s, kept.days.since_s)
+    days_end_s = min(whole_days(end_s, DAY_S), kept.days.until_s)
     if days_end_s <= first_day_s:
         first_day_s = days_end_s = begin_s
     hours_end_s = max(min(_ceil(end_s, HOUR_S), kept.hours_until_s), days_end_s)
@@ -199,14 +200,17 @@ def report(gathered: Gathered, window: Window, read: Window) -> Report:
     since_s = min(max(window.since_s, gathered.created_s), window.until_s)
     window = Window(since_s, window.until_s)
     regions = {name: _Region.of(name, gathered) for name in regions_of(gathered.schedule, window)}
+    responses = {name: Responses.of(read, rows) for name, rows in gathered.rollups.items()}
+    nothing = Responses.of(read, ())
     overall = _figures(
         window,
         excluded=freshness.paused(gathered.schedule),
         fresh=[w for region in regions.values() for w in region.fresh],
         open_in=gathered.incidents,
-        responses=Responses.of(read, [r for rows in gathered.rollups.values() for r in rows]),
+        responses=Responses.merged(read, list(responses.values())),
     )
-    return Report(window, overall, {n: r.figures(window, read) for n, r in regions.items()})
+    own = {n: r.figures(window, responses.get(n, nothing)) for n, r in regions.items()}
+    return Report(window, overall, own)
 
 
 def without_verdict(gathered: Gathered, window: Window) -> dict[str, list[Interval]]:
@@ -219,32 +223,30 @@ def without_verdict(gathered: Gathered, window: Window) -> dict[str, list[Interv
 
 
 class _Region(Struct, frozen=True):
-    """When a region's verdict of a website was of which class, and its roll-ups."""
+    """When a region's verdict of a website was of which class."""
 
     excluded: Sequence[Window]
     fresh: Sequence[Window]
     down: Sequence[Window]
-    rollups: Sequence[Rollup]
 
     @classmethod
     def of(cls, name: str, gathered: Gathered) -> _Region:
-        schedule, rollups = gathered.schedule, gathered.rollups.get(name, ())
+        schedule = gathered.schedule
         checked = freshness.checked(schedule, name)
         missed = gathered.missed.get(name, ())
         return cls(
             difference(_known(schedule), checked),
             freshness.fresh(schedule, name, gathered.website, missed),
             freshness.down(gathered.changes.get(name, ()), checked),
-            rollups,
         )
 
-    def figures(self, window: Window, read: Window) -> Figures:
+    def figures(self, window: Window, responses: Responses) -> Figures:
         return _figures(
             window,
             excluded=self.excluded,
             fresh=self.fresh,
             open_in=self.down,
-            responses=Responses.of(read, self.rollups),
+            responses=responses,
         )
 
     def without_verdict(self, window: Window) -> list[Interval]:

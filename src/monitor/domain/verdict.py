@@ -108,6 +108,11 @@ def is_due(before: RegionState, slot_s: int, now_s: float) -> bool:
     return before.slot_s < slot_s or is_ahead(before.slot_s, now_s)
 
 
+def is_in_doubt(before: RegionState) -> bool:
+    """Whether the next outcome may change the verdict, or confirm a failure."""
+    return before.verdict is not Verdict.UP or before.failures > 0
+
+
 def is_ahead(slot_s: int, now_s: float) -> bool:
     """Whether a slot is so far ahead that the clock behind it must have been wrong."""
     return slot_s > now_s + CLOCKS_APART_S

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from monitor.probes.net.groups import CONFIGURATION
 from monitor.runtime.settings import TABLE
 
 REGION = "local"
@@ -21,7 +22,8 @@ _WORKER_STOPS_WITHIN_MS = "3000"
 
 
 class Command(Struct, frozen=True):
-    """A process to run: its displayed name, its command line, and its additional settings."""
+    """A process to run: its displayed name, its command line, and what is added to its
+    environment."""
 
     name: str
     words: tuple[str, ...]
@@ -38,8 +40,13 @@ def commands() -> list[Command]:
         Command("api", (*_script("monitor"), "api"), {}),
         Command("scheduler", (*_script("periodiq"), "monitor.actors"), {}),
         Command("central", worker, {}),
-        Command(REGION, worker, {"MONITOR_REGION": REGION}),
+        Command(REGION, worker, {"MONITOR_REGION": REGION, **_openssl()}),
     ]
+
+
+def _openssl() -> dict[str, str]:
+    """Our configuration of OpenSSL, for the worker that checks alone; the user's goes first."""
+    return {"OPENSSL_CONF": os.environ.get("OPENSSL_CONF") or str(CONFIGURATION)}
 
 
 def _script(name: str) -> tuple[str, ...]:

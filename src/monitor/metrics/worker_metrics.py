@@ -34,6 +34,7 @@ class WorkerMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._checks()
+        yield from self._handshakes()
         yield from self._ticks()
         yield from self._under_way()
 
@@ -59,6 +60,18 @@ class WorkerMetrics(Collector):
         yield counter(
             "monitor_flips", "Verdicts of the region that changed, each time one was sent.",
             ("region",), [((region,), meter.flips)],
+        )  # fmt: skip
+
+    def _handshakes(self) -> Iterator[Metric]:
+        counts, region = self._meter.handshakes, self._region
+        yield counter(
+            "monitor_tls_handshakes", "TLS handshakes of checks that ended, by kind.",
+            ("region", "kind"),
+            [((region, kind), n) for kind, n in counts.by_kind.items()],
+        )  # fmt: skip
+        yield gauge(
+            "monitor_known_chains", "Certificate chains that are known from verified handshakes.",
+            ("region",), [((region,), counts.known_chains)],
         )  # fmt: skip
 
     def _ticks(self) -> Iterator[Metric]:

@@ -14,7 +14,7 @@ from monitor.probes.contract import Prober, ProbeSettings
 from monitor.probes.http.prober import HttpProber
 from monitor.resources.check_options import kind_of
 
-Check = Callable[[Any, float], Coroutine[Any, Any, Outcome]]
+Check = Callable[[Any, float, bool, int | None], Coroutine[Any, Any, Outcome]]
 
 
 def _http(settings: ProbeSettings) -> HttpProber:
@@ -22,6 +22,8 @@ def _http(settings: ProbeSettings) -> HttpProber:
         policy=settings.policy,
         dns_servers=settings.dns_servers,
         concurrency=settings.concurrency,
+        known_chains=settings.known_chains,
+        handshakes=settings.handshakes,
     )
 
 
@@ -52,10 +54,16 @@ class Probers:
         """How many checks of all kinds may be under way at once."""
         return sum(prober.limit for prober in self._by_kind.values())
 
-    def check(self, options: Struct, begin_by_s: float = math.inf) -> Coroutine[Any, Any, Outcome]:
+    def check(
+        self,
+        options: Struct,
+        begin_by_s: float = math.inf,
+        in_doubt: bool = False,
+        slot_s: int | None = None,
+    ) -> Coroutine[Any, Any, Outcome]:
         """See ``Prober.check``. Of a kind that is not known here, nothing is measured."""
         check = self._check_of.get(type(options)) or self._look_up(options)
-        return check(options, begin_by_s)
+        return check(options, begin_by_s, in_doubt, slot_s)
 
     async def close(self) -> None:
         """Close all probers, even where one fails to."""
@@ -70,6 +78,8 @@ class Probers:
         return self._check_of.setdefault(type(options), prober.check)
 
 
-async def _unsupported(options: Struct, _begin_by_s: float) -> Outcome:
+async def _unsupported(
+    options: Struct, _begin_by_s: float, _in_doubt: bool, _slot_s: int | None
+) -> Outcome:
     evidence = printable(f"this worker does not know the check kind {kind_of(options)}")
     return Outcome(Result.NOT_MEASURED, Reason.UNSUPPORTED_KIND, evidence=evidence)

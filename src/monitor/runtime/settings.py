@@ -238,6 +238,15 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Declared(_CHECKS, parsers.integer(1, 50_000), "concurrent checks of one worker process"),
     ] = 2000
+    monitor_known_chains: Annotated[
+        int,
+        Declared(
+            _CHECKS,
+            parsers.integer(0, 100_000_000),
+            "for how many HTTPS websites one worker process remembers the certificate chain that "
+            "it verified, in at most 64 bytes each; 0: every handshake is verified",
+        ),
+    ] = 1_000_000
     monitor_batch_size: Annotated[
         int, Declared(_CHECKS, parsers.integer(1, 5000), "approximate number of websites a batch")
     ] = 500

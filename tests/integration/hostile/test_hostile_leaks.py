@@ -109,19 +109,7 @@ def _complaints(loop_factory, farms):
 
 
 @pytest.mark.parametrize(
-    "loop_factory",
-    [
-        pytest.param(asyncio.new_event_loop, id="asyncio"),
-        pytest.param(
-            uvloop.new_event_loop,
-            id="uvloop",
-            marks=pytest.mark.xfail(
-                strict=False,  # the failure has to come in the same turn as the cancellation
-                reason="uvloop's create_connection, cancelled before it waits for the handshake, "
-                "leaves the handshake's failure to nobody: 'never retrieved' in the log",
-            ),
-        ),
-    ],
+    "loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
 )
 def test_cancelling_a_failing_handshake_logs_nothing(farms, loop_factory):
     assert _complaints(loop_factory, farms) == []

@@ -29,6 +29,7 @@ def _check(tick: Tick) -> schemas.Check:
         address=tick.address or None,
         response_ms=None if tick.response_ms is None else round(tick.response_ms, 3),
         phases_ms=_phases(tick.timings),
+        dns_shared=tick.timings.dns_shared,
     )
 
 
@@ -50,4 +51,5 @@ def _gap(row: RegionGap) -> schemas.Check:
         address=None,
         response_ms=None,
         phases_ms=None,
+        dns_shared=False,
     )

@@ -51,7 +51,7 @@ async def export_websites(
     name = {"Content-Disposition": f'attachment; filename="websites.{format}"'}
     if format is Format.CSV:
         rows = exported.watched(responses.website_rows(exported.pages()))
-        return Stream(rows, media_type=f"{CSV}; charset=utf-8; header=present", headers=name)
+        return Stream(rows, media_type=f"{CSV}; header=present", headers=name)
     lines = exported.watched(responses.website_lines(exported.pages()))
     return Stream(lines, media_type=NDJSON, headers=name)
 

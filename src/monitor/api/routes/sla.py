@@ -110,7 +110,7 @@ async def list_sla(
     page = await listing.next(limit)
     if _is_csv(request, format):
         name = {"Content-Disposition": 'attachment; filename="sla.csv"'}
-        media_type = f"{CSV}; charset=utf-8; header=present"
+        media_type = f"{CSV}; header=present"  # to which the charset is added
         return Stream(
             responses.rows(page.window, listing.rest(page, limit)),
             media_type=media_type,

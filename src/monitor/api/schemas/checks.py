@@ -25,7 +25,8 @@ class Check(Struct, kw_only=True):
     ``slot``: when it was due; of a gap, when the first of its checks was. ``began_at``: null for a
     check that began within a second of its slot. ``out_of_turn``: it fills no slot, as it was made
     again at once, or after a change. ``address``: of a check that failed, where it was connected,
-    or connecting, to. ``response_ms``: null without a response.
+    or connecting, to. ``response_ms``: null without a response. ``dns_shared``: another check of
+    the slot had looked the name up, so that the phase dns is not this check's.
     """
 
     result: CheckResult
@@ -39,6 +40,7 @@ class Check(Struct, kw_only=True):
     address: str | None
     response_ms: float | None
     phases_ms: Phases | None
+    dns_shared: bool
 
 
 class ChecksPage(Struct):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -12,11 +10,14 @@ from typing import TypeVar
 
 from monitor.domain.hosts import is_odd_address
 from monitor.domain.outcome import Reason
-from monitor.probes.net import reasons, tls
+from monitor.probes.net import reasons
 from monitor.probes.net.address_policy import AddressPolicy, is_address
+from monitor.probes.net.deadlines import Deadlines
+from monitor.probes.net.handshake import Handshake
 from monitor.probes.net.phases import Phase, Progress
 from monitor.probes.net.reasons import CheckFailed, Finding, down
 from monitor.probes.net.resolver import Resolver
+from monitor.probes.net.tls_transport import TlsTransport
 
 
 class ProbeProtocol(asyncio.Protocol):
@@ -29,9 +30,9 @@ class ProbeProtocol(asyncio.Protocol):
         """Abort the connection, if there is one yet."""
 
 
-T = TypeVar("T")
+T = TypeVar("T", bound=asyncio.Protocol)
 P = TypeVar("P", bound=ProbeProtocol)
-Connect = Callable[[str, int], Awaitable[T]]
+Connect = Callable[[str, int], Awaitable[tuple[object, T]]]
 
 FIRST_ATTEMPT_S = 2.0
 """The limit of the first attempt, or a quarter of the time left where that is less. Nearly every
@@ -45,27 +46,75 @@ class Connector:
     Records each phase on the check's progress. Raises CheckFailed.
     """
 
-    def __init__(self, resolver: Resolver, policy: AddressPolicy) -> None:
+    def __init__(self, resolver: Resolver, policy: AddressPolicy, deadlines: Deadlines) -> None:
         self._loop = asyncio.get_running_loop()
         self._resolver = resolver
         self._policy = policy
+        self._deadlines = deadlines
 
     async def connect(
-        self, port: int, context: ssl.SSLContext | None, make: Callable[[], P], progress: Progress
+        self, port: int, handshake: Handshake | None, make: Callable[[], P], progress: Progress
     ) -> P:
-        """A protocol connected to ``progress.host``, over TLS where there is a context.
-
-        ``progress.server_name`` is what the context verifies the certificate against.
-        """
-        if context is None:
+        """A protocol connected to ``progress.host``, over TLS where there is a handshake."""
+        if handshake is None:
             # One call into the loop: making a socket here would cost as much again.
-            connect: Connect[tuple[object, P]] = partial(self._loop.create_connection, make)
+            connect: Connect[P] = partial(self._loop.create_connection, make)
             _, protocol = await self._connected(port, progress, connect)
             return protocol
-        sock = await self._connected(port, progress, self._socket)
-        return await self._handshake(sock, context, make, progress)
+        protocol = make()
+        try:
+            await self._secure(port, handshake, protocol, progress)
+        except BaseException:
+            protocol.close()
+            raise
+        return protocol
 
-    async def _connected(self, port: int, progress: Progress, connect: Connect[T]) -> T:
+    async def _secure(
+        self, port: int, handshake: Handshake, protocol: ProbeProtocol, progress: Progress
+    ) -> None:
+        """Connect the protocol over TLS: with a second connection where the first handshake turns
+        out not to be the one to make. Nothing was sent on the first but that handshake."""
+        make = partial(TlsTransport, self._loop, handshake, protocol, progress)
+        connect: Connect[TlsTransport] = partial(self._loop.create_connection, make)
+        _, tls = await self._connected(port, progress, connect)
+        try:
+            await tls.established()
+        except OSError as error:
+            instead = handshake.instead(error)
+            if instead is None:
+                raise CheckFailed(reasons.of_tls_error(error, progress)) from error
+            self._discard(progress)
+            progress.handshakes[-1] = instead
+            await self._secure_again(port, instead, protocol, progress)
+
+    async def _secure_again(
+        self, port: int, handshake: Handshake, protocol: ProbeProtocol, progress: Progress
+    ) -> None:
+        """Connect the protocol to the same address once more, if the policy still allows it."""
+        (address,) = self._allowed([progress.address])
+        progress.connecting(address, port)
+        make = partial(TlsTransport, self._loop, handshake, protocol, progress)
+        try:
+            _, tls = await self._loop.create_connection(make, address, port)
+        except OSError as error:
+            finding = reasons.of_os_error(error, Phase.CONNECT, progress.peer)
+            raise CheckFailed(finding) from error
+        try:
+            await tls.established()
+        except OSError as error:
+            handshake.instead(error)
+            raise CheckFailed(reasons.of_tls_error(error, progress)) from error
+
+    def _discard(self, progress: Progress) -> None:
+        """Make as if there had been no attempt, for the phases and for the deadline."""
+        progress.discard_attempt()
+        task = asyncio.current_task(self._loop)
+        if progress.group is not None and task is not None:
+            progress.group = self._deadlines.move(progress.group, progress.deadline_s, task)
+
+    async def _connected(
+        self, port: int, progress: Progress, connect: Connect[T]
+    ) -> tuple[object, T]:
         """A connection to the host, which is an address or a name."""
         host = progress.host
         if is_address(host):
@@ -75,11 +124,13 @@ class Connector:
             raise _blocked(f"{host} is an IP address in a form that programs read differently")
         return await self._connected_to_name(port, progress, connect)
 
-    async def _connected_to_name(self, port: int, progress: Progress, connect: Connect[T]) -> T:
+    async def _connected_to_name(
+        self, port: int, progress: Progress, connect: Connect[T]
+    ) -> tuple[object, T]:
         """A connection to the name's first address if that accepts one soon. Only where it does
         not are the other addresses looked up."""
         progress.enter(Phase.DNS)
-        first = await self._resolver.lookup_first(progress.host)
+        first = await self._first_address(progress)
         failure: Finding | None = None
         if first is not None and not self._policy.refuses(first):
             try:
@@ -89,9 +140,21 @@ class Connector:
             except OSError as error:
                 failure = reasons.of_os_error(error, Phase.CONNECT, progress.peer)
         progress.enter(Phase.DNS)
-        addresses = self._allowed(await self._resolver.lookup(progress.host))
+        addresses = self._allowed(await self._all_addresses(progress))
         others = [a for a in addresses if a != first] if failure is not None else addresses
         return await self._first_of(others, port, progress, connect, failure)
+
+    async def _first_address(self, progress: Progress) -> str | None:
+        first = await self._resolver.lookup_first(progress.host, progress.slot)
+        if first is None:
+            return None
+        progress.looked_up(shared=first.shared)
+        return first.address
+
+    async def _all_addresses(self, progress: Progress) -> list[str]:
+        addresses, shared = await self._resolver.lookup(progress.host)
+        progress.looked_up(shared=shared)
+        return addresses
 
     def _allowed(self, addresses: list[str]) -> list[str]:
         """The addresses that the policy allows, in order. Raises CheckFailed where none is."""
@@ -102,10 +165,9 @@ class Connector:
 
     async def _first_attempt(
         self, address: str, port: int, progress: Progress, connect: Connect[T]
-    ) -> T:
+    ) -> tuple[object, T]:
         """A connection to one address. Raises TimeoutError where it takes longer than a moment."""
-        progress.enter(Phase.CONNECT)
-        progress.peer = f"{address} port {port}"
+        progress.connecting(address, port)
         left_s = max(progress.deadline_s - self._loop.time(), 0.0)
         async with asyncio.timeout(min(FIRST_ATTEMPT_S, left_s / 4)):
             return await connect(address, port)
@@ -117,15 +179,14 @@ class Connector:
         progress: Progress,
         connect: Connect[T],
         failure: Finding | None = None,
-    ) -> T:
+    ) -> tuple[object, T]:
         """A connection to the first address that accepts one.
 
         Each but the last gets an equal share of the time left, so that a dead address leaves
         some for the next. ``failure``: of an address that was tried before.
         """
-        progress.enter(Phase.CONNECT)
         for tried, address in enumerate(addresses):
-            progress.peer = f"{address} port {port}"
+            progress.connecting(address, port)
             left = len(addresses) - tried
             try:
                 if left == 1:
@@ -138,45 +199,6 @@ class Connector:
                 failure = reasons.more_conclusive(failure, finding)
         assert failure is not None
         raise CheckFailed(failure)
-
-    async def _socket(self, address: str, port: int) -> socket.socket:
-        """A connected socket for TLS, whose handshake is timed separately."""
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setblocking(False)  # SOCK_NONBLOCK would save a call, but macOS lacks it
-        try:
-            await self._loop.sock_connect(sock, (address, port))
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    async def _handshake(
-        self,
-        sock: socket.socket,
-        context: ssl.SSLContext,
-        make: Callable[[], P],
-        progress: Progress,
-    ) -> P:
-        progress.enter(Phase.TLS)
-        protocol = make()
-        try:
-            await self._loop.create_connection(
-                lambda: protocol,
-                sock=sock,
-                ssl=context,
-                server_hostname=progress.server_name.rstrip("."),
-                ssl_handshake_timeout=tls.HANDSHAKE_LIMIT_S,
-            )
-        except OSError as error:
-            protocol.close()
-            raise CheckFailed(reasons.of_tls_error(error, progress)) from error
-        except asyncio.CancelledError:
-            # If the handshake finished in the same tick, the loop would spend up to half a minute
-            # on a TLS shutdown with a peer that need not answer.
-            protocol.close()
-            raise
-        return protocol
 
 
 def _blocked(why: str) -> CheckFailed:

@@ -63,6 +63,13 @@ class Deadlines:
         group.tasks.add(task)
         return group
 
+    def move(self, group: Group, deadline_s: float, task: asyncio.Task[Any]) -> Group:
+        """Give a watched task another deadline, unless its group has expired already."""
+        if group.expired:
+            return group
+        group.tasks.discard(task)
+        return self.watch(deadline_s, task)
+
     def expire_all(self) -> None:
         """Cancel all tasks now, as if every deadline had passed."""
         for number in list(self._groups):

@@ -1,7 +1,7 @@
 """The fast path from a name to an IPv4 address: one query to one DNS server, on the event loop.
 
-Only a positive answer counts. Everything else is left to c-ares (``resolver.py``), which costs
-several times as much, because its thread and ours wake each other.
+Only an address counts. Everything else is left to c-ares (``resolver.py``), which costs several
+times as much, because its thread and ours wake each other.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from monitor.probes.net import dns_wire
 from monitor.probes.net.hosts_file import HostsFile
 
 SOCKET_LIFETIME_S = 1.0
-"""How long a socket sends queries and its answers are cached: as long as c-ares caches them here.
-The next socket has another port, which a forger of answers has to guess again."""
+"""How long a socket sends queries. The next one has another port, which a forger of answers has to
+guess again."""
 
 GRACE_S = 1.0
 """How long a socket still receives answers after that."""
@@ -31,8 +32,18 @@ _RESERVED_SUFFIXES = (".localhost", ".onion")
 """Never sent to the DNS: RFC 6761, section 6.3; RFC 7686."""
 
 
+class Received(NamedTuple):
+    """What a query brought. ``joined``: it was under way already, for another caller."""
+
+    answer: dns_wire.Answer
+    joined: bool
+
+
 class StubResolver:
-    """Queries the first server. One per event loop; close() releases it."""
+    """Queries the first server. One per event loop; close() releases it.
+
+    Concurrent lookups of one name share a query, and nothing is kept of its answer.
+    """
 
     def __init__(self, servers: Callable[[], Sequence[str]], hosts: HostsFile) -> None:
         """``servers`` returns the current ones as "address:port", IPv6 addresses in brackets."""
@@ -40,20 +51,31 @@ class StubResolver:
         self._servers, self._hosts = servers, hosts
         self._session: _Session | None = None
         self._open: set[_Session] = set()
+        self._pending: dict[str, _Query] = {}
         self._disabled_until_s = 0.0
 
-    async def first_address(self, host: str) -> str | None:
-        """An IPv4 address of the name; None where the fast path has no answer."""
-        session = self._session or self._start_session()
-        if session is None:
-            return None
-        return await session.first_address(host.lower().removesuffix("."))
+    async def first_address(self, host: str) -> Received | None:
+        """An IPv4 address of the name, or that it has none; None where the fast path has no
+        answer."""
+        name = host.lower().removesuffix(".")
+        query = self._pending.get(name)
+        joined = query is not None
+        if query is None:
+            session = self._session or self._start_session()
+            query = session.send(name) if session is not None else None
+            if query is None:
+                return None
+        waiter: asyncio.Future[dns_wire.Answer | None] = self._loop.create_future()
+        query.waiters.append(waiter)
+        answer = await waiter
+        return None if answer is None else Received(answer, joined)
 
     def _start_session(self) -> _Session | None:
         if self._loop.time() < self._disabled_until_s:
             return None
         try:
-            session = _Session(self._loop, connect(self._servers()[0]), self._hosts.names())
+            sock = connect(self._servers()[0])
+            session = _Session(self._loop, sock, self._hosts.names(), self._pending)
         except (OSError, ValueError, IndexError):
             self._disabled_until_s = self._loop.time() + SOCKET_LIFETIME_S
             return None
@@ -80,49 +102,40 @@ class StubResolver:
 
 
 class _Query:
-    """A query, its answer once there is one, and the callers that wait for it."""
+    """A query, and the callers that wait for its answer."""
 
-    __slots__ = ("address", "done", "message", "waiters")
+    __slots__ = ("message", "name", "waiters")
 
-    def __init__(self, message: bytes) -> None:
+    def __init__(self, name: str, message: bytes) -> None:
+        self.name = name
         self.message = message
-        self.waiters: list[asyncio.Future[str | None]] = []
-        self.address: str | None = None
-        self.done = False
+        self.waiters: list[asyncio.Future[dns_wire.Answer | None]] = []
 
-    def resolve(self, address: str | None) -> None:
-        self.address, self.done = address, True
+    def resolve(self, answer: dns_wire.Answer | None) -> None:
         for waiter in self.waiters:
             if not waiter.done():
-                waiter.set_result(address)
+                waiter.set_result(answer)
 
 
 class _Session:
     """One socket and the queries sent over it."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, excluded: frozenset[str]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        excluded: frozenset[str],
+        pending: dict[str, _Query],
     ) -> None:
-        """``excluded``: names that are never queried."""
+        """``excluded``: names that are never queried; ``pending``: the queries of all sessions."""
         self._loop, self._socket, self._excluded = loop, sock, excluded
-        self._by_name: dict[str, _Query] = {}
+        self._pending = pending
         self._by_id: dict[int, _Query] = {}
-        self._received_any, self._suspect = False, False
+        self._sent_any, self._received_any, self._suspect = False, False, False
         loop.add_reader(sock.fileno(), self._on_readable)
 
-    async def first_address(self, host: str) -> str | None:
-        query = self._by_name.get(host)
-        if query is None:
-            query = self._send(host)
-            if query is None:
-                return None
-        if query.done:
-            return query.address
-        waiter: asyncio.Future[str | None] = self._loop.create_future()
-        query.waiters.append(waiter)
-        return await waiter
-
-    def _send(self, host: str) -> _Query | None:
+    def send(self, host: str) -> _Query | None:
+        """A new query for this name; None where it cannot be sent."""
         closed = self._suspect or len(self._by_id) >= MAX_PENDING
         if closed or host in self._excluded or host.endswith(_RESERVED_SUFFIXES):
             return None
@@ -137,7 +150,8 @@ class _Session:
         except OSError:  # nothing listens there; reported once, to the first call on the socket
             self._give_up()
             return None
-        query = self._by_name[host] = self._by_id[query_id] = _Query(message)
+        query = self._pending[host] = self._by_id[query_id] = _Query(host, message)
+        self._sent_any = True
         return query
 
     def _unused_id(self) -> int:
@@ -167,11 +181,15 @@ class _Session:
             self._suspect = True
             self._give_up()
         else:
-            query.resolve(dns_wire.first_address(message, query.message))
+            self._resolve(query, dns_wire.first_address(message, query.message))
+
+    def _resolve(self, query: _Query, answer: dns_wire.Answer | None) -> None:
+        del self._pending[query.name]
+        query.resolve(answer)
 
     def _give_up(self) -> None:
         for query in self._by_id.values():
-            query.resolve(None)
+            self._resolve(query, None)
         self._by_id.clear()
 
     def close(self) -> bool:
@@ -179,7 +197,7 @@ class _Session:
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         self._give_up()
-        return bool(self._by_name) and not self._received_any
+        return self._sent_any and not self._received_any
 
 
 def connect(server: str) -> socket.socket:

@@ -1,25 +1,21 @@
 """What TLS a check accepts: versions, ciphers, strength and names. All of it is decided here.
 
 It is the same on every Python and OpenSSL that we support, whatever the host's openssl.cnf says,
-and near what browsers accept: docs/reference/tls.md compares the two. Groups, signature algorithms
-and the ciphers of TLS 1.3 are OpenSSL's own, all that browsers offer among them: Python up to 3.14
-cannot set them.
+and near what browsers accept: docs/reference/tls.md compares the two. Python up to 3.14 cannot set
+groups: openssl.cnf beside this file does (groups.py). Signature algorithms and the ciphers of TLS
+1.3 are OpenSSL's own, all that browsers offer among them.
 """
 
 from __future__ import annotations
 
 import ssl
 import warnings
-from _ssl import ENCODING_DER
 from collections.abc import Callable
 from typing import Any
 
 import certifi
 
-from monitor.probes.net import certificates
-
-HANDSHAKE_LIMIT_S = 120.0
-"""Longer than any check may take, so that the check's own deadline applies."""
+from monitor.probes.net import certificates, chains
 
 CIPHERS = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -66,12 +62,21 @@ _VERSIONS = {
 }
 _OLD_VERSIONS = frozenset({"1.0", "1.1"})
 USUAL_VERSION = "1.2"
+USUAL_VERSIONS = frozenset({None, USUAL_VERSION})
+"""Of websites that say nothing, or the same: their contexts are one."""
 
 _OP_LEGACY_SERVER_CONNECT = 0x4  # <openssl/ssl.h>; the ssl module names it from Python 3.12 on
 _OP_IGNORE_UNEXPECTED_EOF = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)  # from OpenSSL 3.0 on
-_OPTIONS = _OP_LEGACY_SERVER_CONNECT | _OP_IGNORE_UNEXPECTED_EOF
+_OPTIONS = (
+    _OP_LEGACY_SERVER_CONNECT
+    | _OP_IGNORE_UNEXPECTED_EOF
+    | ssl.OP_NO_RENEGOTIATION
+    | ssl.OP_NO_TICKET
+)
 """Browsers connect to servers that do not know RFC 5746 (renegotiation), and many servers leave
-without a close_notify: where an answer ends is HTTP's to say."""
+without a close_notify: where an answer ends is HTTP's to say. A certificate is looked at in the
+first handshake, so there is no second one on a connection. No session is resumed: whoever resumes
+one shows no certificate."""
 
 
 class NamesNoHost(ssl.SSLCertVerificationError):
@@ -118,16 +123,27 @@ def verified(
     ``min_version``: "1.0", "1.1", "1.2" or "1.3". ``own_names``: names are compared by us, not by
     OpenSSL, for a host with an underscore.
     """
-    context = _context(min_version)
+    context = _strict(min_version)
     context.sslobject_class = _VerifiedObject
     context.check_hostname = not own_names
     context.hostname_checks_common_name = False  # RFC 9525, section 6.3
     # Not VERIFY_X509_STRICT, which Python 3.13 adds: it refuses certificates that break a formal
     # rule of RFC 5280, such as a missing key identifier. Browsers accept them.
     context.verify_flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
-    level = _OLD_LEVEL if min_version in _OLD_VERSIONS else _LEVEL
-    context.set_ciphers(":".join((*CIPHERS, f"@SECLEVEL={level}")))
     _trust(context, authorities)
+    return context
+
+
+def fast() -> ssl.SSLContext:
+    """The same handshake as the usual verified one, but nobody has looked at the certificate:
+    whether it is a known one has to be found out before anything is sent.
+
+    The server still has to prove that it holds the key. The trust store stays empty: with a loaded
+    one OpenSSL would verify the chain, and ignore what comes of it.
+    """
+    context = _strict(USUAL_VERSION)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context
 
 
@@ -138,6 +154,15 @@ def unverified(min_version: str | None = None) -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+def _strict(min_version: str) -> ssl.SSLContext:
+    """What is offered to servers whose certificate matters: no cipher without one (RFC 5246,
+    section F.1.1.1)."""
+    context = _context(min_version)
+    level = _OLD_LEVEL if min_version in _OLD_VERSIONS else _LEVEL
+    context.set_ciphers(":".join((*CIPHERS, f"@SECLEVEL={level}")))
     return context
 
 
@@ -185,7 +210,6 @@ class _VerifiedObject(ssl.SSLObject):
 
     def _names_any_host(self) -> bool:
         """Whether the certificate of a server that was refused names a host or an address."""
-        # Python has had these methods of _sslobj since 3.10, and made them public in 3.13.
         chain = self._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
         return bool(_hosts_of(chain[0].get_info)) if chain else True
 
@@ -198,8 +222,7 @@ class _VerifiedObject(ssl.SSLObject):
             )
 
     def _judge_strength(self) -> None:
-        chain = self._sslobj.get_verified_chain()  # type: ignore[attr-defined]
-        code = certificates.weakness([one.public_bytes(ENCODING_DER) for one in chain])
+        code = certificates.weakness(chains.verified(self))
         if code is not None:
             raise _refused(code)
 

@@ -12,7 +12,7 @@ from monitor.domain.errors import SecretsUnreadable
 from monitor.domain.messages import CheckBatch, CheckWebsites, Outgoing
 from monitor.domain.outcome import Outcome, Reason, Result
 from monitor.domain.ring import Ring, turn_of
-from monitor.domain.verdict import is_due
+from monitor.domain.verdict import is_due, is_in_doubt
 from monitor.runtime.logging import get_logger
 from monitor.services.checks.region_worker import RegionWorker
 from monitor.services.checks.results import process_results
@@ -137,26 +137,32 @@ async def _start(
     slot_at_s = loop.time() + slot_s - worker.now()
     for number, entry in enumerate(due, 1):
         begin_by_s = slot_at_s + entry.options.check_frequency
-        running[loop.create_task(_probe(worker, entry, begin_by_s))] = entry
+        running[loop.create_task(_probe(worker, entry, begin_by_s, slot_s))] = entry
         if number % _START_STEP == 0:
             await asyncio.sleep(0)
 
 
-def _probe(worker: RegionWorker, entry: Entry, begin_by_s: float) -> Coroutine[Any, Any, Outcome]:
+def _probe(
+    worker: RegionWorker, entry: Entry, begin_by_s: float, slot_s: int
+) -> Coroutine[Any, Any, Outcome]:
     if entry.encrypted is None:
-        return worker.prober.check(entry.options, begin_by_s)
-    return _probe_with_secrets(worker, entry, entry.encrypted, begin_by_s)
+        return worker.prober.check(entry.options, begin_by_s, is_in_doubt(entry.state), slot_s)
+    return _probe_with_secrets(worker, entry, entry.encrypted, begin_by_s, slot_s)
 
 
 async def _probe_with_secrets(
-    worker: RegionWorker, entry: Entry, encrypted: Mapping[str, str], begin_by_s: float
+    worker: RegionWorker,
+    entry: Entry,
+    encrypted: Mapping[str, str],
+    begin_by_s: float,
+    slot_s: int,
 ) -> Outcome:
     """Not measured where secrets cannot be decrypted: without them it is not the same check."""
     try:
         options = worker.vault.decrypt(entry.options, encrypted)
     except SecretsUnreadable as error:
         return Outcome(Result.NOT_MEASURED, Reason.SECRETS_UNREADABLE, evidence=str(error))
-    return await worker.prober.check(options, begin_by_s)
+    return await worker.prober.check(options, begin_by_s, is_in_doubt(entry.state), slot_s)
 
 
 def _warn_unable(worker: RegionWorker, outcomes: Sequence[Outcome]) -> None:

@@ -26,11 +26,17 @@ BATCH_WAIT_S = 2.0
 class Prober(Protocol):
     """Makes one check of any kind, unless it cannot start by ``begin_by_s`` on the loop's clock.
 
-    Never raises. ``monitor.probes.registry.Probers`` is the real one.
+    ``in_doubt``: its outcome may change a verdict. ``slot_s``: checks of the same slot share what
+    they look up. Never raises. The real one is
+    ``monitor.probes.registry.Probers``.
     """
 
     def check(
-        self, options: CheckOptions, begin_by_s: float = math.inf
+        self,
+        options: CheckOptions,
+        begin_by_s: float = math.inf,
+        in_doubt: bool = False,
+        slot_s: int | None = None,
     ) -> Coroutine[Any, Any, Outcome]: ...
 
 

@@ -13,6 +13,7 @@ from monitor.services.doctor import (
     delivery,
     disk,
     dns,
+    groups,
     migrations,
     open_files,
     postgres,
@@ -44,6 +45,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     disk.CHECK,
     *processes.CHECKS,
     regions.CHECK,
+    groups.CHECK,
     roll_ups.CHECK,
     *secrets.CHECKS,
 )

@@ -77,9 +77,8 @@ class Gathering:
     @classmethod
     async def begin(cls, sources: Sources, window: Window) -> Gathering:
         """Find out what is rolled up. Raises Unavailable."""
-        hours_until_s, days_until_s = await _rolled_up(sources)
         oldest_s = sources.now_s - sources.kept.raw * DAY_S + _WITHOUT_HISTOGRAM_S
-        kept = Kept(oldest_s, hours_until_s, days_until_s)
+        kept = Kept(oldest_s, await _hours_until_s(sources), await _days(sources))
         return cls(sources, window, kept, pieces(window, kept))
 
     async def gather(self, websites: Sequence[Website]) -> dict[UUID, Gathered]:
@@ -216,8 +215,8 @@ def _changes(rows: Sequence[RecordedFlip]) -> dict[str, list[Change]]:
     }
 
 
-async def _rolled_up(sources: Sources) -> tuple[int, int]:
-    """Up to where hours and days are rolled up. Without Redis, which knows, the store is asked."""
+async def _hours_until_s(sources: Sources) -> int:
+    """Up to where hours are rolled up. Without Redis, which knows, the store is asked."""
     try:
         hour_s = await TickBuffer(sources.redis, 0).rolled_up()
     except Unavailable as error:
@@ -225,6 +224,11 @@ async def _rolled_up(sources: Sources) -> tuple[int, int]:
         hour_s = None
     if hour_s is None:
         hour_s = await sources.ticks.last_rolled_up()
+    return 0 if hour_s is None else hour_s + HOUR_S
+
+
+async def _days(sources: Sources) -> Window:
+    """The days that are rolled up."""
     async with session(sources.pool) as connection:
-        days = await rolled_up_days.fetch(connection)
-    return 0 if hour_s is None else hour_s + HOUR_S, 0 if days is None else days.last_s + DAY_S
+        done = await rolled_up_days.fetch(connection)
+    return Window(0, 0) if done is None else Window(done.first_s, done.last_s + DAY_S)

@@ -31,7 +31,8 @@ _WINDOW_BEATS = 6
 
 class Heartbeat:
     """The reports of one process. ``message_s``: total seconds that messages held its threads.
-    ``keys``: the fingerprints of its encryption keys."""
+    ``keys``: the fingerprints of its encryption keys. ``groups``: those it offers in TLS
+    handshakes."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Heartbeat:
         message_s: Callable[[], float],
         now: Callable[[], float],
         keys: Sequence[str] = (),
+        groups: Sequence[int] | None = None,
     ) -> None:
         self._workers = workers
         self._region = region
@@ -51,6 +53,7 @@ class Heartbeat:
         self._message_s = message_s
         self._now = now
         self._keys = list(keys)
+        self._groups = None if groups is None else list(groups)
         self._process = uuid4().hex
         self._history = deque([self._work()], maxlen=_WINDOW_BEATS + 1)
         self._capacity_per_s: float | None = None
@@ -74,7 +77,9 @@ class Heartbeat:
         """Report once. Raises Unavailable without Redis."""
         load = self._load()
         now_s = int(self._now())
-        report = WorkerReport(self._region, now_s, self._limits, load, self._keys, __version__)
+        report = WorkerReport(
+            self._region, now_s, self._limits, load, self._keys, __version__, self._groups
+        )
         await self._workers.report(self._process, report)
 
     def _load(self) -> Load:

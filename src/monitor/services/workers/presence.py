@@ -39,13 +39,15 @@ class Present(Struct, frozen=True):
     """A process that was heard of within the last 45 s.
 
     ``region``: of a worker of a region. ``keys``: the fingerprints of its encryption keys, where it
-    has to do with any. Both that and ``version`` are None where an older version does not tell.
+    has to do with any. ``groups``: what a worker of a region offers in TLS handshakes. These and
+    ``version`` are None where an older version does not tell.
     """
 
     role: str
     region: str | None
     version: str | None
     keys: Sequence[str] | None
+    groups: Sequence[int] | None = None
 
     @property
     def name(self) -> str:
@@ -86,6 +88,7 @@ async def running(redis: Redis) -> list[Present]:
     now_s = await server_time(redis)
     others = [Present(p.role, None, p.version, p.keys) for p in await Processes(redis).fresh(now_s)]
     workers = [
-        Present(REGION, w.region, w.version, w.keys) for w in await Workers(redis).fresh(now_s)
+        Present(REGION, w.region, w.version, w.keys, w.groups)
+        for w in await Workers(redis).fresh(now_s)
     ]
     return others + workers

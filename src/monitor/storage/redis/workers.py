@@ -19,7 +19,8 @@ DELETE_AFTER_S = 600
 
 class WorkerReport(Struct, frozen=True):
     """One process at ``seen_at_s`` (Unix seconds): its limits, its recent load, the
-    fingerprints of its encryption keys, and its version; the last two an older one does not tell.
+    fingerprints of its encryption keys, its version, and the groups that it offers in TLS
+    handshakes (numbers of IANA's registry); the last three an older one does not tell.
     """
 
     region: str
@@ -28,6 +29,7 @@ class WorkerReport(Struct, frozen=True):
     load: Load
     keys: list[str] | None = None
     version: str | None = None
+    groups: list[int] | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -28,7 +28,7 @@ Row = dict[str, Any]
 _PHASES = ("dns", "connect", "tls", "wait", "transfer")
 _FIELDS = (
     "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms,out_of_turn,"
-    "address,began_ms"
+    "address,began_ms,dns_shared"
 )
 _BUCKET = "checks,up,measured,mean_ms,p95_ms,max_ms,out_of_turn"
 _HOUR = f"checks,up,measured,mean_ms,max_ms,out_of_turn,expected,gaps FROM {HOURS}"
@@ -301,7 +301,8 @@ def tick_of(website_id: UUID, row: Row) -> Tick:
 
 def _timings_of(row: Row) -> Timings:
     """``transfer_ms`` is not stored where it is the remainder of the other phases."""
-    timings = Timings(*(row[f"{phase}_ms"] or 0.0 for phase in _PHASES))
+    phases = {f"{phase}_ms": row[f"{phase}_ms"] or 0.0 for phase in _PHASES}
+    timings = Timings(**phases, dns_shared=bool(row.get("dns_shared")))
     if row["transfer_ms"] is None and row["response_ms"] is not None:
         rest_ms = row["response_ms"] - timings.total_ms
         timings.transfer_ms = max(0.0, round(rest_ms, 3))

@@ -46,8 +46,9 @@ def encode_ticks(ticks: Sequence[Tick]) -> list[bytes]:
 
     Durations are in milliseconds with three decimals. Redundant fields are omitted, as each costs
     the server as much as any other: ``response_ms`` without a response, ``reason`` when up, phases
-    that did not happen, ``transfer_ms`` where it is ``response_ms`` minus the other phases,
-    ``out_of_turn`` where a slot is filled, and ``address`` and ``began_ms`` where there is none.
+    that did not happen, ``dns_shared`` where no answer was, ``transfer_ms`` where it is
+    ``response_ms`` minus the other phases, ``out_of_turn`` where a slot is filled, and ``address``
+    and ``began_ms`` where there is none.
     """
     regions = {name: tag_value(name) for name in {t.region for t in ticks}}
     return [_tick(t, regions[t.region]).encode() for t in ticks]
@@ -61,6 +62,8 @@ def _tick(tick: Tick, region: str) -> str:
     )
     if t.dns_ms:
         line += f",dns_ms={t.dns_ms:.3f}"
+    if t.dns_shared:
+        line += ",dns_shared=1i"
     if t.connect_ms:
         line += f",connect_ms={t.connect_ms:.3f}"
     if t.tls_ms:

@@ -1,7 +1,8 @@
 """Ticks in Postgres, for installations without InfluxDB.
 
 Tables: migrations/0002_ticks.sql, ``out_of_turn`` by 0011_schedules.sql, those of histograms and
-days by 0015_daily_history.sql, ``address`` and ``began_at`` by 0017_single_checks.sql.
+days by 0015_daily_history.sql, ``address`` and ``began_at`` by 0017_single_checks.sql,
+``dns_shared`` by 0018_shared_lookups.sql.
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ _COPY = """
 COPY tick_staging (
     website_id, region, slot, up, reason, status_code,
     response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn,
-    address, began_at
+    address, began_at, dns_shared
 ) FROM STDIN (FORMAT BINARY)
 """
 _COPY_TYPES = (
     *("uuid", "text", "timestamptz", "bool", "text", "int4", *["float4"] * 6, "bool"),
-    *("text", "timestamptz"),
+    *("text", "timestamptz", "bool"),
 )
 
 # In key order, so that two writers of the same ticks wait instead of deadlocking.
@@ -60,12 +61,12 @@ _UPSERT = """
 INSERT INTO ticks (
     website_id, region, slot, up, reason, status_code,
     response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn,
-    address, began_at
+    address, began_at, dns_shared
 )
 SELECT
     website_id, region, slot, up, reason, status_code,
     response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn,
-    address, began_at
+    address, began_at, dns_shared
 FROM tick_staging
 ORDER BY website_id, region, slot
 ON CONFLICT (website_id, region, slot) DO UPDATE SET
@@ -80,7 +81,8 @@ ON CONFLICT (website_id, region, slot) DO UPDATE SET
     transfer_ms = excluded.transfer_ms,
     out_of_turn = coalesce(ticks.out_of_turn, excluded.out_of_turn),
     address = excluded.address,
-    began_at = excluded.began_at
+    began_at = excluded.began_at,
+    dns_shared = excluded.dns_shared
 """
 
 # The 95th percentile as in every store: see totals.p95_rank. Nulls sort last.
@@ -124,7 +126,7 @@ _TICKS = """
 SELECT
     website_id, region, extract(epoch FROM slot)::bigint, up, reason, status_code,
     response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn,
-    address, began_at
+    address, began_at, dns_shared
 FROM ticks
 WHERE website_id = %(website_id)s
   AND slot >= to_timestamp(%(since)s) AND slot < to_timestamp(%(until)s)
@@ -135,7 +137,7 @@ _CHECKS = """
 SELECT
     website_id, region, extract(epoch FROM slot)::bigint, up, reason, status_code,
     response_ms, dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, out_of_turn,
-    address, began_at
+    address, began_at, dns_shared
 FROM ticks
 WHERE website_id = %(website_id)s
   AND (%(region)s::text IS NULL OR region = %(region)s)
@@ -376,19 +378,21 @@ def _utc(unix_s: int) -> dt.datetime:
 
 
 def _row(t: Tick, *, out_of_turn: bool) -> tuple[Any, ...]:
-    """A tick as a row of ``_COPY``. Nulls take no room: an ordinary tick ends with three."""
+    """A tick as a row of ``_COPY``. Nulls take no room: an ordinary tick ends with four."""
     reason = None if t.reason is None else t.reason.value
     key = (t.website_id, t.region, _utc(t.slot_s))
     p = t.timings
     phases = (p.dns_ms, p.connect_ms, p.tls_ms, p.wait_ms, p.transfer_ms)
     began_at = None if t.began_at_s is None else dt.datetime.fromtimestamp(t.began_at_s, dt.UTC)
     result = (t.up, reason, t.status_code, t.response_ms, *phases)
-    return (*key, *result, out_of_turn or None, t.address or None, began_at)
+    usually_null = (out_of_turn or None, t.address or None, began_at, p.dns_shared or None)
+    return (*key, *result, *usually_null)
 
 
 def _tick(row: tuple[Any, ...]) -> Tick:
     website_id, region, slot_s, up, reason, status_code, response_ms, *rest = row
-    *phases, out_of_turn, address, began_at = rest
+    dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms = rest[:5]
+    out_of_turn, address, began_at, dns_shared = rest[5:]
     return Tick(
         website_id,
         region,
@@ -397,7 +401,7 @@ def _tick(row: tuple[Any, ...]) -> Tick:
         None if reason is None else Reason(reason),
         status_code,
         response_ms,
-        Timings(*phases),
+        Timings(dns_ms, connect_ms, tls_ms, wait_ms, transfer_ms, bool(dns_shared)),
         bool(out_of_turn),
         address or "",
         began_at and began_at.timestamp(),
