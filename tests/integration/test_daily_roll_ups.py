@@ -99,6 +99,22 @@ async def test_hours_and_days_know_what_was_due(world):
     assert [len(h.gaps) for h in hours if h.gaps] == [1]
 
 
+async def test_what_was_due_before_schedules_were_kept_is_not_known(world):
+    # given: a website that is older than its first period, as after an upgrade at half past ten
+    website = await _given_website(world, _before(1) + 10.5 * HOUR_S)
+    async with session(world.pool) as connection:
+        await connection.execute("UPDATE websites SET created_at = to_timestamp(0)")
+    slots = _slots(website, _before(1), TODAY)
+    await world.ticks.write([tick(s, website=website) for s in slots])
+    # when
+    await _at(world, TODAY + 600)
+    # then: from the first whole hour on it is
+    hours = (await world.ticks.hourly([website], None, _before(1), TODAY))[website]
+    assert [h.expected for h in hours] == [None] * 11 + [20] * 13
+    day = (await _days(world, website))[_before(1)]
+    assert (day.checks, day.expected, day.gaps) == (480, None, ())
+
+
 async def test_late_ticks_mend_their_hour_and_their_day(world):
     # given
     await given_rolled_up(world, _before(1) + HOUR_S)
@@ -138,6 +154,23 @@ async def test_days_missed_in_an_outage_are_made_oldest_first(world):
     # then
     assert ran.days == [_before(n) for n in (5, 4, 3, 2, 1)]
     assert await _done(world) == DaysDone(_before(6), _before(1))
+
+
+async def test_hours_go_on_where_days_cannot_be_stored_and_those_are_made_up_for(world):
+    # given: as where the bucket of days is missing
+    await _at(world, TODAY - 600)
+    await world.buffer.note_late({_before(1) + HOUR_S})
+    roll_ups = roll_ups_of(world)
+    roll_ups.ticks.fails_at_day = _before(1)
+    roll_ups.ticks.day_error = Misconfigured("influxdb", "there is no bucket")
+    world.now_s = TODAY + 5 * HOUR_S
+    # when
+    await roll_ups.run()
+    # then
+    hours = [TODAY - HOUR_S + n * HOUR_S for n in range(5)]
+    assert roll_ups.ticks.hours == [*hours, _before(1) + HOUR_S]
+    assert await _done(world) == DaysDone(_before(2), _before(2))
+    assert (await _at(world, TODAY + 6 * HOUR_S)).days == [_before(1)]
 
 
 async def test_after_an_upgrade_the_days_of_kept_hours_are_made_latest_first(world):

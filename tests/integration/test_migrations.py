@@ -8,7 +8,9 @@ import pytest
 
 from monitor.domain.errors import MigrationError
 from monitor.storage.postgres.migrations import directory, migrate, read
+from monitor.storage.postgres.pool import make_pool
 from monitor.storage.postgres.website_rows import CHECK_JSON, decode_check
+from monitor.storage.timeseries.postgres import PostgresTicks
 from support.factories import check_options
 
 
@@ -241,3 +243,50 @@ def test_options_of_the_schema_before_are_carried_over(empty_database_url, tmp_p
         {"request_headers": "token"},
         True,
     )
+
+
+async def test_history_from_before_there_were_days_is_unknown_and_not_guessed(
+    empty_database_url, tmp_path
+):
+    # given an hour of the schema before, and two verdicts
+    _copy_up_to(14, tmp_path)
+    migrate(empty_database_url, tmp_path)
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute(
+            """
+            CREATE TABLE tick_rollups_202601 PARTITION OF tick_rollups
+                FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+            INSERT INTO regions (name) VALUES ('asia'), ('europe');
+            INSERT INTO websites (id, url, name, all_regions, check_frequency, options,
+                                  alert_emails)
+            VALUES (gen_random_uuid(), 'a', 'a', true, 60, '{"kind": "http"}', '{}');
+            INSERT INTO tick_rollups
+            SELECT id, 'europe', '2026-01-01', 20, 19, 18, 12.5, 20, 30 FROM websites;
+            INSERT INTO verdicts (website_id, region, verdict, at, slot, reason)
+            SELECT id, v.* FROM websites, (VALUES
+                ('asia', 'up', timestamptz '2026-01-02', timestamptz '2026-01-03', NULL),
+                ('europe', 'down', '2026-01-04', '2026-01-05', 'dns_error')) v;
+            """
+        )
+    # when
+    migrate(empty_database_url)
+    # then
+    with psycopg.connect(empty_database_url) as connection:
+        website_id = connection.execute("SELECT id FROM websites").fetchone()[0]
+        flips = connection.execute(
+            "SELECT region, verdict, to_char(at, 'DD'), to_char(slot, 'DD'), reason FROM flips"
+            " ORDER BY region"
+        ).fetchall()
+    assert flips == [
+        ("asia", "up", "02", "03", None),
+        ("europe", "down", "04", "05", "dns_error"),
+    ]
+    new_year = 1_767_225_600
+    async with make_pool(empty_database_url) as pool:
+        store = PostgresTicks(pool, raw_days=30, rollup_days=400)
+        assert await store.roll_up_day(new_year) == 1
+        ((hour,),) = (await store.hourly([website_id], None, new_year, new_year + 1)).values()
+        ((day,),) = (await store.daily([website_id], None, new_year, new_year + 1)).values()
+    assert (day.checks, day.up, day.measured, day.total_ms, day.max_ms) == (20, 19, 18, 225, 30)
+    for rollup in (hour, day):
+        assert (rollup.expected, rollup.histogram, rollup.gaps) == (None, None, ())

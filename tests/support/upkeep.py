@@ -25,6 +25,7 @@ class Watched:
         self.days = []
         self.fails_at = None
         self.fails_at_day = None
+        self.day_error = Unavailable("postgres", "is away")
         self.lacks_days = None
         self.meanwhile = None
 
@@ -33,7 +34,7 @@ class Watched:
 
     async def roll_up_day(self, day_s, schedules=no_schedules):
         if day_s == self.fails_at_day:
-            raise Unavailable("postgres", "is away")
+            raise self.day_error
         if self.lacks_days is not None:
             raise self.lacks_days
         self.days.append(day_s)

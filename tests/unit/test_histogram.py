@@ -56,6 +56,19 @@ def test_quantiles_are_those_of_ddsketch_with_the_same_buckets(values, q):
     assert Histogram.of(values).quantile(q) == pytest.approx(oracle, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("q", "count", "rank"),
+    [(0.5, 0, 0), (0.0, 9, 1), (1.0, 9, 9), (0.5, 3, 2), (0.95, 10, 10), (0.95, 30, 29)],
+)
+def test_ranks_are_rounded_half_up(q, count, rank):
+    assert quantile_rank(q, count) == rank
+
+
+@given(st.integers(1, 100_000))
+def test_the_rank_of_the_p95_is_that_of_charts(count):
+    assert quantile_rank(0.95, count) == max((95 * count + 50) // 100, 1)
+
+
 @given(st.floats(0.001, 1e9))
 def test_one_value_is_taken_for_one_within_1_09_percent(value):
     histogram = Histogram.of([value])

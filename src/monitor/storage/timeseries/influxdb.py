@@ -194,16 +194,17 @@ class InfluxTicks:
             async for totals in _pages(self._totals(hour_s, ending)):
                 ids = sorted({t.website_id for t in totals})
                 due = await schedules(ids, hour_s, hour_s + HOUR_S)
-                await self._store_hours(totals, hour_s, due)
+                await self.store_hours(totals, hour_s, due)
                 stored += len(totals)
                 if len(totals) == LINES_PER_WRITE:
                     # InfluxDB pauses too, as nobody reads its response.
                     await throttle.pause()
         return stored
 
-    async def _store_hours(
+    async def store_hours(
         self, totals: Sequence[Totals], hour_s: int, schedules: Mapping[UUID, Schedule]
     ) -> None:
+        """Store what these add up to in the hour that starts at ``hour_s``."""
         hours = [(t, t.rollup(hour_s, schedules.get(t.website_id))) for t in totals]
         histograms = [line_protocol.encode_histogram(t.website_id, r) for t, r in hours]
         if lines := [line for line in histograms if line is not None]:

@@ -144,15 +144,16 @@ def select_samples(website_ids: Sequence[UUID], since_s: int, until_s: int) -> s
 
 def select_hours_of_day(day_s: int, ending: str) -> str:
     """The hours of one day of the websites whose id ends in ``ending``, website by website."""
-    return _select_part(_HOUR, day_s, day_s + DAY_S, ending)
+    return select_part(_HOUR, day_s, day_s + DAY_S, ending)
 
 
 def select_histograms_of_day(day_s: int, ending: str) -> str:
     """Their histograms."""
-    return _select_part(_HISTOGRAM, day_s, day_s + DAY_S, ending)
+    return select_part(_HISTOGRAM, day_s, day_s + DAY_S, ending)
 
 
-def _select_part(source: str, since_s: int, until_s: int, ending: str) -> str:
+def select_part(source: str, since_s: int, until_s: int, ending: str) -> str:
+    """``source``, "FIELDS FROM MEASUREMENT", of the websites whose id ends in ``ending``."""
     where = f"website_id =~ /{ending}$/ AND {_span(since_s, until_s)}"
     return f"SELECT {source} WHERE {where} GROUP BY website_id,region"
 
@@ -162,7 +163,7 @@ def select_hour(hour_s: int, ending: str) -> str:
 
     Raw points, summed here: six aggregates would cost InfluxDB 1.x three times as much.
     """
-    return _select_part(_SAMPLE, hour_s, hour_s + HOUR_S, ending)
+    return select_part(_SAMPLE, hour_s, hour_s + HOUR_S, ending)
 
 
 def select_last_rollup(days: int, ending: str, until_days: int = 0) -> str:

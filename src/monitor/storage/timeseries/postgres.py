@@ -8,7 +8,7 @@ days by 0015_daily_history.sql, ``address`` and ``began_at`` by 0017_single_chec
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 from uuid import UUID
@@ -19,6 +19,7 @@ from psycopg.rows import TupleRow
 
 from monitor.domain.outcome import Reason, Tick, Timings
 from monitor.domain.rollup import Rollup
+from monitor.domain.schedule import Schedule
 from monitor.domain.series import DAY_S, HOUR_S, Bucket
 from monitor.storage.postgres.pool import Pool, transaction
 from monitor.storage.timeseries import partitions, postgres_rollups
@@ -274,10 +275,16 @@ class PostgresTicks:
             async for rows in pages:
                 totals = [postgres_rollups.totals(row) for row in rows]
                 due = await schedules(sorted({t.website_id for t in totals}), hour_s, until_s)
-                lines = [postgres_rollups.hour_row(t, hour_s, due) for t in totals]
-                await self._store(postgres_rollups.STORE_HOURS, _hours_partitions(hour_s), lines)
-                stored += len(lines)
+                await self.store_hours(totals, hour_s, due)
+                stored += len(totals)
         return stored
+
+    async def store_hours(
+        self, totals: Sequence[Totals], hour_s: int, schedules: Mapping[UUID, Schedule]
+    ) -> None:
+        """Store what these add up to in the hour that starts at ``hour_s``."""
+        rows = [postgres_rollups.hour_row(t, hour_s, schedules) for t in totals]
+        await self._store(postgres_rollups.STORE_HOURS, _hours_partitions(hour_s), rows)
 
     async def roll_up_day(self, day_s: int, schedules: Schedules = no_schedules) -> int:
         until_s = day_s + DAY_S
