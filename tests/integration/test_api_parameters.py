@@ -99,7 +99,7 @@ async def test_all_refused_parameters_are_named_at_once(api):
         ("/audit?key=x", "key", "must be a UUID"),
         ("/audit?since=x", "since", "must be a time with its offset, like 2026-11-24T10:00:00Z"),
         ("/websites/export?format=xml", "format", "must be one of ndjson, csv"),
-        (f"/monitor/{NOBODY}?days=91", "days", "must be a whole number from 1 to 90"),
+        (f"/monitor/{NOBODY}?days=401", "days", "must be a whole number from 1 to 400"),
         ("/websites?limit=1&limit=2", "limit", "is given twice"),
         ("/websites?colour=red", "colour", "is not a parameter of this route"),
     ],

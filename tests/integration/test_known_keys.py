@@ -146,7 +146,7 @@ def _keyrings(redis_url):
 def stack(database_url, redis_url, tmp_path):
     """The directory of a running stack, with these stores and a key of its own."""
     directory = DataDirectory(tmp_path / "data")
-    users = {"MONITOR_ENCRYPTION_KEYS": OLD, "SMTP_HOST": "mail.invalid", "SMTP_PASS": "a'b\\\n#",
+    users = {"MONITOR_ENCRYPTION_KEYS": OLD, "SMTP_HOST": "mail.invalid", "SMTP_PASS": "a'b\\ #",
              "SMTP_USER": "me"}  # fmt: skip
     settings = stack_settings(users, Locations(database_url, redis_url, 2525), directory.path)
     with directory.lock(), directory.publish_settings(settings):
@@ -175,7 +175,7 @@ def test_every_command_beside_a_stack_takes_all_of_its_settings(stack, database_
 
 def test_what_a_stack_publishes_is_what_others_read(stack):
     found = stack.published_settings()
-    assert (found["SMTP_PASS"], found["MONITOR_ENCRYPTION_KEYS"]) == ("a'b\\\n#", OLD)
+    assert (found["SMTP_PASS"], found["MONITOR_ENCRYPTION_KEYS"]) == ("a'b\\ #", OLD)
     assert stack.environment.stat().st_mode & 0o777 == 0o600
     # and a stack that an earlier version started is understood, too
     stack.environment.write_text("DATABASE_URL='postgresql://x'\nMONITOR_API_KEY='k'\n")

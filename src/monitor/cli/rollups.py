@@ -7,10 +7,13 @@ from __future__ import annotations
 import datetime as dt
 from argparse import Namespace
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from monitor.cli.commands import bar, reached_stores
 from monitor.domain.errors import MonitorError
-from monitor.services.reports.roll_ups import Rebuilt
+
+if TYPE_CHECKING:
+    from monitor.services.reports.roll_ups import Rebuilt
 
 _HOUR = "%Y-%m-%dT%H:%MZ"
 _DAY = "%Y-%m-%d"

@@ -72,10 +72,10 @@ async def page(
 
 
 def _window(sources: Sources, asked: Asked) -> Window:
-    """As far back as ticks are kept, unless the query says otherwise."""
-    days = sources.kept.raw
+    """As far back as ticks are kept, and up to this second, unless the query says otherwise."""
+    days, until_s = sources.kept.raw, sources.now_s + 1
     return report_window.window(
-        asked.since, asked.until, asked.zone, sources.now_s, days, default_days=days
+        asked.since, asked.until, asked.zone, until_s, days, default_days=days
     )
 
 
