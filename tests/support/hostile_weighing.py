@@ -25,7 +25,7 @@ from support.hostile_checks import Farms, find, hostile_prober
 from support.hostile_farm import CASES, environment
 
 _LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-_ATTEMPTS = 3
+_ATTEMPTS = 4
 _STRIKING_BYTES = 128 * 1024
 _STRIKING_CPU_MS = 5
 """What the process holds grows for other reasons, too: a striking figure is taken again, and the

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import pytest
 
 from support.hostile_weighing import weighed
 
 MOST_BYTES = 2 << 20
 KEPT_BYTES = 256 << 10
-MOST_CPU_MS = 20
-"""For so long no neighbour is looked at; about a hundred good websites. The dearest that ends as
-it should is at 5 ms."""
+MOST_CPU = 50
+"""In medians of all hostile websites, which cost what a few good ones do: machines differ by a
+factor of four. For so long no neighbour is looked at; about a hundred good websites."""
 
 
 @pytest.fixture(scope="module")
@@ -40,4 +42,5 @@ def test_no_memory_is_retained_afterwards(weights):
 
 
 def test_no_hostile_website_exceeds_its_cpu_bound(weights):
-    assert max(weights.cpu_ms.values()) < MOST_CPU_MS, _most(weights.cpu_ms)
+    bound_ms = MOST_CPU * median(weights.cpu_ms.values())
+    assert max(weights.cpu_ms.values()) < bound_ms, _most(weights.cpu_ms)
