@@ -65,9 +65,25 @@ async def test_all_are_made_with_the_retention_of_the_settings(version):
 
 
 @pytest.mark.parametrize("version", BOTH)
-@pytest.mark.parametrize("kept_s", [0, 7 * DAY_S])
-async def test_another_retention_is_corrected(version, kept_s):
-    # given: as 3 Core makes one by itself, or the settings were changed
+@pytest.mark.parametrize(("kept_s", "shown"), [(0, "ever"), (90 * DAY_S, "90 days")])
+async def test_a_longer_retention_is_left_as_shortening_it_deletes(version, kept_s, shown):
+    # given: as 3 Core makes one by itself, or an operator did
+    server = version()
+    server.retention_s = KEPT | {RAW: kept_s}
+    async with store_on(server) as store:
+        # when
+        await store.prepare()
+        [remark] = await store.check()
+    # then
+    assert server.retention_s == KEPT | {RAW: kept_s}
+    assert f"it keeps ticks for {shown} instead of 30 days (MONITOR_RAW_DAYS)" in remark
+    assert "run `influx" in remark
+
+
+@pytest.mark.parametrize("version", BOTH)
+async def test_a_shorter_retention_is_corrected(version):
+    # given: the settings were changed
+    kept_s = 7 * DAY_S
     server = version()
     server.retention_s = KEPT | {RAW: kept_s}
     async with store_on(server) as store:
@@ -78,8 +94,7 @@ async def test_another_retention_is_corrected(version, kept_s):
         # then
         assert server.retention_s == KEPT
         assert await store.check() == []
-    shown = "7 days" if kept_s else "ever"
-    assert f"it keeps ticks for {shown} instead of 30 days (MONITOR_RAW_DAYS)" in remark
+    assert "it keeps ticks for 7 days instead of 30 days (MONITOR_RAW_DAYS)" in remark
     assert [(log["event"], log["bucket"], log["before_s"]) for log in logs] == [
         ("ticks.retention_set", RAW, kept_s)
     ]

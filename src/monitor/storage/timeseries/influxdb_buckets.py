@@ -47,10 +47,13 @@ class Bucket(Struct, frozen=True):
 class Admin(Protocol):
     """How one version administers its buckets. Raises NotAllowed, Misconfigured and Unavailable.
 
-    ``makes_where``: on what condition it makes one, in words.
+    ``makes_where``: on what condition it makes one, in words. ``shortens``: whether it lets one
+    keep points for less time than it does, which deletes what is older: only those of 1.x were
+    always made by us.
     """
 
     makes_where: str
+    shortens: bool
 
     async def retention_s(self, name: str) -> int | None:
         """For how many seconds it keeps points, 0 for ever; None where there is none."""
@@ -85,7 +88,7 @@ async def ensure(admin: Admin, bucket: Bucket) -> None:
 async def settle(admin: Admin, bucket: Bucket) -> str:
     """The same, and let it keep what it holds as long as its setting says.
 
-    Returns a remark where the token may not change that.
+    Returns a remark where the token may not change that, or where that is for an operator to do.
     """
     kept_s = await admin.retention_s(bucket.name)
     if kept_s is None:
@@ -93,6 +96,8 @@ async def settle(admin: Admin, bucket: Bucket) -> str:
         return ""
     if kept_s == bucket.days * DAY_S:
         return ""
+    if not (admin.shortens or 0 < kept_s < bucket.days * DAY_S):
+        return _difference(admin, bucket, kept_s)
     try:
         await admin.set_retention(bucket)
     except (NotAllowed, Rejected):
@@ -116,7 +121,7 @@ def _difference(admin: Admin, bucket: Bucket, kept_s: int) -> str:
     kept = f"{kept_s / DAY_S:g} days" if kept_s else "ever"
     return (
         f"it keeps {bucket.holds} for {kept} instead of {bucket.days} days ({bucket.setting}), and "
-        f"central workers change that only where INFLUXDB_TOKEN may: else "
+        f"central workers only lengthen that, where INFLUXDB_TOKEN may: else "
         f"run `{admin.changing(bucket)}`"
     )
 
@@ -143,6 +148,7 @@ class Databases1:
     """InfluxDB 1.x: statements of InfluxQL."""
 
     makes_where = "that is an administrator's"
+    shortens = True
 
     def __init__(self, http: InfluxHttp) -> None:
         self._http = http
@@ -214,6 +220,7 @@ class Buckets2:
 
     _PATH = "/api/v2/buckets"
     makes_where = "that may write all buckets"
+    shortens = False
 
     def __init__(self, http: InfluxHttp) -> None:
         self._http = http
@@ -286,6 +293,7 @@ class Databases3:
 
     _PATH = "/api/v3/configure/database"
     makes_where = "it is one of five, which is all that 3 Core allows"
+    shortens = False
 
     def __init__(self, http: InfluxHttp) -> None:
         self._http = http
