@@ -80,7 +80,7 @@ class Bench(Struct, frozen=True):
         self, ids: Sequence[UUID], since_s: int, until_s: int
     ) -> Mapping[UUID, Schedule]:
         async with session(self.pool) as connection:
-            return await schedules.fetch_many(connection, ids, since_s, until_s)
+            return await schedules.fetch_known(connection, ids, since_s, until_s)
 
 
 async def _no_rest(_seconds: float) -> None:

@@ -12,7 +12,7 @@ from monitor.domain.ids import ring_position
 from monitor.domain.outcome import Reason, Timings
 from monitor.domain.ring import slots_of_position
 from monitor.storage.postgres.pool import session
-from monitor.storage.postgres.schedules import fetch_many
+from monitor.storage.postgres.schedules import fetch_known
 from support.factories import tick
 
 HOUR, DAY, EVERY = 3600, 86_400, 600
@@ -121,7 +121,7 @@ async def test_gaps_of_rolled_up_hours_are_told_likewise(api):
 
     async def schedules(ids, since_s, until_s):
         async with session(api.pool) as connection:
-            return await fetch_many(connection, ids, since_s, until_s)
+            return await fetch_known(connection, ids, since_s, until_s)
 
     this_hour = int(api.now_s) // HOUR * HOUR
     for hour in range(this_hour - 6 * HOUR, this_hour, HOUR):

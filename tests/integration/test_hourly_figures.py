@@ -84,7 +84,7 @@ def _ticks(website, since_s, until_s, *, region="europe", level_ms=100.0):
 async def _roll_up(world, *hours):
     async def due(ids, since_s, until_s):
         async with session(world.pool) as connection:
-            return await schedules.fetch_many(connection, ids, since_s, until_s)
+            return await schedules.fetch_known(connection, ids, since_s, until_s)
 
     for hour_s in hours:
         await world.ticks.roll_up(hour_s, due)

@@ -93,7 +93,7 @@ async def roll_up(api, store, since_s, until_s):
 
     async def known(website_ids, begin_s, end_s):
         async with session(api.pool) as connection:
-            return await schedules.fetch_many(connection, website_ids, begin_s, end_s)
+            return await schedules.fetch_known(connection, website_ids, begin_s, end_s)
 
     hours_end_s = until_s // HOUR_S * HOUR_S
     for hour_s in range(since_s // HOUR_S * HOUR_S, hours_end_s, HOUR_S):

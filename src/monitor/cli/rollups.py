@@ -32,7 +32,7 @@ def rebuild(arguments: Namespace) -> None:
     from monitor.storage.postgres.pool import make_pool
     from monitor.storage.redis.client import client
     from monitor.storage.redis.tick_buffer import TickBuffer
-    from monitor.storage.timeseries.open import make_tick_store
+    from monitor.storage.timeseries.open import open_tick_store
 
     since, until = _span(arguments)
     logging.configure("rollups", "warning")
@@ -43,16 +43,7 @@ def rebuild(arguments: Namespace) -> None:
             make_pool(settings.need("DATABASE_URL"), max_size=4) as pool,
             client(settings.need("REDIS_URL")) as redis,
         ):
-            store = make_tick_store(
-                influxdb_url=settings.influxdb_url,
-                influxdb_token=settings.influxdb_token,
-                influxdb_org=settings.influxdb_org,
-                influxdb_bucket=settings.influxdb_bucket,
-                pool=pool,
-                raw_days=settings.monitor_raw_days,
-                rollup_days=settings.monitor_rollup_days,
-                daily_days=settings.monitor_daily_days,
-            )
+            store = open_tick_store(settings, pool)
             try:
                 buffer = TickBuffer(redis, settings.monitor_tick_buffer_bytes)
                 roll_ups = RollUps(

@@ -164,7 +164,7 @@ class RollUps:
         self, website_ids: Sequence[UUID], since_s: int, until_s: int
     ) -> Mapping[UUID, Schedule]:
         async with session(self.pool) as connection:
-            return await schedules.fetch_many(connection, website_ids, since_s, until_s)
+            return await schedules.fetch_known(connection, website_ids, since_s, until_s)
 
     async def _first_hour(self) -> int:
         """The hour to start with: the one after the last completed roll-up.

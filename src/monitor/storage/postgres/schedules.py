@@ -129,7 +129,7 @@ async def fetch(
     return {website_id: Schedule(own, lifetimes) for website_id, own in periods.items()}
 
 
-_MANY = """
+_KNOWN = """
     SELECT p.website_id, p.since <= greatest(w.created_at, to_timestamp(%(since_s)s)),
            extract(epoch FROM p.since)::float8, extract(epoch FROM p.until)::float8,
            p.check_frequency, p.regions
@@ -141,7 +141,7 @@ _MANY = """
 """
 
 
-async def fetch_many(
+async def fetch_known(
     connection: Connection, website_ids: Sequence[UUID], since_s: int, until_s: int
 ) -> dict[UUID, Schedule]:
     """The schedules of these websites in [since_s, until_s), and for a day after it.
@@ -149,7 +149,7 @@ async def fetch_many(
     Those are absent whose schedule is not known from ``since_s``, or from their creation, on.
     """
     values = {"ids": list(website_ids), "since_s": since_s, "until_s": until_s}
-    cursor = await connection.cursor(binary=True).execute(_MANY, values)
+    cursor = await connection.cursor(binary=True).execute(_KNOWN, values)
     periods: dict[UUID, list[Period]] = {}
     for website_id, known, *row in await cursor.fetchall():
         if known:
