@@ -384,7 +384,8 @@ async def test_before_the_first_known_period_nothing_is_said(api, days):
 
 
 async def test_what_is_being_checked_is_not_missing_yet(api):
-    # given slots of the last minute without ticks
+    # given slots of the last minute without ticks, both of them begun and neither settled
+    api.now_s = api.now_s // 60 * 60 + 40
     made = await _old_website(api)
     await _schedule(api, made, (3600, 30))
     turns = await _measure(api, made, (3600, 0, 30))
