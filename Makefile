@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 TESTS_AT_ONCE ?= 4
-FAULTS_AT_ONCE ?= 5
+FAULTS_AT_ONCE ?= 3
 CASES ?= 5000
 PROCESSES ?= 1
 THREADS ?= 8
@@ -36,7 +36,7 @@ test-debian13: .venv/.dev ## the same in a bare Debian 13, on its Python and Ope
 test-hostile: .venv/.dev ## are neighbours of websites that mean harm as quick as without (a minute, on a quiet machine)
 	@$(BIN)/python -m pytest tests/quiet $(ARGS)
 
-test-faults: .venv/.dev ## whole systems, broken on purpose, against a scripted truth (about a quarter of an hour)
+test-faults: .venv/.dev ## whole systems, broken on purpose, against a scripted truth (about half an hour)
 	@$(BIN)/python -m pytest -n $(FAULTS_AT_ONCE) --dist worksteal tests/faults $(ARGS)
 
 test-fuzz: .venv/.dev ## CASES=5000 requests made up from the OpenAPI document, against a real API; SEED=7 makes up others
