@@ -23,9 +23,10 @@ from monitor.domain.histogram import Histogram
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.local.postgres import EmbeddedPostgres
 from monitor.local.redis import EmbeddedRedis
+from monitor.resources.report_window import WindowQuery
 from monitor.services.reports import sla
 from monitor.services.reports.gather import Sources
-from monitor.services.reports.sla import Asked, Listing
+from monitor.services.reports.sla import Listing
 from monitor.services.websites.latest import Query
 from monitor.storage.postgres import migrations
 from monitor.storage.postgres.pool import Pool, make_pool
@@ -145,14 +146,14 @@ async def _measure(pool: Pool, sources: Sources, options: argparse.Namespace) ->
         ids: list[UUID] = [row[0] for row in await cursor.fetchall()]
     for days in (1, 30, options.days):
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(sources.now_s - days * DAY_S + 60))
-        asked = Asked(since)
+        asked = WindowQuery(since)
         await _time(
             f"one website, {days} days",
             options.rounds,
             lambda asked=asked: sla.of_website(sources, random.choice(ids), asked, None),
         )
 
-        async def page(asked: Asked = asked) -> object:
+        async def page(asked: WindowQuery = asked) -> object:
             return await (await Listing.begin(sources, Query(), asked, None)).next(100)
 
         await _time(f"100 websites, {days} days", max(options.rounds // 40, 1), page)

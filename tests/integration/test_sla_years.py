@@ -12,8 +12,8 @@ from monitor.domain.ids import ring_position
 from monitor.domain.schedule import RegionSchedule
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.domain.verdict import Flip, Verdict
+from monitor.resources.report_window import WindowQuery
 from monitor.services.reports import sla
-from monitor.services.reports.sla import Asked
 from monitor.storage.postgres import flips, rolled_up_days, schedules
 from monitor.storage.postgres.pool import session, transaction
 from monitor.storage.postgres.rolled_up_days import DaysDone
@@ -142,9 +142,9 @@ def _windows(begin_s):
     def at(days):
         return f"{dt.datetime.fromtimestamp(begin_s + days * DAY_S, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
-    yield Asked(at(0), at(DAYS))
+    yield WindowQuery(at(0), at(DAYS))
     for since, until in [(30.7, 130.5), (100.3, 103.7), (50.15, 391), (211.5, 212.5)]:
-        yield Asked(at(since), at(until))
+        yield WindowQuery(at(since), at(until))
 
 
 def _all(one):

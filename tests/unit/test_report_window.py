@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from monitor.domain.errors import BadQuery
 from monitor.domain.windows import Window
-from monitor.resources.report_window import window
+from monitor.resources.report_window import WindowQuery, window
 
 DAY = 86_400
 NOW = int(dt.datetime(2028, 12, 1, 12, 30, 15, tzinfo=dt.UTC).timestamp())
 
 
 def _window(since=None, until=None, tz=None, kept_days=1100, now_s=NOW):
-    return window(since, until, tz, now_s, kept_days)
+    return window(WindowQuery(since, until, tz), now_s, kept_days)
 
 
 def _refused(*query, **more):

@@ -10,6 +10,7 @@ from uuid import UUID
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.typing import FieldDefinition
 
+from monitor.domain.series import MAX_DAYS
 from monitor.domain.status import Status
 from monitor.resources.bulk_import import MAX_KEY_LENGTH, LineResult
 from monitor.resources.cursors import MAX_CURSOR_LENGTH
@@ -62,7 +63,7 @@ Included = Annotated[
 ]
 Days = Annotated[
     int | None,
-    QueryParameter(ge=1, le=400, description="How many days to go back from now. Default: 1."),
+    QueryParameter(ge=1, le=MAX_DAYS, description="How many days to go back from now. Default: 1."),
 ]
 SeriesRegion = Annotated[str | None, QueryParameter(max_length=32, description="Only this region.")]
 _TIME: dict[str, Any] = {"schema_extra": {"format": "date-time"}, "max_length": 40}

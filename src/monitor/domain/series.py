@@ -14,6 +14,8 @@ from monitor.domain.windows import Window
 HOUR_S = 3600
 DAY_S = 86_400
 MAX_POINTS = 500
+MAX_DAYS = 400
+"""The longest chart."""
 RAW_DAYS = 3
 """Spans up to this many days use raw ticks, longer ones hourly roll-ups."""
 

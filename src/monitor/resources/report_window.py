@@ -8,6 +8,8 @@ import re
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from msgspec import Struct
+
 from monitor.domain.errors import BadQuery, FieldProblem
 from monitor.domain.series import DAY_S
 from monitor.domain.windows import Window
@@ -20,22 +22,25 @@ _TIME_FORM = "must be a time with its offset, like 2026-11-24T10:00:00Z, or a da
 _ZONE_FORM = "must be a time zone of the IANA database, like Europe/Berlin or UTC"
 
 
+class WindowQuery(Struct, frozen=True):
+    """The window that is asked for, as the parameters say it."""
+
+    since: str | None = None
+    until: str | None = None
+    zone: str | None = None
+
+
 def window(
-    since: str | None,
-    until: str | None,
-    zone: str | None,
-    now_s: int,
-    kept_days: int,
-    *,
-    default_days: int = DEFAULT_DAYS,
+    query: WindowQuery, now_s: int, kept_days: int, *, default_days: int = DEFAULT_DAYS
 ) -> Window:
     """The window of a report in Unix seconds; it ends no later than now.
 
-    ``since``, ``until``: times with their offsets (RFC 3339), fractions of seconds cut off, or
-    dates of the time zone: from the first second of the one to the last of the other. Without
-    them: the ``default_days`` before ``until``, up to now. Raises BadQuery naming all that is
-    wrong: ``from``, ``to`` and ``tz``.
+    Its edges are times with their offsets (RFC 3339), fractions of seconds cut off, or dates of the
+    time zone: from the first second of the one to the last of the other. Without them: the
+    ``default_days`` before ``until``, up to now. Raises BadQuery naming all that is wrong:
+    ``from``, ``to`` and ``tz``.
     """
+    since, until, zone = query.since, query.until, query.zone
     problems: list[FieldProblem] = []
 
     def parsed(parameter: str, text: str | None, *, end: bool) -> int | None:

@@ -15,7 +15,7 @@ from monitor.api.parameters import Cursor, From, Limit, SeriesRegion, To, Zone
 from monitor.api.responses import checks as responses
 from monitor.api.schemas import checks as schemas
 from monitor.domain.outcome import CheckResult
-from monitor.services.reports.sla import Asked
+from monitor.resources.report_window import WindowQuery
 from monitor.services.websites import checks
 from monitor.services.websites.checks import Filter
 
@@ -44,7 +44,7 @@ async def website_checks(
     each row of them, from its first slot up to `until`, the slot that was due next. Time in which
     the website was paused is no gap.
     """
-    chosen = Filter(Asked(from_, to, tz), region, result)
+    chosen = Filter(WindowQuery(from_, to, tz), region, result)
     rows, next_cursor = await checks.page(deps.reports(), website_id, chosen, limit, cursor)
     return schemas.ChecksPage([responses.item(row) for row in rows], next_cursor)
 

@@ -27,8 +27,8 @@ from monitor.api.parameters import (
 )
 from monitor.api.responses import monitor as responses
 from monitor.api.schemas import monitor as schemas
+from monitor.resources.report_window import WindowQuery
 from monitor.services.incidents import downtime
-from monitor.services.reports.sla import Asked
 from monitor.services.websites import latest as latest_status
 from monitor.services.websites import series
 from monitor.services.websites.latest import Query
@@ -83,7 +83,7 @@ async def website_series(
     Longer spans are made from hours, and what is older than single checks are kept from days (UTC),
     with percentiles within 1.1 %.
     """
-    shown = Shown(days, Asked(from_, to, tz))
+    shown = Shown(days, WindowQuery(from_, to, tz))
     chart = await series.series(deps.reports(), website_id, shown, region)
     return responses.series(chart)
 

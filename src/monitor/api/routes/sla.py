@@ -29,8 +29,8 @@ from monitor.api.parameters import (
 from monitor.api.requests import AnyRequest
 from monitor.api.responses import sla as responses
 from monitor.api.schemas import sla as schemas
+from monitor.resources.report_window import WindowQuery
 from monitor.services.reports import sla as reports
-from monitor.services.reports.sla import Asked
 from monitor.services.websites.latest import Query
 
 
@@ -71,7 +71,7 @@ async def website_sla(
     longer windows are within 1.1 %, and are of the hours, or of the days of UTC, that
     `response_ms.from` and `to` name.
     """
-    asked = Asked(from_, to, tz)
+    asked = WindowQuery(from_, to, tz)
     report = await reports.of_website(deps.reports(), website_id, asked, region)
     return responses.sla(report)
 
@@ -104,7 +104,7 @@ async def list_sla(
     the last row; one without that row is incomplete. Totals are made from the sums of seconds: they
     are no averages of ratios.
     """
-    asked = Asked(from_, to, tz)
+    asked = WindowQuery(from_, to, tz)
     query = Query(region=region, status=status, paused=paused, q=q)
     listing = await reports.Listing.begin(deps.reports(), query, asked, cursor)
     page = await listing.next(limit)

@@ -12,6 +12,7 @@ from monitor.domain.report import Figures, Report, Responses, report, total, wit
 from monitor.domain.series import DAY_S, RAW_DAYS
 from monitor.domain.windows import Window
 from monitor.resources import cursors, report_window
+from monitor.resources.report_window import WindowQuery
 from monitor.resources.website import Website
 from monitor.services.reports.gather import Gathering, Sources
 from monitor.services.websites import latest, manage
@@ -23,14 +24,6 @@ _ROLLUPS_AT_ONCE = 20_000
 """About so many daily roll-ups are read at once, and summed up without a break for others."""
 
 _WEBSITES_AT_ONCE = 100
-
-
-class Asked(Struct, frozen=True):
-    """The window of a report, as it is asked for: see ``resources.report_window``."""
-
-    since: str | None = None
-    until: str | None = None
-    zone: str | None = None
 
 
 class WebsiteReport(Struct, frozen=True):
@@ -49,7 +42,7 @@ class Page(Struct, frozen=True):
 
 
 async def of_website(
-    sources: Sources, website_id: UUID, asked: Asked, region: str | None
+    sources: Sources, website_id: UUID, asked: WindowQuery, region: str | None
 ) -> WebsiteReport:
     """The report about a website; of its regions only this one, if there is one.
 
@@ -104,7 +97,7 @@ class Listing:
 
     @classmethod
     async def begin(
-        cls, sources: Sources, query: Query, asked: Asked, cursor: str | None
+        cls, sources: Sources, query: Query, asked: WindowQuery, cursor: str | None
     ) -> Listing:
         """Raises BadQuery and Unavailable."""
         mark = cursors.fingerprint("sla", *structs.astuple(query), *structs.astuple(asked))
@@ -154,9 +147,8 @@ def _unpacked(raw: bytes) -> tuple[Window, str]:
         raise cursors.not_a_cursor() from None
 
 
-def _window(sources: Sources, asked: Asked) -> Window:
-    days = sources.kept.daily
-    return report_window.window(asked.since, asked.until, asked.zone, sources.now_s, days)
+def _window(sources: Sources, asked: WindowQuery) -> Window:
+    return report_window.window(asked, sources.now_s, sources.kept.daily)
 
 
 async def _reports(gathering: Gathering, websites: Sequence[Website]) -> list[WebsiteReport]:

@@ -14,9 +14,9 @@ from monitor.domain.rollup import Gap, Rollup, united
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.domain.windows import Window
 from monitor.resources import cursors, report_window
+from monitor.resources.report_window import WindowQuery
 from monitor.resources.website import Website
 from monitor.services.reports.gather import Gathering, Sources
-from monitor.services.reports.sla import Asked
 from monitor.services.websites import manage
 from monitor.services.workers import regions
 from monitor.storage.postgres.pool import session
@@ -45,7 +45,7 @@ Item = Tick | RegionGap
 class Filter(Struct, frozen=True):
     """Which checks to list: of a time, of one region, with one result; None: all."""
 
-    asked: Asked = Asked()
+    asked: WindowQuery = WindowQuery()
     region: str | None = None
     result: CheckResult | None = None
 
@@ -71,12 +71,10 @@ async def page(
     return items[:limit], cursors.encode(_packed(_key_of(items[limit - 1])), mark)
 
 
-def _window(sources: Sources, asked: Asked) -> Window:
+def _window(sources: Sources, asked: WindowQuery) -> Window:
     """As far back as ticks are kept, and up to this second, unless the query says otherwise."""
     days, until_s = sources.kept.raw, sources.now_s + 1
-    return report_window.window(
-        asked.since, asked.until, asked.zone, until_s, days, default_days=days
-    )
+    return report_window.window(asked, until_s, days, default_days=days)
 
 
 @dataclass(frozen=True, slots=True)

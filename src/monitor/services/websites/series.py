@@ -15,19 +15,16 @@ from monitor.domain.ids import ring_position
 from monitor.domain.report import Gathered, without_verdict
 from monitor.domain.rollup import Rollup, buckets
 from monitor.domain.schedule import Schedule, Span, settled_s
-from monitor.domain.series import DAY_S, HOUR_S, Bucket, Plan, Uptime, plan, uptime
+from monitor.domain.series import DAY_S, HOUR_S, MAX_DAYS, Bucket, Plan, Uptime, plan, uptime
 from monitor.domain.windows import Window
 from monitor.resources import report_window
+from monitor.resources.report_window import WindowQuery
 from monitor.resources.website import Website
 from monitor.services.reports.gather import Gathering, Sources
-from monitor.services.reports.sla import Asked
 from monitor.services.websites import manage as websites
 from monitor.services.workers import regions
 from monitor.storage.postgres.pool import session
 from monitor.storage.timeseries.contract import TickStore
-
-MAX_DAYS = 400
-"""The longest chart."""
 
 
 class RegionSeries(Struct, frozen=True):
@@ -55,12 +52,12 @@ class Shown(Struct, frozen=True):
     """What a chart is to show: the last days, or a window; neither: the last day."""
 
     days: int | None = None
-    asked: Asked = Asked()
+    asked: WindowQuery = WindowQuery()
 
     @property
     def last_days(self) -> int | None:
         """How many days back from now; None for a window."""
-        return (self.days or 1) if self.asked == Asked() else None
+        return (self.days or 1) if self.asked == WindowQuery() else None
 
     def window(self, sources: Sources) -> Window:
         """Raises BadQuery naming the parameters that are wrong."""
@@ -69,10 +66,8 @@ class Shown(Struct, frozen=True):
             return Window(until_s - days * DAY_S, until_s)
         if self.days is not None:
             raise BadQuery([FieldProblem("days", "must be left out where `from` or `to` is sent")])
-        asked, kept_days = self.asked, sources.kept.daily
-        window = report_window.window(
-            asked.since, asked.until, asked.zone, sources.now_s, kept_days, default_days=1
-        )
+        kept_days = sources.kept.daily
+        window = report_window.window(self.asked, sources.now_s, kept_days, default_days=1)
         if window.length_s > MAX_DAYS * DAY_S:
             message = f"must be at most {MAX_DAYS} days before `to`"
             raise BadQuery([FieldProblem("from", message)])
