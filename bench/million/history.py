@@ -11,14 +11,16 @@ import asyncio
 import math
 import random
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from functools import cache
+from http import HTTPStatus
 from itertools import islice
 from uuid import UUID
 
 import psycopg
-from bench.stack import Stack
+from bench.stack import Failed, Stack
 
 from monitor.domain.histogram import Histogram
 from monitor.domain.rollup import Rollup
@@ -32,6 +34,7 @@ from monitor.storage.timeseries.open import make_tick_store
 HOURLY_DAYS = 30
 DAYS = 400
 _LINES = 20_000
+_ATTEMPTS = 5
 _LEVELS = 50
 _AGED = (
     "DELETE FROM region_periods",
@@ -177,5 +180,11 @@ def _write(settings: Settings, bucket: str, body: bytes) -> None:
         data=body,
         headers={"Content-Type": "text/plain; charset=utf-8"},
     )
-    with urllib.request.urlopen(request, timeout=120):
-        pass  # 204; anything but 2xx is raised
+    for attempts_left in range(_ATTEMPTS - 1, -1, -1):
+        try:
+            with urllib.request.urlopen(request, timeout=120):
+                return  # 204; anything but 2xx is raised
+        except urllib.error.HTTPError as error:
+            # It gives up after ten seconds, as where it makes thirty shards on a busy machine.
+            if error.code != HTTPStatus.INTERNAL_SERVER_ERROR or not attempts_left:
+                raise Failed(f"influxd answered {error.code}: {error.read(300)!r}") from error
