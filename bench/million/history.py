@@ -11,31 +11,38 @@ import asyncio
 import math
 import random
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from functools import cache
+from http import HTTPStatus
 from itertools import islice
 from uuid import UUID
 
 import psycopg
-from bench.stack import Stack
+from bench.stack import Failed, Stack
 
 from monitor.domain.histogram import Histogram
 from monitor.domain.rollup import Rollup
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.runtime.settings import Settings, load
+from monitor.storage.redis.client import client
+from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.timeseries.line_protocol import encode_day, encode_histogram, encode_hour
 from monitor.storage.timeseries.open import make_tick_store
 
 HOURLY_DAYS = 30
 DAYS = 400
 _LINES = 20_000
+_ATTEMPTS = 5
 _LEVELS = 50
 _AGED = (
-    "UPDATE region_periods SET since = to_timestamp(0)",
+    "DELETE FROM region_periods",
+    "INSERT INTO region_periods (region, since) SELECT name, to_timestamp(0) FROM regions",
     "UPDATE websites SET created_at = to_timestamp(%(since)s) WHERE id = ANY(%(ids)s)",
-    """UPDATE website_periods SET since = to_timestamp(%(since)s)
-        WHERE website_id = ANY(%(ids)s) AND until IS NULL""",
+    "DELETE FROM website_periods WHERE website_id = ANY(%(ids)s)",
+    """INSERT INTO website_periods (website_id, since, check_frequency)
+       SELECT id, created_at, check_frequency FROM websites WHERE id = ANY(%(ids)s)""",
     """INSERT INTO incidents (id, website_id, started_at, resolved_at, cause, regions, resolution)
        SELECT gen_random_uuid(), id, to_timestamp(began), to_timestamp(began + 600), 'timeout',
               ARRAY[%(region)s], 'recovered'
@@ -75,6 +82,13 @@ def _age(stack: Stack, ids: list[UUID], now_s: int) -> None:
         for statement in _AGED:
             connection.execute(statement.encode(), values)
         connection.execute("ANALYZE websites, website_periods, incidents, flips, website_figures")
+    asyncio.run(_note_hours(stack.redis_url, now_s - now_s % HOUR_S - HOUR_S))
+
+
+async def _note_hours(redis_url: str, last_s: int) -> None:
+    """Every hour to this one is rolled up."""
+    async with client(redis_url) as redis:
+        await TickBuffer(redis, 0).note_rolled_up(last_s)
 
 
 async def _prepare(settings: Settings) -> None:
@@ -166,5 +180,11 @@ def _write(settings: Settings, bucket: str, body: bytes) -> None:
         data=body,
         headers={"Content-Type": "text/plain; charset=utf-8"},
     )
-    with urllib.request.urlopen(request, timeout=120):
-        pass  # 204; anything but 2xx is raised
+    for attempts_left in range(_ATTEMPTS - 1, -1, -1):
+        try:
+            with urllib.request.urlopen(request, timeout=120):
+                return  # 204; anything but 2xx is raised
+        except urllib.error.HTTPError as error:
+            # It gives up after ten seconds, as where it makes thirty shards on a busy machine.
+            if error.code != HTTPStatus.INTERNAL_SERVER_ERROR or not attempts_left:
+                raise Failed(f"influxd answered {error.code}: {error.read(300)!r}") from error
