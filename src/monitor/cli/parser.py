@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from monitor import __version__
 from monitor.cli import commands, doctor, transfer
@@ -145,6 +145,14 @@ def make_parser() -> argparse.ArgumentParser:
 _Names: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
+def _add_command(
+    names: _Names, name: str, summary: str, examples: str, **more: Any
+) -> argparse.ArgumentParser:
+    """A command whose help ends with examples."""
+    raw = argparse.RawDescriptionHelpFormatter
+    return names.add_parser(name, help=summary, epilog=examples, formatter_class=raw, **more)
+
+
 def _add_local(names: _Names) -> None:
     up = names.add_parser(
         "up",
@@ -175,12 +183,7 @@ def _add_serving(names: _Names) -> None:
 
 
 def _add_keys(names: _Names) -> None:
-    keys = names.add_parser(
-        "keys",
-        help="create, list, rotate and revoke API keys",
-        epilog=_KEYS_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    keys = _add_command(names, "keys", "create, list, rotate and revoke API keys", _KEYS_EXAMPLES)
     actions = keys.add_subparsers(title="actions", metavar="ACTION", required=True)
     create = actions.add_parser("create", help="create a key and print it, only once")
     create.add_argument("--name", required=True, help="a description for people")
@@ -195,11 +198,8 @@ def _add_keys(names: _Names) -> None:
 
 
 def _add_secrets(names: _Names) -> None:
-    parser = names.add_parser(
-        "secrets",
-        help="keys that encrypt request headers and bodies",
-        epilog=_SECRETS_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = _add_command(
+        names, "secrets", "keys that encrypt request headers and bodies", _SECRETS_EXAMPLES
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     key = actions.add_parser("key", help="print a new key for MONITOR_ENCRYPTION_KEYS")
@@ -209,11 +209,8 @@ def _add_secrets(names: _Names) -> None:
 
 
 def _add_rollups(names: _Names) -> None:
-    parser = names.add_parser(
-        "rollups",
-        help="make hourly and daily figures again",
-        epilog=_ROLLUPS_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = _add_command(
+        names, "rollups", "make hourly and daily figures again", _ROLLUPS_EXAMPLES
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     rebuild = actions.add_parser("rebuild", help="make the hours and days of a span again")
@@ -243,11 +240,8 @@ def _add_rotate(actions: _Names) -> None:
 
 
 def _add_import(names: _Names) -> None:
-    parser = names.add_parser(
-        "import",
-        help="create and update the websites of a file",
-        epilog=_IMPORT_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = _add_command(
+        names, "import", "create and update the websites of a file", _IMPORT_EXAMPLES
     )
     parser.add_argument("file", metavar="FILE", help="- for standard input")
     _add_format(parser)
@@ -263,12 +257,7 @@ def _add_import(names: _Names) -> None:
 
 
 def _add_export(names: _Names) -> None:
-    parser = names.add_parser(
-        "export",
-        help="write websites to a file",
-        epilog=_EXPORT_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = _add_command(names, "export", "write websites to a file", _EXPORT_EXAMPLES)
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -282,12 +271,7 @@ def _add_export(names: _Names) -> None:
 
 
 def _add_sla(names: _Names) -> None:
-    parser = names.add_parser(
-        "sla",
-        help="show how much of the time websites were up",
-        epilog=_SLA_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = _add_command(names, "sla", "show how much of the time websites were up", _SLA_EXAMPLES)
     parser.add_argument(
         "--from", metavar="TIME", help="a time with its offset, or a date; default: 30 days ago"
     )
@@ -317,15 +301,15 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_doctor(names: _Names) -> None:
-    parser = names.add_parser(
+    parser = _add_command(
+        names,
         "doctor",
-        help="look for what is wrong with an installation, and say what to do",
+        "look for what is wrong with an installation, and say what to do",
+        _DOCTOR_EXAMPLES,
         description="Look at everything that an installation stands on, and print a line each with "
         "what to do: settings, stores, mail server, DNS, this machine, processes, regions, keys. "
         "Changes nothing and takes a few seconds. Exit code 1 if something is wrong; warnings "
         "alone are 0.",
-        epilog=_DOCTOR_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     parser.set_defaults(run=doctor.doctor)
