@@ -20,7 +20,7 @@ process; the websites are nginx, in a process of its own.
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Options:
     """``against``: a checkout's directory, or a commit of this repository. ``chain``: None for
     plain HTTP. ``first``, ``changed``: see the command's help. ``openssl_conf``: for the prober of
     the working tree alone."""
@@ -57,7 +57,7 @@ class Wanted:
         return f"{what} {where}, {which}: {self.rounds} turns of {self.passes * self.websites}"
 
 
-def read(words: Sequence[str] | None = None) -> Wanted:
+def read(words: Sequence[str] | None = None) -> Options:
     """The options. Exits with a sentence for what cannot be measured."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.probe",
@@ -78,20 +78,20 @@ def read(words: Sequence[str] | None = None) -> Wanted:
     add("--at-once", type=_positive, default=50, help="checks under way (50)")
     add("--python", type=Path, default=Path(sys.executable), help="that runs both probers")
     add("--openssl-conf", type=Path, help="OPENSSL_CONF of the working tree's prober alone")
-    said = parser.parse_args(words)
-    if said.plain and said.changed:
+    arguments = parser.parse_args(words)
+    if arguments.plain and arguments.changed:
         parser.error("--changed needs certificates, and --plain has none")
-    return Wanted(
-        against=said.against,
-        chain=None if said.plain else said.chain,
-        named=said.by_name,
-        first=said.first,
-        changed=said.changed,
-        rounds=said.rounds,
-        checks=said.checks,
-        at_once=said.at_once,
-        python=said.python,
-        openssl_conf=said.openssl_conf,
+    return Options(
+        against=arguments.against,
+        chain=None if arguments.plain else arguments.chain,
+        named=arguments.by_name,
+        first=arguments.first,
+        changed=arguments.changed,
+        rounds=arguments.rounds,
+        checks=arguments.checks,
+        at_once=arguments.at_once,
+        python=arguments.python,
+        openssl_conf=arguments.openssl_conf,
     )
 
 
