@@ -11,10 +11,10 @@ from .run import AGAINST, BLACKBOX, TREE, Compared
 
 def result(compared: Compared) -> dict[str, Any]:
     """Microseconds of CPU a check; a ratio is that of the working tree to the other."""
-    options = compared.options
+    wanted = compared.wanted
     return {
-        "against": options.against,
-        "what": options.describe(),
+        "against": wanted.against,
+        "what": wanted.describe(),
         "openssl": compared.openssl,
         "us_by_turn": {name: [round(each, 1) for each in us] for name, us in _made(compared)},
         "us": {name: _spread(us) for name, us in _made(compared)},
@@ -29,19 +29,19 @@ def result(compared: Compared) -> dict[str, Any]:
 
 def lines(compared: Compared) -> list[str]:
     """For people; the ratios come last."""
-    figures = result(compared)
+    found = result(compared)
     head = f"{'CPU of one check, us':<28}{'median':>10}{'least':>10}{'most':>10}"
     rows = [
         f"{name:<28}{us['median']:>10.1f}{us['least']:>10.1f}{us['most']:>10.1f}"
-        for name, us in figures["us"].items()
+        for name, us in found["us"].items()
     ]
-    names = {AGAINST: f"against {compared.options.against}", BLACKBOX: f"to the {BLACKBOX}"}
+    names = {AGAINST: f"against {compared.wanted.against}", BLACKBOX: f"to the {BLACKBOX}"}
     ratios = [
         f"{names[name]}: {each['of_medians']:.3f} x "
         f"(round by round {each['least']:.3f} to {each['most']:.3f})"
-        for name, each in figures["ratio"].items()
+        for name, each in found["ratio"].items()
     ]
-    return [f"{figures['what']}; {figures['openssl']}", "", head, *rows, "", *ratios]
+    return [f"{found['what']}; {found['openssl']}", "", head, *rows, "", *ratios]
 
 
 def _made(compared: Compared) -> list[tuple[str, Sequence[float]]]:

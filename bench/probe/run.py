@@ -23,7 +23,7 @@ from bench.stack import Failed
 from bench.targets import Targets
 from bench.watch import say
 
-from .options import Options
+from .options import Wanted
 
 TREE, AGAINST, BLACKBOX = "working tree", "against", "blackbox exporter"
 _CHILD = Path(__file__).with_name("child.py")
@@ -36,7 +36,7 @@ _BLACKBOX_S = 4.0
 class Compared:
     """``us``: CPU of a check in each turn, by who made it; in rounds, in their order."""
 
-    options: Options
+    wanted: Wanted
     openssl: str
     us: Mapping[str, Sequence[float]]
 
@@ -49,17 +49,17 @@ class Child:
 
     def fresh(self) -> None:
         """From now on a prober that knows nothing."""
-        self._ask("fresh")
+        self._told("fresh")
 
     def check(self, passes: int, websites: int) -> float:
         """CPU in us of one check. Raises Failed unless every website is up."""
-        answer = self._ask(f"check {passes}")
-        outcomes = dict(answer["outcomes"])
+        told = self._told(f"check {passes}")
+        outcomes = dict(told["outcomes"])
         if outcomes != {"up": passes * websites}:
             raise Failed(f"Not every website is up: {str(outcomes)[:500]}")
-        return float(answer["cpu_us"]) / (passes * websites)
+        return float(told["cpu_us"]) / (passes * websites)
 
-    def _ask(self, line: str) -> dict[str, Any]:
+    def _told(self, line: str) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{line}\n")
@@ -77,26 +77,26 @@ class Side:
     more: Mapping[str, str]
 
 
-def run(options: Options) -> Compared:
+def run(wanted: Wanted) -> Compared:
     """All turns. Raises ValueError for an unknown commit, FileNotFoundError, Failed."""
-    say(options.describe())
+    say(wanted.describe())
     with ExitStack() as ending:
-        conf = {"OPENSSL_CONF": str(options.openssl_conf)} if options.openssl_conf else {}
+        conf = {"OPENSSL_CONF": str(wanted.openssl_conf)} if wanted.openssl_conf else {}
         sides = {
-            AGAINST: Side(ending.enter_context(_source(options.against)), {}),
+            AGAINST: Side(ending.enter_context(_source(wanted.against)), {}),
             TREE: Side(_REPOSITORY / "src", conf),
         }
         directory = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="monitor-bench-")))
-        site = ending.enter_context(_Site.opened(options, directory))
+        site = ending.enter_context(_Site.opened(wanted, directory))
         us: dict[str, list[float]] = {name: [] for name in (*sides, BLACKBOX)}
-        for number in range(options.rounds):
+        for number in range(wanted.rounds):
             for name in list(sides)[:: -1 if number % 2 else 1]:
-                us[name].append(_turn(options, site, sides[name]))
+                us[name].append(_turn(wanted, site, sides[name]))
             if (other := site.blackbox(directory)) is not None:
                 us[BLACKBOX].append(other)
-            last = ", ".join(f"{name} {rounds[-1]:.0f} us" for name, rounds in us.items() if rounds)
-            say(f"round {number + 1} of {options.rounds}: {last}")
-        return Compared(options, _openssl(options), us)
+            last = ", ".join(f"{name} {found[-1]:.0f} us" for name, found in us.items() if found)
+            say(f"round {number + 1} of {wanted.rounds}: {last}")
+        return Compared(wanted, _openssl(wanted), us)
 
 
 @contextmanager
@@ -120,26 +120,26 @@ def _must_have_source(tree: Path) -> Path:
 class _Site:
     """The websites of a comparison, and the server of their names where they have some."""
 
-    options: Options
+    wanted: Wanted
     served: Targets
     urls: Path
     dns: tuple[str, ...]
 
     @classmethod
     @contextmanager
-    def opened(cls, options: Options, directory: Path) -> Iterator[_Site]:
+    def opened(cls, wanted: Wanted, directory: Path) -> Iterator[_Site]:
         with ExitStack() as ending:
-            served = targets.start(directory / "nginx", options.served())
+            served = targets.start(directory / "nginx", wanted.served())
             ending.callback(serving.stop, served.child)
             dns: tuple[str, ...] = ()
-            if options.named:
+            if wanted.named:
                 answering = names.start(directory, targets.ADDRESSES)
                 ending.callback(serving.stop, answering.child)
                 dns = (answering.address,)
             serving.wait_until_up(served)
             urls = directory / "urls.txt"
-            urls.write_text("\n".join(map(served.url, range(options.websites))), encoding="utf-8")
-            yield cls(options, served, urls, dns)
+            urls.write_text("\n".join(map(served.url, wanted.numbers)), encoding="utf-8")
+            yield cls(wanted, served, urls, dns)
 
     def environment(self) -> dict[str, str]:
         """Of who asks them: the store is the one that everybody trusts."""
@@ -148,21 +148,23 @@ class _Site:
 
     def blackbox(self, directory: Path) -> float | None:
         """A turn of the exporter; None where it is not installed, or is asked for something it does
-        not do: it remembers nobody, so a website's first check is as its others."""
+        not do: it remembers nobody, so a website's first check is as its others, and asked by
+        address it verifies no name that it is redirected to."""
         exporter = compare.find_blackbox()
-        if exporter is None or self.options.first or self.options.changed:
+        w = self.wanted
+        if exporter is None or w.first or w.changed or w.redirected:
             return None
-        urls = [self.served.url_by_address(n) for n in range(self.options.websites)]
+        urls = [self.served.url_by_address(n) for n in w.numbers]
         with compare.running_blackbox(exporter, directory, self.environment()) as running:
             return compare.probe(running, urls, directory, seconds=_BLACKBOX_S).cpu_us
 
 
 @contextmanager
-def _child(options: Options, site: _Site, side: Side) -> Iterator[Child]:
-    words = ["-P", str(_CHILD), str(site.urls), str(options.at_once), *site.dns]
+def _child(wanted: Wanted, site: _Site, side: Side) -> Iterator[Child]:
+    words = ["-P", str(_CHILD), str(site.urls), str(wanted.at_once), *site.dns]
     environment = site.environment() | dict(side.more) | {"PYTHONPATH": str(side.source)}
     with subprocess.Popen(
-        [options.python, *words],
+        [wanted.python, *words],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -174,28 +176,28 @@ def _child(options: Options, site: _Site, side: Side) -> Iterator[Child]:
             process.kill()  # it holds nothing that has to be given back
 
 
-def _turn(options: Options, site: _Site, side: Side) -> float:
+def _turn(wanted: Wanted, site: _Site, side: Side) -> float:
     """CPU in us of a check, of one process."""
-    with _child(options, site, side) as child:
-        child.check(_WARM_UP_PASSES, options.websites)
-        if not (options.first or options.changed):
-            return child.check(options.passes, options.websites)
-        passes = [_anew(options, site, child) for _ in range(options.passes)]
+    with _child(wanted, site, side) as child:
+        child.check(_WARM_UP_PASSES, wanted.websites)
+        if not (wanted.first or wanted.changed):
+            return child.check(wanted.passes, wanted.websites)
+        passes = [_anew(wanted, site, child) for _ in range(wanted.passes)]
         return sum(passes) / len(passes)
 
 
-def _anew(options: Options, site: _Site, child: Child) -> float:
+def _anew(wanted: Wanted, site: _Site, child: Child) -> float:
     """Every website checked once, and none is what the prober knows."""
-    if options.first:
+    if wanted.first:
         child.fresh()
     else:
         serving.renew_certificates(site.served)
-    return child.check(1, options.websites)
+    return child.check(1, wanted.websites)
 
 
-def _openssl(options: Options) -> str:
+def _openssl(wanted: Wanted) -> str:
     question = "import ssl; print(ssl.OPENSSL_VERSION)"
     done = subprocess.run(
-        [options.python, "-c", question], stdout=subprocess.PIPE, text=True, check=True
+        [wanted.python, "-c", question], stdout=subprocess.PIPE, text=True, check=True
     )
     return done.stdout.strip()

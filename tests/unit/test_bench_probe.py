@@ -90,27 +90,34 @@ class TestCertificates:
 
 class TestOptions:
     def test_known_websites_with_the_ec_chain_unless_said_otherwise(self):
-        parsed = options.read(["--against", "DIR"])
-        assert (parsed.chain, parsed.rounds, parsed.first, parsed.changed) == (
+        wanted = options.read(["--against", "DIR"])
+        assert (wanted.chain, wanted.rounds, wanted.first, wanted.changed) == (
             "ec",
             9,
             False,
             False,
         )
-        assert parsed.passes * parsed.websites >= 2000
+        assert wanted.passes * wanted.websites >= 2000
 
     def test_no_two_websites_have_the_same_host(self):
-        for more in ([], ["--by-name"]):
-            parsed = options.read(["--against", "DIR", *more])
-            served = targets.Targets(None, Path(), parsed.served(), 8443, 8080)
-            hosts = {served.url(n).split("/")[2] for n in range(parsed.websites)}
-            assert len(hosts) == parsed.websites
+        for more in ([], ["--by-name"], ["--redirect"]):
+            wanted = options.read(["--against", "DIR", *more])
+            served = targets.Targets(None, Path(), wanted.served(), 8443, 8080)
+            hosts = {served.url(n).split("/")[2] for n in wanted.numbers}
+            assert len(hosts) == wanted.websites
+
+    def test_redirected_websites_are_asked_over_http_by_name(self):
+        wanted = options.read(["--against", "DIR", "--redirect"])
+        served = targets.Targets(None, Path(), wanted.served(), 8443, 8080)
+        assert {served.url(n).split("/")[3] for n in wanted.numbers} == {"redirect"}
+        assert all(served.url(n).startswith("http://site") for n in wanted.numbers)
 
     @pytest.mark.parametrize(
         "words",
         [
             [],
             ["--against", "DIR", "--plain", "--changed"],
+            ["--against", "DIR", "--plain", "--redirect"],
             ["--against", "DIR", "--first", "--changed"],
             ["--against", "DIR", "--chain", "dsa"],
             ["--against", "DIR", "--rounds", "0"],
@@ -229,31 +236,31 @@ class TestChild:
     def test_a_prober_that_ends_says_so(self, asked):
         prober = asked([0])
         with pytest.raises(Failed, match="The prober ended"):
-            prober._ask("end")
+            prober._told("end")
 
 
 def compared(tree, against, blackbox=()):
-    parsed = options.read(["--against", "191d99a"])
-    return Compared(parsed, "OpenSSL", {AGAINST: against, TREE: tree, BLACKBOX: blackbox})
+    wanted = options.read(["--against", "191d99a"])
+    return Compared(wanted, "OpenSSL", {AGAINST: against, TREE: tree, BLACKBOX: blackbox})
 
 
 class TestReport:
     def test_the_ratio_is_that_of_the_medians(self):
-        figures = report.result(compared([500, 510, 900], [1000, 1020, 1010], [2000, 2000, 2000]))
-        assert figures["us"][TREE] == {"median": 510, "least": 500, "most": 900}
-        assert figures["ratio"][AGAINST]["of_medians"] == pytest.approx(510 / 1010, abs=1e-4)
-        assert figures["ratio"][BLACKBOX]["of_medians"] == 0.255
-        json.dumps(figures)
+        found = report.result(compared([500, 510, 900], [1000, 1020, 1010], [2000, 2000, 2000]))
+        assert found["us"][TREE] == {"median": 510, "least": 500, "most": 900}
+        assert found["ratio"][AGAINST]["of_medians"] == pytest.approx(510 / 1010, abs=1e-4)
+        assert found["ratio"][BLACKBOX]["of_medians"] == 0.255
+        json.dumps(found)
 
     def test_its_spread_is_round_by_round(self):
         pace = [1.0, 1.5, 2.0]  # a machine that becomes slower favours neither
-        figures = report.result(compared([50 * p for p in pace], [100 * p for p in pace]))
-        assert (figures["ratio"][AGAINST]["least"], figures["ratio"][AGAINST]["most"]) == (0.5, 0.5)
+        found = report.result(compared([50 * p for p in pace], [100 * p for p in pace]))
+        assert (found["ratio"][AGAINST]["least"], found["ratio"][AGAINST]["most"]) == (0.5, 0.5)
 
     def test_what_is_not_installed_is_left_out(self):
-        lines = report.lines(compared([500.0], [1000.0]))
-        assert lines[-1] == "against 191d99a: 0.500 x (round by round 0.500 to 0.500)"
-        assert not [line for line in lines if BLACKBOX in line]
+        told = report.lines(compared([500.0], [1000.0]))
+        assert told[-1] == "against 191d99a: 0.500 x (round by round 0.500 to 0.500)"
+        assert not [line for line in told if BLACKBOX in line]
 
 
 def test_a_directory_that_is_no_checkout_is_refused(tmp_path):
