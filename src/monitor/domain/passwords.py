@@ -23,6 +23,7 @@ the keyboard, a sequence, a year, or any other character but a separator."""
 _EXAMINED = 64
 """So many characters are examined: what begins with enough units is not common."""
 _LEAST_WORD, _LEAST_WALK, _LEAST_RUN = 3, 4, 3
+_LONGEST_UNIT = 24
 _SEPARATORS = frozenset(" -_.,")
 _LEET = str.maketrans("@4031!|$57", "aaoeiiisst")
 _KEYBOARD = ("1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./")
@@ -59,11 +60,11 @@ def _words_of(own: Collection[str]) -> frozenset[str]:
 def _units(text: str, own: frozenset[str]) -> int:
     """The least number of units that make this text, or the part of it that repeats itself, or the
     two texts that take turns in it, as in a1s2d3f4g5h6."""
-    lower = text.lower()[:_EXAMINED]
-    words = WORDS | own
+    lower, words = text.lower(), WORDS | own
     block = _repeated_block(lower)
     if block != lower:
-        return _least_units(block, words) + 1
+        return _least_units(block[:_EXAMINED], words) + 1
+    lower = lower[:_EXAMINED]
     turns = _least_units(lower[::2], words) + _least_units(lower[1::2], words)
     return min(_least_units(lower, words), turns)
 
@@ -75,14 +76,15 @@ def _least_units(lower: str, words: frozenset[str]) -> int:
         if lower[end - 1] in _SEPARATORS:
             least[end] = least[end - 1]
             continue
-        begins = (begin for begin in range(end) if _is_unit(lower, plain, begin, end, words))
+        first = max(end - _LONGEST_UNIT, 0)
+        begins = (b for b in range(first, end) if _is_unit(lower, plain, b, end, words))
         least[end] = 1 + min(least[begin] for begin in begins)
     return least[-1]
 
 
 def _repeated_block(text: str) -> str:
-    """The shortest text that this one is a repetition of."""
-    return text[: (text + text).index(text, 1)]
+    """The shortest text that this one repeats; the last time it may be cut off."""
+    return next(text[:n] for n in range(1, len(text) + 1) if text.startswith(text[n:]))
 
 
 def _is_unit(lower: str, plain: str, begin: int, end: int, words: frozenset[str]) -> bool:
