@@ -184,19 +184,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 10
     monitor_session_unused_days: Annotated[
         int,
-        Declared(
-            _PEOPLE,
-            parsers.integer(1, 400),
-            "days after which a session ends that nobody used: API and central worker",
-        ),
+        Declared(_PEOPLE, parsers.integer(1, 400), "days after which an unused session ends"),
     ] = 14
     monitor_session_days: Annotated[
-        int,
-        Declared(
-            _PEOPLE,
-            parsers.integer(1, 400),
-            "days after which a session ends in any case: API and central worker",
-        ),
+        int, Declared(_PEOPLE, parsers.integer(1, 400), "days after which every session ends")
     ] = 90
     monitor_metrics_port: Annotated[
         int | None,
