@@ -6,7 +6,7 @@ import datetime as dt
 import pytest
 
 from monitor.domain.access import Role
-from monitor.domain.errors import InvalidInput, SignInRefused, TooManyTries
+from monitor.domain.errors import Busy, InvalidInput, SignInRefused, TooManyTries
 from monitor.domain.people import (
     LIMIT_OF_ACCOUNT,
     LIMIT_OF_ADDRESS,
@@ -151,6 +151,19 @@ async def test_right_passwords_do_not_count(people):
     await people.join()
     for _ in range(2 * LIMIT_OF_ADDRESS.tries):
         await people.sign_in()
+
+
+async def test_a_try_that_was_not_looked_at_does_not_count(api, people):
+    # given so many who sign in that there is no room
+    async def verify(stored, password):
+        raise Busy("full")
+
+    people.hasher.verify = verify
+    for _ in range(2 * LIMIT_OF_ACCOUNT.tries):
+        with pytest.raises(Busy):
+            await people.sign_in()
+    # then
+    assert await api.rows("SELECT 1 FROM sign_in_limits WHERE full_at > now()") == []
 
 
 async def test_tries_come_back_with_time(api, people):

@@ -157,7 +157,7 @@ def _declare_expiry(broker: Broker, resources: CentralResources) -> None:
         await audit.expire(resources.pool, resources.settings.monitor_audit_days)
 
     @dramatiq.actor(
-        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("50 * * * *")
+        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("*/10 * * * *")
     )
     async def expire_sessions() -> None:
         assert resources.pool is not None

@@ -196,7 +196,7 @@ def _of_postgres(figures: Figures) -> Iterator[Metric]:
         ),
         (
             "user_sessions",
-            "Sessions of people, with those that ended in the last hour. Counted up to 100,000.",
+            "Sessions of people, with those just over. Counted up to 100,000.",
             figures.sessions,
         ),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from monitor.domain.errors import InvalidInput, SignInRefused, TooManyTries
+from monitor.domain.errors import Busy, InvalidInput, SignInRefused, TooManyTries
 from monitor.domain.outcome import printable
 from monitor.domain.passwords import problem_of
 from monitor.domain.people import LIMIT_OF_ACCOUNT, Person, SignInResult, TryLimit, limits_of_try
@@ -41,7 +41,11 @@ class SignIn(Struct, frozen=True):
         account = printable(email.strip(), MAX_EMAIL)
         credentials, limits = await self._count_try(account, visitor)
         stored = None if credentials is None else credentials.password_hash
-        right = await self.hasher.verify(stored, password)
+        try:
+            right = await self.hasher.verify(stored, password)
+        except Busy:
+            await self._undo(limits)
+            raise
         begun = None
         if right and credentials is not None:
             begun = await self._begin(credentials, visitor, limits)
@@ -107,6 +111,10 @@ class SignIn(Struct, frozen=True):
                 self.count(SignInResult.LIMITED)
                 raise TooManyTries(wait.total_seconds())
 
+    async def _undo(self, limits: Limits) -> None:
+        async with session(self.pool) as connection:
+            await _give_back(connection, limits)
+
     async def _begin(
         self, credentials: Credentials, visitor: Visitor, limits: Limits
     ) -> Begun | None:
@@ -127,7 +135,7 @@ class SignIn(Struct, frozen=True):
 
 
 async def _give_back(connection: Connection, limits: Limits) -> None:
-    """The password was right: the try does not count."""
+    """The password was right, or not looked at: the try does not count."""
     for name, limit in limits:
         await sign_in_limits.give_back(connection, _digest(name), limit)
 
