@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 AT_ONCE = 2
 MAX_WAITING = 40
-"""Each takes a tenth of a second or so: whoever came later would wait for seconds."""
+"""The last of them waits about five seconds: what comes later would miss its deadline."""
 
 
 class Argon2(Struct, frozen=True):

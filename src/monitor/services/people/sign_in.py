@@ -13,6 +13,7 @@ from monitor.domain.passwords import problem_of
 from monitor.domain.people import LIMIT_OF_ACCOUNT, Person, SignInResult, TryLimit, limits_of_try
 from monitor.resources.audit import Action
 from monitor.resources.user import MAX_EMAIL
+from monitor.runtime.logging import get_logger
 from monitor.services.access import audit
 from monitor.services.access.keys import hash_of
 from monitor.services.access.rate_limits import source_of
@@ -22,6 +23,8 @@ from monitor.services.people.sessions import Begun, Visitor
 from monitor.storage.postgres import sign_in_limits, user_links, user_sessions, users
 from monitor.storage.postgres.pool import Connection, Pool, session, transaction
 from monitor.storage.postgres.users import Credentials
+
+log = get_logger(__name__)
 
 Limits = list[tuple[str, TryLimit]]
 
@@ -49,10 +52,13 @@ class SignIn(Struct, frozen=True):
         begun = None
         if right and credentials is not None:
             begun = await self._begin(credentials, visitor, limits)
+        user_id = None if credentials is None else str(credentials.user_id)
         if begun is None:
             self.count(SignInResult.WRONG)
+            log.info("sign_in.refused", user_id=user_id, address=visitor.address)
             raise SignInRefused
         self.count(SignInResult.SIGNED_IN)
+        log.info("sign_in.succeeded", user_id=user_id, address=visitor.address)
         await self._renew_hash(begun, stored or "", password)
         return begun
 
