@@ -53,6 +53,7 @@ CREATE TABLE user_browsers (
     used_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (user_id, hash)
 );
+CREATE INDEX user_browsers_hash ON user_browsers (hash);
 
 -- How many passwords an account, an address or a browser may still try: when all of its tries are
 -- there again (GCRA). The names are hashed: what people type into the field for their address may

@@ -147,6 +147,18 @@ async def test_a_browser_that_signed_in_before_is_not_shut_out_by_strangers(peop
     assert await _fails(people, password=PASSWORD, **other) is TooManyTries
 
 
+async def test_a_browser_is_told_again_by_what_we_gave_it_alone(api, people):
+    # given two who share a browser
+    _, ada = await people.join()
+    _, ben = await people.join("ben@example.com", browser=ada.browser)
+    assert ben.browser == ada.browser
+    # when somebody put another token there
+    begun = await people.sign_in(browser="planted")
+    # then
+    assert begun.browser not in {"planted", ada.browser}
+    assert await api.rows("SELECT count(DISTINCT hash), count(*) FROM user_browsers") == [(2, 3)]
+
+
 async def test_right_passwords_do_not_count(people):
     await people.join()
     for _ in range(2 * LIMIT_OF_ADDRESS.tries):

@@ -62,7 +62,7 @@ def actor_of(user_id: UUID, email: str, visitor: Visitor) -> Actor:
 async def begin(connection: Connection, user_id: UUID, visitor: Visitor) -> Begun:
     """Begin a session in this transaction: with a token of its own, in place of the browser's
     session before."""
-    token, browser = secrets.token_urlsafe(32), visitor.browser or secrets.token_urlsafe(32)
+    token, browser = secrets.token_urlsafe(32), await _browser_of(connection, visitor)
     if visitor.session is not None:
         await user_sessions.end_by_token(connection, hash_of(visitor.session))
     info = user_sessions.NewSession(
@@ -71,6 +71,17 @@ async def begin(connection: Connection, user_id: UUID, visitor: Visitor) -> Begu
     await user_sessions.insert(connection, user_id, info)
     await user_sessions.remember_browser(connection, user_id, hash_of(browser))
     return Begun(user_id, info.id, token, browser)
+
+
+async def _browser_of(connection: Connection, visitor: Visitor) -> str:
+    """What is to tell this browser again: what it holds if that is ours, whoever signed in in it.
+
+    What others may have put there would be known to them, too.
+    """
+    held = visitor.browser
+    if held is not None and await user_sessions.is_known_browser(connection, hash_of(held)):
+        return held
+    return secrets.token_urlsafe(32)
 
 
 async def identify(pool: Pool, token: str, lifetime: SessionLifetime) -> Person | None:

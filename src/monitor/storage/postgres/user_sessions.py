@@ -164,6 +164,15 @@ async def remember_browser(connection: Connection, user_id: UUID, digest: bytes)
     )
 
 
+async def is_known_browser(connection: Connection, digest: bytes) -> bool:
+    """Whether anybody has signed in in this browser before."""
+    cursor = await connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM user_browsers WHERE hash = %s)", [digest]
+    )
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
 async def expire(connection: Connection, lifetime: SessionLifetime) -> int:
     """Delete sessions that have ended, and forget old browsers; returns how many sessions."""
     query = f"DELETE FROM user_sessions s WHERE NOT ({_ALIVE})"  # noqa: S608 - constants
