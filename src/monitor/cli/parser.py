@@ -11,6 +11,7 @@ from monitor.cli import keys as key_commands
 from monitor.cli import rollups as rollup_commands
 from monitor.cli import secrets as secret_commands
 from monitor.cli import sla as sla_commands
+from monitor.cli import users as user_commands
 from monitor.domain.access import Role
 from monitor.domain.status import Status
 
@@ -23,6 +24,7 @@ examples:
   monitor api                   serve the API
   monitor sync                  rebuild the projection in Redis from Postgres
   monitor keys create --name deploy --role write
+  monitor users invite ada@example.com --role write
   monitor secrets key           print a new key for request headers and bodies
   monitor rollups rebuild --from 2026-11-01
   monitor import websites.csv   create and update the websites of a file, through the API
@@ -49,6 +51,18 @@ examples:
   monitor keys revoke 0190a8e2-7b1c-7d3e-9f00-3c5d2a1b4e6f
 
 A rotated key stays valid for the overlap and the new one is valid at once: deploy it meanwhile.
+"""
+
+_USERS_EXAMPLES = """\
+examples:
+  monitor users invite                                 for the first admin, valid for 24 hours
+  monitor users invite ada@example.com --role write    valid for 7 days
+  monitor users list
+  monitor users reset ada@example.com                  to choose another password, within the hour
+  monitor users disable ada@example.com --revoke-keys
+
+A link can be used once and replaces the one before it. What is printed is its token: give it to
+nobody but this person.
 """
 
 _SECRETS_EXAMPLES = """\
@@ -132,6 +146,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_local(names)
     _add_serving(names)
     _add_keys(names)
+    _add_users(names)
     _add_secrets(names)
     _add_rollups(names)
     _add_import(names)
@@ -195,6 +210,44 @@ def _add_keys(names: _Names) -> None:
     revoke = actions.add_parser("revoke", help="revoke a key for good")
     revoke.add_argument("id", metavar="ID", help="as shown by `monitor keys list`")
     revoke.set_defaults(run=key_commands.revoke_key)
+
+
+def _add_users(names: _Names) -> None:
+    parser = names.add_parser(
+        "users",
+        help="invite, list and disable people who sign in",
+        epilog=_USERS_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions.add_parser("list", help="list all people").set_defaults(run=user_commands.list_users)
+    _add_invite(actions)
+    reset = actions.add_parser("reset", help="print a link to choose another password")
+    _add_user(reset)
+    reset.set_defaults(run=user_commands.reset_user)
+    disable = actions.add_parser("disable", help="end the sessions of a person, and let none begin")
+    _add_user(disable)
+    disable.add_argument(
+        "--revoke-keys", action="store_true", help="also revoke the API keys that they made"
+    )
+    disable.set_defaults(run=user_commands.disable_user)
+    enable = actions.add_parser("enable", help="let a disabled person sign in again")
+    _add_user(enable)
+    enable.set_defaults(run=user_commands.enable_user)
+
+
+def _add_invite(actions: _Names) -> None:
+    invite = actions.add_parser("invite", help="print a link for a new person")
+    invite.add_argument(
+        "email", metavar="EMAIL", nargs="?", help="whose it is; default: the first admin's"
+    )
+    invite.add_argument("--role", choices=[role.value for role in Role], help="with EMAIL")
+    invite.add_argument("--zone", help="the time zone that they read times in; default: UTC")
+    invite.set_defaults(run=user_commands.invite_user)
+
+
+def _add_user(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("user", metavar="USER", help="an address, or an id")
 
 
 def _add_secrets(names: _Names) -> None:
