@@ -31,6 +31,7 @@ from monitor.domain.ring import slots_of_position
 from monitor.domain.schedule import Schedule
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.local.postgres import EmbeddedPostgres
+from monitor.runtime.process import collect_garbage_rarely
 from monitor.storage.postgres import schedules
 from monitor.storage.postgres.migrations import migrate
 from monitor.storage.postgres.pool import Pool, make_pool, session
@@ -183,6 +184,10 @@ async def _measure(bench: Bench) -> None:
         await connection.execute(_PERIODS)
         await connection.execute("ANALYZE")
     await bench.store.prepare()
+    # As after the first day of a website: InfluxDB knows every series.
+    await _fill_hour(bench, ids, day_s - HOUR_S)
+    if not o.no_day:
+        await bench.store.roll_up_day(day_s - DAY_S, bench.schedules)
     first, *others = (day_s + n * HOUR_S for n in range(24))
     if not o.no_hour:
         await _fill_ticks(bench, ids, first)
@@ -245,6 +250,7 @@ def main() -> None:
     for name in ("no-rest", "no-questions", "no-hour", "no-day", "phases"):
         parser.add_argument(f"--{name}", action="store_true")
     options = parser.parse_args()
+    collect_garbage_rarely()  # as workers do
     with ExitStack() as stack:
         url, pid = stack.enter_context(_postgres())
         roots, influx = {"postgres": pid}, ""

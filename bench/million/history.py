@@ -80,7 +80,7 @@ def rollups(ids: list[UUID], region: str, interval_s: int, now_s: int) -> Iterat
                 max_ms=4 * mean_ms,
                 histogram=None,
             )
-            yield encode_hour(website_id, hour, p95_ms=2 * mean_ms)
+            yield encode_hour(website_id, hour)
 
 
 def _write(settings: Settings, body: bytes) -> None:

@@ -35,7 +35,7 @@ CALLS = {
     "prepare": lambda store: store.prepare(),
     "write": lambda store: store.write([up(HOUR)]),
     "raw_buckets": lambda store: store.raw_buckets(SHOP, None, HOUR, HOUR + 60, 60),
-    "hourly_buckets": lambda store: store.hourly_buckets(SHOP, None, HOUR, HOUR + 60),
+    "hourly": lambda store: store.hourly([SHOP], None, HOUR, HOUR + 60),
     "roll_up": lambda store: store.roll_up(HOUR),
     "last_rolled_up": lambda store: store.last_rolled_up(),
     "ticks": lambda store: store.ticks(SHOP, HOUR, HOUR + 60),

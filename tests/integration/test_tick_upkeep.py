@@ -8,6 +8,7 @@ from monitor.domain.errors import Unavailable
 from monitor.domain.series import DAY_S
 from monitor.services.checks.check import check_batch
 from support.factories import START_S, batch_message, tick
+from support.ticks import hourly_buckets
 from support.upkeep import (
     THIS_HOUR,
     back,
@@ -51,7 +52,7 @@ async def test_a_batch_after_its_hour_repeats_the_roll_up(world):
     await upkeep.run()
     # then
     assert upkeep.ticks.hours == [last]
-    found = await world.ticks.hourly_buckets(website, None, last, THIS_HOUR)
+    found = await hourly_buckets(world.ticks, website, None, last, THIS_HOUR)
     assert [b.checks for b in found] == [1]
 
 

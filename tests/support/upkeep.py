@@ -8,6 +8,7 @@ from monitor.services.checks.ticks import TickUpkeep
 from monitor.services.reports.roll_ups import RollUps
 from monitor.storage.timeseries.contract import KeptDays, no_schedules
 from support.factories import SHOP, START_S, tick
+from support.ticks import hourly_buckets
 
 THIS_HOUR = START_S // HOUR_S * HOUR_S
 KEPT = KeptDays(30, 400, 1100)
@@ -66,7 +67,7 @@ def back(*hours):
 async def rolled_up(world):
     """Hour: checks, of all roll-ups."""
     since = THIS_HOUR - 60 * DAY_S
-    found = await world.ticks.hourly_buckets(SHOP, None, since, THIS_HOUR + HOUR_S)
+    found = await hourly_buckets(world.ticks, SHOP, None, since, THIS_HOUR + HOUR_S)
     return {b.start_s: b.checks for b in found}
 
 

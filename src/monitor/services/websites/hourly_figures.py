@@ -207,7 +207,7 @@ def _windows(gaps_of_hour: Sequence[Gap]) -> list[Window]:
 
 def _hour_of(due: RegionSchedule, hour_s: int) -> list[Window]:
     """The gaps of an hour without any check."""
-    return _windows(gaps_of(due, (), hour_s, hour_s + HOUR_S))
+    return _windows(gaps_of(due, list(due.rows(hour_s, hour_s + HOUR_S)), ()))
 
 
 def _slots_of(due: RegionSchedule, hour_s: int) -> Window | None:
@@ -230,7 +230,7 @@ def _slide(row: Sliding, hour_s: int, new: Histogram, leaving: Histogram) -> Lat
     until_s = hour_s + HOUR_S
     if row.since_s is None or row.until_s is None or row.histogram is None:
         latencies = Latencies.of(new)
-        return _latency(row.website_id, hour_s, until_s, latencies) if new.counts else None
+        return _latency(row.website_id, hour_s, until_s, latencies) if new.encoded else None
     if row.until_s >= until_s:
         return None
     if row.until_s < hour_s:

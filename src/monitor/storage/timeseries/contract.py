@@ -87,11 +87,6 @@ class TickStore(Protocol):
         ``region`` None: every region, one series each. Sorted by region, then time.
         """
 
-    async def hourly_buckets(
-        self, website_id: UUID, region: str | None, since_s: int, until_s: int
-    ) -> list[Bucket]:
-        """The roll-ups that start within the span, one per region and hour, sorted likewise."""
-
     async def totals(
         self, website_ids: Sequence[UUID], since_s: int, until_s: int
     ) -> dict[UUID, list[Totals]]:

@@ -4,7 +4,7 @@
 |---|---|---|---|
 | BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, dns_shared 1 where another check of the slot looked the name up, transfer_ms where it is not the rest of response_ms, out_of_turn 1 where it fills no slot, address when down, began_ms (Unix) where it began late |
 | BUCKET | website_ticks_histograms | website_id, region | histogram of an hour: base64 of domain/histogram.py |
-| BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn unless 0, expected where it is known, gaps (base64 of their checks and of domain/rollup.py) where there are any |
+| BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, max_ms, out_of_turn unless 0, expected where it is known, gaps (base64 of their checks and of domain/rollup.py) where there are any |
 | BUCKET_daily | website_ticks_daily | website_id, region | checks, up, measured, total_ms, max_ms, out_of_turn unless 0, expected, gaps and histogram likewise |
 
 One for each, because retention is set per database. All are made by us, where the token may
@@ -116,14 +116,6 @@ class InfluxTicks:
         span = (since_s, until_s)
         return _sorted(await self._points.ask(self._raw, question, span, align_s=width_s))
 
-    async def hourly_buckets(
-        self, website_id: UUID, region: str | None, since_s: int, until_s: int
-    ) -> list[Bucket]:
-        def question(span: Span) -> str:
-            return influxql.select_rollups(website_id, region, *span)
-
-        return _sorted(await self._points.ask(self._hourly, question, (since_s, until_s)))
-
     async def ticks(self, website_id: UUID, since_s: int, until_s: int) -> list[Tick]:
         def question(span: Span) -> str:
             return influxql.select_ticks(website_id, *span)
@@ -192,7 +184,7 @@ class InfluxTicks:
         stored, throttle = 0, self._throttle()
         for ending in _PARTS:
             async for totals in _pages(self._totals(hour_s, ending)):
-                ids = sorted({t.website_id for t in totals})
+                ids = list(dict.fromkeys(t.website_id for t in totals))
                 due = await schedules(ids, hour_s, hour_s + HOUR_S)
                 await self.store_hours(totals, hour_s, due)
                 stored += len(totals)
@@ -209,7 +201,7 @@ class InfluxTicks:
         histograms = [line_protocol.encode_histogram(t.website_id, r) for t, r in hours]
         if lines := [line for line in histograms if line is not None]:
             await self._points.store(self._raw, lines)
-        lines = [line_protocol.encode_hour(t.website_id, r, t.p95_ms) for t, r in hours]
+        lines = [line_protocol.encode_hour(t.website_id, r) for t, r in hours]
         await self._points.store(self._hourly, lines)
 
     async def _totals(self, hour_s: int, ending: str) -> AsyncIterator[Totals]:
@@ -237,7 +229,7 @@ class InfluxTicks:
             histograms = await self._histograms_of_day(day_s, ending)
             hours = self._grouped(self._hourly, influxql.select_hours_of_day(day_s, ending))
             async for page in _pages(hours):
-                ids = sorted({UUID(website_id) for (website_id, _), _ in page})
+                ids = list({UUID(website_id) for (website_id, _), _ in page})
                 due = await schedules(ids, day_s, day_s + DAY_S)
                 lines = [
                     _encode_day(key, day_s, rows, due.get(UUID(key[0])), histograms.get(key))

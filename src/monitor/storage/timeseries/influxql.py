@@ -30,7 +30,6 @@ _FIELDS = (
     "up,reason,status_code,response_ms,dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms,out_of_turn,"
     "address,began_ms,dns_shared"
 )
-_BUCKET = "checks,up,measured,mean_ms,p95_ms,max_ms,out_of_turn"
 _HOUR = f"checks,up,measured,mean_ms,max_ms,out_of_turn,expected,gaps FROM {HOURS}"
 _SAMPLE = f"up,response_ms,out_of_turn FROM {TICKS}"
 _HISTOGRAM = f"histogram FROM {HISTOGRAMS}"
@@ -103,11 +102,6 @@ def select_checks(query: ChecksQuery) -> str:
         where += f" AND up={query.up:d}"
     newest = f"GROUP BY region ORDER BY time DESC LIMIT {query.limit + 1:d}"
     return f"SELECT {_FIELDS} FROM {TICKS} WHERE {where} {newest}"  # noqa: S608 - escaped
-
-
-def select_rollups(website_id: UUID, region: str | None, since_s: int, until_s: int) -> str:
-    where = _where(website_id, region, since_s, until_s)
-    return f"SELECT {_BUCKET} FROM {HOURS} WHERE {where} GROUP BY region"  # noqa: S608 - escaped
 
 
 def select_hours(
@@ -217,7 +211,12 @@ def totals_of(rows: Iterable[Row]) -> list[Totals]:
     return [totals[key] for key in sorted(totals)]
 
 
+_SAMPLE_COLUMNS = ["time", "up", "response_ms", "out_of_turn"]
+
+
 def _samples(s: Series) -> Sequence[Sample]:
+    if s.columns == _SAMPLE_COLUMNS:
+        return s.values
     time, up, response_ms = map(s.columns.index, ("time", "up", "response_ms"))
     if "out_of_turn" not in s.columns:  # no tick ever had it
         return [(v[time], v[up], v[response_ms], None) for v in s.values]
@@ -310,7 +309,7 @@ def _timings_of(row: Row) -> Timings:
 
 
 def bucket_of(row: Row) -> Bucket:
-    """A bucket from a row of totals or a stored roll-up."""
+    """A bucket from a row of totals."""
     return Bucket(
         region=row["region"],
         start_s=row["time"],

@@ -105,17 +105,6 @@ GROUP BY region, start
 ORDER BY region COLLATE "C", start
 """
 
-_HOURLY_BUCKETS = """
-SELECT
-    region, extract(epoch FROM hour)::bigint, checks, up, measured, mean_ms, p95_ms, max_ms,
-    out_of_turn
-FROM tick_rollups
-WHERE website_id = %(website_id)s
-  AND (%(region)s::text IS NULL OR region = %(region)s)
-  AND hour >= to_timestamp(%(since)s) AND hour < to_timestamp(%(until)s)
-ORDER BY region COLLATE "C", hour
-"""
-
 # Of one month: hours have no index of their own, and the latest one is in the latest partition.
 _LAST_HOUR = """
 SELECT extract(epoch FROM max(hour))::bigint FROM tick_rollups
@@ -215,12 +204,6 @@ class PostgresTicks:
         values = _values(website_id, since_s, until_s) | {"region": region, "width": width_s}
         return [Bucket(*row) for row in await self._rows(_RAW_BUCKETS, values)]
 
-    async def hourly_buckets(
-        self, website_id: UUID, region: str | None, since_s: int, until_s: int
-    ) -> list[Bucket]:
-        values = _values(website_id, since_s, until_s) | {"region": region}
-        return [Bucket(*row) for row in await self._rows(_HOURLY_BUCKETS, values)]
-
     async def ticks(self, website_id: UUID, since_s: int, until_s: int) -> list[Tick]:
         rows = await self._rows(_TICKS, _values(website_id, since_s, until_s))
         return [_tick(row) for row in rows]
@@ -274,7 +257,8 @@ class PostgresTicks:
         async with self._reading(postgres_rollups.TICKS_OF_HOUR, hour_s, until_s) as pages:
             async for rows in pages:
                 totals = [postgres_rollups.totals(row) for row in rows]
-                due = await schedules(sorted({t.website_id for t in totals}), hour_s, until_s)
+                ids = list({t.website_id for t in totals})
+                due = await schedules(ids, hour_s, until_s)
                 await self.store_hours(totals, hour_s, due)
                 stored += len(totals)
         return stored
@@ -292,7 +276,7 @@ class PostgresTicks:
         stored = 0
         async with self._reading(postgres_rollups.HOURS_OF_DAY, day_s, until_s) as pages:
             async for groups in postgres_rollups.grouped(pages):
-                due = await schedules(sorted({g[0] for g in groups}), day_s, until_s)
+                due = await schedules(list({g[0] for g in groups}), day_s, until_s)
                 lines = [postgres_rollups.day_row(*group, day_s, due) for group in groups]
                 await self._store(postgres_rollups.STORE_DAYS, [month], lines)
                 stored += len(lines)
