@@ -210,7 +210,7 @@ _PHASES = ",dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms"
 
 
 @contextmanager
-def _postgres() -> Iterator[tuple[str, int]]:
+def postgres_alone() -> Iterator[tuple[str, int]]:
     """A new database, migrated: its URL and the server's process id."""
     with tempfile.TemporaryDirectory(prefix="monitor-bench-") as name:
         open_way(Path(name))
@@ -252,7 +252,7 @@ def main() -> None:
     options = parser.parse_args()
     collect_garbage_rarely()  # as workers do
     with ExitStack() as stack:
-        url, pid = stack.enter_context(_postgres())
+        url, pid = stack.enter_context(postgres_alone())
         roots, influx = {"postgres": pid}, ""
         if options.store == "influx":
             influx, roots["influxd"] = stack.enter_context(influxd_alone(options.websites))

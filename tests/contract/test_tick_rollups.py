@@ -132,6 +132,10 @@ async def test_an_hour_has_its_histogram_and_its_gaps(store):
     assert europe.max_ms == kept(max(times))
     assert await store.hourly([SHOP], ASIA, HOUR, HOUR + 3600) == {SHOP: [asia]}
     assert await store.hourly([], None, HOUR, HOUR + 3600) == {}
+    both = Histogram.of([*times, *map(_ms, slots)])
+    assert await store.histograms([SHOP, uuid4()], HOUR, HOUR + 3600) == {SHOP: both}
+    assert await store.histograms([SHOP], HOUR + 1, HOUR + 3600) == {}
+    assert await store.histograms([], HOUR, HOUR + 3600) == {}
 
 
 async def test_without_a_schedule_nothing_is_expected(store):

@@ -36,6 +36,7 @@ CALLS = {
     "write": lambda store: store.write([up(HOUR)]),
     "raw_buckets": lambda store: store.raw_buckets(SHOP, None, HOUR, HOUR + 60, 60),
     "hourly": lambda store: store.hourly([SHOP], None, HOUR, HOUR + 60),
+    "histograms": lambda store: store.histograms([SHOP], HOUR, HOUR + 60),
     "roll_up": lambda store: store.roll_up(HOUR),
     "last_rolled_up": lambda store: store.last_rolled_up(),
     "ticks": lambda store: store.ticks(SHOP, HOUR, HOUR + 60),

@@ -131,6 +131,12 @@ def test_what_is_cut_short_is_refused(encoded):
         Histogram.decode(encoded)
 
 
+def test_what_no_duration_falls_in_is_refused():
+    damaged = Histogram.decode(encode_varints([2**40, 1]))
+    with pytest.raises(ValueError, match="no duration"):
+        Histogram.merged([damaged, Histogram.of([1.0])])
+
+
 @given(st.lists(st.integers(0, 2**40)))
 def test_varints_round_trip(numbers):
     assert decode_varints(encode_varints(numbers)) == numbers

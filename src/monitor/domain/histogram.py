@@ -24,6 +24,8 @@ _LEAST = -320
 """The bucket of 0.001 ms, the least that stores tell from nothing."""
 _UNDERFLOW = _LEAST - 1
 """Holds what is less, and 0."""
+_MOST_BUCKETS = 2**16
+"""More than finite numbers have."""
 _SEVEN_BITS = bytes(range(128))
 _EIGHT_BITS = bytes(range(128, 256))
 
@@ -51,12 +53,18 @@ class Histogram(Struct, frozen=True):
 
     @classmethod
     def merged(cls, histograms: Iterable[Histogram]) -> Histogram:
-        """All of these in one; the order makes no difference."""
+        """All of these in one; the order makes no difference.
+
+        Raises ValueError for a bucket that no duration falls in.
+        """
         parts = [histogram for histogram in histograms if histogram.encoded]
         if len(parts) == 1:
             return parts[0]
         numbers = [decode_varints(part.encoded) for part in parts]
-        sums = [0] * max((sum(n[::2]) + 1 for n in numbers), default=0)
+        size = max((sum(n[::2]) + 1 for n in numbers), default=0)
+        if size > _MOST_BUCKETS:
+            raise ValueError(f"no duration is in bucket {size}")
+        sums = [0] * size
         for row in numbers:
             at = 0
             for distance, count in zip(row[::2], row[1::2], strict=True):
@@ -127,6 +135,8 @@ def _encoded(buckets: Sequence[int], counts: Sequence[int]) -> bytes:
     numbers = [0] * (2 * len(buckets))
     numbers[::2] = map(sub, buckets, [0, *buckets])
     numbers[1::2] = counts
+    if max(numbers[1:], default=128) < 128:  # as nearly always
+        return _varint(numbers[0]) + bytes(numbers[1:])
     return encode_varints(numbers)
 
 
@@ -134,8 +144,8 @@ def _buckets(values_ms: Sequence[float]) -> Mapping[int, int]:
     """How many of these values are in each bucket."""
     if not values_ms:
         return {}
-    if not math.isfinite(math.fsum(values_ms)):
-        raise ValueError(f"{max(values_ms)} ms is no duration")
+    if not math.isfinite(sum(values_ms)):
+        raise ValueError("what is not finite is no duration")
     if min(values_ms) <= 0.0:
         return Counter(map(_bucket, values_ms))
     doublings = map(math.log2, values_ms)

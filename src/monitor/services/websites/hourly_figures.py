@@ -39,6 +39,7 @@ _PAUSE_AFTER = 10
 """Pages: about as much work as a part of a roll-up."""
 
 _NOTHING = Window(0, 0)
+_NO_RESPONSES = Histogram()
 Rollups = Mapping[UUID, Sequence[Rollup]]
 
 
@@ -135,12 +136,12 @@ class HourlyFigures:
         """The response times of 24 hours, with those of this hour and without those a day older."""
         leaving_s = hour_s - DAY_S
         aged = [r.website_id for r in rows if r.since_s is not None and r.since_s <= leaving_s]
-        leaving = await self.ticks.hourly(aged, None, leaving_s, leaving_s + HOUR_S)
+        leaving = await self.ticks.histograms(aged, leaving_s, leaving_s + HOUR_S)
         latencies, wrong = list[Latency](), list[UUID]()
         for row in rows:
             new = _histogram(rollups.get(row.website_id, ()))
             try:
-                latency = _slide(row, hour_s, new, _histogram(leaving.get(row.website_id, ())))
+                latency = _slide(row, hour_s, new, leaving.get(row.website_id, _NO_RESPONSES))
             except ValueError:
                 wrong.append(row.website_id)
             else:

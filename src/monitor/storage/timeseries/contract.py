@@ -9,6 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from monitor.domain.histogram import Histogram
 from monitor.domain.outcome import Tick
 from monitor.domain.rollup import Rollup
 from monitor.domain.schedule import Schedule
@@ -102,6 +103,14 @@ class TickStore(Protocol):
 
         ``region`` None: every region. Websites without any are absent. The histograms of hours
         are kept as long as raw ticks.
+        """
+
+    async def histograms(
+        self, website_ids: Sequence[UUID], since_s: int, until_s: int
+    ) -> dict[UUID, Histogram]:
+        """The response times of the hours that start within the span, of all regions in one.
+
+        Websites without any are absent. They are kept as long as raw ticks.
         """
 
     async def daily(

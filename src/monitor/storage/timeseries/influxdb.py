@@ -54,7 +54,7 @@ from monitor.storage.timeseries.file_limit import Span
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from monitor.storage.timeseries.influxdb_points import Dropped, Points
 from monitor.storage.timeseries.throttle import Throttle
-from monitor.storage.timeseries.totals import Key, Totals, by_website
+from monitor.storage.timeseries.totals import Key, Totals, by_website, merged_by_website
 
 LINES_PER_WRITE = 5000
 _PARTS = "0123456789abcdef"
@@ -164,6 +164,18 @@ class InfluxTicks:
             ),
         )  # fmt: skip
         return _by_website(influxql.with_histograms(hours, histograms))
+
+    async def histograms(
+        self, website_ids: Sequence[UUID], since_s: int, until_s: int
+    ) -> dict[UUID, Histogram]:
+        if not website_ids:
+            return {}
+
+        def question(span: Span) -> str:
+            return influxql.select_histograms(website_ids, None, *span)
+
+        rows = await self._points.ask(self._raw, question, (since_s, until_s), spacing_s=HOUR_S)
+        return merged_by_website((UUID(r["website_id"]), influxql.histogram_of(r)) for r in rows)
 
     async def daily(
         self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int

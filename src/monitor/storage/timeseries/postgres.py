@@ -17,6 +17,7 @@ import psycopg
 from psycopg import AsyncServerCursor
 from psycopg.rows import TupleRow
 
+from monitor.domain.histogram import Histogram
 from monitor.domain.outcome import Reason, Tick, Timings
 from monitor.domain.rollup import Rollup
 from monitor.domain.schedule import Schedule
@@ -31,7 +32,7 @@ from monitor.storage.timeseries.contract import (
 )
 from monitor.storage.timeseries.partitions import Partition
 from monitor.storage.timeseries.throttle import Throttle
-from monitor.storage.timeseries.totals import Totals, by_website
+from monitor.storage.timeseries.totals import Totals, by_website, merged_by_website
 
 T = TypeVar("T")
 
@@ -232,6 +233,16 @@ class PostgresTicks:
         self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
     ) -> dict[UUID, list[Rollup]]:
         return await self._rollups(postgres_rollups.HOURS, website_ids, region, since_s, until_s)
+
+    async def histograms(
+        self, website_ids: Sequence[UUID], since_s: int, until_s: int
+    ) -> dict[UUID, Histogram]:
+        values = {"ids": list(website_ids), "since": since_s, "until": until_s}
+        async with transaction(self._pool) as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(postgres_rollups.HISTOGRAMS, values)
+            rows = await cursor.fetchall()
+        return merged_by_website((i, Histogram.decode(encoded)) for i, encoded in rows)
 
     async def daily(
         self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int

@@ -57,6 +57,12 @@ HOURS: LiteralString = f"""
  ORDER BY r.website_id, r.region COLLATE "C", r.hour
 """
 
+HISTOGRAMS: LiteralString = """
+SELECT website_id, histogram FROM tick_histograms
+ WHERE website_id = ANY(%(ids)s)
+   AND hour >= to_timestamp(%(since)s) AND hour < to_timestamp(%(until)s)
+"""
+
 DAYS: LiteralString = """
 SELECT website_id, region, extract(epoch FROM day)::int8, checks, up, out_of_turn, expected,
        measured, total_ms, max_ms, histogram, gaps

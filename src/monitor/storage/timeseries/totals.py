@@ -76,3 +76,11 @@ def by_website(totals: Iterable[Totals]) -> dict[UUID, list[Totals]]:
     for one in totals:
         grouped.setdefault(one.website_id, []).append(one)
     return grouped
+
+
+def merged_by_website(histograms: Iterable[tuple[UUID, Histogram]]) -> dict[UUID, Histogram]:
+    """The histograms of each website in one."""
+    grouped: dict[UUID, list[Histogram]] = {}
+    for website_id, histogram in histograms:
+        grouped.setdefault(website_id, []).append(histogram)
+    return {website_id: Histogram.merged(own) for website_id, own in grouped.items()}
