@@ -14,12 +14,14 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from typing import Any
 from uuid import UUID
 
 from monitor.domain.histogram import Histogram
 from monitor.domain.latencies import Latencies
+from monitor.domain.rollup import Rollup
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.runtime.process import collect_garbage_rarely
 from monitor.services.websites.hourly_figures import HourlyFigures
@@ -38,6 +40,7 @@ from .rollups import postgres_alone
 from .stores import BUCKET
 
 _AT_ONCE = 5000
+Handed = dict[UUID, list[Rollup]]
 _SHAPES = 50
 """Different histograms."""
 
@@ -51,8 +54,11 @@ async def _no_rest(_seconds: float) -> None:
     """Go on at once."""
 
 
-async def _prepare(pool: Any, store: InfluxTicks | PostgresTicks, hour_s: int) -> None:
-    """The roll-ups of this hour and of the one a day before, and the day that ends between."""
+async def _prepare(pool: Any, store: InfluxTicks | PostgresTicks, hour_s: int) -> list[Handed]:
+    """The roll-ups of this hour and of the one a day before, and the day that ends between.
+
+    Returns those of this hour that the store hands over, page by page.
+    """
     rng = random.Random(1)
     hours = [[rng.lognormvariate(4.6, 0.5) for _ in range(20)] for _ in range(_SHAPES)]
     days = [hour + [rng.lognormvariate(4.6, 0.5) for _ in range(460)] for hour in hours]
@@ -63,14 +69,18 @@ async def _prepare(pool: Any, store: InfluxTicks | PostgresTicks, hour_s: int) -
         ids = [website_id for (website_id,) in await cursor.fetchall()]
         await connection.execute(_DAY, [hour_s - DAY_S, hour_s, encoded])
         await connection.execute("UPDATE figures_as_of SET until = to_timestamp(%s)", [hour_s])
+    pages: list[Handed] = []
     for at_s, shift in ((hour_s - DAY_S, 0), (hour_s, 7)):
         for first in range(0, len(ids), _AT_ONCE):
             part = enumerate(ids[first : first + _AT_ONCE], first + 1 + shift)
             totals = [_totals(website_id, at_s, hours[n % _SHAPES]) for n, website_id in part]
-            await store.store_hours(totals, at_s, {})
+            stored = await store.store_hours(totals, at_s, {})
+            if at_s == hour_s and stored is not None:
+                pages.append({website_id: [rollup] for website_id, rollup in stored})
     async with pool.connection() as connection:
         await connection.set_autocommit(True)
         await connection.execute("VACUUM ANALYZE")
+    return pages
 
 
 def _totals(website_id: UUID, hour_s: int, responses_ms: list[float]) -> Totals:
@@ -94,19 +104,27 @@ async def _measure(url: str, roots: dict[str, int], influx: str, websites: int) 
         if influx:
             store = InfluxTicks(InfluxHttp(influx, None, None, compress=False), BUCKET, **kept)
         try:
-            await _prepare(pool, store, hour_s)
-            await _report(pool, store, roots, hour_s, websites)
+            pages = await _prepare(pool, store, hour_s)
+            await _report(pool, roots, websites, lambda: _add(store, pool, hour_s, pages))
         finally:
             await store.close()
 
 
+async def _add(store: TickStore, pool: Any, hour_s: int, pages: list[Handed]) -> int:
+    """The hourly pass, beside a roll-up and after it."""
+    figures = HourlyFigures(pool, store, lambda: Throttle(_no_rest))
+    take = await figures.beside(hour_s)
+    for page in pages:
+        await take(page)
+    return await figures.add(hour_s)
+
+
 async def _report(
-    pool: Any, store: TickStore, others: dict[str, int], hour_s: int, websites: int
+    pool: Any, others: dict[str, int], websites: int, work: Callable[[], Awaitable[int]]
 ) -> None:
-    figures, roots = HourlyFigures(pool, store, lambda: Throttle(_no_rest)), dict(others)
-    roots["ours"] = os.getpid()
+    roots = {**others, "ours": os.getpid()}
     written, before, began = await _written(pool), proc.cpu_us(roots), time.monotonic()
-    hours = await figures.add(hour_s)
+    hours = await work()
     took_s, after = time.monotonic() - began, proc.cpu_us(roots)
     written = await _written(pool) - written
     used = {name: (after[name] - before[name]) / websites for name in roots}

@@ -81,6 +81,23 @@ async def test_rolling_up_again_only_adds_late_ticks(store):
     ]
 
 
+async def test_roll_ups_are_handed_over_with_all_regions_of_a_website_or_not_at_all(store):
+    # given
+    ids = [uuid4() for _ in range(40)]
+    await store.write([up(HOUR + 60, website=w, region=r) for w in ids for r in (ASIA, "europe")])
+    handed = {}
+
+    async def take(rollups):
+        assert not handed.keys() & rollups.keys()
+        handed.update(rollups)
+
+    # when
+    await store.roll_up(HOUR, _schedules, take)
+    # then
+    assert handed == (await store.hourly(ids, None, HOUR, HOUR + 3600) if handed else {})
+    assert len(handed) in (0, 40)
+
+
 async def test_an_hour_without_ticks_has_no_roll_ups(store):
     assert (await store.roll_up(HOUR), await hourly_buckets(store, SHOP, None, HOUR, HOUR + 1)) == (
         0,

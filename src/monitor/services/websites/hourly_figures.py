@@ -1,8 +1,9 @@
 """What is computed once an hour for lists: gaps, response times of a day, figures to sort by.
 
-It follows the hourly roll-up, reads it and the one of 24 hours before, and no tick. Every website
-is looked at, so a page of 500 costs two questions of the tick store, and whatever is the same
-as before is not written.
+It goes beside the hourly roll-up where the store hands it over, and follows it for all others. It
+reads the response times of the hour of 24 hours before, and no tick. Every website is looked at, so
+a page of 500 costs one or two questions of the tick store, and whatever is the same as before is
+not written.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from monitor.storage.postgres import changes, figures, gaps, schedules, website_
 from monitor.storage.postgres.figures import Latency, Sliding
 from monitor.storage.postgres.gaps import Counted
 from monitor.storage.postgres.pool import Pool, session, transaction
-from monitor.storage.timeseries.contract import TickStore
+from monitor.storage.timeseries.contract import Stored, TickStore, not_needed
 from monitor.storage.timeseries.throttle import Throttle
 
 log = get_logger(__name__)
@@ -66,13 +67,35 @@ class HourlyFigures:
             await self._add(hour_s)
         return len(hours)
 
+    async def beside(self, hour_s: int) -> Stored:
+        """Takes the roll-ups of this hour while they are made; ``add`` has the rest to do.
+
+        Where the figures lag behind it takes none, as hours come one after the other.
+        """
+        async with session(self.pool) as connection:
+            if await figures.as_of(connection) != hour_s:
+                return not_needed
+            regions = frozenset(await changes.region_names(connection))
+
+        async def take(rollups: Rollups) -> None:
+            ids = sorted(rollups)
+            for start in range(0, len(ids), _PAGE):
+                page = ids[start : start + _PAGE]
+                async with session(self.pool) as connection:
+                    rows = await figures.sliding_of(connection, page)
+                # Without those of websites that were deleted meanwhile.
+                own = {row.website_id: rollups[row.website_id] for row in rows}
+                await self._store_page(hour_s, rows, regions, own)
+
+        return take
+
     async def _add(self, hour_s: int) -> None:
         throttle, after, number = self.throttle(), None, 0
         async with session(self.pool) as connection:
             regions = frozenset(await changes.region_names(connection))
         while True:
             async with session(self.pool) as connection:
-                rows = await figures.sliding(connection, after, _PAGE)
+                rows = await figures.sliding(connection, hour_s + HOUR_S, after, _PAGE)
             if not rows:
                 break
             await self._add_page(hour_s, rows, regions)
@@ -92,6 +115,11 @@ class HourlyFigures:
     ) -> None:
         ids = [row.website_id for row in rows]
         rollups = await self.ticks.hourly(ids, None, hour_s, hour_s + HOUR_S)
+        await self._store_page(hour_s, rows, regions, rollups)
+
+    async def _store_page(
+        self, hour_s: int, rows: Sequence[Sliding], regions: frozenset[str], rollups: Rollups
+    ) -> None:
         counted = [
             Counted(website_id, r.region, _NOTHING, _windows(r.gaps))
             for website_id, own in rollups.items()

@@ -30,6 +30,14 @@ async def no_schedules(
     return {}
 
 
+Stored = Callable[[Mapping[UUID, Sequence[Rollup]]], Awaitable[None]]
+"""Takes the roll-ups of some websites that have just been stored, those of all regions of each."""
+
+
+async def not_needed(_rollups: Mapping[UUID, Sequence[Rollup]]) -> None:
+    """``Stored`` where nobody needs them."""
+
+
 class KeptDays(Struct, frozen=True):
     """Days that raw ticks, hourly roll-ups and daily ones are kept."""
 
@@ -118,8 +126,13 @@ class TickStore(Protocol):
     ) -> dict[UUID, list[Rollup]]:
         """The days (UTC) that start within the span and have a check, likewise."""
 
-    async def roll_up(self, hour_s: int, schedules: Schedules = no_schedules) -> int:
+    async def roll_up(
+        self, hour_s: int, schedules: Schedules = no_schedules, stored: Stored = not_needed
+    ) -> int:
         """Roll up the hour that starts at ``hour_s`` for every website; returns how many roll-ups.
+
+        ``stored`` gets them where reading them again would cost more than keeping them until then;
+        from other stores none.
 
         Another run overwrites them with the same or, after late ticks, more complete ones. A
         website without a check in that hour gets none.

@@ -48,7 +48,9 @@ from monitor.storage.timeseries.contract import (
     DAILY_DAYS,
     ChecksQuery,
     Schedules,
+    Stored,
     no_schedules,
+    not_needed,
 )
 from monitor.storage.timeseries.file_limit import Span
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
@@ -189,32 +191,46 @@ class InfluxTicks:
         days = await self._points.ask(self._daily, question, (since_s, until_s))
         return _by_website((r, r.get("histogram")) for r in days)
 
-    async def roll_up(self, hour_s: int, schedules: Schedules = no_schedules) -> int:
-        return await self._points.prepared(self._raw, lambda: self._roll_up(hour_s, schedules))
+    async def roll_up(
+        self, hour_s: int, schedules: Schedules = no_schedules, stored: Stored = not_needed
+    ) -> int:
+        return await self._points.prepared(
+            self._raw, lambda: self._roll_up(hour_s, schedules, stored)
+        )
 
-    async def _roll_up(self, hour_s: int, schedules: Schedules) -> int:
-        stored, throttle = 0, self._throttle()
+    async def _roll_up(self, hour_s: int, schedules: Schedules, stored: Stored) -> int:
+        count, throttle = 0, self._throttle()
         for ending in _PARTS:
+            # A website's regions may be far apart, so they are complete at the end of a part.
+            rollups: dict[UUID, list[Rollup]] = {}
             async for totals in _pages(self._totals(hour_s, ending)):
                 ids = list(dict.fromkeys(t.website_id for t in totals))
                 due = await schedules(ids, hour_s, hour_s + HOUR_S)
-                await self.store_hours(totals, hour_s, due)
-                stored += len(totals)
+                hours = await self.store_hours(totals, hour_s, due)
+                if stored is not not_needed:
+                    for website_id, rollup in hours:
+                        rollups.setdefault(website_id, []).append(rollup)
+                count += len(totals)
                 if len(totals) == LINES_PER_WRITE:
                     # InfluxDB pauses too, as nobody reads its response.
                     await throttle.pause()
-        return stored
+            for websites in _chunks(list(rollups), LINES_PER_WRITE):
+                await stored({website_id: rollups[website_id] for website_id in websites})
+                if len(websites) == LINES_PER_WRITE:
+                    await throttle.pause()
+        return count
 
     async def store_hours(
         self, totals: Sequence[Totals], hour_s: int, schedules: Mapping[UUID, Schedule]
-    ) -> None:
-        """Store what these add up to in the hour that starts at ``hour_s``."""
-        hours = [(t, t.rollup(hour_s, schedules.get(t.website_id))) for t in totals]
-        histograms = [line_protocol.encode_histogram(t.website_id, r) for t, r in hours]
+    ) -> list[tuple[UUID, Rollup]]:
+        """Store what these add up to in the hour that starts at ``hour_s``, and return it."""
+        hours = [(t.website_id, t.rollup(hour_s, schedules.get(t.website_id))) for t in totals]
+        histograms = [line_protocol.encode_histogram(website_id, r) for website_id, r in hours]
         if lines := [line for line in histograms if line is not None]:
             await self._points.store(self._raw, lines)
-        lines = [line_protocol.encode_hour(t.website_id, r) for t, r in hours]
+        lines = [line_protocol.encode_hour(website_id, r) for website_id, r in hours]
         await self._points.store(self._hourly, lines)
+        return hours
 
     async def _totals(self, hour_s: int, ending: str) -> AsyncIterator[Totals]:
         """The sums of these websites; InfluxDB returns one website and region after the other."""
@@ -349,8 +365,8 @@ def _by_website(
     }
 
 
-def _chunks(lines: list[bytes], size: int) -> Iterator[list[bytes]]:
-    return (lines[i : i + size] for i in range(0, len(lines), size))
+def _chunks(items: list[T], size: int) -> Iterator[list[T]]:
+    return (items[i : i + size] for i in range(0, len(items), size))
 
 
 def _sorted(rows: list[influxql.Row]) -> list[Bucket]:

@@ -28,7 +28,9 @@ from monitor.storage.timeseries.contract import (
     DAILY_DAYS,
     ChecksQuery,
     Schedules,
+    Stored,
     no_schedules,
+    not_needed,
 )
 from monitor.storage.timeseries.partitions import Partition
 from monitor.storage.timeseries.throttle import Throttle
@@ -262,7 +264,9 @@ class PostgresTicks:
             cursor = await connection.cursor(binary=True).execute(query, values)
             return postgres_rollups.by_website(await cursor.fetchall())
 
-    async def roll_up(self, hour_s: int, schedules: Schedules = no_schedules) -> int:
+    async def roll_up(
+        self, hour_s: int, schedules: Schedules = no_schedules, _stored: Stored = not_needed
+    ) -> int:
         until_s = hour_s + HOUR_S
         stored = 0
         async with self._reading(postgres_rollups.TICKS_OF_HOUR, hour_s, until_s) as pages:
