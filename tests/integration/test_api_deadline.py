@@ -17,8 +17,23 @@ from support.api import running
 from support.bulk import send, sites
 from support.factories import website_body
 
-DEADLINE_S = 2.0
-"""Long enough for what has to be in time, on a machine that is busy with other tests."""
+DEADLINE_S = 60.0
+"""What has to be in time has nearly all of it, on a machine that is busy with other tests: none of
+them waits, as ``elapse`` turns the clock."""
+
+
+@pytest.fixture
+async def elapse(monkeypatch):
+    """Turn the clock of the test's loop ahead by so many seconds."""
+    loop = asyncio.get_running_loop()
+    time, ahead_s = loop.time, 0.0
+
+    def turn(seconds):
+        nonlocal ahead_s
+        ahead_s += seconds
+
+    monkeypatch.setattr(loop, "time", lambda: time() + ahead_s)
+    return turn
 
 
 @pytest.fixture
@@ -28,24 +43,26 @@ async def api(database_url, redis_url):
         yield opened
 
 
-async def test_a_request_that_waits_for_no_store_is_told_so(api, monkeypatch):
+async def test_a_request_that_waits_for_no_store_is_told_so(api, elapse, monkeypatch):
     async def slow(*_):
+        elapse(DEADLINE_S)
         await asyncio.Event().wait()
 
     monkeypatch.setattr(regions, "page", slow)
     answer = await api.request("GET", "/regions", expect=503)
     assert answer.json()["code"] == "busy"
-    assert answer.json()["detail"] == "The request took longer than 2 s; try again soon."
+    assert answer.json()["detail"] == "The request took longer than 60 s; try again soon."
     assert answer.headers["retry-after"] == "5"
 
 
-async def test_only_the_wait_that_its_time_ended_in_is_named(api, monkeypatch):
+async def test_only_the_wait_that_its_time_ended_in_is_named(api, elapse, monkeypatch):
     async def slow(pool, *_):
         async with pool.connection() as connection:
             try:  # one that was given up before counts for nothing
                 async with asyncio.timeout(0.05):
                     await connection.execute("SELECT pg_sleep(10)")
             except TimeoutError:
+                elapse(DEADLINE_S)
                 await asyncio.Event().wait()
 
     monkeypatch.setattr(regions, "page", slow)
@@ -53,12 +70,12 @@ async def test_only_the_wait_that_its_time_ended_in_is_named(api, monkeypatch):
     assert answer.json()["code"] == "busy"
 
 
-async def test_time_that_the_client_takes_does_not_count(api):
+async def test_time_that_the_client_takes_does_not_count(api, elapse):
     body = json.dumps(website_body()).encode()
 
     async def slowly():
         for n in range(4):
-            await asyncio.sleep(DEADLINE_S / 3)
+            elapse(DEADLINE_S / 3)
             yield body if n == 3 else b" "
 
     await api.add_regions("europe")
@@ -67,24 +84,26 @@ async def test_time_that_the_client_takes_does_not_count(api):
     assert answer.status_code == 201
 
 
-async def test_an_import_has_the_whole_time_for_each_block(api):
+async def test_an_import_has_the_whole_time_for_each_block(api, elapse):
     await api.add_regions("europe")
 
     async def slowly():
         for n in range(4):
-            await asyncio.sleep(DEADLINE_S / 3)
+            elapse(DEADLINE_S / 3)
             yield sites(400, first=400 * n)
 
     assert (await send(api, slowly()))["created"] == 1600
 
 
-async def test_each_chunk_of_an_import_that_has_arrived_has_the_whole_time(api, monkeypatch):
+async def test_each_chunk_of_an_import_that_has_arrived_has_the_whole_time(
+    api, elapse, monkeypatch
+):
     # given chunks that together take longer than that
     await api.add_regions("europe")
     add_chunk = bulk.add_chunk
 
     async def slowly(*args):
-        await asyncio.sleep(0.6 * DEADLINE_S)
+        elapse(0.6 * DEADLINE_S)
         return await add_chunk(*args)
 
     monkeypatch.setattr(bulk, "add_chunk", slowly)
@@ -92,11 +111,12 @@ async def test_each_chunk_of_an_import_that_has_arrived_has_the_whole_time(api, 
     assert (await send(api, sites(3500)))["created"] == 3500
 
 
-async def test_what_was_stored_before_the_time_ended_is_told(api):
+async def test_what_was_stored_before_the_time_ended_is_told(api, elapse):
     # given
     await api.add_regions("europe")
 
     async def never(_):
+        elapse(DEADLINE_S)
         await asyncio.Event().wait()
 
     api.send = never
@@ -106,14 +126,15 @@ async def test_what_was_stored_before_the_time_ended_is_told(api):
     # then
     assert answer.json()["code"] == "outcome_unknown"
     assert answer.json()["detail"] == (
-        "The request took longer than 2 s, and the change may be stored: look before you send it "
+        "The request took longer than 60 s, and the change may be stored: look before you send it "
         "again."
     )
     assert len((await api.get("/websites"))["items"]) == 1
 
 
-async def test_a_page_of_another_origin_may_read_that_its_time_is_over(api, monkeypatch):
+async def test_a_page_of_another_origin_may_read_that_its_time_is_over(api, elapse, monkeypatch):
     async def slow(*_):
+        elapse(DEADLINE_S)
         await asyncio.Event().wait()
 
     monkeypatch.setattr(regions, "page", slow)
@@ -177,18 +198,17 @@ async def test_contention_is_given_up_after_ten_attempts():
     assert len(attempts) == 10
 
 
-async def test_removing_a_region_has_the_time_of_changes_of_many_websites(api):
+async def test_removing_a_region_has_the_time_of_changes_of_many_websites(api, elapse, monkeypatch):
     # given a region that many websites name, as whose removal takes longer than a request may
     await api.add_regions("europe", "asia")
     await api.request("POST", "/websites", json=website_body(regions=["asia"]), expect=201)
-    async with api.deps.pool.connection() as connection:
-        await connection.execute(
-            f"""
-            CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql
-                AS 'BEGIN PERFORM pg_sleep({DEADLINE_S + 1}); RETURN OLD; END';
-            CREATE TRIGGER slowly BEFORE DELETE ON website_regions
-                FOR EACH ROW EXECUTE FUNCTION slowly();
-            """  # type: ignore[arg-type]
-        )
+    delete = regions.delete
+
+    async def slowly(*args, **options):
+        elapse(DEADLINE_S + 1)
+        await asyncio.sleep(0)  # where a request whose time is over ends
+        await delete(*args, **options)
+
+    monkeypatch.setattr(regions, "delete", slowly)
     # then
     await api.request("DELETE", "/regions/asia", params={"force": "true"}, expect=204)

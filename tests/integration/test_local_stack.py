@@ -250,9 +250,9 @@ async def test_an_influxdb_that_cannot_be_used_is_said_before_anything_starts(
 
 
 async def test_an_influxdb_gets_its_buckets_from_the_start(tmp_path):
-    # given: a token as a file holds it, with its line break, and a bucket that keeps for ever
+    # given: a token as a file holds it, with its line break, and a bucket that keeps too short
     server, data = Recorded2(), _reached(tmp_path)
-    server.retention_s = {"website_ticks": 0}
+    server.retention_s = {"website_ticks": 7 * DAY_S}
     env = {"INFLUXDB_URL": "", "INFLUXDB_TOKEN": f"{TOKEN}\n"}
     async with running(server):
         env["INFLUXDB_URL"] = server.url
