@@ -8,6 +8,7 @@ from monitor.domain.histogram import Histogram
 from monitor.domain.ids import ring_position
 from monitor.domain.rollup import Gap, united
 from monitor.domain.schedule import Lifetime, Period, RegionSchedule, Schedule
+from monitor.storage.timeseries import influxdb
 from support.factories import BLOG, SHOP
 from support.ticks import (
     HOUR,
@@ -81,8 +82,11 @@ async def test_rolling_up_again_only_adds_late_ticks(store):
     ]
 
 
-async def test_roll_ups_are_handed_over_with_all_regions_of_a_website_or_not_at_all(store):
-    # given
+async def test_roll_ups_are_handed_over_with_all_regions_of_a_website_or_not_at_all(
+    store, monkeypatch
+):
+    # given: pages that end between the regions of a website
+    monkeypatch.setattr(influxdb, "LINES_PER_WRITE", 3)
     ids = [uuid4() for _ in range(40)]
     await store.write([up(HOUR + 60, website=w, region=r) for w in ids for r in (ASIA, "europe")])
     handed = {}
@@ -147,7 +151,7 @@ async def test_an_hour_has_its_histogram_and_its_gaps(store):
     # the mean is stored with three decimals
     assert europe.total_ms == pytest.approx(sum(times), rel=3e-5)
     assert europe.max_ms == kept(max(times))
-    assert await store.hourly([SHOP], ASIA, HOUR, HOUR + 3600) == {SHOP: [asia]}
+    assert await store.hourly([SHOP, uuid4()], ASIA, HOUR, HOUR + 3600) == {SHOP: [asia]}
     assert await store.hourly([], None, HOUR, HOUR + 3600) == {}
     both = Histogram.of([*times, *map(_ms, slots)])
     assert await store.histograms([SHOP, uuid4()], HOUR, HOUR + 3600) == {SHOP: both}

@@ -207,7 +207,9 @@ async def test_an_hour_that_is_interrupted_between_websites_counts_once(world):
     for website in websites:
         ticks[website] += _ticks(website, NOW_S - 2 * HOUR_S, NOW_S, region="asia", level_ms=900)
         await world.ticks.write(ticks[website])
-    await world.execute("DELETE FROM websites WHERE id = %s", websites.pop())
+    lost = await _add(world)
+    await world.ticks.write(_ticks(lost, NOW_S - 2 * HOUR_S, NOW_S - HOUR_S // 2))
+    await world.execute("DELETE FROM websites WHERE id = %s", lost)
     await _run(world, NOW_S - 2 * HOUR_S)
     # when
     take = await _figures(world).beside(NOW_S - HOUR_S)
