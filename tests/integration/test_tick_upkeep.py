@@ -66,8 +66,8 @@ async def test_ticks_that_arrive_during_a_repeated_roll_up_are_not_lost(world):
     upkeep = roll_ups_of(world)
     store_s = upkeep.ticks.roll_up
 
-    async def roll_up_beside_a_late_tick(hour_s, schedules):
-        found = await store_s(hour_s, schedules)
+    async def roll_up_beside_a_late_tick(hour_s, *others):
+        found = await store_s(hour_s, *others)
         if hour_s == old and upkeep.ticks.hours.count(old) == 1:
             await world.buffer.push([tick(old + 120)])
             await upkeep_of(world).write_buffered()
