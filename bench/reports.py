@@ -64,9 +64,9 @@ SELECT w.id, 'europe', to_timestamp(d), 480, 480, 0, 480, 480, 48000, 400, %(his
   FROM generate_series(%(since)s, %(today)s - 86400, 86400) d, websites w
 """
 _HOURS = """
-INSERT INTO tick_rollups (website_id, region, hour, checks, up, measured, mean_ms, p95_ms, max_ms,
+INSERT INTO tick_rollups (website_id, region, hour, checks, up, measured, mean_ms, max_ms,
                           expected)
-SELECT w.id, 'europe', to_timestamp(h), 20, 20, 20, 100, 200, 400, 20
+SELECT w.id, 'europe', to_timestamp(h), 20, 20, 20, 100, 400, 20
   FROM generate_series(%(today)s - 86400, %(hour)s - 3600, 3600) h, websites w
 """
 _HISTOGRAMS = """

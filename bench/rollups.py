@@ -31,6 +31,7 @@ from monitor.domain.ring import slots_of_position
 from monitor.domain.schedule import Schedule
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.local.postgres import EmbeddedPostgres
+from monitor.runtime.process import collect_garbage_rarely
 from monitor.storage.postgres import schedules
 from monitor.storage.postgres.migrations import migrate
 from monitor.storage.postgres.pool import Pool, make_pool, session
@@ -183,6 +184,10 @@ async def _measure(bench: Bench) -> None:
         await connection.execute(_PERIODS)
         await connection.execute("ANALYZE")
     await bench.store.prepare()
+    # As after the first day of a website: InfluxDB knows every series.
+    await _fill_hour(bench, ids, day_s - HOUR_S)
+    if not o.no_day:
+        await bench.store.roll_up_day(day_s - DAY_S, bench.schedules)
     first, *others = (day_s + n * HOUR_S for n in range(24))
     if not o.no_hour:
         await _fill_ticks(bench, ids, first)
@@ -205,7 +210,7 @@ _PHASES = ",dns_ms,connect_ms,tls_ms,wait_ms,transfer_ms"
 
 
 @contextmanager
-def _postgres() -> Iterator[tuple[str, int]]:
+def postgres_alone() -> Iterator[tuple[str, int]]:
     """A new database, migrated: its URL and the server's process id."""
     with tempfile.TemporaryDirectory(prefix="monitor-bench-") as name:
         open_way(Path(name))
@@ -245,8 +250,9 @@ def main() -> None:
     for name in ("no-rest", "no-questions", "no-hour", "no-day", "phases"):
         parser.add_argument(f"--{name}", action="store_true")
     options = parser.parse_args()
+    collect_garbage_rarely()  # as workers do
     with ExitStack() as stack:
-        url, pid = stack.enter_context(_postgres())
+        url, pid = stack.enter_context(postgres_alone())
         roots, influx = {"postgres": pid}, ""
         if options.store == "influx":
             influx, roots["influxd"] = stack.enter_context(influxd_alone(options.websites))

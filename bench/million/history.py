@@ -122,7 +122,7 @@ def hours(ids: list[UUID], region: str, interval_s: int, now_s: int) -> Iterator
     """A line for every hour of the last 30 days that is over, website after website."""
     for number, website_id in enumerate(ids):
         for rollup in _hours(number, region, interval_s, now_s):
-            yield encode_hour(website_id, rollup, p95_ms=2 * rollup.total_ms / rollup.checks)
+            yield encode_hour(website_id, rollup)
 
 
 def histograms(ids: list[UUID], region: str, interval_s: int, now_s: int) -> Iterator[bytes]:

@@ -8,8 +8,19 @@ from monitor.domain.histogram import Histogram
 from monitor.domain.ids import ring_position
 from monitor.domain.rollup import Gap, united
 from monitor.domain.schedule import Lifetime, Period, RegionSchedule, Schedule
+from monitor.storage.timeseries import influxdb
 from support.factories import BLOG, SHOP
-from support.ticks import HOUR, as_kept, assorted, kept, minutes, plain, reference, up
+from support.ticks import (
+    HOUR,
+    as_rolled_up,
+    assorted,
+    hourly_buckets,
+    kept,
+    minutes,
+    plain,
+    reference,
+    up,
+)
 
 ASIA = "asia-1"
 DAY_S = 86_400
@@ -45,11 +56,11 @@ async def test_roll_up_equals_aggregate_of_its_hour(store):
     }
     await store.write([t for of_one in ticks.values() for t in of_one])
     stored = await store.roll_up(HOUR)
-    found = {w: await store.hourly_buckets(w, None, HOUR, HOUR + 3600) for w in websites}
+    found = {w: await hourly_buckets(store, w, None, HOUR, HOUR + 3600) for w in websites}
     # then
     assert stored == 80
     for website in websites:
-        expected = [as_kept(b) for b in reference(ticks[website], 3600)]
+        expected = [as_rolled_up(b) for b in reference(ticks[website], 3600)]
         assert [plain(b) for b in found[website]] == expected
 
 
@@ -58,19 +69,41 @@ async def test_rolling_up_again_only_adds_late_ticks(store):
     ticks, late = assorted(8, minutes(20)), assorted(9, minutes(20, HOUR + 1200))
     # when
     await store.write(ticks)
-    once = [await store.roll_up(HOUR), await store.hourly_buckets(SHOP, None, HOUR, HOUR + 1)]
-    twice = [await store.roll_up(HOUR), await store.hourly_buckets(SHOP, None, HOUR, HOUR + 1)]
+    once = [await store.roll_up(HOUR), await hourly_buckets(store, SHOP, None, HOUR, HOUR + 1)]
+    twice = [await store.roll_up(HOUR), await hourly_buckets(store, SHOP, None, HOUR, HOUR + 1)]
     await store.write(late)
     await store.roll_up(HOUR)
-    after_late = await store.hourly_buckets(SHOP, None, HOUR, HOUR + 1)
+    after_late = await hourly_buckets(store, SHOP, None, HOUR, HOUR + 1)
     # then
     assert once == twice
     assert once[0] == 1
-    assert [plain(b) for b in after_late] == [as_kept(b) for b in reference([*ticks, *late], 3600)]
+    assert [plain(b) for b in after_late] == [
+        as_rolled_up(b) for b in reference([*ticks, *late], 3600)
+    ]
+
+
+async def test_roll_ups_are_handed_over_with_all_regions_of_a_website_or_not_at_all(
+    store, monkeypatch
+):
+    # given: pages that end between the regions of a website
+    monkeypatch.setattr(influxdb, "LINES_PER_WRITE", 3)
+    ids = [uuid4() for _ in range(40)]
+    await store.write([up(HOUR + 60, website=w, region=r) for w in ids for r in (ASIA, "europe")])
+    handed = {}
+
+    async def take(rollups):
+        assert not handed.keys() & rollups.keys()
+        handed.update(rollups)
+
+    # when
+    await store.roll_up(HOUR, _schedules, take)
+    # then
+    assert handed == (await store.hourly(ids, None, HOUR, HOUR + 3600) if handed else {})
+    assert len(handed) in (0, 40)
 
 
 async def test_an_hour_without_ticks_has_no_roll_ups(store):
-    assert (await store.roll_up(HOUR), await store.hourly_buckets(SHOP, None, HOUR, HOUR + 1)) == (
+    assert (await store.roll_up(HOUR), await hourly_buckets(store, SHOP, None, HOUR, HOUR + 1)) == (
         0,
         [],
     )
@@ -118,8 +151,12 @@ async def test_an_hour_has_its_histogram_and_its_gaps(store):
     # the mean is stored with three decimals
     assert europe.total_ms == pytest.approx(sum(times), rel=3e-5)
     assert europe.max_ms == kept(max(times))
-    assert await store.hourly([SHOP], ASIA, HOUR, HOUR + 3600) == {SHOP: [asia]}
+    assert await store.hourly([SHOP, uuid4()], ASIA, HOUR, HOUR + 3600) == {SHOP: [asia]}
     assert await store.hourly([], None, HOUR, HOUR + 3600) == {}
+    both = Histogram.of([*times, *map(_ms, slots)])
+    assert await store.histograms([SHOP, uuid4()], HOUR, HOUR + 3600) == {SHOP: both}
+    assert await store.histograms([SHOP], HOUR + 1, HOUR + 3600) == {}
+    assert await store.histograms([], HOUR, HOUR + 3600) == {}
 
 
 async def test_without_a_schedule_nothing_is_expected(store):

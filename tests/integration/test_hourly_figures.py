@@ -1,9 +1,11 @@
 """What lists are sorted by, hour by hour: the figures are those of the ticks themselves."""
 
 import time
+from contextlib import suppress
 
 import pytest
 
+from monitor.domain.errors import Unavailable
 from monitor.domain.histogram import quantile_rank
 from monitor.domain.ids import ring_position
 from monitor.domain.ring import slots_of_position
@@ -14,6 +16,7 @@ from monitor.services.websites.hourly_figures import HourlyFigures
 from monitor.storage.postgres import figures, gaps, schedules, website_histories
 from monitor.storage.postgres.gaps import Counted
 from monitor.storage.postgres.pool import session
+from monitor.storage.timeseries.contract import not_needed
 from support.factories import START_S, numbered_urls, tick
 from support.tick_store import tick_store
 
@@ -29,6 +32,21 @@ PAGE = hourly_figures._PAGE
 def small_pages(monkeypatch):
     monkeypatch.setattr(hourly_figures, "_PAGE", 2)
     monkeypatch.setattr(hourly_figures, "_TROUBLED", 2)
+
+
+@pytest.fixture(autouse=True, params=["postgres", "influx"])
+async def ticks_store(request, world):
+    """Figures are made beside the roll-ups of InfluxDB, and after those of Postgres."""
+    if request.param == "postgres":
+        yield
+        return
+    own = world.ticks
+    store = tick_store(influx=request.getfixturevalue("influx_database"), raw_days=3650)
+    await store.prepare()
+    world.ticks = store
+    yield
+    await store.close()
+    world.ticks = own
 
 
 class _Restless:
@@ -81,18 +99,19 @@ def _ticks(website, since_s, until_s, *, region="europe", level_ms=100.0):
     ]
 
 
-async def _roll_up(world, *hours):
+async def _roll_up(world, *hours, stored=not_needed):
     async def due(ids, since_s, until_s):
         async with session(world.pool) as connection:
             return await schedules.fetch_known(connection, ids, since_s, until_s)
 
     for hour_s in hours:
-        await world.ticks.roll_up(hour_s, due)
+        await world.ticks.roll_up(hour_s, due, stored)
 
 
 async def _run(world, *hours):
     for hour_s in hours:
-        await _roll_up(world, hour_s)
+        stored = await _figures(world).beside(hour_s)
+        await _roll_up(world, hour_s, stored=stored)
         await _figures(world).add(hour_s)
 
 
@@ -178,6 +197,37 @@ async def test_an_hour_that_is_repeated_counts_once(world):
     assert await _figures(world).add(NOW_S - HOUR_S) == 1
     # then
     assert await world.rows("SELECT * FROM website_latencies") == rows
+
+
+async def test_an_hour_that_is_interrupted_between_websites_counts_once(world):
+    # given: two regions, and a website that was deleted while its ticks are kept
+    await _add_regions(world, "asia", "europe")
+    websites = [await _add(world, f"http://example.com/{n}") for n in range(3)]
+    ticks = {w: _ticks(w, NOW_S - 2 * HOUR_S, NOW_S) for w in websites}
+    for website in websites:
+        ticks[website] += _ticks(website, NOW_S - 2 * HOUR_S, NOW_S, region="asia", level_ms=900)
+        await world.ticks.write(ticks[website])
+    lost = await _add(world)
+    await world.ticks.write(_ticks(lost, NOW_S - 2 * HOUR_S, NOW_S - HOUR_S // 2))
+    await world.execute("DELETE FROM websites WHERE id = %s", lost)
+    await _run(world, NOW_S - 2 * HOUR_S)
+    # when
+    take = await _figures(world).beside(NOW_S - HOUR_S)
+
+    async def interrupted(rollups):
+        await take(rollups)
+        raise Unavailable("postgres", "is away")
+
+    with suppress(Unavailable):
+        await _roll_up(world, NOW_S - HOUR_S, stored=interrupted)
+    await _run(world, NOW_S - HOUR_S)
+    # then
+    stored = await _stored(world)
+    for website in websites:
+        exact = _p95(ticks[website], NOW_S)
+        assert stored[website] == (1.0, pytest.approx(exact, rel=0.011))
+    rows = await world.rows("SELECT DISTINCT since_s, until_s FROM website_latencies")
+    assert rows == [(NOW_S - 2 * HOUR_S, NOW_S)]
 
 
 async def test_hours_that_were_missed_are_made_up_for(world):

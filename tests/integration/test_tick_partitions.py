@@ -13,7 +13,7 @@ from monitor.storage.postgres.pool import make_pool
 from monitor.storage.timeseries.partitions import HOURS, TABLES, TICKS, needed_on, of
 from monitor.storage.timeseries.postgres import PostgresTicks
 from support.factories import SHOP
-from support.ticks import HOUR, up
+from support.ticks import HOUR, hourly_buckets, up
 
 DAY = 86_400
 
@@ -97,7 +97,7 @@ async def test_rolling_up_creates_the_months_partition(database_url):
         await store.write([up(hour)])
         await store.roll_up(hour)
         # then
-        assert [b.checks for b in await store.hourly_buckets(SHOP, None, hour, hour + 1)] == [1]
+        assert [b.checks for b in await hourly_buckets(store, SHOP, None, hour, hour + 1)] == [1]
 
 
 async def test_only_partitions_beyond_retention_are_dropped(database_url):
@@ -114,7 +114,7 @@ async def test_only_partitions_beyond_retention_are_dropped(database_url):
         await store.expire(now)
         await store.expire(now)
         ticks = await store.ticks(SHOP, 0, now_s)
-        hourly = await store.hourly_buckets(SHOP, None, 0, now_s)
+        hourly = await hourly_buckets(store, SHOP, None, 0, now_s)
     # then: a day goes when the whole of it is past
     assert [t.slot_s for t in ticks] == [noons[30], noons[29]]
     assert [b.start_s for b in hourly] == [now_s - 399 * DAY]

@@ -8,6 +8,7 @@ from monitor.domain.errors import Unavailable
 from monitor.domain.series import DAY_S
 from monitor.services.checks.check import check_batch
 from support.factories import START_S, batch_message, tick
+from support.ticks import hourly_buckets
 from support.upkeep import (
     THIS_HOUR,
     back,
@@ -51,7 +52,7 @@ async def test_a_batch_after_its_hour_repeats_the_roll_up(world):
     await upkeep.run()
     # then
     assert upkeep.ticks.hours == [last]
-    found = await world.ticks.hourly_buckets(website, None, last, THIS_HOUR)
+    found = await hourly_buckets(world.ticks, website, None, last, THIS_HOUR)
     assert [b.checks for b in found] == [1]
 
 
@@ -65,8 +66,8 @@ async def test_ticks_that_arrive_during_a_repeated_roll_up_are_not_lost(world):
     upkeep = roll_ups_of(world)
     store_s = upkeep.ticks.roll_up
 
-    async def roll_up_beside_a_late_tick(hour_s, schedules):
-        found = await store_s(hour_s, schedules)
+    async def roll_up_beside_a_late_tick(hour_s, *others):
+        found = await store_s(hour_s, *others)
         if hour_s == old and upkeep.ticks.hours.count(old) == 1:
             await world.buffer.push([tick(old + 120)])
             await upkeep_of(world).write_buffered()

@@ -8,7 +8,8 @@ import pytest
 from msgspec import structs
 
 from monitor.domain.outcome import Reason, Timings
-from monitor.domain.series import Bucket
+from monitor.domain.rollup import buckets
+from monitor.domain.series import HOUR_S, Bucket
 from support.factories import SHOP, tick
 
 HOUR = int(time.time()) // 3600 * 3600 - 2 * 3600
@@ -83,6 +84,18 @@ def kept(ms):
 def as_kept(bucket):
     """A bucket to compare a store's with; a mean of roll-ups is rounded twice."""
     return (*_counts(bucket), kept(bucket.mean_ms), kept(bucket.p95_ms), kept(bucket.max_ms))
+
+
+def as_rolled_up(bucket):
+    """The same of a roll-up, whose percentile comes from its histogram."""
+    p95_ms = None if bucket.p95_ms is None else pytest.approx(bucket.p95_ms, rel=0.011)
+    return (*_counts(bucket), kept(bucket.mean_ms), p95_ms, kept(bucket.max_ms))
+
+
+async def hourly_buckets(store, website, region, since_s, until_s):
+    """The hours of a website as a chart shows them."""
+    hours = await store.hourly([website], region, since_s, until_s)
+    return buckets(hours.get(website, ()), HOUR_S)
 
 
 def plain(bucket):

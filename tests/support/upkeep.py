@@ -6,8 +6,9 @@ from monitor.domain.errors import Unavailable
 from monitor.domain.series import DAY_S, HOUR_S
 from monitor.services.checks.ticks import TickUpkeep
 from monitor.services.reports.roll_ups import RollUps
-from monitor.storage.timeseries.contract import KeptDays, no_schedules
+from monitor.storage.timeseries.contract import KeptDays, no_schedules, not_needed
 from support.factories import SHOP, START_S, tick
+from support.ticks import hourly_buckets
 
 THIS_HOUR = START_S // HOUR_S * HOUR_S
 KEPT = KeptDays(30, 400, 1100)
@@ -40,13 +41,13 @@ class Watched:
         self.days.append(day_s)
         return await self._store.roll_up_day(day_s, schedules)
 
-    async def roll_up(self, hour_s, schedules=no_schedules):
+    async def roll_up(self, hour_s, schedules=no_schedules, stored=not_needed):
         if hour_s == self.fails_at:
             raise Unavailable("postgres", "is away")
         if self.meanwhile is not None:
             await self.meanwhile(hour_s)
         self.hours.append(hour_s)
-        return await self._store.roll_up(hour_s, schedules)
+        return await self._store.roll_up(hour_s, schedules, stored)
 
 
 def upkeep_of(world):
@@ -66,7 +67,7 @@ def back(*hours):
 async def rolled_up(world):
     """Hour: checks, of all roll-ups."""
     since = THIS_HOUR - 60 * DAY_S
-    found = await world.ticks.hourly_buckets(SHOP, None, since, THIS_HOUR + HOUR_S)
+    found = await hourly_buckets(world.ticks, SHOP, None, since, THIS_HOUR + HOUR_S)
     return {b.start_s: b.checks for b in found}
 
 

@@ -57,6 +57,10 @@ def schedules(draw):
     return RegionSchedule(Schedule(periods, lives), draw(positions), "europe")
 
 
+def _gaps_of(due, since_s, until_s, filled_s):
+    return gaps_of(due, list(due.rows(since_s, until_s)), filled_s)
+
+
 def _slow_slots(due, since_s, until_s):
     """Second by second."""
     slots = []
@@ -104,7 +108,7 @@ def test_a_check_anywhere_from_turn_to_slot_fills_it(due, data):
         if yes
     ]
     # when
-    gaps = gaps_of(due, sorted(filled), DAY, DAY + HOUR_S)
+    gaps = _gaps_of(due, DAY, DAY + HOUR_S, sorted(filled))
     # then: a slot lies in a gap if no check is in its turn
     for turn, slot in slots:
         hit = any(turn <= s <= slot for s in filled)
@@ -116,7 +120,7 @@ def test_a_check_anywhere_from_turn_to_slot_fills_it(due, data):
 
 def test_an_hour_with_every_slot_measured_has_no_gap():
     due = _always(180)
-    assert gaps_of(due, [s for _, s in due.slots(DAY, DAY + HOUR_S)], DAY, DAY + HOUR_S) == ()
+    assert _gaps_of(due, DAY, DAY + HOUR_S, [s for _, s in due.slots(DAY, DAY + HOUR_S)]) == ()
 
 
 def test_a_gap_lasts_from_the_first_missed_slot_to_the_next_one():
@@ -126,12 +130,12 @@ def test_a_gap_lasts_from_the_first_missed_slot_to_the_next_one():
     assert slots[:6] == [90, 270, 450, 630, 810, 990]
     filled = [DAY + s for s in slots if s not in (450, 630)]
     # then
-    assert gaps_of(due, filled, DAY, DAY + HOUR_S) == (Gap(DAY + 450, DAY + 810),)
+    assert _gaps_of(due, DAY, DAY + HOUR_S, filled) == (Gap(DAY + 450, DAY + 810),)
 
 
 def test_gaps_of_neighbouring_hours_touch():
     due = _always(180)
-    first, second = (gaps_of(due, (), DAY + h, DAY + h + HOUR_S) for h in (0, HOUR_S))
+    first, second = (_gaps_of(due, DAY + h, DAY + h + HOUR_S, ()) for h in (0, HOUR_S))
     assert united([*second, *first]) == (Gap(DAY + 90, DAY + 2 * HOUR_S + 90),)
     assert first[-1].until_s == second[0].since_s
 
@@ -189,7 +193,7 @@ def test_a_day_finds_its_missing_hours_by_the_schedule():
     day = day_of_hours(hours, DAY, SHOP, schedule)
     # then
     assert day.expected == 480
-    assert day.gaps == gaps_of(due, (), DAY + 23 * HOUR_S, DAY + DAY_S)
+    assert day.gaps == _gaps_of(due, DAY + 23 * HOUR_S, DAY + DAY_S, ())
 
 
 @given(schedules())
@@ -199,7 +203,7 @@ def test_an_hour_without_a_check_misses_every_slot(due):
     # then
     slots = due.slots(DAY, DAY + HOUR_S)
     assert [r.expected for r in rollups] == ([len(slots)] if slots else [])
-    assert [g for r in rollups for g in r.gaps] == list(gaps_of(due, (), DAY, DAY + HOUR_S))
+    assert [g for r in rollups for g in r.gaps] == list(_gaps_of(due, DAY, DAY + HOUR_S, ()))
 
 
 def test_years_without_a_check_are_no_work():

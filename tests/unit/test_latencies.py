@@ -34,7 +34,7 @@ def test_nothing_takes_no_room():
 
 @pytest.mark.parametrize("count", [255, 256, 65_535, 65_536, 2**32 - 1])
 def test_counts_of_every_size(count):
-    many = Histogram(((7, count), (9, 1)))
+    many = Histogram.of_counts({7: count, 9: 1})
     assert Latencies.decode(Latencies.of(many).encode()).encode() == Latencies.of(many).encode()
     assert Latencies.of(many).quantile(0.5) == many.quantile(0.5)
 

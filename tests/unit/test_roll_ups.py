@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.domain.histogram import quantile_rank
 from monitor.domain.rollup import buckets
 from monitor.domain.series import HOUR_S
 from monitor.storage.timeseries.totals import Totals
@@ -81,18 +80,19 @@ def test_roll_ups_count_every_check_once(found):
         assert (b.mean_ms is None) is (b.measured == 0)
 
 
-@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=200))
-def test_the_p95_has_a_twentieth_above_it(responses_ms):
-    totals = Totals(WEBSITE, REGION)
-    for slot_s, ms in enumerate(responses_ms):
-        totals.add([(slot_s, 1, ms, None)])
+@given(checks)
+def test_checks_add_up_one_by_one_or_all_at_once(found):
+    # given
+    samples = [(slot_s, up, ms, out_of_turn) for slot_s, (up, ms, out_of_turn) in found]
+    one_by_one, at_once = Totals(WEBSITE, REGION), Totals(WEBSITE, REGION)
     # when
-    found = totals.p95_ms
+    for sample in samples:
+        one_by_one.add([sample])
+    if samples:
+        at_once.add(samples)
     # then
-    count = len(responses_ms)
-    assert sum(ms <= found for ms in responses_ms) >= 0.95 * count - 0.5
-    assert sum(ms > found for ms in responses_ms) <= 0.05 * count + 0.5
-    assert 1 <= quantile_rank(0.95, count) <= count
+    assert one_by_one == at_once
+    assert at_once.filled_s == [s for s, _, _, out_of_turn in samples if not out_of_turn]
 
 
 def test_regions_are_never_added_to_each_other():

@@ -268,7 +268,7 @@ class CentralResources(Resources):
         figures = HourlyFigures(self.pool, self.ticks)
         self.roll_ups = RollUps(
             self.ticks, self.buffer, self.pool, kept_days(s), self.clock.now,
-            figures.add, figures.mend,
+            figures.add, figures.mend, figures.beside,
         )  # fmt: skip
         here = asyncio.create_task(presence.report(self.redis, presence.CENTRAL))
         watch = asyncio.create_task(TickStoreWatch(self.ticks, prepare=True).run())

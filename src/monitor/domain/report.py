@@ -142,8 +142,9 @@ class Responses(Struct, frozen=True):
         """Those of QUANTILES; None where there are no response times, or they were not kept."""
         if self.exact_ms is not None:
             return self.exact_ms
-        histogram = self.histogram
-        return tuple(None if histogram is None else histogram.quantile(q) for q in QUANTILES)
+        if self.histogram is None:
+            return (None,) * len(QUANTILES)
+        return tuple(self.histogram.quantiles(QUANTILES))
 
 
 class Figures(Struct, frozen=True):

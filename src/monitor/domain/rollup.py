@@ -151,15 +151,13 @@ def unmeasured(due: RegionSchedule, start_s: int, rows: Sequence[range]) -> Roll
     return Rollup(due.region, start_s, 0, 0, 0, expected, 0, 0.0, None, Histogram(), gaps)
 
 
-def gaps_of(
-    due: RegionSchedule, filled_s: Sequence[int], since_s: int, until_s: int
-) -> tuple[Gap, ...]:
-    """The slots of [since_s, until_s) that were due and have no check.
+def gaps_of(due: RegionSchedule, rows: Sequence[range], filled_s: Sequence[int]) -> tuple[Gap, ...]:
+    """The slots of ``rows``, those of ``due`` in a span, that have no check.
 
     ``filled_s``: the seconds of the checks in turn in that span, ascending. A check fills the slot
     in whose turn, or between it and the slot, its second lies.
     """
-    return _gaps(due, due.missed(filled_s, since_s, until_s))
+    return _gaps(due, due.missed(rows, filled_s))
 
 
 def _gaps(due: RegionSchedule, missed: Sequence[range]) -> tuple[Gap, ...]:

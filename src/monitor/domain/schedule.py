@@ -126,13 +126,12 @@ class RegionSchedule(Struct, frozen=True):
             if first_s < next_s:
                 yield range(first_s, next_s, every_s)
 
-    def missed(self, filled_s: Sequence[int], since_s: int, until_s: int) -> list[range]:
-        """The slots among ``slots`` in which none of these seconds, ascending, falls: a range for
+    def missed(self, rows: Sequence[range], filled_s: Sequence[int]) -> list[range]:
+        """The slots among ``rows`` in which none of these seconds, ascending, falls: a range for
         each row of them.
 
         A check's second lies between the turn of its slot and the slot, both included.
         """
-        rows = list(self.rows(since_s, until_s))
         if len(self.schedule.periods) == 1 and sum(map(len, rows)) == len(filled_s):
             return []  # as nearly always: without a change, no slot is filled twice
         return [missed for row in rows for missed in _unfilled(row, filled_s)]

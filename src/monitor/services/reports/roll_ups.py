@@ -22,7 +22,13 @@ from monitor.storage.postgres import counts, flips, rolled_up_days, schedules
 from monitor.storage.postgres.pool import Pool, session
 from monitor.storage.postgres.rolled_up_days import DaysDone
 from monitor.storage.redis.tick_buffer import TickBuffer
-from monitor.storage.timeseries.contract import KeptDays, Schedules, TickStore
+from monitor.storage.timeseries.contract import (
+    KeptDays,
+    Schedules,
+    Stored,
+    TickStore,
+    not_needed,
+)
 
 log = get_logger(__name__)
 
@@ -54,6 +60,11 @@ class Rebuilt(Struct, frozen=True):
     days_left: tuple[int, ...]
 
 
+async def _nobody(_hour_s: int) -> Stored:
+    """Where nobody takes roll-ups while they are made."""
+    return not_needed
+
+
 async def _nothing(_hour_s: int) -> None:
     """Where nothing else is made of hours."""
 
@@ -62,7 +73,8 @@ async def _nothing(_hour_s: int) -> None:
 class RollUps:
     """``now`` returns Unix seconds. ``added`` is called with each hour that was rolled up, and with
     the last one when a run begins, in case its call was interrupted; ``repeated`` with each that
-    was rolled up again. ``running`` is held by the current run."""
+    was rolled up again. ``beside`` is called before a new hour; what it returns gets its roll-ups
+    from stores that hand them over. ``running`` is held by the current run."""
 
     ticks: TickStore
     buffer: TickBuffer
@@ -71,6 +83,7 @@ class RollUps:
     now: Callable[[], float]
     added: Callable[[int], Awaitable[object]] = _nothing
     repeated: Callable[[int], Awaitable[object]] = _nothing
+    beside: Callable[[int], Awaitable[Stored]] = _nobody
     running: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> int:
@@ -126,7 +139,8 @@ class RollUps:
         written = 0
         while True:
             while hour < self._settled():
-                written += await self.ticks.roll_up(hour, self._schedules)
+                stored = await self.beside(hour)
+                written += await self.ticks.roll_up(hour, self._schedules, stored)
                 await self.buffer.note_rolled_up(hour)
                 await self.added(hour)
                 hour += HOUR_S

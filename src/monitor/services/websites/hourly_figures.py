@@ -1,8 +1,9 @@
 """What is computed once an hour for lists: gaps, response times of a day, figures to sort by.
 
-It follows the hourly roll-up, reads it and the one of 24 hours before, and no tick. Every website
-is looked at, so a page of 500 costs two questions of the tick store, and whatever is the same
-as before is not written.
+It goes beside the hourly roll-up where the store hands it over, and follows it for all others. It
+reads the response times of the hour of 24 hours before, and no tick. Every website is looked at, so
+a page of 500 costs one or two questions of the tick store, and whatever is the same as before is
+not written.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from monitor.storage.postgres import changes, figures, gaps, schedules, website_
 from monitor.storage.postgres.figures import Latency, Sliding
 from monitor.storage.postgres.gaps import Counted
 from monitor.storage.postgres.pool import Pool, session, transaction
-from monitor.storage.timeseries.contract import TickStore
+from monitor.storage.timeseries.contract import Stored, TickStore, not_needed
 from monitor.storage.timeseries.throttle import Throttle
 
 log = get_logger(__name__)
@@ -39,6 +40,7 @@ _PAUSE_AFTER = 10
 """Pages: about as much work as a part of a roll-up."""
 
 _NOTHING = Window(0, 0)
+_NO_RESPONSES = Histogram()
 Rollups = Mapping[UUID, Sequence[Rollup]]
 
 
@@ -65,13 +67,35 @@ class HourlyFigures:
             await self._add(hour_s)
         return len(hours)
 
+    async def beside(self, hour_s: int) -> Stored:
+        """Takes the roll-ups of this hour while they are made; ``add`` has the rest to do.
+
+        Where the figures lag behind it takes none, as hours come one after the other.
+        """
+        async with session(self.pool) as connection:
+            if await figures.as_of(connection) != hour_s:
+                return not_needed
+            regions = frozenset(await changes.region_names(connection))
+
+        async def take(rollups: Rollups) -> None:
+            ids = sorted(rollups)
+            for start in range(0, len(ids), _PAGE):
+                page = ids[start : start + _PAGE]
+                async with session(self.pool) as connection:
+                    rows = await figures.sliding_of(connection, page)
+                # Without those of websites that were deleted meanwhile.
+                own = {row.website_id: rollups[row.website_id] for row in rows}
+                await self._store_page(hour_s, rows, regions, own)
+
+        return take
+
     async def _add(self, hour_s: int) -> None:
         throttle, after, number = self.throttle(), None, 0
         async with session(self.pool) as connection:
             regions = frozenset(await changes.region_names(connection))
         while True:
             async with session(self.pool) as connection:
-                rows = await figures.sliding(connection, after, _PAGE)
+                rows = await figures.sliding(connection, hour_s + HOUR_S, after, _PAGE)
             if not rows:
                 break
             await self._add_page(hour_s, rows, regions)
@@ -91,6 +115,11 @@ class HourlyFigures:
     ) -> None:
         ids = [row.website_id for row in rows]
         rollups = await self.ticks.hourly(ids, None, hour_s, hour_s + HOUR_S)
+        await self._store_page(hour_s, rows, regions, rollups)
+
+    async def _store_page(
+        self, hour_s: int, rows: Sequence[Sliding], regions: frozenset[str], rollups: Rollups
+    ) -> None:
         counted = [
             Counted(website_id, r.region, _NOTHING, _windows(r.gaps))
             for website_id, own in rollups.items()
@@ -135,12 +164,12 @@ class HourlyFigures:
         """The response times of 24 hours, with those of this hour and without those a day older."""
         leaving_s = hour_s - DAY_S
         aged = [r.website_id for r in rows if r.since_s is not None and r.since_s <= leaving_s]
-        leaving = await self.ticks.hourly(aged, None, leaving_s, leaving_s + HOUR_S)
+        leaving = await self.ticks.histograms(aged, leaving_s, leaving_s + HOUR_S)
         latencies, wrong = list[Latency](), list[UUID]()
         for row in rows:
             new = _histogram(rollups.get(row.website_id, ()))
             try:
-                latency = _slide(row, hour_s, new, _histogram(leaving.get(row.website_id, ())))
+                latency = _slide(row, hour_s, new, leaving.get(row.website_id, _NO_RESPONSES))
             except ValueError:
                 wrong.append(row.website_id)
             else:
@@ -207,7 +236,7 @@ def _windows(gaps_of_hour: Sequence[Gap]) -> list[Window]:
 
 def _hour_of(due: RegionSchedule, hour_s: int) -> list[Window]:
     """The gaps of an hour without any check."""
-    return _windows(gaps_of(due, (), hour_s, hour_s + HOUR_S))
+    return _windows(gaps_of(due, list(due.rows(hour_s, hour_s + HOUR_S)), ()))
 
 
 def _slots_of(due: RegionSchedule, hour_s: int) -> Window | None:
@@ -230,7 +259,7 @@ def _slide(row: Sliding, hour_s: int, new: Histogram, leaving: Histogram) -> Lat
     until_s = hour_s + HOUR_S
     if row.since_s is None or row.until_s is None or row.histogram is None:
         latencies = Latencies.of(new)
-        return _latency(row.website_id, hour_s, until_s, latencies) if new.counts else None
+        return _latency(row.website_id, hour_s, until_s, latencies) if new.encoded else None
     if row.until_s >= until_s:
         return None
     if row.until_s < hour_s:

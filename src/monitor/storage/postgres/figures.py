@@ -46,22 +46,42 @@ class Sliding(Struct, frozen=True):
     histogram: bytes | None
 
 
-_SLIDING = """
+_SLIDING: LiteralString = """
     SELECT w.id, extract(epoch FROM w.created_at)::float8, extract(epoch FROM w.paused_at)::float8,
            CASE WHEN NOT w.all_regions
                 THEN ARRAY(SELECT region FROM website_regions r WHERE r.website_id = w.id) END,
            nullif(f.uptime_30d, 'infinity'), l.since_s, l.until_s, l.histogram
       FROM websites w JOIN website_figures f ON f.website_id = w.id
       JOIN website_latencies l ON l.website_id = w.id
-     WHERE %(after)s::uuid IS NULL OR w.id > %(after)s
+"""
+
+_SLIDING_NEXT: LiteralString = f"""
+    {_SLIDING}
+     WHERE (%(after)s::uuid IS NULL OR w.id > %(after)s)
+       AND l.until_s IS DISTINCT FROM %(until_s)s
      ORDER BY w.id LIMIT %(size)s
 """
 
+_SLIDING_OF: LiteralString = f"{_SLIDING} WHERE w.id = ANY(%(ids)s) ORDER BY w.id"
 
-async def sliding(connection: Connection, after: UUID | None, size: int) -> list[Sliding]:
-    """The next ``size`` websites in id order."""
-    values = {"after": after, "size": size}
-    cursor = await connection.cursor(binary=True).execute(_SLIDING, values, prepare=False)
+
+async def sliding(
+    connection: Connection, until_s: int, after: UUID | None, size: int
+) -> list[Sliding]:
+    """The next ``size`` websites in id order whose response times do not end at ``until_s``."""
+    values = {"after": after, "size": size, "until_s": until_s}
+    return await _sliding(connection, _SLIDING_NEXT, values)
+
+
+async def sliding_of(connection: Connection, website_ids: Sequence[UUID]) -> list[Sliding]:
+    """These websites, those of them that exist, in id order."""
+    return await _sliding(connection, _SLIDING_OF, {"ids": list(website_ids)})
+
+
+async def _sliding(
+    connection: Connection, query: LiteralString, values: Mapping[str, Any]
+) -> list[Sliding]:
+    cursor = await connection.cursor(binary=True).execute(query, values, prepare=False)
     return [
         Sliding(website_id, created_s, paused_s, None if names is None else tuple(names), *rest)
         for website_id, created_s, paused_s, names, *rest in await cursor.fetchall()

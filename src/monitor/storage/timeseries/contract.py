@@ -9,6 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from monitor.domain.histogram import Histogram
 from monitor.domain.outcome import Tick
 from monitor.domain.rollup import Rollup
 from monitor.domain.schedule import Schedule
@@ -27,6 +28,14 @@ async def no_schedules(
 ) -> Mapping[UUID, Schedule]:
     """``Schedules`` where nothing is known of what was due."""
     return {}
+
+
+Stored = Callable[[Mapping[UUID, Sequence[Rollup]]], Awaitable[None]]
+"""Takes the roll-ups of some websites that have just been stored, those of all regions of each."""
+
+
+async def not_needed(_rollups: Mapping[UUID, Sequence[Rollup]]) -> None:
+    """``Stored`` where nobody needs them."""
 
 
 class KeptDays(Struct, frozen=True):
@@ -87,11 +96,6 @@ class TickStore(Protocol):
         ``region`` None: every region, one series each. Sorted by region, then time.
         """
 
-    async def hourly_buckets(
-        self, website_id: UUID, region: str | None, since_s: int, until_s: int
-    ) -> list[Bucket]:
-        """The roll-ups that start within the span, one per region and hour, sorted likewise."""
-
     async def totals(
         self, website_ids: Sequence[UUID], since_s: int, until_s: int
     ) -> dict[UUID, list[Totals]]:
@@ -109,13 +113,26 @@ class TickStore(Protocol):
         are kept as long as raw ticks.
         """
 
+    async def histograms(
+        self, website_ids: Sequence[UUID], since_s: int, until_s: int
+    ) -> dict[UUID, Histogram]:
+        """The response times of the hours that start within the span, of all regions in one.
+
+        Websites without any are absent. They are kept as long as raw ticks.
+        """
+
     async def daily(
         self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
     ) -> dict[UUID, list[Rollup]]:
         """The days (UTC) that start within the span and have a check, likewise."""
 
-    async def roll_up(self, hour_s: int, schedules: Schedules = no_schedules) -> int:
+    async def roll_up(
+        self, hour_s: int, schedules: Schedules = no_schedules, stored: Stored = not_needed
+    ) -> int:
         """Roll up the hour that starts at ``hour_s`` for every website; returns how many roll-ups.
+
+        ``stored`` gets them where reading them again would cost more than keeping them until then;
+        from other stores none.
 
         Another run overwrites them with the same or, after late ticks, more complete ones. A
         website without a check in that hour gets none.

@@ -4,7 +4,7 @@
 |---|---|---|---|
 | BUCKET | website_ticks | website_id, region | up 0 or 1, status_code, response_ms with a response, reason when down, dns_ms, connect_ms, tls_ms and wait_ms where they happened, dns_shared 1 where another check of the slot looked the name up, transfer_ms where it is not the rest of response_ms, out_of_turn 1 where it fills no slot, address when down, began_ms (Unix) where it began late |
 | BUCKET | website_ticks_histograms | website_id, region | histogram of an hour: base64 of domain/histogram.py |
-| BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, p95_ms, max_ms, out_of_turn unless 0, expected where it is known, gaps (base64 of their checks and of domain/rollup.py) where there are any |
+| BUCKET_hourly | website_ticks_hourly | website_id, region | checks, up, measured, mean_ms, max_ms, out_of_turn unless 0, expected where it is known, gaps (base64 of their checks and of domain/rollup.py) where there are any |
 | BUCKET_daily | website_ticks_daily | website_id, region | checks, up, measured, total_ms, max_ms, out_of_turn unless 0, expected, gaps and histogram likewise |
 
 One for each, because retention is set per database. All are made by us, where the token may
@@ -48,13 +48,15 @@ from monitor.storage.timeseries.contract import (
     DAILY_DAYS,
     ChecksQuery,
     Schedules,
+    Stored,
     no_schedules,
+    not_needed,
 )
 from monitor.storage.timeseries.file_limit import Span
 from monitor.storage.timeseries.influxdb_http import InfluxHttp
 from monitor.storage.timeseries.influxdb_points import Dropped, Points
 from monitor.storage.timeseries.throttle import Throttle
-from monitor.storage.timeseries.totals import Key, Totals, by_website
+from monitor.storage.timeseries.totals import Key, Totals, by_website, merged_by_website
 
 LINES_PER_WRITE = 5000
 _PARTS = "0123456789abcdef"
@@ -116,14 +118,6 @@ class InfluxTicks:
         span = (since_s, until_s)
         return _sorted(await self._points.ask(self._raw, question, span, align_s=width_s))
 
-    async def hourly_buckets(
-        self, website_id: UUID, region: str | None, since_s: int, until_s: int
-    ) -> list[Bucket]:
-        def question(span: Span) -> str:
-            return influxql.select_rollups(website_id, region, *span)
-
-        return _sorted(await self._points.ask(self._hourly, question, (since_s, until_s)))
-
     async def ticks(self, website_id: UUID, since_s: int, until_s: int) -> list[Tick]:
         def question(span: Span) -> str:
             return influxql.select_ticks(website_id, *span)
@@ -173,6 +167,18 @@ class InfluxTicks:
         )  # fmt: skip
         return _by_website(influxql.with_histograms(hours, histograms))
 
+    async def histograms(
+        self, website_ids: Sequence[UUID], since_s: int, until_s: int
+    ) -> dict[UUID, Histogram]:
+        if not website_ids:
+            return {}
+
+        def question(span: Span) -> str:
+            return influxql.select_histograms(website_ids, None, *span)
+
+        rows = await self._points.ask(self._raw, question, (since_s, until_s), spacing_s=HOUR_S)
+        return merged_by_website((UUID(r["website_id"]), influxql.histogram_of(r)) for r in rows)
+
     async def daily(
         self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
     ) -> dict[UUID, list[Rollup]]:
@@ -185,32 +191,46 @@ class InfluxTicks:
         days = await self._points.ask(self._daily, question, (since_s, until_s))
         return _by_website((r, r.get("histogram")) for r in days)
 
-    async def roll_up(self, hour_s: int, schedules: Schedules = no_schedules) -> int:
-        return await self._points.prepared(self._raw, lambda: self._roll_up(hour_s, schedules))
+    async def roll_up(
+        self, hour_s: int, schedules: Schedules = no_schedules, stored: Stored = not_needed
+    ) -> int:
+        return await self._points.prepared(
+            self._raw, lambda: self._roll_up(hour_s, schedules, stored)
+        )
 
-    async def _roll_up(self, hour_s: int, schedules: Schedules) -> int:
-        stored, throttle = 0, self._throttle()
+    async def _roll_up(self, hour_s: int, schedules: Schedules, stored: Stored) -> int:
+        count, throttle = 0, self._throttle()
         for ending in _PARTS:
+            # A website's regions may be far apart, so they are complete at the end of a part.
+            rollups: dict[UUID, list[Rollup]] = {}
             async for totals in _pages(self._totals(hour_s, ending)):
-                ids = sorted({t.website_id for t in totals})
+                ids = list(dict.fromkeys(t.website_id for t in totals))
                 due = await schedules(ids, hour_s, hour_s + HOUR_S)
-                await self.store_hours(totals, hour_s, due)
-                stored += len(totals)
+                hours = await self.store_hours(totals, hour_s, due)
+                if stored is not not_needed:
+                    for website_id, rollup in hours:
+                        rollups.setdefault(website_id, []).append(rollup)
+                count += len(totals)
                 if len(totals) == LINES_PER_WRITE:
                     # InfluxDB pauses too, as nobody reads its response.
                     await throttle.pause()
-        return stored
+            for websites in _chunks(list(rollups), LINES_PER_WRITE):
+                await stored({website_id: rollups[website_id] for website_id in websites})
+                if len(websites) == LINES_PER_WRITE:
+                    await throttle.pause()
+        return count
 
     async def store_hours(
         self, totals: Sequence[Totals], hour_s: int, schedules: Mapping[UUID, Schedule]
-    ) -> None:
-        """Store what these add up to in the hour that starts at ``hour_s``."""
-        hours = [(t, t.rollup(hour_s, schedules.get(t.website_id))) for t in totals]
-        histograms = [line_protocol.encode_histogram(t.website_id, r) for t, r in hours]
+    ) -> list[tuple[UUID, Rollup]]:
+        """Store what these add up to in the hour that starts at ``hour_s``, and return it."""
+        hours = [(t.website_id, t.rollup(hour_s, schedules.get(t.website_id))) for t in totals]
+        histograms = [line_protocol.encode_histogram(website_id, r) for website_id, r in hours]
         if lines := [line for line in histograms if line is not None]:
             await self._points.store(self._raw, lines)
-        lines = [line_protocol.encode_hour(t.website_id, r, t.p95_ms) for t, r in hours]
+        lines = [line_protocol.encode_hour(website_id, r) for website_id, r in hours]
         await self._points.store(self._hourly, lines)
+        return hours
 
     async def _totals(self, hour_s: int, ending: str) -> AsyncIterator[Totals]:
         """The sums of these websites; InfluxDB returns one website and region after the other."""
@@ -237,7 +257,7 @@ class InfluxTicks:
             histograms = await self._histograms_of_day(day_s, ending)
             hours = self._grouped(self._hourly, influxql.select_hours_of_day(day_s, ending))
             async for page in _pages(hours):
-                ids = sorted({UUID(website_id) for (website_id, _), _ in page})
+                ids = list({UUID(website_id) for (website_id, _), _ in page})
                 due = await schedules(ids, day_s, day_s + DAY_S)
                 lines = [
                     _encode_day(key, day_s, rows, due.get(UUID(key[0])), histograms.get(key))
@@ -345,8 +365,8 @@ def _by_website(
     }
 
 
-def _chunks(lines: list[bytes], size: int) -> Iterator[list[bytes]]:
-    return (lines[i : i + size] for i in range(0, len(lines), size))
+def _chunks(items: list[T], size: int) -> Iterator[list[T]]:
+    return (items[i : i + size] for i in range(0, len(items), size))
 
 
 def _sorted(rows: list[influxql.Row]) -> list[Bucket]:

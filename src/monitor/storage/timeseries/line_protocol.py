@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from collections.abc import Sequence
+from functools import lru_cache
 from uuid import UUID
 
 from monitor.domain.histogram import encode_varints
@@ -25,6 +26,7 @@ _ESCAPED_IN_TAGS = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 _ESCAPED_IN_STRINGS = str.maketrans({'"': '\\"', "\\": "\\\\"})
 
 
+@lru_cache(1024)
 def tag_value(text: str) -> str:
     """Text as the value of a tag.
 
@@ -94,12 +96,13 @@ def _rare_fields(tick: Tick) -> str:
     return fields
 
 
-def encode_hour(website_id: UUID, r: Rollup, p95_ms: float | None) -> bytes:
+def encode_hour(website_id: UUID, r: Rollup) -> bytes:
     """The line of one hour of a website and region; its time is the start of the hour."""
-    mean_ms = r.total_ms / r.measured if r.measured else None
     line = _rollup(HOURS, website_id, r)
-    durations = (("mean", mean_ms), ("p95", p95_ms), ("max", r.max_ms))
-    line += "".join(f",{name}_ms={ms:.3f}" for name, ms in durations if ms is not None)
+    if r.measured:
+        line += f",mean_ms={r.total_ms / r.measured:.3f}"
+    if r.max_ms is not None:
+        line += f",max_ms={r.max_ms:.3f}"
     return f"{line} {r.start_s:d}".encode()
 
 

@@ -17,6 +17,7 @@ import psycopg
 from psycopg import AsyncServerCursor
 from psycopg.rows import TupleRow
 
+from monitor.domain.histogram import Histogram
 from monitor.domain.outcome import Reason, Tick, Timings
 from monitor.domain.rollup import Rollup
 from monitor.domain.schedule import Schedule
@@ -27,11 +28,13 @@ from monitor.storage.timeseries.contract import (
     DAILY_DAYS,
     ChecksQuery,
     Schedules,
+    Stored,
     no_schedules,
+    not_needed,
 )
 from monitor.storage.timeseries.partitions import Partition
 from monitor.storage.timeseries.throttle import Throttle
-from monitor.storage.timeseries.totals import Totals, by_website
+from monitor.storage.timeseries.totals import Totals, by_website, merged_by_website
 
 T = TypeVar("T")
 
@@ -103,17 +106,6 @@ WHERE website_id = %(website_id)s
   AND slot >= to_timestamp(%(since)s) AND slot < to_timestamp(%(until)s)
 GROUP BY region, start
 ORDER BY region COLLATE "C", start
-"""
-
-_HOURLY_BUCKETS = """
-SELECT
-    region, extract(epoch FROM hour)::bigint, checks, up, measured, mean_ms, p95_ms, max_ms,
-    out_of_turn
-FROM tick_rollups
-WHERE website_id = %(website_id)s
-  AND (%(region)s::text IS NULL OR region = %(region)s)
-  AND hour >= to_timestamp(%(since)s) AND hour < to_timestamp(%(until)s)
-ORDER BY region COLLATE "C", hour
 """
 
 # Of one month: hours have no index of their own, and the latest one is in the latest partition.
@@ -215,12 +207,6 @@ class PostgresTicks:
         values = _values(website_id, since_s, until_s) | {"region": region, "width": width_s}
         return [Bucket(*row) for row in await self._rows(_RAW_BUCKETS, values)]
 
-    async def hourly_buckets(
-        self, website_id: UUID, region: str | None, since_s: int, until_s: int
-    ) -> list[Bucket]:
-        values = _values(website_id, since_s, until_s) | {"region": region}
-        return [Bucket(*row) for row in await self._rows(_HOURLY_BUCKETS, values)]
-
     async def ticks(self, website_id: UUID, since_s: int, until_s: int) -> list[Tick]:
         rows = await self._rows(_TICKS, _values(website_id, since_s, until_s))
         return [_tick(row) for row in rows]
@@ -250,6 +236,16 @@ class PostgresTicks:
     ) -> dict[UUID, list[Rollup]]:
         return await self._rollups(postgres_rollups.HOURS, website_ids, region, since_s, until_s)
 
+    async def histograms(
+        self, website_ids: Sequence[UUID], since_s: int, until_s: int
+    ) -> dict[UUID, Histogram]:
+        values = {"ids": list(website_ids), "since": since_s, "until": until_s}
+        async with transaction(self._pool) as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(postgres_rollups.HISTOGRAMS, values)
+            rows = await cursor.fetchall()
+        return merged_by_website((i, Histogram.decode(encoded)) for i, encoded in rows)
+
     async def daily(
         self, website_ids: Sequence[UUID], region: str | None, since_s: int, until_s: int
     ) -> dict[UUID, list[Rollup]]:
@@ -268,13 +264,16 @@ class PostgresTicks:
             cursor = await connection.cursor(binary=True).execute(query, values)
             return postgres_rollups.by_website(await cursor.fetchall())
 
-    async def roll_up(self, hour_s: int, schedules: Schedules = no_schedules) -> int:
+    async def roll_up(
+        self, hour_s: int, schedules: Schedules = no_schedules, _stored: Stored = not_needed
+    ) -> int:
         until_s = hour_s + HOUR_S
         stored = 0
         async with self._reading(postgres_rollups.TICKS_OF_HOUR, hour_s, until_s) as pages:
             async for rows in pages:
                 totals = [postgres_rollups.totals(row) for row in rows]
-                due = await schedules(sorted({t.website_id for t in totals}), hour_s, until_s)
+                ids = list({t.website_id for t in totals})
+                due = await schedules(ids, hour_s, until_s)
                 await self.store_hours(totals, hour_s, due)
                 stored += len(totals)
         return stored
@@ -292,7 +291,7 @@ class PostgresTicks:
         stored = 0
         async with self._reading(postgres_rollups.HOURS_OF_DAY, day_s, until_s) as pages:
             async for groups in postgres_rollups.grouped(pages):
-                due = await schedules(sorted({g[0] for g in groups}), day_s, until_s)
+                due = await schedules(list({g[0] for g in groups}), day_s, until_s)
                 lines = [postgres_rollups.day_row(*group, day_s, due) for group in groups]
                 await self._store(postgres_rollups.STORE_DAYS, [month], lines)
                 stored += len(lines)

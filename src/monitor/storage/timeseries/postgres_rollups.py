@@ -57,6 +57,12 @@ HOURS: LiteralString = f"""
  ORDER BY r.website_id, r.region COLLATE "C", r.hour
 """
 
+HISTOGRAMS: LiteralString = """
+SELECT website_id, histogram FROM tick_histograms
+ WHERE website_id = ANY(%(ids)s)
+   AND hour >= to_timestamp(%(since)s) AND hour < to_timestamp(%(until)s)
+"""
+
 DAYS: LiteralString = """
 SELECT website_id, region, extract(epoch FROM day)::int8, checks, up, out_of_turn, expected,
        measured, total_ms, max_ms, histogram, gaps
@@ -80,20 +86,20 @@ STORE_HOURS = Store(
     """
     CREATE TEMPORARY TABLE IF NOT EXISTS hour_staging (
         website_id uuid, region text, hour bigint, checks integer, up integer,
-        out_of_turn integer, expected integer, measured integer, mean_ms real, p95_ms real,
-        max_ms real, histogram bytea, gaps bytea
+        out_of_turn integer, expected integer, measured integer, mean_ms real, max_ms real,
+        histogram bytea, gaps bytea
     ) ON COMMIT DELETE ROWS
     """,
     "COPY hour_staging FROM STDIN (FORMAT BINARY)",
-    ("uuid", "text", "int8", *["int4"] * 5, *["float4"] * 3, "bytea", "bytea"),
+    ("uuid", "text", "int8", *["int4"] * 5, *["float4"] * 2, "bytea", "bytea"),
     (
         """
         INSERT INTO tick_rollups (
             website_id, region, hour, checks, up, out_of_turn, expected, measured,
-            mean_ms, p95_ms, max_ms, gaps
+            mean_ms, max_ms, gaps
         )
         SELECT website_id, region, to_timestamp(hour), checks, up, out_of_turn, expected, measured,
-               mean_ms, p95_ms, max_ms, gaps
+               mean_ms, max_ms, gaps
           FROM hour_staging ORDER BY website_id, region
         ON CONFLICT (website_id, region, hour) DO UPDATE SET
             checks = excluded.checks,
@@ -102,7 +108,6 @@ STORE_HOURS = Store(
             expected = excluded.expected,
             measured = excluded.measured,
             mean_ms = excluded.mean_ms,
-            p95_ms = excluded.p95_ms,
             max_ms = excluded.max_ms,
             gaps = excluded.gaps
         """,
@@ -159,8 +164,7 @@ def hour_row(totals: Totals, hour_s: int, schedules: Mapping[UUID, Schedule]) ->
     """A row of ``STORE_HOURS``."""
     r = totals.rollup(hour_s, schedules.get(totals.website_id))
     mean_ms = r.total_ms / r.measured if r.measured else None
-    durations = mean_ms, totals.p95_ms, r.max_ms
-    return (*_counts(totals.website_id, r), *durations, *_encoded(r))
+    return (*_counts(totals.website_id, r), mean_ms, r.max_ms, *_encoded(r))
 
 
 def day_row(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import compress
+from operator import not_
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct, field
 
-from monitor.domain.histogram import Histogram, quantile_rank
+from monitor.domain.histogram import Histogram
 from monitor.domain.ids import ring_position
 from monitor.domain.rollup import Gap, Rollup, gaps_of
 from monitor.domain.schedule import RegionSchedule, Schedule
@@ -16,8 +19,9 @@ from monitor.domain.series import HOUR_S
 Key = tuple[str, str]
 """Website id and region."""
 
-Sample = tuple[int, int, float | None, int | None]
-"""One check: its second; up, 0 or 1; the response time in ms; 1 if it was out of turn."""
+Sample = Sequence[Any]
+"""One check: its second; up, 0 or 1; the response time in ms, or None; 1 if it was out of turn, or
+None. As InfluxDB's rows are."""
 
 
 class Totals(Struct):
@@ -31,30 +35,26 @@ class Totals(Struct):
     responses_ms: list[float] = field(default_factory=list)
     filled_s: list[int] = field(default_factory=list)
 
-    def add(self, samples: Iterable[Sample]) -> None:
-        for slot_s, up, ms, out_of_turn in samples:
-            self.checks += 1
-            self.up += up
-            if ms is not None:
-                self.responses_ms.append(ms)
-            if out_of_turn:
-                self.out_of_turn += 1
-            else:
-                self.filled_s.append(slot_s)
-
-    @property
-    def p95_ms(self) -> float | None:
-        ordered = sorted(self.responses_ms)
-        return ordered[quantile_rank(0.95, len(ordered)) - 1] if ordered else None
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Add checks, at least one."""
+        seconds, up, responses_ms, out_of_turn = zip(*samples, strict=True)
+        self.checks += len(samples)
+        self.up += sum(up)
+        self.responses_ms += [ms for ms in responses_ms if ms is not None]
+        if any(out_of_turn):
+            seconds = tuple(compress(seconds, map(not_, out_of_turn)))
+            self.out_of_turn += len(samples) - len(seconds)
+        self.filled_s += seconds
 
     def rollup(self, start_s: int, schedule: Schedule | None, *, width_s: int = HOUR_S) -> Rollup:
         """The roll-up of what starts at ``start_s``, an hour. ``schedule``: None: not known."""
         expected: int | None = None
         gaps: tuple[Gap, ...] = ()
         if schedule is not None:
-            due, until_s = self._due(schedule), start_s + width_s
-            expected = len(due.slots(start_s, until_s))
-            gaps = gaps_of(due, sorted(self.filled_s), start_s, until_s)
+            due = RegionSchedule(schedule, ring_position(self.website_id), self.region)
+            rows = list(due.rows(start_s, start_s + width_s))
+            expected = sum(map(len, rows))
+            gaps = gaps_of(due, rows, sorted(self.filled_s))
         return Rollup(
             region=self.region,
             start_s=start_s,
@@ -69,9 +69,6 @@ class Totals(Struct):
             gaps=gaps,
         )
 
-    def _due(self, schedule: Schedule) -> RegionSchedule:
-        return RegionSchedule(schedule, ring_position(self.website_id), self.region)
-
 
 def by_website(totals: Iterable[Totals]) -> dict[UUID, list[Totals]]:
     """The totals of each website, in their order."""
@@ -79,3 +76,11 @@ def by_website(totals: Iterable[Totals]) -> dict[UUID, list[Totals]]:
     for one in totals:
         grouped.setdefault(one.website_id, []).append(one)
     return grouped
+
+
+def merged_by_website(histograms: Iterable[tuple[UUID, Histogram]]) -> dict[UUID, Histogram]:
+    """The histograms of each website in one."""
+    grouped: dict[UUID, list[Histogram]] = {}
+    for website_id, histogram in histograms:
+        grouped.setdefault(website_id, []).append(histogram)
+    return {website_id: Histogram.merged(own) for website_id, own in grouped.items()}
