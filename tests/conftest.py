@@ -35,7 +35,12 @@ structlog.configure(
     ]
 )
 
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "128MB",  # its files may be in memory
+}
 
 
 def pytest_collection_finish():
