@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 
-
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 4 * 2**30
 
