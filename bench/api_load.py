@@ -1,10 +1,11 @@
 """Load on the API at a fixed rate, as a program: whatever comes back, the next request is sent.
 
     BENCH_KEY=mon_... python bench/api_load.py http://127.0.0.1:8000 --ids FILE \\
-        --per-s 30 --seconds 60 --new-url 'http://127.1.7.2:8080/added/{}'
+        --per-s 30 --seconds 60 --new-url 'http://127.1.7.2:8080/added/{}' [--kinds page,sla_30]
 
-In turn: a page of GET /monitor?limit=100, walking on by its cursor; GET /monitor/{id}?days=30 of
-the websites in FILE; POST /websites. A latency counts from the moment at which the request was to
+In turn, by ``--kinds``: pages of GET /monitor?limit=100 in several orders and with their uptimes,
+each walking on by its cursor; charts and availability reports of the websites in FILE; POST
+/websites. A latency counts from the moment at which the request was to
 be sent, so an API that stands still is not asked less, nor is its standing still counted only once.
 Prints one object of JSON: milliseconds by kind of request, and the worst delay in sending.
 """
@@ -18,6 +19,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count, cycle
 from pathlib import Path
 from typing import Any
@@ -59,29 +61,57 @@ def rank(values: Sequence[float], percent: int) -> float | None:
     return round(ranked[-(-len(ranked) * percent // 100) - 1], 2) if ranked else None
 
 
+_LISTS: dict[str, dict[str, str]] = {
+    "page": {},
+    "uptime": {"include": "uptime"},
+    "by_status": {"include": "uptime", "sort": "status"},
+    "by_uptime": {"include": "uptime", "sort": "uptime_30d"},
+    "by_p95": {"include": "uptime", "sort": "p95_24h_ms"},
+}
+_REPORTS_DAYS = {"sla_30": 30, "sla_365": 365}
+KINDS = (*_LISTS, "series", *_REPORTS_DAYS, "create")
+
+
 class Client:
-    """The three kinds of requests. Each raises for an answer that it does not want."""
+    """Requests by their kind. Each raises for a response that it does not expect."""
 
     def __init__(self, session: aiohttp.ClientSession, ids: Sequence[str], new_url: str) -> None:
         self._session = session
         self._ids = cycle(ids)
         self._new_url = new_url
         self._new = count(1)
-        self._cursor: str | None = None
+        self._cursors: dict[str, str | None] = {}
 
-    async def page(self) -> None:
-        cursor = {} if self._cursor is None else {"cursor": self._cursor}
-        said = await self._ask("GET", "/monitor", 200, params={"limit": "100", **cursor})
-        if not said["items"]:
+    def request(self, kind: str) -> Callable[[], Awaitable[None]]:
+        """One of KINDS. Raises KeyError for another."""
+        if kind in _LISTS:
+            return partial(self._page, kind)
+        if kind in _REPORTS_DAYS:
+            return partial(self._report, _REPORTS_DAYS[kind])
+        return {"series": self._series, "create": self._create}[kind]
+
+    async def _page(self, kind: str) -> None:
+        """The first one again after the last."""
+        cursor = self._cursors.get(kind)
+        params = {"limit": "100", **_LISTS[kind], **({"cursor": cursor} if cursor else {})}
+        page = await self._ask("GET", "/monitor", 200, params=params)
+        if not page["items"]:
             raise ValueError("an empty page")
-        self._cursor = said["next_cursor"]
+        self._cursors[kind] = page["next_cursor"]
 
-    async def series(self) -> None:
-        said = await self._ask("GET", f"/monitor/{next(self._ids)}", 200, params={"days": "30"})
-        if not said["series"][0]["points"]:
+    async def _series(self) -> None:
+        chart = await self._ask("GET", f"/monitor/{next(self._ids)}", 200, params={"days": "30"})
+        if not chart["series"][0]["points"]:
             raise ValueError("a series without points")
 
-    async def create(self) -> None:
+    async def _report(self, days: int) -> None:
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86_400))
+        path = f"/websites/{next(self._ids)}/sla"
+        report = await self._ask("GET", path, 200, params={"from": since})
+        if report["response_ms"]["p99"] is None or not report["number_of_incidents"]:
+            raise ValueError("a report without response times or incidents")
+
+    async def _create(self) -> None:
         number = next(self._new)
         website = {"url": self._new_url.format(number), "check_frequency": 180}
         await self._ask("POST", "/websites", 201, json=website)
@@ -132,7 +162,7 @@ async def _main(arguments: argparse.Namespace) -> dict[str, Any]:
         timeout=aiohttp.ClientTimeout(total=30),
     ) as session:
         client = Client(session, ids, arguments.new_url)
-        requests = {"page": client.page, "series": client.series, "create": client.create}
+        requests = {kind: client.request(kind) for kind in arguments.kinds.split(",")}
         return await load(requests, arguments.per_s, arguments.seconds)
 
 
@@ -143,6 +173,7 @@ def main() -> None:
     parser.add_argument("--per-s", type=float, default=30.0)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--new-url", required=True)
+    parser.add_argument("--kinds", default="page,series,create", help=", ".join(KINDS))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         print(json.dumps(runner.run(_main(parser.parse_args()))))
 

@@ -55,7 +55,7 @@ def _turn(wanted: Wanted, watch: Watch, api: Api, ids: list[UUID], nice: int) ->
     for name in (f"worker.{REGION}", "influxd"):
         process.set_session_priority(nice, of=watch.stack.children[name].pid)
     with _hog(nice):
-        return under_load.run(wanted, watch, api, ids, f"added-{time.time():.0f}")
+        return under_load.run(wanted, watch, api, ids, name=f"added-{time.time():.0f}")
 
 
 def _filled(stack: Stack, wanted: Wanted) -> tuple[Api, list[UUID]]:

@@ -56,6 +56,7 @@ def lines(found: Mapping[str, Any]) -> list[Line]:
         Line("full sync while checks run", found["sync_s"], 90, 30, "s"),
         _latency("GET /monitor?limit=100, p99", api["page"], 100, 30),
         _latency("GET /monitor/{id}?days=30, p99", api["series"], 150, 50),
+        *_reports(found["reports"]),
         Line(f"{burst['websites']} fail: incidents, outbox", failed_s, 30, 10, "s", confirmed),
     ]
 
@@ -100,10 +101,26 @@ def _memory(memory: Mapping[str, Any]) -> Line:
     return Line("worker memory, a process", end, 400, 200, "MiB", note)
 
 
-def _latency(what: str, kind: Mapping[str, Any], at_least: float, aim: float) -> Line:
+def _latency(what: str, kind: Mapping[str, Any], at_least: float, aim: float | None = None) -> Line:
     """Where answers were not the ones asked for, how fast they came would mean nothing."""
     value = None if kind["bad"] else kind["p99_ms"]
     return Line(what, value, at_least, aim, "ms", told_kind(kind))
+
+
+def _reports(kinds: Mapping[str, Any]) -> list[Line]:
+    return [
+        _latency("a page with its uptimes, p99", kinds["uptime"], 100),
+        *(
+            _latency(f"the same, sort={sort}, p99", kinds[kind], 100)
+            for kind, sort in (
+                ("by_status", "status"),
+                ("by_uptime", "uptime_30d"),
+                ("by_p95", "p95_24h_ms"),
+            )
+        ),
+        _latency("GET /websites/{id}/sla, 30 days, p99", kinds["sla_30"], 100),
+        _latency("GET /websites/{id}/sla, 365 days, p99", kinds["sla_365"], 150),
+    ]
 
 
 def told_kind(kind: Mapping[str, Any]) -> str:

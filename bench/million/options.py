@@ -21,7 +21,7 @@ _MOST_FLAT_MINUTES = 20
 class Wanted:
     """``flat``: the smaller numbers of websites to compare with, side by side, for
     ``flat_minutes`` without a website and as many with checks. ``failing``: websites that fail
-    at once. ``seeded``: websites with 30 days of roll-ups. ``api_per_s``, ``api_s``: the load on
+    at once. ``seeded``: websites with a year of history. ``api_per_s``, ``api_s``: the load on
     the API and how long it lasts. ``https``: HTTPS is measured, too, by itself. ``over_api``: the
     websites are imported over the API, not put
     straight into Postgres."""
@@ -91,10 +91,10 @@ class Wanted:
             *([("few and many websites side by side", flat_s)] if self.flat else []),
             ("servers, processes, idle", 80),
             (f"import of {self.sites}", 10 + k // 4),
-            (f"roll-ups of {self.seeded}", 5 + self.seeded // 40),
+            (f"a year of history of {self.seeded}", 5 + self.seeded // 20),
             ("warm-up", 60 + self.interval_s),
             (f"{self.cycles} cycles", self.cycles * self.interval_s),
-            ("the API under load", self.api_s + 5),
+            ("the API under load", 2 * (self.api_s + 5)),
             (f"{self.failing} websites fail", 45),
             ("other programs, counting", 40 + k // 8),
             *([(f"{HTTPS_SITES} over HTTPS", 190)] if self.https else []),

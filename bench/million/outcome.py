@@ -27,8 +27,9 @@ from .options import Wanted
 @dataclass(frozen=True)
 class Run:
     """``compared``: what was measured side by side. ``missed``: ticks that should be and are
-    not. ``redis_bytes``: what Redis's memory grew by. ``tick_bytes``: of the tick store.
-    ``https``: what `make bench HTTPS=1` would be, where it was wanted."""
+    not. ``reports``: lists with uptimes and availability reports. ``redis_bytes``: what Redis's
+    memory grew by. ``tick_bytes``: of the tick store. ``https``: what `make bench HTTPS=1` would
+    be, where it was wanted."""
 
     wanted: Wanted
     compared: list[Spent]
@@ -37,6 +38,7 @@ class Run:
     cycles: Cycles
     batches: list[Batch]
     api: dict[str, Any]
+    reports: dict[str, Any]
     burst: Burst
     memory: dict[str, Memory]
     missed: int
@@ -81,7 +83,7 @@ def result(run: Run) -> dict[str, Any]:
         "import_s": run.imported and round(run.imported.ready_s, 1),
         "uploaded_s": run.imported and round(run.imported.uploaded_s, 1),
         "sync_s": round(cycles.sync_s, 1),
-        "api": run.api, "api_per_s": w.api_per_s, "seeded": w.seeded,
+        "api": run.api, "reports": run.reports, "api_per_s": w.api_per_s, "seeded": w.seeded,
         "burst": {k: round(v, 2) for k, v in asdict(run.burst).items()},
         "worker_memory": {
             f"{when}_{kind}": [getattr(m, kind) for m in found]

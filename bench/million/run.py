@@ -40,11 +40,12 @@ def _large(wanted: Wanted, stack: Stack, compared: list[Spent]) -> Run:
     api = Api(stack)
     idle = watch.idle(time.time() + 45)
     imported = _fill(watch, api, over_api=wanted.over_api)
-    say(f"writing 30 days of roll-ups of {wanted.seeded} websites")
+    say(f"writing a year of history of {wanted.seeded} websites")
     ids = history.seed(stack, wanted.seeded)
     measured = _cycles(wanted, watch)
     redis_bytes = stores.redis_used_memory(stack) - empty
     loaded = under_load.run(wanted, watch, api, ids)
+    reports = under_load.run(wanted, watch, api, ids, kinds=under_load.REPORTS)
     failed = burst.run(watch)
     memory = proc.memory(stack.pids())
     stack.stop_products()
@@ -59,6 +60,7 @@ def _large(wanted: Wanted, stack: Stack, compared: list[Spent]) -> Run:
         cycles=measured,
         batches=watch.log.batches(),
         api=loaded,
+        reports=reports,
         burst=failed,
         memory=memory,
         missed=figures.missed_slots(found, wanted.sites, measured.window.slots_each),

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,21 +16,32 @@ from bench.watch import Watch
 from .importing import Api
 from .options import Wanted
 
+KINDS = ("page", "series", "create")
+REPORTS = ("uptime", "by_status", "by_uptime", "by_p95", "sla_30", "sla_365")
+
 
 def run(
-    wanted: Wanted, watch: Watch, api: Api, ids: list[UUID], name: str = "added"
+    wanted: Wanted,
+    watch: Watch,
+    api: Api,
+    ids: list[UUID],
+    *,
+    name: str = "added",
+    kinds: Sequence[str] = KINDS,
 ) -> dict[str, Any]:
     """Ask with a client of its own process; what ``api_load`` prints, and ``late``.
 
     ``ids``: websites with a history. ``name``: what the addresses of new websites begin with.
+    ``kinds``: of ``api_load``. Reports and lists with uptimes are asked for at a third of the rate.
     """
+    per_s = wanted.api_per_s if tuple(kinds) == KINDS else max(wanted.api_per_s // 3, 1)
     stack = watch.stack
     path = stack.directory / "ids.txt"
     path.write_text("\n".join(map(str, ids)), encoding="ascii")
     new_url = stack.targets.url_by_address(wanted.sites).replace("/site/", f"/{name}/") + "/{}"
     command = [
         sys.executable, api_load.__file__, api.url, "--ids", str(path), "--new-url", new_url,
-        "--per-s", str(wanted.api_per_s), "--seconds", str(wanted.api_s),
+        "--per-s", str(per_s), "--seconds", str(wanted.api_s), "--kinds", ",".join(kinds),
     ]  # fmt: skip
     environment = {**os.environ, "BENCH_KEY": api.key}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as client:

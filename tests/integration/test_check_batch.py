@@ -300,3 +300,16 @@ async def test_of_a_kind_that_the_worker_does_not_know_nothing_is_measured_and_i
     assert worker.meter.outcomes == {(Result.NOT_MEASURED, Reason.UNSUPPORTED_KIND): 2}
     (line,) = [line for line in logs if line["event"] == "batch.unsupported_kind"]
     assert (line["websites"], line["log_level"]) == (2, "warning")
+    (done,) = [line for line in logs if line["event"] == "batch.checked"]
+    assert (done["not_measured"], done["not_measured_for"]) == (2, {"unsupported_kind": 2})
+
+
+async def test_the_log_names_no_reasons_where_all_is_measured(world):
+    await _given(world, "http://up/")
+    # when
+    with capture_logs() as logs:
+        await check_batch(world.worker(), _batch(START_S))
+    # then
+    (done,) = [line for line in logs if line["event"] == "batch.checked"]
+    assert done["not_measured"] == 0
+    assert "not_measured_for" not in done

@@ -3,11 +3,14 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from monitor.domain.messages import CheckWebsites
 from monitor.domain.outcome import Reason
 from monitor.domain.verdict import Verdict
 from monitor.services.checks.check import check_batch, check_websites, requeue_slow_checks
 from monitor.services.checks.slow_checks import SlowChecks
+from monitor.storage.redis.regions import Regions
 from support.factories import START_S, batch_message, outcome_down, recheck_message
 
 DOWN = outcome_down(Reason.RESPONSE_TIMEOUT)
@@ -103,6 +106,27 @@ async def test_running_checks_are_requeued_on_shutdown(world):
     states = await world.states.read({"europe": [quick, slow]})
     assert states["europe", slow].verdict is Verdict.UP
     assert world.prober.checked.count("http://quick/") == 1
+
+
+@pytest.mark.parametrize(("late_s", "filled"), [(61, True), (180, True), (181, False)])
+async def test_a_check_requeued_on_shutdown_fills_its_slot_until_the_next_is_due(
+    world, late_s, filled
+):
+    # given a check in progress at shutdown: a website may take a minute, and a restart its time
+    (slow,) = await _given(world, "http://slow/")
+    world.prober.outcomes["http://slow/"] = asyncio.Event()
+    worker = world.worker()
+    await check_batch(worker, BATCH)
+    (back,) = await requeue_slow_checks(worker)
+    world.prober.outcomes.clear()
+    # when
+    world.now_s = START_S + late_s
+    await check_websites(world.worker(), back.payload)
+    # then
+    ticks = await world.ticks.ticks(slow, START_S, START_S + 1)
+    assert [t.out_of_turn for t in ticks] == ([False] if filled else [])
+    counters = await Regions(world.redis).counters()
+    assert counters.get("not_measured:europe", 0) == (0 if filled else 1)
 
 
 async def test_a_recheck_that_is_requeued_stays_out_of_turn(world):

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))  # the benchmark is no part of the product
 
-from bench.million import flat, history, importing, judge, options, picture
+from bench.million import flat, history, importing, judge, options, picture, under_load
 from bench.million.judge import Line
 from bench.stack import TARGET
 
@@ -45,6 +45,7 @@ def outcome(**changes):
         "import_s": 60.0,
         "sync_s": 20.0,
         "api": {"page": KIND, "series": KIND, "create": KIND},
+        "reports": dict.fromkeys(under_load.REPORTS, KIND),
         "burst": {
             "websites": 10_000, "confirmed_s": 15.6, "incidents_s": 4.0, "notifications_s": 4.2,
             "half_s": 2.0, "p99_s": 4.1,
@@ -271,9 +272,28 @@ class TestImporting:
         }
 
 
-def test_thirty_days_of_rollups_end_with_the_last_whole_hour():
-    lines = list(history.rollups([UUID(int=1)], "region-1", 180, now_s=3600 * 1000 + 59))
+def times_s(lines):
+    return [int(line.split()[-1]) for line in lines]
 
-    hours = [int(line.split()[-1]) for line in lines]
-    assert hours == [3600 * hour for hour in range(1000 - 720, 1000)]
-    assert b"checks=20i,up=20i,measured=20i,expected=20i,mean_ms=" in lines[0]
+
+def test_hours_and_their_histograms_end_with_the_last_whole_hour():
+    asked = [UUID(int=1)], "region-1", 180, 3600 * 1000 + 59
+    hours, histograms = list(history.hours(*asked)), list(history.histograms(*asked))
+
+    assert times_s(hours) == times_s(histograms) == [3600 * h for h in range(1000 - 720, 1000)]
+    assert b"checks=20i,up=20i,measured=20i,expected=20i,mean_ms=" in hours[0]
+    assert b'histogram="' in histograms[0]
+
+
+def test_days_end_with_yesterday():
+    lines = list(history.days([UUID(int=1)], "region-1", 180, now_s=86_400 * 1000 + 59))
+
+    assert times_s(lines) == [86_400 * day for day in range(600, 1000)]
+    assert b"checks=480i,up=480i,measured=480i,expected=480i,total_ms=" in lines[0]
+
+
+def test_a_slow_report_fails_its_line():
+    reports = dict.fromkeys(under_load.REPORTS, KIND) | {"sla_365": KIND | {"p99_ms": 151.0}}
+
+    assert only(outcome(reports=reports), "GET /websites/{id}/sla, 365").passed is False
+    assert only(outcome(reports=reports), "GET /websites/{id}/sla, 30").passed is True

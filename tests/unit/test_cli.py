@@ -37,6 +37,7 @@ def run(*words, env=None, cwd="/"):
         ("keys", "rotate", "--help"),
         ("import", "--help"),
         ("export", "--help"),
+        ("sla", "--help"),
         ("doctor", "--help"),
     ],
 )

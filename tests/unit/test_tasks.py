@@ -140,3 +140,55 @@ def test_details_of_the_work_are_logged():
     with capture_logs() as lines, _error_log().logged(websites=3):
         raise ValueError("bug")
     assert lines[0]["websites"] == 3
+
+
+class Waiting:
+    """Coroutines that wait for an event, and how they ended."""
+
+    def __init__(self):
+        self.begun = asyncio.Event()
+        self.released = asyncio.Event()
+        self.ended = []
+
+    async def wait_for(self, result):
+        try:
+            self.begun.set()
+            await self.released.wait()
+        except asyncio.CancelledError:
+            self.ended.append(f"{result} cancelled")
+            raise
+        self.ended.append(result)
+        return result
+
+
+async def test_results_that_are_gathered_come_in_their_order():
+    waiting = Waiting()
+
+    async def releases():
+        waiting.released.set()
+        return 3
+
+    assert await tasks.gather(waiting.wait_for(1), waiting.wait_for(2), releases()) == (1, 2, 3)
+
+
+async def test_where_one_of_those_gathered_fails_the_others_have_ended():
+    waiting = Waiting()
+
+    async def fails():
+        await waiting.begun.wait()
+        raise Unavailable("influxdb", "does not answer")
+
+    with pytest.raises(Unavailable):
+        await tasks.gather(waiting.wait_for(1), fails(), waiting.wait_for(2))
+    # then, without a turn of the loop
+    assert sorted(waiting.ended) == ["1 cancelled", "2 cancelled"]
+
+
+async def test_who_is_cancelled_while_gathering_leaves_nothing_behind():
+    waiting = Waiting()
+    caller = asyncio.create_task(tasks.gather(waiting.wait_for(1), waiting.wait_for(2)))
+    await waiting.begun.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert sorted(waiting.ended) == ["1 cancelled", "2 cancelled"]

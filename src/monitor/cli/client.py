@@ -171,6 +171,12 @@ class Client:
             async for block in response.content.iter_any():
                 yield block
 
+    async def reports(self, query: Mapping[str, str]) -> AsyncIterator[bytes]:
+        """The availability of all matching websites, as CSV. Raises as ``export`` does."""
+        async with self._request("GET", "/sla", {**query, "format": "csv"}) as response:
+            async for block in response.content.iter_any():
+                yield block
+
     @asynccontextmanager
     async def _request(
         self, method: str, path: str, query: Mapping[str, str], **more: Any

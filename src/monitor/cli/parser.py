@@ -10,7 +10,9 @@ from monitor.cli import commands, doctor, transfer
 from monitor.cli import keys as key_commands
 from monitor.cli import rollups as rollup_commands
 from monitor.cli import secrets as secret_commands
+from monitor.cli import sla as sla_commands
 from monitor.domain.access import Role
+from monitor.domain.status import Status
 
 _EXAMPLES = """\
 examples:
@@ -25,6 +27,7 @@ examples:
   monitor rollups rebuild --from 2026-11-01
   monitor import websites.csv   create and update the websites of a file, through the API
   monitor export websites.csv   write all websites to a file
+  monitor sla --from 2026-11-01 how much of the time websites were up
   monitor settings              show every setting and its value
   monitor doctor                look for what is wrong, and say what to do about it
   monitor openssl-conf          print the path of OpenSSL's configuration for workers of regions
@@ -96,6 +99,16 @@ examples:
   monitor export shop.ndjson --region europe --q shop.example.com
 """
 
+_SLA_EXAMPLES = """\
+examples:
+  monitor sla                                       the last 30 days of all websites
+  monitor sla --from 2026-11-01 --to 2026-11-30 --tz Europe/Berlin --q shop.example.com
+  monitor sla --from 2026-11-01 --csv > november.csv
+
+MEASURED is the part of the measured time that a website was up. LOW counts what was not measured
+as down, HIGH as up. Per cent are rounded down. EXCLUDED: it was paused. The last line has the
+totals, which are made from seconds.
+"""
 
 _DOCTOR_EXAMPLES = """\
 examples:
@@ -123,6 +136,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_rollups(names)
     _add_import(names)
     _add_export(names)
+    _add_sla(names)
     _add_doctor(names)
     _add_openssl_conf(names)
     return parser
@@ -262,6 +276,37 @@ def _add_export(names: _Names) -> None:
         help="readable by its owner only; default: standard output",
     )
     _add_format(parser)
+    _add_filters(parser)
+    _add_access(parser)
+    parser.set_defaults(run=transfer.export_websites)
+
+
+def _add_sla(names: _Names) -> None:
+    parser = names.add_parser(
+        "sla",
+        help="show how much of the time websites were up",
+        epilog=_SLA_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--from", metavar="TIME", help="a time with its offset, or a date; default: 30 days ago"
+    )
+    parser.add_argument(
+        "--to", metavar="TIME", help="a time, or a date that is the last one; default: now"
+    )
+    parser.add_argument(
+        "--tz", metavar="ZONE", help="of dates, such as Europe/Berlin; default: UTC"
+    )
+    _add_filters(parser)
+    parser.add_argument(
+        "--status", choices=[status.value for status in Status], help="only those with this status"
+    )
+    parser.add_argument("--csv", action="store_true", help="print all figures, as CSV")
+    _add_access(parser)
+    parser.set_defaults(run=sla_commands.print_report)
+
+
+def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--region", help="only those checked from this region")
     parser.add_argument(
         "--paused", choices=["true", "false"], help="only paused, or only unpaused, websites"
@@ -269,8 +314,6 @@ def _add_export(names: _Names) -> None:
     parser.add_argument(
         "--q", metavar="TEXT", help="only those with this text in their URL or name"
     )
-    _add_access(parser)
-    parser.set_defaults(run=transfer.export_websites)
 
 
 def _add_doctor(names: _Names) -> None:

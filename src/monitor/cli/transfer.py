@@ -38,7 +38,7 @@ def import_websites(arguments: Namespace) -> int:
     from monitor.cli.aio import run
     from monitor.cli.client import Interrupted
 
-    access = _access(arguments)
+    access = api_access(arguments)
     key = arguments.resume or uuid.uuid4().hex
     began = time.monotonic()
     with _lines(arguments) as file, _failures_file(arguments.failures) as failures:
@@ -52,7 +52,7 @@ def import_websites(arguments: Namespace) -> int:
     return 1 if result["failed"] else 0
 
 
-def _access(arguments: Namespace) -> Access:
+def api_access(arguments: Namespace) -> Access:
     """From the options, else from the settings, else from the local stack.
 
     If one of them is set, none of the stack's are used: its key must not be sent to another URL.
@@ -248,10 +248,10 @@ def export_websites(arguments: Namespace) -> None:
     """Export to a file atomically, or to standard output."""
     from monitor.cli.aio import run
 
-    access = _access(arguments)
+    access = api_access(arguments)
     began = time.monotonic()
     if arguments.file in (None, "-"):
-        run(_export(access, arguments, _standard_output()))
+        run(_export(access, arguments, standard_output()))
         return
     with _written(Path(arguments.file)) as file:
         count = run(_export(access, arguments, file))
@@ -259,7 +259,7 @@ def export_websites(arguments: Namespace) -> None:
     print(f"Exported {count} websites to {arguments.file} in {took_s:.1f} s.")
 
 
-def _standard_output() -> BinaryIO | TerminalBytes:
+def standard_output() -> BinaryIO | TerminalBytes:
     """Raw output; on a terminal with control characters escaped."""
     return TerminalBytes(sys.stdout) if sys.stdout.isatty() else sys.stdout.buffer
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from structlog.stdlib import BoundLogger
 
 from monitor.domain.errors import Unavailable
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+_Of = Coroutine[Any, Any, A]
 
 _CANCEL_AGAIN_AFTER_S = 1.0
 """Long enough for a task to clean up."""
@@ -84,3 +90,32 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         if not task.cancelled():
             task.exception()  # or asyncio would complain that nobody asked
+
+
+@overload
+async def gather(one: _Of[A], two: _Of[B], /) -> tuple[A, B]: ...
+
+
+@overload
+async def gather(one: _Of[A], two: _Of[B], three: _Of[C], /) -> tuple[A, B, C]: ...
+
+
+@overload
+async def gather(one: _Of[A], two: _Of[B], three: _Of[C], four: _Of[D], /) -> tuple[A, B, C, D]: ...
+
+
+@overload
+async def gather(*all_of: _Of[A]) -> tuple[A, ...]: ...
+
+
+async def gather(*all_of: _Of[Any]) -> tuple[Any, ...]:
+    """The results of all of these, in their order, made at the same time.
+
+    Raises the first error, and then none goes on: ``asyncio.gather`` would let the others load a
+    store with questions whose answers nobody reads.
+    """
+    running = [asyncio.create_task(coroutine) for coroutine in all_of]
+    try:
+        return tuple(await asyncio.gather(*running))
+    finally:
+        await end(*running)

@@ -22,7 +22,7 @@ from monitor.storage.redis.projection import Entry
 log = get_logger(__name__)
 
 _LATE_CHECK_S = 60
-"""An unscheduled check that waited longer than this is left to the website's next slot."""
+"""A check out of turn that waited longer than this is left to the website's next slot."""
 
 _START_STEP = 10
 """How many checks start before the event loop gets a turn."""
@@ -57,18 +57,30 @@ async def check_batch(worker: RegionWorker, batch: CheckBatch) -> list[Outgoing]
 
 
 async def check_websites(worker: RegionWorker, message: CheckWebsites) -> list[Outgoing]:
-    """Check these websites now, outside batches, unless they were checked meanwhile."""
-    if worker.now() - message.slot_ms / 1000 > _LATE_CHECK_S:
-        websites = len(message.website_ids)
-        await worker.regions.count_missed(worker.region, batches=0, websites=websites)
-        log.info("recheck.left_to_next_slot", region=worker.region, websites=websites)
-        return []
+    """Check these websites now, outside batches, unless they were checked meanwhile.
+
+    Those that have waited for too long are left to their next slots.
+    """
     entries = await worker.projection.read_websites(worker.region, message.website_ids)
+    late_s = worker.now() - message.slot_ms / 1000
     slot_s, follow_up = message.slot_ms // 1000, list[Outgoing]()
     for in_turn in (True, False):
         group = [e for e in entries if (message.in_turn and _fills(e, slot_s)) is in_turn]
-        follow_up += await _check(worker, group, slot_s, in_turn=in_turn)
+        timely = [e for e in group if late_s <= _max_wait_s(e, in_turn=in_turn)]
+        await _count_missed(worker, len(group) - len(timely))
+        follow_up += await _check(worker, timely, slot_s, in_turn=in_turn)
     return follow_up
+
+
+def _max_wait_s(entry: Entry, *, in_turn: bool) -> int:
+    """A check in turn may wait as long as a batch: without it, its slot has no tick."""
+    return entry.options.check_frequency if in_turn else _LATE_CHECK_S
+
+
+async def _count_missed(worker: RegionWorker, websites: int) -> None:
+    if websites:
+        await worker.regions.count_missed(worker.region, batches=0, websites=websites)
+        log.info("recheck.left_to_next_slot", region=worker.region, websites=websites)
 
 
 def _fills(entry: Entry, slot_s: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from monitor.domain import messages
@@ -186,4 +187,11 @@ async def _report(
         up=up,
         down=down,
         not_measured=not_measured,
+        **_why_not_measured(outcomes),
     )
+
+
+def _why_not_measured(outcomes: Sequence[Outcome]) -> dict[str, Counter[str]]:
+    """What to log of the checks that measured nothing: how many for each reason."""
+    reasons = [o.reason or "" for o in outcomes if o.result is Result.NOT_MEASURED]
+    return {"not_measured_for": Counter(reasons)} if reasons else {}

@@ -30,6 +30,7 @@ from monitor.domain.series import DAY_S, HOUR_S
 from monitor.domain.verdict import freshness_s
 from monitor.domain.windows import Window
 from monitor.resources.website import Website
+from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
 from monitor.storage.postgres import flips, history, rolled_up_days, schedules
 from monitor.storage.postgres.flips import RecordedFlip
@@ -88,7 +89,7 @@ class Gathering:
         # Where the window begins, verdicts of slots before it may count.
         oldest_s = self.read.window.since_s - _longest_s(websites, facts.schedules)
         lead = pieces(Window(oldest_s, self.read.window.since_s), self.kept)
-        before, within = await asyncio.gather(self._read(ids, lead), self._read(ids, self.read))
+        before, within = await tasks.gather(self._read(ids, lead), self._read(ids, self.read))
         return {website.id: self._of(website, facts, before, within) for website in websites}
 
     async def _facts(self, ids: Sequence[UUID]) -> _Facts:
@@ -102,7 +103,7 @@ class Gathering:
             )
 
     async def _read(self, ids: Sequence[UUID], read: Pieces) -> _Stored:
-        hours_before, days, hours, totals = await asyncio.gather(
+        hours_before, days, hours, totals = await tasks.gather(
             _unless_empty(read.hours_before, partial(self.sources.ticks.hourly, ids, None)),
             _unless_empty(read.days, partial(self.sources.ticks.daily, ids, None)),
             _unless_empty(read.hours, partial(self.sources.ticks.hourly, ids, None)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from uuid import UUID
@@ -20,6 +19,7 @@ from monitor.domain.windows import Window
 from monitor.resources import report_window
 from monitor.resources.report_window import WindowQuery
 from monitor.resources.website import Website
+from monitor.runtime import tasks
 from monitor.services.reports.gather import Gathering, Sources
 from monitor.services.websites import manage as websites
 from monitor.services.workers import regions
@@ -88,7 +88,7 @@ async def series(sources: Sources, website_id: UUID, shown: Shown, region: str |
     spread = plan(window, sources.now_s, check.check_frequency, sources.kept.raw)
     settled = min(settled_s(sources.now_s, check.request_timeout), spread.until_s)
     # They read different files or few of them, so none waits for the other.
-    rows, unsettled, gathered = await asyncio.gather(
+    rows, unsettled, gathered = await tasks.gather(
         _buckets(sources, website_id, region, spread),
         _raw(sources.ticks, website_id, region, Window(settled, spread.until_s), spread.width_s),
         _gathered(sources, stored.website, spread),
@@ -129,7 +129,7 @@ async def _buckets(
         window = Window(spread.since_s, spread.until_s)
         return await _raw(sources.ticks, website_id, region, window, spread.width_s)
     ticks, ids = sources.ticks, [website_id]
-    days, hours, latest = await asyncio.gather(
+    days, hours, latest = await tasks.gather(
         ticks.daily(ids, region, spread.since_s, spread.hourly_from_s),
         ticks.hourly(ids, region, spread.hourly_from_s, spread.raw_from_s),
         _latest(sources, website_id, spread),
@@ -143,7 +143,7 @@ async def _latest(sources: Sources, website_id: UUID, spread: Plan) -> list[Roll
     """The hours that may not be rolled up yet."""
     until_s = min(spread.until_s, sources.now_s + HOUR_S)
     starts = range(spread.raw_from_s, until_s, HOUR_S)
-    hours = await asyncio.gather(
+    hours = await tasks.gather(
         *(sources.ticks.totals([website_id], at, at + HOUR_S) for at in starts)
     )
     return [

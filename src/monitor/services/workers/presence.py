@@ -6,6 +6,7 @@ Workers of regions say it with their load (``heartbeat.py``).
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import Thread
@@ -80,7 +81,12 @@ def report_on_thread(redis_url: str, role: str) -> None:
         async with client(redis_url) as redis:
             await report(redis, role)
 
-    Thread(target=lambda: asyncio.run(run()), name="presence", daemon=True).start()
+    def in_thread() -> None:
+        # The scheduler waits for its alarm: one that this thread took would not wake it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        asyncio.run(run())
+
+    Thread(target=in_thread, name="presence", daemon=True).start()
 
 
 async def running(redis: Redis) -> list[Present]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from monitor.domain.errors import Misconfigured, Unavailable
+from monitor.runtime import tasks
 from monitor.runtime.logging import get_logger
-from monitor.runtime.tasks import end
 from monitor.storage.timeseries import file_limit, influxdb_buckets, influxql
 from monitor.storage.timeseries.file_limit import Span
 from monitor.storage.timeseries.influxdb_buckets import Admin, Bucket, admin_of, ensure
@@ -189,7 +188,7 @@ class Points:
         for begin in range(0, len(pieces), _PIECES_AT_ONCE):
             group = pieces[begin : begin + _PIECES_AT_ONCE]
             answers = (self._ask_piece(bucket, question, piece, align_s) for piece in group)
-            rows += [row for answer in await _all(answers) for row in answer]
+            rows += [row for answer in await tasks.gather(*answers) for row in answer]
         return rows
 
     async def _ask_piece(
@@ -204,17 +203,6 @@ class Points:
                 raise
             answers = [await self._ask_piece(bucket, question, h, align_s) for h in halves]
             return [row for answer in answers for row in answer]
-
-
-async def _all(
-    answers: Iterable[Coroutine[Any, Any, list[influxql.Row]]],
-) -> list[list[influxql.Row]]:
-    """All of these answers. Where one fails nobody waits for the others, which are given up."""
-    tasks = [asyncio.ensure_future(answer) for answer in answers]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        await end(*tasks)
 
 
 async def _refusal(work: Awaitable[None]) -> NotAllowed | None:
