@@ -138,7 +138,7 @@ class _Site:
                 dns = (answering.address,)
             serving.wait_until_up(served)
             urls = directory / "urls.txt"
-            urls.write_text("\n".join(map(served.url, range(wanted.websites))), encoding="utf-8")
+            urls.write_text("\n".join(map(served.url, wanted.numbers)), encoding="utf-8")
             yield cls(wanted, served, urls, dns)
 
     def environment(self) -> dict[str, str]:
@@ -148,11 +148,13 @@ class _Site:
 
     def blackbox(self, directory: Path) -> float | None:
         """A turn of the exporter; None where it is not installed, or is asked for something it does
-        not do: it remembers nobody, so a website's first check is as its others."""
+        not do: it remembers nobody, so a website's first check is as its others, and asked by
+        address it verifies no name that it is redirected to."""
         exporter = compare.find_blackbox()
-        if exporter is None or self.wanted.first or self.wanted.changed:
+        w = self.wanted
+        if exporter is None or w.first or w.changed or w.redirected:
             return None
-        urls = [self.served.url_by_address(n) for n in range(self.wanted.websites)]
+        urls = [self.served.url_by_address(n) for n in w.numbers]
         with compare.running_blackbox(exporter, directory, self.environment()) as running:
             return compare.probe(running, urls, directory, seconds=_BLACKBOX_S).cpu_us
 

@@ -100,17 +100,24 @@ class TestOptions:
         assert wanted.passes * wanted.websites >= 2000
 
     def test_no_two_websites_have_the_same_host(self):
-        for more in ([], ["--by-name"]):
+        for more in ([], ["--by-name"], ["--redirect"]):
             wanted = options.read(["--against", "DIR", *more])
             served = targets.Targets(None, Path(), wanted.served(), 8443, 8080)
-            hosts = {served.url(n).split("/")[2] for n in range(wanted.websites)}
+            hosts = {served.url(n).split("/")[2] for n in wanted.numbers}
             assert len(hosts) == wanted.websites
+
+    def test_redirected_websites_are_asked_over_http_by_name(self):
+        wanted = options.read(["--against", "DIR", "--redirect"])
+        served = targets.Targets(None, Path(), wanted.served(), 8443, 8080)
+        assert {served.url(n).split("/")[3] for n in wanted.numbers} == {"redirect"}
+        assert all(served.url(n).startswith("http://site") for n in wanted.numbers)
 
     @pytest.mark.parametrize(
         "words",
         [
             [],
             ["--against", "DIR", "--plain", "--changed"],
+            ["--against", "DIR", "--plain", "--redirect"],
             ["--against", "DIR", "--first", "--changed"],
             ["--against", "DIR", "--chain", "dsa"],
             ["--against", "DIR", "--rounds", "0"],
