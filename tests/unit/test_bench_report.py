@@ -14,7 +14,7 @@ from bench import report
 from bench.compare import Other
 from bench.figures import Batch, Window
 from bench.measure import Measured
-from bench.million import judge, options, outcome
+from bench.million import judge, options, outcome, under_load
 from bench.million import run as million
 from bench.million.burst import Burst
 from bench.million.cycles import Cycle, Cycles
@@ -129,6 +129,7 @@ def _of_a_million(wanted, measured):
         cycles=Cycles(measured.window, [cycle], 1.0, ([Memory(1, 1)], [Memory(2, 2)])),
         batches=measured.batches,
         api={"page": kind, "series": kind, "create": kind},
+        reports=dict.fromkeys(under_load.REPORTS, kind),
         burst=Burst(10, 15.0, 1.0, 1.0, 2.0, 0.5, 0.9),
         memory=measured.memory,
         missed=0,
