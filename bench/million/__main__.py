@@ -45,10 +45,10 @@ def _judge_promises() -> None:
 
 def _count_real_websites() -> None:
     """How many real websites; each trial is told as soon as it ends."""
-    wanted = capacity.read(os.environ)
-    trials = capacity.run(wanted)
-    write(capacity.result(wanted, trials), MIX_RESULT)
-    print("", *capacity.lines(wanted, trials), f"\nAll figures: {MIX_RESULT}", sep="\n")
+    settings = capacity.read(os.environ)
+    trials = capacity.run(settings)
+    write(capacity.result(settings, trials), MIX_RESULT)
+    print("", *capacity.lines(settings, trials), f"\nAll figures: {MIX_RESULT}", sep="\n")
 
 
 def _tell_plan(wanted: Wanted) -> None:

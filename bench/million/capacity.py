@@ -31,7 +31,7 @@ RESTARTED: State = "first cycle after a restart"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Settings:
     """``first``: the options of the first trial. ``cycles``: intervals that are judged with warm
     caches. ``within``: how well a number should be known; see ``search.next_sites``."""
 
@@ -62,7 +62,7 @@ class Judged:
         """Whether every website was checked in every slot, and found to be what it is."""
         return self.missed == 0 and self.not_measured == 0 and self.down == self.failing
 
-    def told(self) -> str:
+    def text(self) -> str:
         answer = "held" if self.held else "did not hold"
         return (
             f"{answer}: {self.missed} slots missed, {self.not_measured} not measured, "
@@ -76,7 +76,7 @@ Trials = Mapping[int, Mapping[State, Judged]]
 """By number of websites."""
 
 
-def read(environ: Mapping[str, str]) -> Wanted:
+def read(environ: Mapping[str, str]) -> Settings:
     """The options. Raises ValueError, one sentence, for what cannot be measured."""
     first = Options(
         sites=number(environ, "SITES", 100_000, least=1000),
@@ -90,23 +90,23 @@ def read(environ: Mapping[str, str]) -> Wanted:
         threads=number(environ, "THREADS", 8),
     )
     cycles = number(environ, "CYCLES", 2)
-    return Wanted(first, cycles, number(environ, "WITHIN", 10) / 100)
+    return Settings(first, cycles, number(environ, "WITHIN", 10) / 100)
 
 
-def sized(wanted: Wanted, sites: int) -> Options:
+def sized(settings: Settings, sites: int) -> Options:
     """The options of the trial with so many websites."""
-    return replace(wanted.first, sites=sites)
+    return replace(settings.first, sites=sites)
 
 
-def run(wanted: Wanted) -> Trials:
+def run(settings: Settings) -> Trials:
     """Trials until both numbers are known. Raises Failed, TimeoutError, FileNotFoundError."""
     trials: dict[int, Mapping[State, Judged]] = {}
-    sites: int | None = wanted.first.sites
+    sites: int | None = settings.first.sites
     while sites is not None:
-        trials[sites] = _trial(wanted, sites)
+        trials[sites] = _trial(settings, sites)
         for state, judged in trials[sites].items():
-            say(f"{sites} websites, {state}: {judged.told()}")
-        sites = next_trial(trials, wanted.within)
+            say(f"{sites} websites, {state}: {judged.text()}")
+        sites = next_trial(trials, settings.within)
     return trials
 
 
@@ -122,8 +122,8 @@ def of_state(trials: Trials, state: State) -> dict[int, Trial]:
     return {n: Trial(each[state].held, each[state].busy_cores) for n, each in trials.items()}
 
 
-def _trial(wanted: Wanted, sites: int) -> Mapping[State, Judged]:
-    options = sized(wanted, sites)
+def _trial(settings: Settings, sites: int) -> Mapping[State, Judged]:
+    options = sized(settings, sites)
     say(options.describe())
     with (
         tempfile.TemporaryDirectory(prefix="monitor-bench-") as directory,
@@ -133,7 +133,7 @@ def _trial(wanted: Wanted, sites: int) -> Mapping[State, Judged]:
         seed.insert_regions(stack)
         measure.fill(stack)
         stack.start_products()
-        warm = _judged(watch, _started(watch, wanted.cycles))
+        warm = _judged(watch, _started(watch, settings.cycles))
         restarted = _judged(watch, _restarted(watch))
         return {WARM: warm, RESTARTED: restarted}
 
@@ -180,13 +180,13 @@ def _judged(watch: Watch, window: Window) -> Judged:
     )
 
 
-def result(wanted: Wanted, trials: Trials) -> dict[str, Any]:
+def result(settings: Settings, trials: Trials) -> dict[str, Any]:
     """The two numbers, and every trial behind them, as JSON."""
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": {"cores": os.cpu_count(), "system": platform.platform()},
-        "interval_s": wanted.first.interval_s, "chain": wanted.first.chain,
-        "processes": wanted.first.processes, "threads": wanted.first.threads,
+        "interval_s": settings.first.interval_s, "chain": settings.first.chain,
+        "processes": settings.first.processes, "threads": settings.first.threads,
         "sites": {state: most_held(of_state(trials, state)) for state in (WARM, RESTARTED)},
         "trials": [
             {"sites": sites, "state": state, "held": judged.held} | asdict(judged)
@@ -196,15 +196,20 @@ def result(wanted: Wanted, trials: Trials) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def lines(wanted: Wanted, trials: Trials) -> list[str]:
+def lines(settings: Settings, trials: Trials) -> list[str]:
     """For people; the two numbers come last."""
-    told = [
-        f"{sites} websites, {state}: {judged.told()}"
+    rows = [
+        f"{sites} websites, {state}: {judged.text()}"
         for sites, by_state in sorted(trials.items())
         for state, judged in by_state.items()
     ]
     numbers = [_number(of_state(trials, state), state) for state in (WARM, RESTARTED)]
-    return [*told, "", f"websites every {wanted.first.interval_s} s with no slot missed", *numbers]
+    return [
+        *rows,
+        "",
+        f"websites every {settings.first.interval_s} s with no slot missed",
+        *numbers,
+    ]
 
 
 def _number(trials: Mapping[int, Trial], state: State) -> str:

@@ -28,18 +28,20 @@ def _unix(text):
 
 async def _measured(api, *, age_s=6 * HOUR_S, every_s=300, region="europe", **fields):
     """A website that has been up ever since it was created, ``age_s`` ago."""
-    made = await api.add_website(check_frequency=every_s, **fields)
+    website = await api.add_website(check_frequency=every_s, **fields)
     since_s = int(api.now_s) - age_s
     for table, column in (("websites", "created_at"), ("website_periods", "since")):
         key = "id" if table == "websites" else "website_id"
         await api.rows(
-            f"UPDATE {table} SET {column} = to_timestamp(%s) WHERE {key} = %s", since_s, made["id"]
+            f"UPDATE {table} SET {column} = to_timestamp(%s) WHERE {key} = %s",
+            since_s,
+            website["id"],
         )
-    slots = slots_of_position(ring_position(UUID(made["id"])), every_s, since_s, int(api.now_s))
-    ticks = [tick(s, 10.0 + n % 7, website=UUID(made["id"]), region=region)
+    slots = slots_of_position(ring_position(UUID(website["id"])), every_s, since_s, int(api.now_s))
+    ticks = [tick(s, 10.0 + n % 7, website=UUID(website["id"]), region=region)
              for n, s in enumerate(slots)]  # fmt: skip
     await api.ticks.write(ticks)
-    return made
+    return website
 
 
 async def _regions(api, *names):
@@ -54,9 +56,9 @@ async def _incident(api, website, begin_age_s, end_age_s):
 
 async def test_a_website_that_was_never_measured_has_the_widest_bounds(api):
     await _regions(api, "europe")
-    made = await api.add_website(check_frequency=60)
+    website = await api.add_website(check_frequency=60)
     api.now_s += 600
-    sla = await api.get(f"/websites/{made['id']}/sla")
+    sla = await api.get(f"/websites/{website['id']}/sla")
     assert sla["availability"] == {"measured": None, "low": 0.0, "high": 1.0}
     assert sla["not_measured_s"] == _unix(sla["to"]) - _unix(sla["from"])
     assert 599 <= sla["not_measured_s"] <= 601
@@ -72,9 +74,9 @@ async def test_a_website_that_was_never_measured_has_the_widest_bounds(api):
 
 async def test_a_window_before_the_website_was_created_is_empty(api):
     await _regions(api, "europe")
-    made = await _measured(api)
+    website = await _measured(api)
     query = {"from": _time(api.now_s - 10 * DAY_S), "to": _time(api.now_s - DAY_S)}
-    sla = await api.get(f"/websites/{made['id']}/sla", params=query)
+    sla = await api.get(f"/websites/{website['id']}/sla", params=query)
     assert sla["from"] == sla["to"] == query["to"]
     assert sla["availability"] == {"measured": None, "low": 0.0, "high": 1.0}
     assert (sla["not_measured_s"], sla["checks"]) == (0, 0)
@@ -82,9 +84,9 @@ async def test_a_window_before_the_website_was_created_is_empty(api):
 
 async def test_an_incident_is_cut_to_the_window_and_the_same_from_ticks_and_roll_ups(api):
     await _regions(api, "europe")
-    made = await _measured(api)
-    await _incident(api, made, 3 * HOUR_S, 2 * HOUR_S)
-    path = f"/websites/{made['id']}/sla"
+    website = await _measured(api)
+    await _incident(api, website, 3 * HOUR_S, 2 * HOUR_S)
+    path = f"/websites/{website['id']}/sla"
     window = {"from": _time(api.now_s - 2.5 * HOUR_S), "to": _time(api.now_s)}
     # given ticks alone
     from_ticks = await api.get(path, params=window)
@@ -103,9 +105,9 @@ async def test_an_incident_is_cut_to_the_window_and_the_same_from_ticks_and_roll
 
 async def test_without_redis_the_tick_store_says_what_is_rolled_up(api):
     await _regions(api, "europe")
-    made = await _measured(api)
+    website = await _measured(api)
     await roll_up(api, api.ticks, int(api.now_s) - 6 * HOUR_S, int(api.now_s))
-    path = f"/websites/{made['id']}/sla"
+    path = f"/websites/{website['id']}/sla"
     before = await api.get(path)
     await api.redis.flushdb()
     assert await api.get(path) == before
@@ -116,10 +118,10 @@ async def test_without_redis_the_tick_store_says_what_is_rolled_up(api):
 async def test_what_was_before_the_schedule_is_known_is_not_measured(api):
     # given an upgrade an hour ago
     await _regions(api, "europe")
-    made = await _measured(api)
+    website = await _measured(api)
     known_s = int(api.now_s) - HOUR_S
     await api.rows("UPDATE website_periods SET since = to_timestamp(%s)", known_s)
-    sla = await api.get(f"/websites/{made['id']}/sla")
+    sla = await api.get(f"/websites/{website['id']}/sla")
     assert 5 * HOUR_S <= sla["not_measured_s"] <= 5 * HOUR_S + 300 + 60
     assert sla["availability"]["measured"] == 1.0
     assert sla["excluded_s"] == 0
@@ -127,16 +129,16 @@ async def test_what_was_before_the_schedule_is_known_is_not_measured(api):
 
 async def test_one_region_alone(api):
     await _regions(api, "asia", "europe")
-    made = await _measured(api)
-    both = await api.get(f"/websites/{made['id']}/sla")
+    website = await _measured(api)
+    both = await api.get(f"/websites/{website['id']}/sla")
     assert [r["region"] for r in both["regions"]] == ["asia", "europe"]
     assert [r["availability"]["measured"] for r in both["regions"]] == [None, 1.0]
-    one = await api.get(f"/websites/{made['id']}/sla", params={"region": "asia"})
+    one = await api.get(f"/websites/{website['id']}/sla", params={"region": "asia"})
     assert [r["region"] for r in one["regions"]] == ["asia"]
     assert {k: v for k, v in one.items() if k != "regions"} == {
         k: v for k, v in both.items() if k != "regions"
     }
-    problem = await api.get(f"/websites/{made['id']}/sla", params={"region": "mars"}, expect=400)
+    problem = await api.get(f"/websites/{website['id']}/sla", params={"region": "mars"}, expect=400)
     assert problem["errors"][0]["field"] == "region"
 
 
@@ -171,8 +173,8 @@ async def test_no_website_no_report(api):
 
 async def test_whoever_may_read_may_read_reports(api):
     await _regions(api, "europe")
-    made = await _measured(api)
-    for path in ("/sla", f"/websites/{made['id']}/sla"):
+    website = await _measured(api)
+    for path in ("/sla", f"/websites/{website['id']}/sla"):
         await api.request("GET", path, role=Role.READ, expect=200)
         await api.request("GET", path, role=None, expect=401)
 
@@ -299,8 +301,8 @@ async def test_the_format_is_what_accept_says_unless_the_query_does(api, accept,
 
 async def test_the_store_that_does_not_answer_is_named(api):
     await _regions(api, "europe")
-    made = await _measured(api)
+    website = await _measured(api)
     await api.lose_postgres()
-    for path in ("/sla", "/sla?format=csv", f"/websites/{made['id']}/sla"):
+    for path in ("/sla", "/sla?format=csv", f"/websites/{website['id']}/sla"):
         answer = await api.request("GET", path)
         assert answer.status_code in (401, 503)

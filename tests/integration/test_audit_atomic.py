@@ -20,6 +20,9 @@ _CHANGES = {
     "regions": "INSERT OR UPDATE OR DELETE",
     # Using a key writes to its row, and changes nothing.
     "api_keys": "INSERT OR UPDATE OF expires_at, revoked_at, replaced_by OR DELETE",
+    "users": "INSERT OR UPDATE OR DELETE",
+    "user_links": "INSERT OR UPDATE OR DELETE",
+    "user_sessions": "INSERT OR UPDATE OR DELETE",
 }
 """What every change touches one of: (table, events)."""
 

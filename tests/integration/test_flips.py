@@ -15,14 +15,6 @@ def _at(unix_s):
     return dt.datetime.fromtimestamp(unix_s, dt.UTC)
 
 
-async def _given(world, *regions, **options):
-    for region in regions:
-        await world.add_region(region)
-    website = await world.add_website(**options)
-    await world.sync()
-    return website
-
-
 async def _flips(world, website, since_s=START_S - 9, until_s=START_S + 10_000):
     async with session(world.pool) as connection:
         rows = await flips.fetch(connection, [website, BLOG], _at(since_s), _at(until_s))
@@ -39,7 +31,7 @@ def _up(at_s=START_S + 60, region="europe"):
 
 
 async def test_down_and_up_are_two_rows(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     # when
     for flip in (flip_down(website), flip_up(website)):
         await world.recorder().record([flip])
@@ -48,7 +40,7 @@ async def test_down_and_up_are_two_rows(world):
 
 
 async def test_what_is_reported_twice_or_again_is_one_row(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     again = flip_down(website, slot_s=START_S + 500)
     # when
     recorder = world.recorder()
@@ -60,7 +52,7 @@ async def test_what_is_reported_twice_or_again_is_one_row(world):
 
 
 async def test_an_outage_whose_beginning_was_lost_has_both_rows(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     # when: only its end arrives, and the beginning much later
     ended = Outage(START_S, Reason.CONNECT_TIMEOUT)
     await world.recorder().record([flip_up(website, ended=ended)])
@@ -73,7 +65,7 @@ async def test_an_outage_whose_beginning_was_lost_has_both_rows(world):
 
 async def test_each_region_has_its_own_and_the_last_one_before(world):
     # given
-    website = await _given(world, "europe", "asia")
+    website = await world.website_in("europe", "asia")
     for flip in (
         flip_down(website),
         flip_up(website),
@@ -90,7 +82,7 @@ async def test_each_region_has_its_own_and_the_last_one_before(world):
 
 async def test_paused_websites_and_other_regions_have_none(world):
     # given
-    website = await _given(world, "europe", "asia", regions=["europe"])
+    website = await world.website_in("europe", "asia", regions=["europe"])
     # when
     await world.recorder().record([flip_down(website, region="asia")])
     # then
@@ -99,7 +91,7 @@ async def test_paused_websites_and_other_regions_have_none(world):
 
 async def test_old_flips_go_but_for_the_last_of_each_region(world):
     # given
-    website = await _given(world, "europe", "asia")
+    website = await world.website_in("europe", "asia")
     times = [START_S, START_S + 100, START_S + 200, START_S + 300]
     for at_s in times:
         await world.recorder().record([flip_down(website, at_s=at_s)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -48,6 +49,17 @@ def hosts_file_alone(monkeypatch):
     monkeypatch.setattr(HostsFile, "names", lambda _: names)
 
 
+@asynccontextmanager
+async def named(answer=("127.0.0.1",), behaviour=None):
+    """A website, the name server that says this of its name, and a prober that asks it."""
+    async with (
+        TargetServer(behaviour or answers()) as target,
+        DnsServer({NAME: list(answer) if isinstance(answer, tuple) else answer}) as dns,
+        prober(dns_servers=[dns.address]) as checks,
+    ):
+        yield target, dns, checks
+
+
 def phases(outcomes):
     return [(o.result, o.timings.dns_ms > 0, o.timings.dns_shared) for o in outcomes]
 
@@ -57,13 +69,9 @@ MEASURED, SHARED = (Result.UP, True, False), (Result.UP, False, True)
 
 @on_both_loops
 async def test_checks_of_a_slot_share_an_answer_and_say_so():
-    async with (
-        TargetServer() as target,
-        DnsServer({NAME: ["127.0.0.1"]}) as dns,
-        prober(dns_servers=[dns.address]) as made,
-    ):
+    async with named() as (target, dns, checks):
         options = check_options(target.url_of(host=NAME))
-        outcomes = [await made.check(options, slot_s=SLOT) for _ in range(3)]
+        outcomes = [await checks.check(options, slot_s=SLOT) for _ in range(3)]
 
     assert phases(outcomes) == [MEASURED, SHARED, SHARED]
     assert outcomes[1].timings.dns_ms == 0
@@ -72,16 +80,12 @@ async def test_checks_of_a_slot_share_an_answer_and_say_so():
 
 @on_both_loops
 async def test_concurrent_checks_share_a_query_and_one_of_them_its_time():
-    async with (
-        TargetServer() as target,
-        DnsServer({NAME: ["127.0.0.1"]}) as dns,
-        prober(dns_servers=[dns.address]) as made,
-    ):
+    async with named() as (target, dns, checks):
         dns.late_s[NAME] = 0.3
         options = check_options(target.url_of(host=NAME))
         # of different slots, too: it is the answer of now for both
         slots = [SLOT, SLOT, NEXT_SLOT, None]
-        outcomes = await asyncio.gather(*(made.check(options, slot_s=slot) for slot in slots))
+        outcomes = await asyncio.gather(*(checks.check(options, slot_s=slot) for slot in slots))
 
     assert phases(outcomes) == [MEASURED, SHARED, SHARED, SHARED]
     assert outcomes[0].timings.dns_ms >= 299
@@ -91,15 +95,11 @@ async def test_concurrent_checks_share_a_query_and_one_of_them_its_time():
 
 @on_both_loops
 async def test_every_slot_asks_and_sees_a_name_server_that_died():
-    async with (
-        TargetServer() as target,
-        DnsServer({NAME: ["127.0.0.1"]}) as dns,
-        prober(dns_servers=[dns.address]) as made,
-    ):
+    async with named() as (target, dns, checks):
         options = check_options(target.url_of(host=NAME), request_timeout=1)
-        first = await made.check(options, slot_s=SLOT)
+        first = await checks.check(options, slot_s=SLOT)
         dns.table[NAME] = SILENT
-        second = await made.check(options, slot_s=NEXT_SLOT)
+        second = await checks.check(options, slot_s=NEXT_SLOT)
 
     assert first.result is Result.UP
     assert second.reason is Reason.DNS_TIMEOUT
@@ -109,13 +109,9 @@ async def test_every_slot_asks_and_sees_a_name_server_that_died():
 
 @on_both_loops
 async def test_checks_without_a_slot_ask_each():
-    async with (
-        TargetServer() as target,
-        DnsServer({NAME: ["127.0.0.1"]}) as dns,
-        prober(dns_servers=[dns.address]) as made,
-    ):
+    async with named() as (target, dns, checks):
         options = check_options(target.url_of(host=NAME))
-        outcomes = [await made.check(options) for _ in range(2)]
+        outcomes = [await checks.check(options) for _ in range(2)]
 
     assert phases(outcomes) == [MEASURED, MEASURED]
     assert dns.queries == [(NAME, A)] * 2
@@ -124,13 +120,9 @@ async def test_checks_without_a_slot_ask_each():
 @pytest.mark.parametrize(("ttl_s", "shared"), [(0, False), (60, True)])
 @on_both_loops
 async def test_an_answer_is_never_shared_beyond_its_ttl(ttl_s, shared):
-    async with (
-        TargetServer() as target,
-        DnsServer({NAME: with_ttl(ttl_s, 127, 0, 0, 1)}) as dns,
-        prober(dns_servers=[dns.address]) as made,
-    ):
+    async with named(with_ttl(ttl_s, 127, 0, 0, 1)) as (target, _, checks):
         options = check_options(target.url_of(host=NAME))
-        outcomes = [await made.check(options, slot_s=SLOT) for _ in range(2)]
+        outcomes = [await checks.check(options, slot_s=SLOT) for _ in range(2)]
 
     assert phases(outcomes) == [MEASURED, SHARED if shared else MEASURED]
 
@@ -151,13 +143,13 @@ async def test_an_answer_is_shared_for_a_bounded_time(monkeypatch):
 
 @on_both_loops
 async def test_a_redirect_to_the_same_host_needs_no_second_lookup():
-    async with (
-        TargetServer(by_path({"/": redirects("/there"), "/there": answers(200)})) as target,
-        DnsServer({NAME: ["127.0.0.1"]}) as dns,
-        prober(dns_servers=[dns.address]) as made,
+    async with named(behaviour=by_path({"/": redirects("/there"), "/there": answers(200)})) as (
+        target,
+        dns,
+        checks,
     ):
         options = check_options(target.url_of(host=NAME))
-        outcome = await made.check(options)
+        outcome = await checks.check(options)
 
     assert len(target.requests) == 2
     assert dns.queries == [(NAME, A)]
@@ -168,15 +160,11 @@ async def test_a_redirect_to_the_same_host_needs_no_second_lookup():
 @pytest.mark.parametrize("answer", [NXDOMAIN, SERVFAIL, gone_for_an_hour])
 @on_both_loops
 async def test_a_failure_is_shared_with_nobody_later(answer):
-    async with (
-        TargetServer() as target,
-        DnsServer({NAME: answer}) as dns,
-        prober(dns_servers=[dns.address]) as made,
-    ):
+    async with named(answer) as (target, dns, checks):
         options = check_options(target.url_of(host=NAME))
-        first = await made.check(options, slot_s=SLOT)
+        first = await checks.check(options, slot_s=SLOT)
         dns.table[NAME] = ["127.0.0.1"]
-        second = await made.check(options, slot_s=SLOT)
+        second = await checks.check(options, slot_s=SLOT)
 
     assert first.reason is Reason.DNS_ERROR
     assert not first.timings.dns_shared
@@ -198,14 +186,10 @@ async def test_c_ares_keeps_no_failure_either():
 
 @on_both_loops
 async def test_lookups_by_c_ares_share_as_well(hosts_file_alone):
-    async with (
-        TargetServer() as target,
-        DnsServer({NAME: ["127.0.0.1"]}) as dns,
-        prober(dns_servers=[dns.address]) as made,
-    ):
+    async with named() as (target, dns, checks):
         options = check_options(target.url_of(host=NAME))
-        together = await asyncio.gather(*(made.check(options, slot_s=SLOT) for _ in range(3)))
-        later = await made.check(options, slot_s=SLOT)
+        together = await asyncio.gather(*(checks.check(options, slot_s=SLOT) for _ in range(3)))
+        later = await checks.check(options, slot_s=SLOT)
 
     assert phases([*together, later]) == [MEASURED, SHARED, SHARED, SHARED]
     assert dns.queries == [(NAME, A)]
@@ -232,13 +216,13 @@ async def test_a_name_is_looked_up_anew_where_a_shared_address_does_not_answer()
     async with (
         TargetServer(host="127.0.0.8") as target,
         DnsServer({NAME: ["127.0.0.9"]}) as dns,
-        prober(dns_servers=[dns.address]) as made,
+        prober(dns_servers=[dns.address]) as checks,
     ):
         options = check_options(target.url_of(host=NAME))
-        before = await made.check(options, slot_s=SLOT)
+        before = await checks.check(options, slot_s=SLOT)
         dns.table[NAME] = ["127.0.0.8"]
         async with asyncio.timeout(5):  # c-ares' cache is flushed by a thread of its own
-            while (after := await made.check(options, slot_s=SLOT)).result is not Result.UP:  # noqa: ASYNC110
+            while (after := await checks.check(options, slot_s=SLOT)).result is not Result.UP:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
     assert before.reason is Reason.CONNECTION_REFUSED

@@ -10,24 +10,8 @@ from monitor.services.incidents.sweep import Sweep
 from support.factories import START_S, flip_down, flip_up, state_change
 
 
-async def _holds(world, website, region, verdict, slot_s):
-    """Let a region hold a live verdict."""
-    held = await world.states.read({region: [website]})
-    before = held[region, website].slot_s if held else 0
-    change = state_change(website, verdict, slot_s=slot_s, before_s=before, since_s=slot_s)
-    assert await world.states.write(region, [change]) == [change]
-
-
-async def _given(world, *regions, **options):
-    for region in regions:
-        await world.add_region(region)
-    website = await world.add_website(**options)
-    await world.sync()
-    return website
-
-
 async def test_down_and_up_are_one_incident_and_two_notifications(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     # when
     opened = await world.recorder().record([flip_down(website)])
     resolved = await world.recorder().record([flip_up(website)])
@@ -41,7 +25,7 @@ async def test_down_and_up_are_one_incident_and_two_notifications(world):
 
 
 async def test_recording_twice_changes_nothing(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     for flip in (flip_down(website), flip_up(website)):
         await world.recorder().record([flip])
         assert await world.recorder().record([flip]) == []
@@ -52,7 +36,7 @@ async def test_recording_twice_changes_nothing(world):
 
 
 async def test_concurrent_workers_open_one_incident(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     # when
     sent = await asyncio.gather(*(world.recorder().record([flip_down(website)]) for _ in range(8)))
     # then
@@ -61,10 +45,10 @@ async def test_concurrent_workers_open_one_incident(world):
 
 
 async def test_more_than_half_of_the_fresh_regions_open_an_incident(world):
-    website = await _given(world, "africa", "asia", "europe")
-    await _holds(world, website, "africa", Verdict.UP, START_S)
-    await _holds(world, website, "asia", Verdict.UP, START_S)
-    await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
+    website = await world.website_in("africa", "asia", "europe")
+    await world.hold_verdict(website, "africa", START_S, Verdict.UP)
+    await world.hold_verdict(website, "asia", START_S, Verdict.UP)
+    await world.hold_verdict(website, "europe", START_S + 15, Verdict.DOWN)
     # when one of three
     await world.recorder().record([flip_down(website, START_S)])
     assert await world.incidents(website) == []
@@ -76,15 +60,15 @@ async def test_more_than_half_of_the_fresh_regions_open_an_incident(world):
 
 
 async def test_a_stale_region_loses_its_vote_without_a_flip(world):
-    website = await _given(world, "asia", "europe")
-    await _holds(world, website, "asia", Verdict.UP, START_S)
-    await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
+    website = await world.website_in("asia", "europe")
+    await world.hold_verdict(website, "asia", START_S, Verdict.UP)
+    await world.hold_verdict(website, "europe", START_S + 15, Verdict.DOWN)
     await world.recorder().record([flip_down(website)])
     await Sweep(world.recorder()).run()
     assert await world.incidents(website) == []
     # when asia stops and europe goes on
     world.now_s += 1000
-    await _holds(world, website, "europe", Verdict.DOWN, int(world.now_s))
+    await world.hold_verdict(website, "europe", int(world.now_s), Verdict.DOWN)
     await Sweep(world.recorder()).run()
     # then
     ((started, resolved, *_),) = await world.incidents(website)
@@ -92,8 +76,8 @@ async def test_a_stale_region_loses_its_vote_without_a_flip(world):
 
 
 async def test_not_measured_does_not_change_an_incident(world):
-    website = await _given(world, "europe")
-    await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
+    website = await world.website_in("europe")
+    await world.hold_verdict(website, "europe", START_S + 15, Verdict.DOWN)
     await world.recorder().record([flip_down(website)])
     # when the region stops, for days
     world.now_s += 200_000
@@ -104,14 +88,14 @@ async def test_not_measured_does_not_change_an_incident(world):
 
 
 async def test_a_websites_own_recipients_replace_the_defaults(world):
-    website = await _given(world, "europe", emails=["a@example.com", "b@example.com"])
+    website = await world.website_in("europe", emails=["a@example.com", "b@example.com"])
     await world.recorder().record([flip_down(website)])
     assert [r for _, r, _ in await world.outbox()] == ["a@example.com", "b@example.com"]
 
 
 @pytest.mark.parametrize("gone", ["DELETE FROM websites", "UPDATE websites SET paused_at = now()"])
 async def test_flips_of_deleted_or_paused_websites_are_ignored(world, gone):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     other = await world.add_website("http://other/")
     await world.sync()
     await world.execute(gone + " WHERE id = %s", website)
@@ -124,7 +108,7 @@ async def test_flips_of_deleted_or_paused_websites_are_ignored(world, gone):
 
 
 async def test_a_flip_whose_message_was_lost_is_recorded_by_the_sweep(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     flip = flip_down(website)
     change = state_change(website, Verdict.DOWN, slot_s=flip.slot_s, since_s=flip.at_s, flip=flip)
     await world.states.write("europe", [change])
@@ -139,11 +123,11 @@ async def test_a_flip_whose_message_was_lost_is_recorded_by_the_sweep(world):
 
 async def test_an_unreported_recovery_is_found_by_the_sweep(world):
     # given an incident whose region lost all it held, and then found the website up
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     await world.recorder().record([flip_down(website)])
     await world.redis.flushall()
     await world.sync()
-    await _holds(world, website, "europe", Verdict.UP, START_S + 90)
+    await world.hold_verdict(website, "europe", START_S + 90, Verdict.UP)
     world.now_s = START_S + 120
     # when
     await Sweep(world.recorder()).run()
@@ -152,7 +136,7 @@ async def test_an_unreported_recovery_is_found_by_the_sweep(world):
 
 
 async def test_lost_region_states_are_restored_by_the_sweep(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     await world.recorder().record([flip_down(website)])
     await world.redis.flushall()
     await world.sync()
@@ -165,7 +149,7 @@ async def test_lost_region_states_are_restored_by_the_sweep(world):
 
 
 async def test_pending_outbox_rows_are_delivered_by_the_sweep(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     sent = await world.recorder().record([flip_down(website)])
     # when the message to deliver was lost
     follow = await Sweep(world.recorder()).run()
@@ -174,7 +158,7 @@ async def test_pending_outbox_rows_are_delivered_by_the_sweep(world):
 
 
 async def test_after_an_incident_the_next_one_is_new(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     for n in range(3):
         at_s = START_S + n * 600
         await world.recorder().record([flip_down(website, at_s=at_s)])
@@ -188,7 +172,7 @@ async def test_after_an_incident_the_next_one_is_new(world):
 
 async def test_of_several_flips_in_one_message_the_latest_check_counts(world):
     # given a website and a region more, so that rows could be mixed up
-    website = await _given(world, "asia", "europe")
+    website = await world.website_in("asia", "europe")
     other = await world.add_website("http://other/")
     await world.sync()
     # when they come in any order
@@ -235,9 +219,9 @@ async def test_a_message_of_many_flips_opens_and_resolves_each_independently(wor
 
 async def test_an_incident_that_ended_in_its_first_second_is_not_reopened(world):
     # given three regions whose reports come in another order than they were made
-    website = await _given(world, "africa", "asia", "europe")
+    website = await world.website_in("africa", "asia", "europe")
     for region in ("africa", "asia", "europe"):
-        await _holds(world, website, region, Verdict.UP, START_S - 60)
+        await world.hold_verdict(website, region, START_S - 60, Verdict.UP)
     early, late = START_S, START_S + 30
     await world.recorder().record([flip_down(website, early, region="asia")])
     await world.recorder().record([flip_down(website, late)])
@@ -252,8 +236,8 @@ async def test_an_incident_that_ended_in_its_first_second_is_not_reopened(world)
 
 async def test_a_very_late_report_gives_its_region_no_vote(world):
     # given a website that is down from the one region that checks
-    website = await _given(world, "asia", "europe")
-    await _holds(world, website, "europe", Verdict.DOWN, START_S + 15)
+    website = await world.website_in("asia", "europe")
+    await world.hold_verdict(website, "europe", START_S + 15, Verdict.DOWN)
     await world.recorder().record([flip_down(website)])
     assert len(await world.incidents(website)) == 1
     # when what another one found hours ago arrives
@@ -264,7 +248,7 @@ async def test_a_very_late_report_gives_its_region_no_vote(world):
 
 
 async def test_a_verdict_from_a_clock_ahead_ends_normally(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     ahead_s = int(time.time()) + 3600
     world.now_s = ahead_s
     await world.recorder().record([flip_down(website, at_s=ahead_s)])
@@ -277,13 +261,13 @@ async def test_a_verdict_from_a_clock_ahead_ends_normally(world):
 
 
 async def test_a_recovery_from_a_verdict_dated_ahead_is_found_by_the_sweep(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     ahead_s = int(time.time()) + 3600
     world.now_s = ahead_s
     await world.recorder().record([flip_down(website, at_s=ahead_s)])
     # when the report that it is up again is lost
     world.now_s = time.time()
-    await _holds(world, website, "europe", Verdict.UP, int(world.now_s) - 60)
+    await world.hold_verdict(website, "europe", int(world.now_s) - 60, Verdict.UP)
     await Sweep(world.recorder()).run()
     # then
     ((_, resolved_s, _, _),) = await world.incidents(website)

@@ -10,7 +10,7 @@ from monitor.services.incidents.sweep import Sweep
 from monitor.services.websites import standings
 from monitor.services.websites.standings import StandingSweep
 from monitor.storage.redis.staleness import Staleness
-from support.factories import flip_down, flip_up, state_change
+from support.factories import flip_down, flip_up
 
 EVERY_S = 180
 TIMEOUT_S = 15
@@ -31,21 +31,6 @@ async def _standing(world, website):
     return (await _standings(world))[website]
 
 
-async def _check(world, website, region, slot_s, verdict=Verdict.UP):
-    states = await world.states.read({region: [website]})
-    before = states[region, website].slot_s if states else 0
-    change = state_change(website, verdict, slot_s=slot_s, before_s=before, since_s=slot_s)
-    assert await world.states.write(region, [change]) == [change]
-
-
-async def _given(world, *regions, **options):
-    for region in regions:
-        await world.add_region(region)
-    website = await world.add_website(**options)
-    await world.sync()
-    return website
-
-
 async def _minutes(world, count, sweep):
     """Let this many minutes pass, each with its sweep."""
     for _ in range(count):
@@ -59,7 +44,7 @@ def _last_slot(world, website):
 
 
 async def test_flips_keep_it(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     assert await _standing(world, website) is Standing.UP
     # when
     await world.recorder().record([flip_down(website)])
@@ -71,7 +56,7 @@ async def test_flips_keep_it(world):
 
 
 async def test_the_last_change_is_that_of_the_last_flip(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     changed = "SELECT changed_at FROM website_figures"
     ((created,),) = await world.rows(changed)
     await world.recorder().record([flip_down(website)])
@@ -83,10 +68,10 @@ async def test_the_last_change_is_that_of_the_last_flip(world):
 
 
 async def test_a_website_that_nobody_checks_any_more_is_not_measured(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     sweep = _sweep(world)
     slot_s = _last_slot(world, website)
-    await _check(world, website, "europe", slot_s)
+    await world.hold_verdict(website, "europe", slot_s)
     # when it is still fresh
     world.now_s = slot_s + 60
     await sweep.run()
@@ -97,23 +82,23 @@ async def test_a_website_that_nobody_checks_any_more_is_not_measured(world):
     await _minutes(world, 5, sweep)
     assert await _standing(world, website) is Standing.NOT_MEASURED
     # and when it is checked again, with the next sweep
-    await _check(world, website, "europe", int(world.now_s))
+    await world.hold_verdict(website, "europe", int(world.now_s))
     await sweep.run()
     assert await _standing(world, website) is Standing.UP
 
 
 async def test_a_website_that_was_never_checked_is_not_measured(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     await _minutes(world, 12, _sweep(world))
     assert await _standing(world, website) is Standing.NOT_MEASURED
 
 
 async def test_one_region_that_checks_it_is_enough(world):
-    website = await _given(world, "asia", "europe")
+    website = await world.website_in("asia", "europe")
     sweep = _sweep(world)
-    await _check(world, website, "asia", _last_slot(world, website))
+    await world.hold_verdict(website, "asia", _last_slot(world, website))
     for _ in range(15):
-        await _check(world, website, "europe", int(world.now_s))
+        await world.hold_verdict(website, "europe", int(world.now_s))
         await _minutes(world, 1, sweep)
         assert await _standing(world, website) is Standing.UP
     # and Redis alone tells so, whichever region comes first
@@ -124,9 +109,9 @@ async def test_one_region_that_checks_it_is_enough(world):
 
 
 async def test_a_website_that_is_down_and_then_not_measured(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     slot_s = _last_slot(world, website)
-    await _check(world, website, "europe", slot_s, Verdict.DOWN)
+    await world.hold_verdict(website, "europe", slot_s, Verdict.DOWN)
     world.now_s = slot_s + 60
     await world.recorder().record([flip_down(website, slot_s - 60, slot_s=slot_s)])
     assert await _standing(world, website) is Standing.DOWN
@@ -136,13 +121,13 @@ async def test_a_website_that_is_down_and_then_not_measured(world):
     # then
     assert await _standing(world, website) is Standing.NOT_MEASURED
     # and when it is checked and still down
-    await _check(world, website, "europe", int(world.now_s), Verdict.DOWN)
+    await world.hold_verdict(website, "europe", int(world.now_s), Verdict.DOWN)
     await _sweep(world).run()
     assert await _standing(world, website) is Standing.DOWN
 
 
 async def test_sweeps_that_were_missed_are_made_up_for(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     sweep = _sweep(world)
     await sweep.run()
     # when nobody sweeps for an hour
@@ -153,7 +138,7 @@ async def test_sweeps_that_were_missed_are_made_up_for(world):
 
 
 async def test_paused_websites_are_not_swept(world):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     await world.execute("UPDATE websites SET paused_at = now()")
     await world.execute("UPDATE website_figures SET standing = %s", Standing.NOT_MEASURED.value)
     await _sweep(world).run()
@@ -165,11 +150,12 @@ async def test_many_that_return_are_looked_at_a_part_at_a_time(world, monkeypatc
     monkeypatch.setattr(standings, "_CHUNK", 2)
     monkeypatch.setattr(standings, "_MAX_RETURNING", 4)
     await world.add_region("europe")
-    websites = [await world.add_website(f"http://example.com/{n}") for n in range(7)]
+    urls = [f"http://example.com/{n}" for n in range(7)]
+    websites = sorted([await world.add_website(url) for url in urls])  # as the sweep goes
     await world.sync()
     await world.execute("UPDATE website_figures SET standing = %s", Standing.NOT_MEASURED.value)
     for website in websites[::2]:
-        await _check(world, website, "europe", int(world.now_s))
+        await world.hold_verdict(website, "europe", int(world.now_s))
     # when
     sweep = _sweep(world)
     changed = [await sweep.run() for _ in range(2)]
@@ -183,7 +169,7 @@ async def test_many_that_return_are_looked_at_a_part_at_a_time(world, monkeypatc
 
 @pytest.mark.parametrize("ahead_s", [3600])
 async def test_a_clock_that_was_ahead_is_forgotten(world, ahead_s):
-    website = await _given(world, "europe")
+    website = await world.website_in("europe")
     await Staleness(world.redis).note_swept(int(world.now_s) + ahead_s)
     await _minutes(world, 12, _sweep(world))
     assert await _standing(world, website) is Standing.NOT_MEASURED

@@ -238,6 +238,31 @@ def test_central_worker_requeues_a_roll_up_on_shutdown(tmp_path, database_url, r
         sender.client.close()
 
 
+def test_central_worker_brings_figures_of_lists_up_to_the_hour_it_rolls_up(
+    tmp_path, database_url, redis_url
+):
+    # given hours that are over and not rolled up
+    rolled_up_s = int(time.time()) // HOUR_S * HOUR_S - 4 * HOUR_S
+    settings = _MAIL | {"REDIS_URL": redis_url, "DATABASE_URL": database_url}
+    sender = Broker(redis_url)
+    with (
+        redis_client.Redis.from_url(redis_url) as client,
+        psycopg.connect(database_url, autocommit=True) as watching,
+    ):
+        client.set(keys.ROLLED_UP, rolled_up_s)
+        # when
+        sender.enqueue(dramatiq.Message(UPKEEP_QUEUE, "roll_up", (), {}, {}))
+
+        def figures_until_s():
+            row = watching.execute("SELECT extract(epoch FROM until) FROM figures_as_of").fetchone()
+            return 0 if row is None else row[0]
+
+        # then
+        with running(_WORKER, tmp_path / "log", **settings):
+            until(lambda: figures_until_s() >= rolled_up_s + 3 * HOUR_S)
+    sender.client.close()
+
+
 async def test_central_worker_requeues_a_full_sync_on_shutdown(
     tmp_path, world, database_url, redis_url
 ):

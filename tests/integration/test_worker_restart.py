@@ -96,8 +96,8 @@ async def test_every_website_of_a_slot_is_measured_once(
         sender.send([messages.check_batch(batch)])
 
         async def ticks():
-            found = [await world.ticks.ticks(w, slot_s - 5, slot_s + 60) for w in websites]
-            return [[(t.slot_s, t.up, t.out_of_turn) for t in each] for each in found]
+            rows = [await world.ticks.ticks(w, slot_s - 5, slot_s + 60) for w in websites]
+            return [[(t.slot_s, t.up, t.out_of_turn) for t in each] for each in rows]
 
         async def arrived():
             if moment == "names are looked up":

@@ -154,6 +154,7 @@ def _emptied(url):
     """Whether it could be emptied soon."""
     tables = ("websites", "regions", "changes", "api_keys", "ticks", "tick_rollups")
     tables += ("tick_days", "tick_histograms", "rolled_up_days")
+    tables += ("users", "user_links", "sign_in_limits")
     tables += ("region_periods", "figures_as_of", "notifications", "bulk_imports", "audit_log")
     with psycopg.connect(url) as connection:
         (partitions,) = connection.execute("SELECT count(*) FROM pg_inherits").fetchone()

@@ -41,7 +41,7 @@ def _installation():
     region = RegionView("europe", DEPTH, {60: 1}, RegionReport(1), load_of_one, {})
     redis = RedisView([region], dict.fromkeys(CENTRAL_QUEUES, DEPTH), BufferSize(1, 1), 1.0)
     return Installation(
-        PostgresView(Figures(1, 1, 1.0, 1, 1, 1, 1.0, 1, 1.0), [], DaysDone(1, 1)), redis
+        PostgresView(Figures(1, 1, 1.0, 1, 1, 1, 1.0, 1, 1.0, 1), [], DaysDone(1, 1)), redis
     )
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Self
+
+from support.targets import Peer
 
 CLOSED, RESET, STALLED = "closes", "resets", "stalls"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
@@ -33,15 +34,13 @@ class Ended(Exception):
 
 
 @dataclass
-class Connection:
+class Connection(Peer):
     """One connection that a server accepted.
 
     ``hello`` is what the client said first, ``sent`` how the server began.
     """
 
     server: ScriptedServer | None
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
     tls: ssl.SSLObject
     incoming: ssl.MemoryBIO
     outgoing: ssl.MemoryBIO
@@ -113,18 +112,6 @@ class Connection:
         self.sent = self.sent or data
         self.writer.write(data)
         await self.writer.drain()
-
-    async def gone(self) -> None:
-        """Until the client has left; what it still says is thrown away."""
-        with contextlib.suppress(ConnectionError):
-            while await self.reader.read(65536):
-                pass
-
-    def reset(self) -> None:
-        """Leave with an RST."""
-        sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
 
     async def _receive(self) -> None:
         data = await self.reader.read(65536)
@@ -265,7 +252,7 @@ def accept(
     if server is not None:
         context.sni_callback = lambda _tls, name, _context: server.asked.append(name)
     tls = context.wrap_bio(incoming, outgoing, server_side=True)
-    return Connection(server, reader, writer, tls, incoming, outgoing, script.records)
+    return Connection(reader, writer, server, tls, incoming, outgoing, script.records)
 
 
 async def _end(ending: str | bytes, connection: Connection) -> None:

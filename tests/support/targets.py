@@ -32,11 +32,29 @@ class Received:
 
 
 @dataclass
-class Exchange:
-    """One connection to a target."""
+class Peer:
+    """The other side of a connection."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+
+    async def gone(self) -> None:
+        """Until the other side has left; what it still says is thrown away."""
+        with contextlib.suppress(ConnectionError):
+            while await self.reader.read(65536):
+                pass
+
+    def reset(self) -> None:
+        """Leave with an RST instead of a FIN."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+@dataclass
+class Exchange(Peer):
+    """One connection to a target."""
+
     requests: list[Received]
     received: Received | None = None
 
@@ -56,18 +74,6 @@ class Exchange:
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
         await self.writer.drain()
-
-    async def gone(self) -> None:
-        """Until the other side has left; what it still says is thrown away."""
-        with contextlib.suppress(ConnectionError):
-            while await self.reader.read(65536):
-                pass
-
-    def reset(self) -> None:
-        """Leave with an RST instead of a FIN."""
-        sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
 
 
 Behaviour = Callable[[Exchange], Awaitable[None]]

@@ -51,6 +51,8 @@ BODIES = {
     "PATCH /regions/{name}": {"description": "walked"},
     "POST /keys": {"name": "walked", "role": "admin"},
     "POST /keys/{key_id}/rotate": {},
+    "POST /users": {"email": "walked@example.com", "role": "admin"},
+    "PATCH /users/{user_id}": {"disabled": True},
 }
 """What to send; an operation with a body that is not here fails the walk."""
 
@@ -85,7 +87,7 @@ def _body(operation):
 
 
 async def make_place(api):
-    """A region, one website that was down, an import of nothing, a key."""
+    """A region, one website that was down, an import of nothing, a key, a person with a session."""
     await api.rows("DELETE FROM websites")
     region = f"r{uuid4().hex[:12]}"
     await api.add_regions(region)
@@ -100,10 +102,22 @@ async def make_place(api):
         "import_id": imported.json()["id"],
         "key_id": key["id"],
         "name": region,
+        "user_id": await _person(api),
     }
     await api.take_changes()
     api.sent.clear()
     return Place(names)
+
+
+async def _person(api):
+    user = await api.post("/users", {"email": f"{uuid4().hex}@example.com", "role": "read"})
+    await api.rows(
+        "INSERT INTO user_sessions (id, hash, user_id, user_agent)"
+        " VALUES (gen_random_uuid(), sha256(%s::text::bytea), %s, 'walk')",
+        user["id"],
+        user["id"],
+    )
+    return user["id"]
 
 
 async def everything(api):

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from monitor.channels import email
 from monitor.domain.ids import uuid7
+from monitor.domain.verdict import Verdict
 from monitor.services.checks.region_worker import RegionWorker
 from monitor.services.checks.slow_checks import SlowChecks
 from monitor.services.incidents.record import IncidentRecorder
@@ -21,7 +22,7 @@ from monitor.storage.redis.states import States
 from monitor.storage.redis.tick_buffer import TickBuffer
 from monitor.storage.timeseries.grouped import GroupedWrites
 from monitor.storage.timeseries.open import make_tick_store
-from support.factories import START_S, insert_websites, outcome_up
+from support.factories import START_S, insert_websites, outcome_up, state_change
 
 
 class ScriptedProber:
@@ -144,6 +145,21 @@ class World:
                 "INSERT INTO changes (website_id, check_now) VALUES (%s, true)", [website]
             )
         return website
+
+    async def website_in(self, *regions, **options):
+        """A website, and these regions, new both and known to the workers."""
+        for region in regions:
+            await self.add_region(region)
+        website = await self.add_website(**options)
+        await self.sync()
+        return website
+
+    async def hold_verdict(self, website, region, slot_s, verdict=Verdict.UP):
+        """Let a region hold a verdict, as of its check for this slot."""
+        states = await self.states.read({region: [website]})
+        before = states[region, website].slot_s if states else 0
+        change = state_change(website, verdict, slot_s=slot_s, before_s=before, since_s=slot_s)
+        assert await self.states.write(region, [change]) == [change]
 
     async def sync(self):
         return await self.projection_sync.sync_changes()

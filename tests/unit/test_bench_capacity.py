@@ -1,4 +1,4 @@
-"""bench-million MIX=1: what counts as held, and how the most websites are found."""
+"""bench-million MIX=1: what counts as held, and how the most websites are outcome."""
 
 import json
 import sys
@@ -37,11 +37,11 @@ class TestJudging:
     )
     def test_one_slot_or_one_wrong_answer_is_enough_not_to(self, change):
         assert not judged(**change).held
-        assert judged(**change).told().startswith("did not hold")
+        assert judged(**change).text().startswith("did not hold")
 
 
 class TestSearch:
-    def found(self, limit, first, within=0.1):
+    def trials(self, limit, first, within=0.1):
         """What a machine with room for ``limit`` websites tells, trial by trial."""
         trials, sites = {}, first
         while sites is not None:
@@ -53,17 +53,17 @@ class TestSearch:
     @pytest.mark.parametrize("limit", [3_000, 99_000, 130_500, 500_000, 2_000_000])
     @pytest.mark.parametrize("first", [1000, 100_000, 1_000_000])
     def test_the_most_is_found_within_a_tenth(self, limit, first):
-        trials = self.found(limit, first)
+        trials = self.trials(limit, first)
         most = search.most_held(trials)
         assert most <= limit
         assert limit < max(most * 1.1, most + 1000) + 1
         assert len(trials) < 40
 
     def test_a_good_guess_takes_few_trials(self):
-        assert len(self.found(130_500, 100_000)) <= 4
+        assert len(self.trials(130_500, 100_000)) <= 4
 
     def test_where_a_machine_can_do_none_it_says_none(self):
-        assert search.most_held(self.found(1, 5000)) is None
+        assert search.most_held(self.trials(1, 5000)) is None
 
     def test_more_that_held_by_chance_are_no_number_where_fewer_failed(self):
         trials = {100: Trial(True, 1), 200: Trial(False, 2), 300: Trial(True, 2)}
@@ -81,15 +81,15 @@ class TestTrials:
         }
 
     def test_both_numbers_are_told_and_what_they_rest_on(self):
-        wanted = capacity.read({})
+        settings = capacity.read({})
         trials = self.trials(100_000, 80_000, [80_000, 88_000, 100_000, 110_000])
-        *_, head, warm, restarted = capacity.lines(wanted, trials)
+        *_, head, warm, restarted = capacity.lines(settings, trials)
         assert head == "websites every 180 s with no slot missed"
         assert warm.split("  ")[-1] == "(not with 110000)"
         assert (" 100000 " in warm, " 80000 " in restarted) == (True, True)
-        found = json.loads(json.dumps(capacity.result(wanted, trials)))
-        assert found["sites"] == {WARM: 100_000, RESTARTED: 80_000}
-        assert len(found["trials"]) == 8
+        figures = json.loads(json.dumps(capacity.result(settings, trials)))
+        assert figures["sites"] == {WARM: 100_000, RESTARTED: 80_000}
+        assert len(figures["trials"]) == 8
 
     def test_it_goes_on_for_the_second_once_the_first_is_known(self):
         trials = self.trials(100_000, 70_000, [100_000, 108_000])
@@ -101,7 +101,7 @@ class TestTrials:
 
     def test_it_tries_what_is_wanted_until_both_are_known(self, monkeypatch):
         # given a machine with room for so many
-        def trial(_wanted, sites):
+        def trial(_settings, sites):
             return self.trials(120_000, 90_000, [sites])[sites]
 
         monkeypatch.setattr(capacity, "_trial", trial)
@@ -109,9 +109,9 @@ class TestTrials:
         # when
         trials = capacity.run(capacity.read({}))
         # then
-        found = capacity.result(capacity.read({}), trials)["sites"]
-        assert 109_000 <= found[WARM] <= 120_000
-        assert 81_000 <= found[RESTARTED] <= 90_000
+        figures = capacity.result(capacity.read({}), trials)["sites"]
+        assert 109_000 <= figures[WARM] <= 120_000
+        assert 81_000 <= figures[RESTARTED] <= 90_000
 
 
 class Watched:
@@ -144,9 +144,9 @@ class TestWindows:
         ]
         monkeypatch.setattr(capacity.measure, "missed", lambda *_: 0)
         monkeypatch.setattr(capacity.measure, "down_series", lambda *_: 20)
-        found = capacity._judged(Watched(options, batches), Window(0, 100, 280, 180))
-        assert (found.not_measured, found.down, found.failing) == (0, 20, 20)
-        assert found.held
+        outcome = capacity._judged(Watched(options, batches), Window(0, 100, 280, 180))
+        assert (outcome.not_measured, outcome.down, outcome.failing) == (0, 20, 20)
+        assert outcome.held
 
     def test_the_cycle_of_a_restart_begins_before_the_workers_end(self):
         watched = Watched(capacity.read({}).first, [])
@@ -167,7 +167,7 @@ class TestWindows:
             capacity, "_judged", lambda _, window: windows.append(window) or judged()
         )
         # when
-        found = capacity._trial(capacity.read({}), 5000)
+        by_state = capacity._trial(capacity.read({}), 5000)
         # then
-        assert list(found) == [WARM, RESTARTED]
+        assert list(by_state) == [WARM, RESTARTED]
         assert [window.slots_each for window in windows] == [2, 1]

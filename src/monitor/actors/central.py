@@ -18,11 +18,13 @@ from monitor.domain.messages import (
     Deliver,
     RecordFlips,
 )
+from monitor.domain.people import SessionLifetime
 from monitor.queue.broker import FIRST_PRIORITY, Broker, send_all
 from monitor.queue.handling import decode_payload, requeue_on_shutdown, skip_if_unavailable
 from monitor.services.access import audit
 from monitor.services.bulk import views as bulk_views
 from monitor.services.notifications import outbox
+from monitor.services.people import sessions
 from monitor.services.scheduling import emit
 
 _PATIENT = 40
@@ -153,3 +155,14 @@ def _declare_expiry(broker: Broker, resources: CentralResources) -> None:
     async def expire_audit() -> None:
         assert resources.pool is not None
         await audit.expire(resources.pool, resources.settings.monitor_audit_days)
+
+    @dramatiq.actor(
+        broker=broker, queue_name=UPKEEP_QUEUE, max_retries=3, periodic=cron("*/10 * * * *")
+    )
+    async def expire_sessions() -> None:
+        assert resources.pool is not None
+        settings = resources.settings
+        lifetime = SessionLifetime.of_days(
+            settings.monitor_session_unused_days, settings.monitor_session_days
+        )
+        await sessions.expire(resources.pool, lifetime)

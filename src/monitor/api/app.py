@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import Message, Scope
-from prometheus_client import CollectorRegistry
 
 from monitor.api.allowed_methods import name_all_methods
 from monitor.api.auth import RATE_HEADERS, AccessControl, authorise
@@ -36,11 +35,14 @@ from monitor.api.routes import (
     monitor,
     regions,
     sla,
+    users,
     websites,
 )
 from monitor.metrics.prometheus import process_registry
 from monitor.services.access.key_ring import KeyRing
 from monitor.services.access.rate_limits import KeyLimit, WrongKeys
+from monitor.services.people.hashing import Hasher
+from monitor.services.people.sign_in import SignIn
 from monitor.services.workers.installation import InstallationReader
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -63,7 +65,8 @@ def create_app(
     ``deadline_s``: how long a request may take.
     """
     registry, page, cors = process_registry(), SchemaPage(), cors_config(cors_origins)
-    connections = Connections(registry, limits)
+    connections, metrics_of_access = Connections(registry, limits), AccessMetrics(registry)
+    sign_in = SignIn(deps.pool, Hasher(), metrics_of_access.sign_in)
     app = Litestar(
         route_handlers=[
             websites.router,
@@ -72,6 +75,7 @@ def create_app(
             export.router,
             regions.router,
             keys.router,
+            users.router,
             audit.router,
             monitor.router,
             sla.router,
@@ -81,7 +85,8 @@ def create_app(
         dependencies={"deps": Provide(lambda: deps, sync_to_thread=False)},
         state=State(
             {
-                "access": _access_control(deps, registry),
+                "access": _access_control(deps, metrics_of_access),
+                "sign_in": sign_in,
                 "installation": InstallationReader(deps.reading, deps.redis, deps.clock),
                 "metrics": registry,
                 "connections": connections,
@@ -96,7 +101,7 @@ def create_app(
         cors_config=cors,
         openapi_config=openapi.config(page),
         logging_config=None,
-        lifespan=[connections.watched, *lifespan],
+        lifespan=[connections.watched, _closing(sign_in.hasher), *lifespan],
         debug=False,
     )
     openapi.name_roles(app)
@@ -107,12 +112,23 @@ def create_app(
     return app
 
 
-def _access_control(deps: Dependencies, registry: CollectorRegistry) -> AccessControl:
+def _closing(hasher: Hasher) -> Lifespan:
+    @asynccontextmanager
+    async def closing(_: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            hasher.close()
+
+    return closing
+
+
+def _access_control(deps: Dependencies, metrics: AccessMetrics) -> AccessControl:
     return AccessControl(
         KeyRing(deps.reading),
         KeyLimit(deps.redis, deps.limits),
         WrongKeys(deps.limits.wrong_keys),
-        AccessMetrics(registry),
+        metrics,
     )
 
 

@@ -13,8 +13,9 @@ from litestar.typing import FieldDefinition
 from monitor.api.requests import decode_json
 from monitor.api.schemas import key as key_schemas
 from monitor.api.schemas import region as region_schemas
+from monitor.api.schemas import user as user_schemas
 from monitor.api.schemas import website as website_schemas
-from monitor.resources import bulk_change, key, region, website
+from monitor.resources import bulk_change, key, region, user, website
 
 
 class CheckedBody(AbstractDTO[Any]):
@@ -91,6 +92,16 @@ class RegionChangeBody(CheckedBody):
 class NewKeyBody(CheckedBody):
     check = staticmethod(key.new_key)
     documented_as = key_schemas.NewKey
+
+
+class NewUserBody(CheckedBody):
+    check = staticmethod(user.new_user)
+    documented_as = user_schemas.NewUser
+
+
+class UserChangeBody(CheckedBody):
+    check = staticmethod(user.changed_user)
+    documented_as = user_schemas.UserChange
 
 
 class RotationBody(CheckedBody):

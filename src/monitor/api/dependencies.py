@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from monitor.domain import messages
 from monitor.domain.messages import Outgoing
+from monitor.domain.people import SessionLifetime
 from monitor.runtime.logging import get_logger
 from monitor.services.access.rate_limits import RateLimits
 from monitor.services.bulk import export, imports
@@ -49,6 +50,7 @@ class Dependencies:
     clock: Callable[[], float]
     vault: Vault = field(default_factory=Vault)
     limits: RateLimits = field(default_factory=RateLimits)
+    session_lifetime: SessionLifetime = field(default_factory=SessionLifetime)
     imports: Places = field(init=False)
     tick_watch: TickStoreWatch = field(init=False)
     directories: Mapping[str, Path] = field(default_factory=dict)

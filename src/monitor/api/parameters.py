@@ -95,6 +95,11 @@ Force = Annotated[
 ]
 
 
+RevokeKeys = Annotated[
+    bool, QueryParameter(description="Also revoke the API keys that this person made.")
+]
+
+
 class Format(StrEnum):
     """The formats of an export."""
 

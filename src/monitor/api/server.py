@@ -20,6 +20,7 @@ from monitor.api.app import Lifespan, create_app
 from monitor.api.connections import MAX_HEAD_BYTES, Connections
 from monitor.api.deadline import lock_timeout_s
 from monitor.api.dependencies import Dependencies
+from monitor.domain.people import SessionLifetime
 from monitor.queue.broker import Broker, send_all
 from monitor.runtime import process, tasks
 from monitor.runtime.logging import configure, get_logger
@@ -74,6 +75,9 @@ async def _serve(settings: Settings) -> None:
         vault=Vault(settings.monitor_encryption_keys),
         limits=RateLimits(
             settings.monitor_key_requests_per_minute, settings.monitor_wrong_keys_per_minute
+        ),
+        session_lifetime=SessionLifetime.of_days(
+            settings.monitor_session_unused_days, settings.monitor_session_days
         ),
         directories=_directories(settings),
         kept_days=KeptDays(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from monitor import __version__
 from monitor.cli import commands, doctor, transfer
@@ -11,6 +11,7 @@ from monitor.cli import keys as key_commands
 from monitor.cli import rollups as rollup_commands
 from monitor.cli import secrets as secret_commands
 from monitor.cli import sla as sla_commands
+from monitor.cli import users as user_commands
 from monitor.domain.access import Role
 from monitor.domain.status import Status
 
@@ -23,6 +24,7 @@ examples:
   monitor api                   serve the API
   monitor sync                  rebuild the projection in Redis from Postgres
   monitor keys create --name deploy --role write
+  monitor users invite ada@example.com --role write
   monitor secrets key           print a new key for request headers and bodies
   monitor rollups rebuild --from 2026-11-01
   monitor import websites.csv   create and update the websites of a file, through the API
@@ -49,6 +51,18 @@ examples:
   monitor keys revoke 0190a8e2-7b1c-7d3e-9f00-3c5d2a1b4e6f
 
 A rotated key stays valid for the overlap and the new one is valid at once: deploy it meanwhile.
+"""
+
+_USERS_EXAMPLES = """\
+examples:
+  monitor users invite                                 for the first admin, valid for 24 hours
+  monitor users invite ada@example.com --role write    valid for 7 days
+  monitor users list
+  monitor users reset ada@example.com                  to choose another password, within the hour
+  monitor users disable ada@example.com --revoke-keys
+
+A link can be used once and replaces the one before it. What is printed is its token: give it to
+nobody but this person.
 """
 
 _SECRETS_EXAMPLES = """\
@@ -132,6 +146,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_local(names)
     _add_serving(names)
     _add_keys(names)
+    _add_users(names)
     _add_secrets(names)
     _add_rollups(names)
     _add_import(names)
@@ -143,6 +158,14 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 _Names: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add_command(
+    names: _Names, name: str, summary: str, examples: str, **more: Any
+) -> argparse.ArgumentParser:
+    """A command whose help ends with examples."""
+    raw = argparse.RawDescriptionHelpFormatter
+    return names.add_parser(name, help=summary, epilog=examples, formatter_class=raw, **more)
 
 
 def _add_local(names: _Names) -> None:
@@ -175,12 +198,7 @@ def _add_serving(names: _Names) -> None:
 
 
 def _add_keys(names: _Names) -> None:
-    keys = names.add_parser(
-        "keys",
-        help="create, list, rotate and revoke API keys",
-        epilog=_KEYS_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    keys = _add_command(names, "keys", "create, list, rotate and revoke API keys", _KEYS_EXAMPLES)
     actions = keys.add_subparsers(title="actions", metavar="ACTION", required=True)
     create = actions.add_parser("create", help="create a key and print it, only once")
     create.add_argument("--name", required=True, help="a description for people")
@@ -194,12 +212,47 @@ def _add_keys(names: _Names) -> None:
     revoke.set_defaults(run=key_commands.revoke_key)
 
 
-def _add_secrets(names: _Names) -> None:
+def _add_users(names: _Names) -> None:
     parser = names.add_parser(
-        "secrets",
-        help="keys that encrypt request headers and bodies",
-        epilog=_SECRETS_EXAMPLES,
+        "users",
+        help="invite, list and disable people who sign in",
+        epilog=_USERS_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions.add_parser("list", help="list all people").set_defaults(run=user_commands.list_users)
+    _add_invite(actions)
+    reset = actions.add_parser("reset", help="print a link to choose another password")
+    _add_user(reset)
+    reset.set_defaults(run=user_commands.reset_user)
+    disable = actions.add_parser("disable", help="end the sessions of a person, and let none begin")
+    _add_user(disable)
+    disable.add_argument(
+        "--revoke-keys", action="store_true", help="also revoke the API keys that they made"
+    )
+    disable.set_defaults(run=user_commands.disable_user)
+    enable = actions.add_parser("enable", help="let a disabled person sign in again")
+    _add_user(enable)
+    enable.set_defaults(run=user_commands.enable_user)
+
+
+def _add_invite(actions: _Names) -> None:
+    invite = actions.add_parser("invite", help="print a link for a new person")
+    invite.add_argument(
+        "email", metavar="EMAIL", nargs="?", help="whose it is; default: the first admin's"
+    )
+    invite.add_argument("--role", choices=[role.value for role in Role], help="with EMAIL")
+    invite.add_argument("--zone", help="the time zone that they read times in; default: UTC")
+    invite.set_defaults(run=user_commands.invite_user)
+
+
+def _add_user(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("user", metavar="USER", help="an address, or an id")
+
+
+def _add_secrets(names: _Names) -> None:
+    parser = _add_command(
+        names, "secrets", "keys that encrypt request headers and bodies", _SECRETS_EXAMPLES
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     key = actions.add_parser("key", help="print a new key for MONITOR_ENCRYPTION_KEYS")
@@ -209,11 +262,8 @@ def _add_secrets(names: _Names) -> None:
 
 
 def _add_rollups(names: _Names) -> None:
-    parser = names.add_parser(
-        "rollups",
-        help="make hourly and daily figures again",
-        epilog=_ROLLUPS_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = _add_command(
+        names, "rollups", "make hourly and daily figures again", _ROLLUPS_EXAMPLES
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     rebuild = actions.add_parser("rebuild", help="make the hours and days of a span again")
@@ -243,11 +293,8 @@ def _add_rotate(actions: _Names) -> None:
 
 
 def _add_import(names: _Names) -> None:
-    parser = names.add_parser(
-        "import",
-        help="create and update the websites of a file",
-        epilog=_IMPORT_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = _add_command(
+        names, "import", "create and update the websites of a file", _IMPORT_EXAMPLES
     )
     parser.add_argument("file", metavar="FILE", help="- for standard input")
     _add_format(parser)
@@ -263,12 +310,7 @@ def _add_import(names: _Names) -> None:
 
 
 def _add_export(names: _Names) -> None:
-    parser = names.add_parser(
-        "export",
-        help="write websites to a file",
-        epilog=_EXPORT_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = _add_command(names, "export", "write websites to a file", _EXPORT_EXAMPLES)
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -282,12 +324,7 @@ def _add_export(names: _Names) -> None:
 
 
 def _add_sla(names: _Names) -> None:
-    parser = names.add_parser(
-        "sla",
-        help="show how much of the time websites were up",
-        epilog=_SLA_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = _add_command(names, "sla", "show how much of the time websites were up", _SLA_EXAMPLES)
     parser.add_argument(
         "--from", metavar="TIME", help="a time with its offset, or a date; default: 30 days ago"
     )
@@ -317,15 +354,15 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_doctor(names: _Names) -> None:
-    parser = names.add_parser(
+    parser = _add_command(
+        names,
         "doctor",
-        help="look for what is wrong with an installation, and say what to do",
+        "look for what is wrong with an installation, and say what to do",
+        _DOCTOR_EXAMPLES,
         description="Look at everything that an installation stands on, and print a line each with "
         "what to do: settings, stores, mail server, DNS, this machine, processes, regions, keys. "
         "Changes nothing and takes a few seconds. Exit code 1 if something is wrong; warnings "
         "alone are 0.",
-        epilog=_DOCTOR_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     parser.set_defaults(run=doctor.doctor)

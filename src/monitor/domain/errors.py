@@ -141,6 +141,22 @@ class SecretsUnreadable(MonitorError):
         )
 
 
+class SignInRefused(MonitorError):
+    """Address and password do not belong together, or the person may not sign in: it does not say
+    which."""
+
+    def __init__(self) -> None:
+        super().__init__("The e-mail address or the password is wrong.")
+
+
+class TooManyTries(MonitorError):
+    """No more passwords may be tried for ``wait_s`` seconds."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__("Too many tries to sign in; wait a little and try again.")
+        self.wait_s = wait_s
+
+
 class BadMessage(MonitorError):
     """A queue message cannot be decoded; a retry would not help."""
 

@@ -96,12 +96,12 @@ def down(changes: Iterable[Change], stretches: Sequence[Window]) -> list[Window]
 
     ``stretches``: when the website was checked from this region, see ``checked``.
     """
-    held: list[Window] = []
+    windows: list[Window] = []
     for change, following in pairwise([*sorted(changes), Change(FOREVER_S, Verdict.UNKNOWN)]):
         if change.verdict is Verdict.DOWN:
             stretch = [w for w in stretches if change.at_s < w.until_s][:1]
-            held += intersection(stretch, union([Window(change.at_s, following.at_s)]))
-    return union(held)
+            windows += intersection(stretch, union([Window(change.at_s, following.at_s)]))
+    return union(windows)
 
 
 def _active(schedule: Schedule, region: str) -> list[Period]:

@@ -33,14 +33,23 @@ class Action(StrEnum):
     KEY_ROTATED = "key.rotated"
     KEY_REVOKED = "key.revoked"
     SECRETS_ROTATED = "secrets.rotated"
+    USER_INVITED = "user.invited"
+    USER_JOINED = "user.joined"
+    USER_CHANGED = "user.changed"
+    USER_DELETED = "user.deleted"
+    USER_RESET_LINKED = "user.reset_linked"
+    USER_PASSWORD_CHANGED = "user.password_changed"  # noqa: S105 - a name
+    USER_SESSIONS_ENDED = "user.sessions_ended"
+    ADMIN_LINKED = "admin.linked"
 
 
 class Actor(Struct, frozen=True):
-    """Who acts. ``key_id``: the API key's; None outside the API."""
+    """Who acts: an API key, a person, or whoever the name says, where both ids are None."""
 
     name: str
     key_id: UUID | None = None
     address: str | None = None
+    user_id: UUID | None = None
 
 
 SYSTEM = Actor("system")
@@ -70,6 +79,7 @@ class AuditFilter(Struct, frozen=True, kw_only=True):
     """Which entries to list; None: any value."""
 
     key: UUID | None = None
+    user: UUID | None = None
     action: Action | None = None
     object: str | None = None
     since: dt.datetime | None = None

@@ -9,11 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
+from functools import cache
 from ipaddress import IPv6Address
 from typing import Any, TypeGuard
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import available_timezones
 
 from monitor.domain import hosts
+from monitor.domain.access import Role
 from monitor.domain.outcome import printable
 from monitor.domain.status_codes import StatusRanges
 from monitor.resources import mail_address
@@ -244,6 +247,24 @@ def written_status_codes(ranges: StatusRanges) -> list[int | str]:
     return [lo if lo == hi else f"{lo}-{hi}" for lo, hi in ranges]
 
 
+def role(value: object) -> Role:
+    """One of the roles."""
+    if not isinstance(value, str) or value not in tuple(Role):
+        raise InvalidValue(f"must be one of {', '.join(Role)}")
+    return Role(value)
+
+
+def email(value: object) -> str:
+    """One e-mail address, in ASCII, without the name that may stand before it."""
+    try:
+        addresses = mail_address.several(value) if isinstance(value, str) else ()
+    except InvalidAddress as error:
+        raise InvalidValue(f"must be an e-mail address, and {error.why}") from None
+    if len(addresses) != 1:
+        raise InvalidValue("must be one e-mail address")
+    return addresses[0].address
+
+
 def emails(value: object) -> tuple[str, ...]:
     """E-mail addresses without duplicates, and without the names that may stand before them."""
     items = enumerate(value[: MAX_EMAILS + 1], 1) if _is_list(value) else None
@@ -283,6 +304,18 @@ def region_names(value: object) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise InvalidValue("must not name a region twice")
     return tuple(sorted(names))
+
+
+def time_zone(value: object) -> str:
+    """The name of a time zone, which never leads out of the directory of zones."""
+    if not isinstance(value, str) or value not in _zones():
+        raise InvalidValue("must be a time zone of the IANA database, like Europe/Berlin or UTC")
+    return value
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def default_name(of_url: str) -> str:

@@ -21,12 +21,6 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
 
 
-def _role(value: object) -> Role:
-    if not isinstance(value, str) or value not in tuple(Role):
-        raise InvalidValue(f"must be one of {', '.join(Role)}")
-    return Role(value)
-
-
 _lifetime = or_null(partial(formats.integer, least=MIN_LIFETIME_S, most=MAX_LIFETIME_S))
 
 
@@ -37,7 +31,7 @@ class NewKey(Struct, frozen=True, kw_only=True):
         str,
         field(partial(formats.text, most=255), "What it is for.", min_length=1, max_length=255),
     ]
-    role: Annotated[Role, field(_role)]
+    role: Annotated[Role, field(formats.role)]
     expires_in: Annotated[
         int | None,
         field(
@@ -77,6 +71,7 @@ _READ_ONLY = frozenset(
         "revoked_at",
         "replaces",
         "replaced_by",
+        "created_by",
         "key",
     }
 )

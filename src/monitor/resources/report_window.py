@@ -5,21 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from monitor.domain.errors import BadQuery, FieldProblem
 from monitor.domain.series import DAY_S
 from monitor.domain.windows import Window
-from monitor.resources.formats import InvalidValue, instant
+from monitor.resources.formats import InvalidValue, instant, time_zone
 
 DEFAULT_DAYS = 30
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME_FORM = "must be a time with its offset, like 2026-11-24T10:00:00Z, or a date, like 2026-11-24"
-_ZONE_FORM = "must be a time zone of the IANA database, like Europe/Berlin or UTC"
 
 
 class WindowQuery(Struct, frozen=True):
@@ -45,14 +43,16 @@ def window(
 
     def parsed(parameter: str, text: str | None, *, end: bool) -> int | None:
         try:
-            return None if text is None else _second(text, tz or dt.UTC, end=end)
+            return None if text is None else _second(text, tz, end=end)
         except InvalidValue as invalid:
             problems.append(FieldProblem(parameter, str(invalid)))
             return None
 
-    tz = _zone(zone)
-    if tz is None:
-        problems.append(FieldProblem("tz", _ZONE_FORM))
+    tz: dt.tzinfo = dt.UTC
+    try:
+        tz = dt.UTC if zone is None else ZoneInfo(time_zone(zone))
+    except InvalidValue as invalid:
+        problems.append(FieldProblem("tz", str(invalid)))
     end_s = parsed("to", until, end=True)
     begin_s = parsed("from", since, end=False)
     if not problems:
@@ -92,16 +92,3 @@ def _second(text: str, tz: dt.tzinfo, *, end: bool) -> int:
         return math.floor(dt.datetime(day.year, day.month, day.day, tzinfo=tz).timestamp())
     except (InvalidValue, ValueError, OverflowError):
         raise InvalidValue(_TIME_FORM) from None
-
-
-def _zone(name: str | None) -> dt.tzinfo | None:
-    """The time zone with this name; None if there is none."""
-    if name is None:
-        return dt.UTC
-    return ZoneInfo(name) if name in _names() else None
-
-
-@cache
-def _names() -> frozenset[str]:
-    """The names of all zones, which never lead out of the directory of zones."""
-    return frozenset(available_timezones())

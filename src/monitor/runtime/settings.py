@@ -35,6 +35,7 @@ _STORES = "Stores"
 _MAIL = "E-mail"
 _SECRETS = "Secrets"
 _API = "API"
+_PEOPLE = "People"
 _CHECKS = "Checks"
 _RETENTION = "Retention"
 _METRICS = "Logs and metrics"
@@ -181,6 +182,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             "of them; changes of many websites: 300",
         ),
     ] = 10
+    monitor_session_unused_days: Annotated[
+        int,
+        Declared(_PEOPLE, parsers.integer(1, 400), "days after which an unused session ends"),
+    ] = 14
+    monitor_session_days: Annotated[
+        int, Declared(_PEOPLE, parsers.integer(1, 400), "days after which every session ends")
+    ] = 90
     monitor_metrics_port: Annotated[
         int | None,
         Declared(

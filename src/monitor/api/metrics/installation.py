@@ -194,6 +194,11 @@ def _of_postgres(figures: Figures) -> Iterator[Metric]:
             "Active websites of which no region has a fresh verdict. Counted up to 100,000.",
             figures.not_measured,
         ),
+        (
+            "user_sessions",
+            "Sessions of people, with those just over. Counted up to 100,000.",
+            figures.sessions,
+        ),
     )
     for name, help_text, value in plain:
         yield gauge(f"monitor_{name}", help_text, (), [((), value)])

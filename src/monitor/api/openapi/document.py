@@ -33,8 +33,8 @@ Checks websites from several regions and reports which are up, which are down, a
 measured.
 
 **Keys.** Send `Authorization: Bearer mon_...`. A key with the role `read` may GET; `write` may also
-change websites; `admin` may also change regions and keys. Without a valid key the response is 401;
-if the key's role does not suffice, it is 403.
+change websites; `admin` may also change regions, keys and users. Without a valid key the response
+is 401; if the key's role does not suffice, it is 403.
 
 **Errors** are problem details (RFC 9457, `application/problem+json`) with a stable `code`. 400: the
 request cannot be read (malformed JSON, an invalid query parameter or cursor). 422: the JSON is
@@ -181,6 +181,7 @@ def config(page: SchemaPage) -> OpenAPIConfig:
             Tag("websites", "The monitored websites and how they are checked."),
             Tag("regions", "The places that checks run from."),
             Tag("keys", "API keys and the audit log."),
+            Tag("users", "People who sign in."),
             Tag("monitor", "Results: latest statuses, time series and downtimes."),
             Tag("health", "Health of this process and its dependencies, and metrics."),
         ],

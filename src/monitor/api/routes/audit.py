@@ -23,13 +23,14 @@ from monitor.services.access import audit
 KeyFilter = Annotated[
     UUID | None, QueryParameter(description="Only changes made with this API key.")
 ]
+UserFilter = Annotated[UUID | None, QueryParameter(description="Only changes made by this person.")]
 ActionFilter = Annotated[Action | None, QueryParameter(description="Only this action.")]
 ObjectFilter = Annotated[
     str | None,
     QueryParameter(
         min_length=1,
         max_length=64,
-        description="Only changes to this website, region, key or import, by its id or name.",
+        description="Only changes to this website, region, key, user or import, by its id or name.",
     ),
 ]
 _TIME: dict[str, Any] = {"schema_extra": {"format": "date-time"}, "max_length": 40}
@@ -44,6 +45,7 @@ async def read_audit_log(
     deps: Deps,
     *,
     key: KeyFilter = None,
+    user: UserFilter = None,
     action: ActionFilter = None,
     object: ObjectFilter = None,  # noqa: A002 - the parameter's name in the query
     since: Since = None,
@@ -53,12 +55,14 @@ async def read_audit_log(
 ) -> schemas_audit.AuditPage:
     """List who changed what, newest first. Secrets are masked.
 
-    The log holds exactly the changes made through the API, `monitor keys` and `monitor secrets`: an
-    entry is stored in the same transaction as its change. A bulk change is one entry; an import has
-    one entry with counts for every thousand lines. A dry run of an import is one entry, too.
+    The log holds exactly the changes made through the API, `monitor keys`, `monitor users` and
+    `monitor secrets`: an entry is stored in the same transaction as its change. A bulk change is
+    one entry; an import has one entry with counts for every thousand lines. A dry run of an import
+    is one entry, too.
     """
     filters = AuditFilter(
         key=key,
+        user=user,
         action=action,
         object=object,
         since=_time("since", since),
@@ -82,6 +86,7 @@ def _entry(entry: Entry) -> schemas_audit.AuditEntry:
         at=entry.at,
         actor=entry.actor.name,
         key_id=entry.actor.key_id,
+        user_id=entry.actor.user_id,
         address=entry.actor.address,
         action=entry.action,
         object_id=entry.object_id,

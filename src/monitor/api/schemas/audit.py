@@ -21,15 +21,17 @@ class AuditChange(Struct, omit_defaults=True):
 class AuditEntry(Struct, kw_only=True):
     """One action.
 
-    ``actor`` is the name the key had at the time; for actions outside the API it says who acted,
-    and ``key_id`` and ``address`` are null. ``object_id``: the website, region, key or import; null
-    if the action affects many. ``details``: counts, filters and the like.
+    ``actor`` is the name of the key or the address of the person at the time, and ``key_id`` or
+    ``user_id`` says which; for commands it says who ran them, and both are null, as ``address`` is.
+    ``object_id``: the website, region, key, user or import; null if the action affects many.
+    ``details``: counts, filters and the like.
     """
 
     id: int
     at: dt.datetime
     actor: str
     key_id: UUID | None
+    user_id: UUID | None
     address: str | None
     action: Action
     object_id: str | None

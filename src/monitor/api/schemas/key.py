@@ -17,7 +17,8 @@ Rotation = new_struct("Rotation", list(ROTATION_FIELDS.values()), "How to replac
 
 class Key(Struct, kw_only=True):
     """A key without its secret. ``last_used_at`` is accurate to the minute. ``replaces`` is its
-    predecessor, ``replaced_by`` its successor."""
+    predecessor, ``replaced_by`` its successor. ``created_by``: the person who made it, or whose key
+    did; null if that was nobody's, or they are gone."""
 
     id: UUID
     name: str
@@ -29,6 +30,7 @@ class Key(Struct, kw_only=True):
     revoked_at: dt.datetime | None
     replaces: UUID | None
     replaced_by: UUID | None
+    created_by: UUID | None
 
 
 class MadeKey(Key, kw_only=True):

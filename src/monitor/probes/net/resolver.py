@@ -91,8 +91,8 @@ class Resolver:
             result, joined = await self._query(host, socket.AF_UNSPEC)
         except aiodns.error.DNSError as error:
             raise CheckFailed(of_dns_error(error.args[0], host)) from error
-        found = interleaved(_of(result, socket.AF_INET), _of(result, socket.AF_INET6))
-        return All(found, joined)
+        addresses = interleaved(_of(result, socket.AF_INET), _of(result, socket.AF_INET6))
+        return All(addresses, joined)
 
     async def lookup_first(self, host: str, slot: Hashable = None) -> First | None:
         """The first address of ``lookup`` at a fraction of its cost: IPv4 only, and c-ares only

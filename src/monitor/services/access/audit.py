@@ -27,10 +27,15 @@ def act_as(actor: Actor) -> None:
     _actor.set(actor)
 
 
+def actor() -> Actor:
+    """On whose behalf this task acts."""
+    return _actor.get()
+
+
 def holder() -> str:
-    """Who holds what this task takes: the API key it acts with."""
-    actor = _actor.get()
-    return str(actor.key_id or actor.name)
+    """Who holds what this task takes: the API key or the person it acts for."""
+    acting = _actor.get()
+    return str(acting.key_id or acting.user_id or acting.name)
 
 
 @contextmanager

@@ -66,14 +66,25 @@ async def create_key(pool: Pool, name: str, role: Role, expires_in: int | None =
     return key.text
 
 
-async def _create(connection: Connection, new: NewKey) -> CreatedKey:
+async def _create(connection: Connection, new: NewKey, like: UUID | None = None) -> CreatedKey:
+    """``like``: who made the key that this one succeeds."""
     key_id = uuid7(time.time_ns() // 1_000_000, os.urandom(10))
     secret = secrets.token_urlsafe(32)
     stored = KeyHash(new.name, new.role, hash_of(secret))
-    await keys.insert(connection, key_id, stored, new.expires_in)
+    created_by = await _creator(connection) or like
+    await keys.insert(connection, key_id, stored, new.expires_in, created_by)
     info = await keys.fetch(connection, key_id)
     assert info is not None
     return CreatedKey(info, f"mon_{key_id.hex}_{secret}")
+
+
+async def _creator(connection: Connection) -> UUID | None:
+    """The person who acts, or who made the key that acts."""
+    actor = audit.actor()
+    if actor.key_id is None:
+        return actor.user_id
+    acting = await keys.fetch(connection, actor.key_id)
+    return None if acting is None else acting.created_by
 
 
 async def get(pool: Pool, key_id: UUID) -> KeyInfo:
@@ -127,7 +138,8 @@ async def rotate_key(pool: Pool, key_id: UUID, rotation: Rotation) -> CreatedKey
         old = await _active(connection, key_id)
         like = await _ended_successor(connection, old) or old
         lifetime_s = _lifetime_s(like, rotation)
-        new = await _create(connection, NewKey(name=old.name, role=old.role, expires_in=lifetime_s))
+        fields = NewKey(name=old.name, role=old.role, expires_in=lifetime_s)
+        new = await _create(connection, fields, like=old.created_by)
         await keys.replace(connection, key_id, new.info.id, rotation.overlap)
         info = await keys.fetch(connection, new.info.id)
         assert info is not None
@@ -166,10 +178,22 @@ def _lifetime_s(like: KeyInfo, rotation: Rotation) -> int | None:
 async def revoke_key(pool: Pool, key_id: UUID) -> None:
     """Revoke a key. Raises NotFound if it does not exist or is no longer valid."""
     async with transaction(pool) as connection:
-        before = await _active(connection, key_id)
-        await keys.revoke(connection, key_id)
-        changes = removed(_audit_values(before))
-        await audit.note(connection, Action.KEY_REVOKED, key_id, changes)
+        await _revoke(connection, key_id)
+
+
+async def revoke_keys_of(connection: Connection, user_id: UUID) -> int:
+    """Revoke the valid keys that a person made, in this transaction; returns how many."""
+    made = await keys.made_by(connection, user_id)
+    for key_id in made:
+        await _revoke(connection, key_id)
+    return len(made)
+
+
+async def _revoke(connection: Connection, key_id: UUID) -> None:
+    before = await _active(connection, key_id)
+    await keys.revoke(connection, key_id)
+    changes = removed(_audit_values(before))
+    await audit.note(connection, Action.KEY_REVOKED, key_id, changes)
 
 
 async def _active(connection: Connection, key_id: UUID) -> KeyInfo:

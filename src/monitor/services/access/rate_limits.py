@@ -91,16 +91,17 @@ class WrongKeys:
         """The state of an address over the limit; None if it may try."""
         if self._buckets is None:
             return None
-        state = self._buckets.peek(_source(address))
+        state = self._buckets.peek(source_of(address))
         return None if state.allowed else state
 
     def count(self, address: str) -> None:
         """Count one wrong key."""
         if self._buckets is not None:
-            self._buckets.acquire(_source(address))
+            self._buckets.acquire(source_of(address))
 
 
-def _source(address: str) -> str:
+def source_of(address: str) -> str:
+    """What counts as one source: an IPv4 address or an IPv6 /64."""
     try:
         parsed = ip_address(address)
     except ValueError:

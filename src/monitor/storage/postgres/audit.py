@@ -13,6 +13,7 @@ from monitor.storage.postgres.pool import Connection
 
 _CONDITIONS = {
     "key": "key_id = %(key)s",
+    "user": "user_id = %(user)s",
     "action": "action = %(action)s",
     "object": "object_id = %(object)s",
     "since": "at >= %(since)s",
@@ -32,11 +33,12 @@ async def insert(
     """Add an entry; call it in the transaction of the change."""
     await connection.execute(
         """
-        INSERT INTO audit_log (key_id, actor, address, action, object_id, changes, details)
-        VALUES (%s, %s, %s, %s, %s, %s, %s)
+        INSERT INTO audit_log (key_id, user_id, actor, address, action, object_id, changes, details)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
         """,
         [
             actor.key_id,
+            actor.user_id,
             actor.name,
             actor.address,
             action.value,
@@ -56,7 +58,7 @@ async def fetch_page(
     clauses += ["seq < %(before)s"] if before is not None else []
     where = "WHERE " + " AND ".join(clauses) if clauses else ""
     query = f"""
-        SELECT seq, at, actor, key_id, address, action, object_id, changes, details
+        SELECT seq, at, actor, key_id, address, user_id, action, object_id, changes, details
           FROM audit_log {where} ORDER BY seq DESC LIMIT %(size)s
     """  # noqa: S608 - constants of this module
     cursor = await connection.execute(query.encode(), values)
@@ -67,11 +69,11 @@ def _entry(row: TupleRow) -> Entry:
     return Entry(
         id=row[0],
         at=row[1],
-        actor=Actor(row[2], row[3], row[4]),
-        action=Action(row[5]),
-        object_id=row[6],
-        changes=msgspec.convert(row[7], dict[str, Change]),
-        details=row[8],
+        actor=Actor(row[2], row[3], row[4], row[5]),
+        action=Action(row[6]),
+        object_id=row[7],
+        changes=msgspec.convert(row[8], dict[str, Change]),
+        details=row[9],
     )
 
 

@@ -30,6 +30,7 @@ class Figures(Struct, frozen=True):
     unsynced_s: float
     not_measured: int
     list_figures_s: float | None
+    sessions: int
 
 
 # Each count stops at the bound, and each condition matches a partial index.
@@ -51,7 +52,8 @@ _FIGURES = """
                       ORDER BY seq LIMIT 1), 0)::float8,
            (SELECT count(*) FROM (SELECT FROM website_figures
                                    WHERE standing = %(not_measured)s LIMIT %(most)s) n),
-           (SELECT extract(epoch FROM until)::float8 FROM figures_as_of)
+           (SELECT extract(epoch FROM until)::float8 FROM figures_as_of),
+           (SELECT count(*) FROM (SELECT FROM user_sessions LIMIT %(most)s) s)
 """
 
 

@@ -14,7 +14,8 @@ from monitor.storage.postgres.pool import Connection
 
 class KeyInfo(Struct, frozen=True, kw_only=True):
     """A key without its secret. ``last_used_at`` is accurate to the minute; ``replaces`` is its
-    predecessor, ``replaced_by`` its successor."""
+    predecessor, ``replaced_by`` its successor. ``created_by``: the person who made it, or whose key
+    did; None if that was nobody's, or they are gone."""
 
     id: UUID
     name: str
@@ -26,6 +27,7 @@ class KeyInfo(Struct, frozen=True, kw_only=True):
     revoked_at: dt.datetime | None
     replaces: UUID | None
     replaced_by: UUID | None
+    created_by: UUID | None
 
 
 class KeyHash(Struct, frozen=True):
@@ -46,21 +48,25 @@ _STATE = """
 _SELECT = f"""
     SELECT k.id, k.name, k.role, {_STATE}, k.created_at, k.expires_at, k.last_used_at,
            k.revoked_at, (SELECT r.id FROM api_keys r WHERE r.replaced_by = k.id LIMIT 1),
-           k.replaced_by
+           k.replaced_by, k.created_by
       FROM api_keys k
 """  # noqa: S608 - constants of this module
 
 
 async def insert(
-    connection: Connection, key_id: UUID, key: KeyHash, expires_in: float | None
+    connection: Connection,
+    key_id: UUID,
+    key: KeyHash,
+    expires_in: float | None,
+    created_by: UUID | None = None,
 ) -> None:
     """Store a key that expires in so many seconds; None: never."""
     await connection.execute(
         """
-        INSERT INTO api_keys (id, name, role, hash, expires_at)
-        VALUES (%s, %s, %s, %s, now() + make_interval(secs => %s))
+        INSERT INTO api_keys (id, name, role, hash, expires_at, created_by)
+        VALUES (%s, %s, %s, %s, now() + make_interval(secs => %s), %s)
         """,
-        [key_id, key.name, key.role.value, key.hash, expires_in],
+        [key_id, key.name, key.role.value, key.hash, expires_in, created_by],
     )
 
 
@@ -121,6 +127,7 @@ def _info(row: TupleRow) -> KeyInfo:
         revoked_at=row[7],
         replaces=row[8],
         replaced_by=row[9],
+        created_by=row[10],
     )
 
 
@@ -133,6 +140,18 @@ async def lock(connection: Connection, key_id: UUID) -> KeyInfo | None:
 async def revoke(connection: Connection, key_id: UUID) -> None:
     """Revoke a key."""
     await connection.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s", [key_id])
+
+
+async def made_by(connection: Connection, user_id: UUID) -> list[UUID]:
+    """The valid keys that a person made, locked, in the order of their creation."""
+    cursor = await connection.execute(
+        """
+        SELECT id FROM api_keys WHERE created_by = %s AND revoked_at IS NULL
+           AND (expires_at IS NULL OR expires_at > now()) ORDER BY id FOR UPDATE
+        """,
+        [user_id],
+    )
+    return [key_id for (key_id,) in await cursor.fetchall()]
 
 
 async def replace(connection: Connection, key_id: UUID, by: UUID, overlap_s: int) -> None:

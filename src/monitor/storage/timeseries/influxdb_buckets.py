@@ -144,17 +144,28 @@ def _missing(admin: Admin, bucket: Bucket, details: str = "") -> Misconfigured:
     return Misconfigured("influxdb", problem, details)
 
 
-class Databases1:
-    """InfluxDB 1.x: statements of InfluxQL."""
-
-    makes_where = "that is an administrator's"
-    shortens = True
+class _Databases:
+    """Databases whose retention InfluxQL shows."""
 
     def __init__(self, http: InfluxHttp) -> None:
         self._http = http
 
     async def retention_s(self, name: str) -> int | None:
-        return await _shown_retention_s(self._http, name)
+        """That of the default policy; see ``Admin``."""
+        query = f"SHOW RETENTION POLICIES ON {identifier(name)}"
+        try:
+            rows = list(influxql.rows(await self._http.query(name, query)))
+        except DatabaseMissing:
+            return None
+        policies = [row for row in rows if row.get("default", True)]
+        return influxql.duration_s(policies[0]["duration"]) if policies else 0
+
+
+class Databases1(_Databases):
+    """InfluxDB 1.x: statements of InfluxQL."""
+
+    makes_where = "that is an administrator's"
+    shortens = True
 
     async def create(self, bucket: Bucket) -> None:
         try:
@@ -178,17 +189,6 @@ class Databases1:
 
 def _lifetime(bucket: Bucket) -> str:
     return f"DURATION {bucket.days}d REPLICATION 1 SHARD DURATION {bucket.shard_days}d"
-
-
-async def _shown_retention_s(http: InfluxHttp, name: str) -> int | None:
-    """That of the default policy of a database, in 1.x and 3."""
-    query = f"SHOW RETENTION POLICIES ON {identifier(name)}"
-    try:
-        rows = list(influxql.rows(await http.query(name, query)))
-    except DatabaseMissing:
-        return None
-    policies = [row for row in rows if row.get("default", True)]
-    return influxql.duration_s(policies[0]["duration"]) if policies else 0
 
 
 class _Rule(Struct):
@@ -288,18 +288,12 @@ def _rule(bucket: Bucket) -> dict[str, Any]:
     return {"type": "expire", "everySeconds": bucket.days * DAY_S}
 
 
-class Databases3:
+class Databases3(_Databases):
     """InfluxDB 3 Core: /api/v3/configure/database. A write makes a database that keeps for ever."""
 
     _PATH = "/api/v3/configure/database"
     makes_where = "it is one of five, which is all that 3 Core allows"
     shortens = False
-
-    def __init__(self, http: InfluxHttp) -> None:
-        self._http = http
-
-    async def retention_s(self, name: str) -> int | None:
-        return await _shown_retention_s(self._http, name)
 
     async def create(self, bucket: Bucket) -> None:
         try:
