@@ -15,6 +15,10 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --univer
 	--python-version 3.11 --generate-hashes --no-emit-index-url
 LOCK := $(COMPILE) pyproject.toml requirements/build.in
 
+# Where an image sets this, every process compiles hundreds of modules again, as all four of
+# `make test` do with the tests.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help up down test test-debian13 test-hostile test-faults test-fuzz test-e2e lint fmt env-example doctor migrate api worker scheduler stack audit docs lock bench bench-million
 
@@ -27,7 +31,7 @@ up: .venv/.local ## set up and run everything here, in the foreground; DEMO=1 ad
 down: ## stop the stack that `make up` runs on this MONITOR_DATA_DIR in another terminal
 	@if test -x $(BIN)/monitor; then exec $(BIN)/monitor down; else echo "Nothing to stop."; fi
 
-test: .venv/.dev ## unit, contract and integration tests, against real servers; SEED=7 tries other cases
+test: .venv/.dev ## unit, contract and integration tests, against real servers; SEED=7 tries other cases, and more
 	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal $(if $(SEED),--hypothesis-seed=$(SEED)) $(ARGS)
 
 test-debian13: .venv/.dev ## the same in a bare Debian 13, on its Python and OpenSSL (root; needs debootstrap)

@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from monitor.services.secrets.vault import new_key
 from monitor.storage.redis import keys
+from support.databases import forget_websites, new_database
 from support.served_api import forget_killed, served, serving
 
 HOOK = {"PYTHONPATH": str(Path(__file__).parents[1] / "support" / "hooks" / "more_fields")}
@@ -23,12 +24,23 @@ MASK = "********"
 KEY = new_key()
 
 
+@pytest.fixture(scope="module")
+def server(postgres_server, redis_server, tmp_path_factory):
+    """One API for these tests, and its stores."""
+    directory, settings = tmp_path_factory.mktemp("served"), HOOK | {"MONITOR_ENCRYPTION_KEYS": KEY}
+    with (
+        new_database(postgres_server) as database_url,
+        served(database_url, redis_server.url, directory, **settings) as api,
+    ):
+        yield api, {"DATABASE_URL": database_url, "REDIS_URL": redis_server.url} | HOOK
+
+
 @pytest.fixture
-def api(database_url, redis_url, tmp_path):
-    stores = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
-    with served(database_url, redis_url, tmp_path, MONITOR_ENCRYPTION_KEYS=KEY, **HOOK) as api:
-        api.stores = stores | HOOK
-        yield api
+def api(server, redis_url):
+    """Without websites."""
+    api, api.stores = server
+    forget_websites(api.stores["DATABASE_URL"])
+    return api
 
 
 @pytest.fixture
@@ -129,13 +141,15 @@ def test_it_is_imported(api, form, content):
     assert (made["patience"], made["token"]) == (7, MASK)
 
 
-def test_a_secret_is_encrypted_wherever_it_is_stored(api, website, redis_url, database_url):
+def test_a_secret_is_encrypted_wherever_it_is_stored(api, website, redis_url):
     projected = _projected(api, redis_url)
     assert "token" not in projected["check"]
     assert Fernet(KEY).decrypt(projected["sealed"]["token"]) == b"s3cr3t"
 
 
 def test_a_secret_is_encrypted_again_with_a_new_key(database_url, redis_url, tmp_path):
+    # given a Redis in which no API is heard of that has one key only
+    redis_url = f"{redis_url.removesuffix('/0')}/1"
     newer, stores = new_key(), {"DATABASE_URL": database_url, "REDIS_URL": redis_url} | HOOK
     with served(database_url, redis_url, tmp_path, MONITOR_ENCRYPTION_KEYS=KEY, **HOOK) as api:
         body = {"url": "https://a.example/", "token": "s3cr3t"}

@@ -22,8 +22,9 @@ from support.recorded_influx import TOKEN, Grants, Recorded2
 from support.recorded_influx import running as running_influx
 from support.smtp import Inbox, scripted, serving
 
-WITHIN_S = 15
-"""The mail server's 10 s, and what a loaded machine takes to start Python."""
+WITHIN_S = 45
+"""The mail server's 10 s, and what a machine that is loaded four times over takes for Python to
+start, which has been 20 s."""
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from support.targets_loops import on_both_loops
 from support.tls_endings import ends
 from support.tls_situations import Act, trust, whole
 
-WAIT_S = 2
-"""For a server that falls silent; for all others there is more than enough."""
+WAIT_S = 4
+"""For a server that falls silent, so that on a busy machine handshakes are over by then; for all
+others there is more than enough."""
 AT_ONCE = 16
 
 

@@ -13,8 +13,9 @@ def new_database(server, template="monitor", locale=""):
     ``locale``: clauses of CREATE DATABASE, for the template template0 alone.
     """
     name = f"test_{uuid.uuid4().hex}"
+    copied = f'TEMPLATE "{template}" STRATEGY FILE_COPY {locale}'  # not by way of the log
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {locale}')
+        connection.execute(f'CREATE DATABASE "{name}" {copied}')
     yield server.url(name)
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

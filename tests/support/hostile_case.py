@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from monitor.domain.outcome import Reason
 from support.targets import Behaviour, silent
 
+_HANDSHAKES_S = 3
+"""What handshakes with all of them at once may take."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
@@ -44,8 +47,13 @@ class Case:
 
     @property
     def timeout_s(self) -> int:
-        """``wait_s`` where that is waited for, else ``patience_s``: enough for a busy machine."""
-        return self.wait_s if self.waits else self.patience_s
+        """``wait_s`` where that is waited for, else ``patience_s``: enough for a busy machine.
+
+        What comes after a handshake is waited for longer, so that the handshake is over by then.
+        """
+        if not self.waits:
+            return self.patience_s
+        return self.wait_s if self.tls is None else self.wait_s + _HANDSHAKES_S
 
 
 def up(name: str, status: int | None = 200, **rest: object) -> Case:

@@ -85,6 +85,11 @@ class Story:
                     failed_since = slot if still else None
 
     @cached_property
+    def paused(self) -> bytearray:
+        """For each second, whether the website was paused."""
+        return bytearray(within(s, self.pauses) for s in range(self.since_s, self.until_s))
+
+    @cached_property
     def fresh(self) -> dict[str, bytearray]:
         """For each region and second, whether a verdict counted; a pause forgets it."""
         limit_s = 2 * self.every_s + self.timeout_s + 60
@@ -96,7 +101,7 @@ class Story:
             for second in range(self.since_s, self.until_s):
                 if second in slots:
                     last = second
-                if within(second, self.pauses):
+                if self.paused[second - self.since_s]:
                     last = None
                 mark[second - self.since_s] = last is not None and second - last <= limit_s
         return marks
@@ -112,7 +117,7 @@ class Story:
             checks = {c.at_s: c for c in self.checks(region)}
             for second in range(self.since_s, self.until_s):
                 check = checks.get(second)
-                if within(second, self.pauses) or (check is not None and check.up):
+                if self.paused[second - self.since_s] or (check is not None and check.up):
                     since, confirmed = None, False
                 elif check is not None:
                     since = second if since is None else since
@@ -131,7 +136,7 @@ class Story:
         before = False
         for n in range(self.until_s - self.since_s):
             counting = [r for r in self.regions if self.fresh[r][n]]
-            if within(self.since_s + n, self.pauses):
+            if self.paused[n]:
                 before = False
             elif counting:
                 before = 2 * sum(self.held_down[r][n] for r in counting) > len(counting)
@@ -163,7 +168,7 @@ class Story:
         return {r: [self._kind(n, r) for n in seconds] for r in (None, *self.regions)}
 
     def _kind(self, n: int, region: str | None) -> str:
-        if within(self.since_s + n, self.pauses):
+        if self.paused[n]:
             return "excluded"
         if not any(self.fresh[r][n] for r in self.regions if region in (None, r)):
             return "not_measured"

@@ -129,7 +129,7 @@ def _of_a_million(wanted, measured):
         cycles=Cycles(measured.window, [cycle], 1.0, ([Memory(1, 1)], [Memory(2, 2)])),
         batches=measured.batches,
         api={"page": kind, "series": kind, "create": kind},
-        reports={name: kind for name in under_load.REPORTS},
+        reports=dict.fromkeys(under_load.REPORTS, kind),
         burst=Burst(10, 15.0, 1.0, 1.0, 2.0, 0.5, 0.9),
         memory=measured.memory,
         missed=0,
