@@ -22,7 +22,6 @@ first run and none in a second keeps the response time and the phases of the fir
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import (
     AsyncIterator,
@@ -42,6 +41,7 @@ from monitor.domain.outcome import Tick
 from monitor.domain.rollup import Rollup, day_of_hours
 from monitor.domain.schedule import Schedule
 from monitor.domain.series import DAY_S, HOUR_S, Bucket
+from monitor.runtime import tasks
 from monitor.storage.timeseries import file_limit, influxql, line_protocol
 from monitor.storage.timeseries import influxdb_buckets as buckets
 from monitor.storage.timeseries.contract import (
@@ -156,7 +156,7 @@ class InfluxTicks:
             return {}
         span = (since_s, until_s)
         # They are in different databases, so neither waits for the other.
-        hours, histograms = await asyncio.gather(
+        hours, histograms = await tasks.gather(
             self._points.ask(
                 self._hourly, lambda s: influxql.select_hours(website_ids, region, *s), span
             ),
