@@ -127,7 +127,7 @@ def test_two_stacks_run_side_by_side_but_not_on_one_directory(stack, start, tmp_
     # when the terminal of one closes
     os.kill(other.process.pid, signal.SIGHUP)
     # then
-    assert (other.process.wait(20), other.left_over()) == (0, [])
+    assert (other.process.wait(60), other.left_over()) == (0, [])
     assert stack.is_ready()
 
 
@@ -136,7 +136,7 @@ def test_a_port_in_use_is_named(start):
     with socket.create_server(("127.0.0.1", 0)) as owner:
         stack = start(port=owner.getsockname()[1])
         # when
-        stack.process.wait(30)
+        stack.process.wait(60)
     # then
     assert stack.process.returncode == 1
     assert "MONITOR_API_PORT" in stack.wait_for("monitor: .*").group()
@@ -284,7 +284,7 @@ def test_where_workers_cannot_share_memory_nothing_is_started(start, tmp_path, m
         pytest.skip("this machine allows no mount namespace of its own")
     stack = start(tmp_path / "data", before=inside)
     # when
-    stack.process.wait(30)
+    stack.process.wait(60)
     # then
     stack.wait_for(f"monitor: {sentence}")
     assert (stack.process.returncode, len(stack.lines)) == (1, 1)
@@ -331,7 +331,7 @@ def test_however_the_stack_ends_it_leaves_no_process_and_keeps_its_data(start):
     done = run_monitor("down", MONITOR_DATA_DIR=str(last.data_dir))
     # then
     assert f"(process {last.process.pid})" in done.stdout
-    assert (last.process.wait(20), last.left_over()) == (0, [])
+    assert (last.process.wait(60), last.left_over()) == (0, [])
 
 
 def _ends_in_time_by_ctrl_c(stack):

@@ -42,7 +42,7 @@ async def test_what_was_sent_reads_back_masked(api):
 
 
 async def test_no_route_shows_a_secret(api):
-    # given a website, an import with a line that failed, a downtime
+    # given a website, an import with a line that failed, a downtime, a person
     website = await _given(api, external_id="1")
     bad = {"request_headers": {"X": f"{WORD}\n", "Y": f"{WORD}"}, "request_body": 1}
     done = await send(api, ndjson({"url": "x", **bad}, {"url": SERVER, **SECRETS}), key="k")
@@ -50,6 +50,8 @@ async def test_no_route_shows_a_secret(api):
     document = (await api.client(None).get("/schema/openapi.json")).json()
     ids = {"website_id": website["id"], "import_id": done["id"], "name": "europe"}
     ids["key_id"] = (await api.get("/keys"))["items"][0]["id"]
+    invited = await api.post("/users", {"email": "ada@shop.example", "role": "read"})
+    ids["user_id"] = invited["id"]
     # when every route that reads is asked
     asked = 0
     for path, item in document["paths"].items():

@@ -48,7 +48,7 @@ class RunningStack:
         if self.process.poll() is None:
             self.interrupt()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(20)
+                self.process.wait(60)
         for pid in self.left():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -120,7 +120,7 @@ class RunningStack:
         for _ in range(times):
             self.interrupt()
             time.sleep(0.2)  # two signals at once would be one
-        self.process.wait(30)
+        self.process.wait(60)
         return time.monotonic() - began, self.left_over()
 
     def left_over(self, within_s=3.0):
