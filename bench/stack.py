@@ -97,11 +97,16 @@ class Stack:
 
     def _start_workers(self, common: Mapping[str, str]) -> None:
         for region in self.options.regions:
-            settings = {"MONITOR_REGION": region} | (
+            settings = {"MONITOR_REGION": region, **self._groups()} | (
                 {"DATABASE_URL": ""} if self.influx_url else {}
             )
             words = _worker(self.options.processes, self.options.threads)
             self._start(f"worker.{region}", words, {**common, **settings})
+
+    def _groups(self) -> dict[str, str]:
+        """What workers of regions get from `make worker`, where that version had it."""
+        conf = self.scripts.parents[1] / "src/monitor/probes/net/openssl.cnf"
+        return {"OPENSSL_CONF": str(conf)} if conf.is_file() else {}
 
     def restart_workers(self) -> None:
         """The regions' workers, started anew."""
