@@ -181,7 +181,7 @@ def _judge_series(
             slots.remove(own)
         elif owed_s is not None and tick.slot_s - owed_s >= RECHECK_S:
             owed_s = None
-        elif truth.judged(tick.slot_s):
+        elif truth.judged(tick.slot_s - RECHECK_S):  # whether what led to it counts
             found.extra.append(tick)
         if not tick.up and not failing:
             owed_s = tick.slot_s

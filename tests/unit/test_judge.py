@@ -196,6 +196,14 @@ def test_a_second_tick_in_a_slot():
     assert _complaint(record).startswith("1 extra ticks, and 0 are allowed: [SeenTick(")
 
 
+@pytest.mark.parametrize(("after_s", "extra"), [(RECHECK_S, 0), (RECHECK_S + 6, 1)])
+def test_a_recheck_counts_where_the_check_before_it_does(after_s, extra):
+    """While websites are added, some are checked twice in a slot, and again 15 s later."""
+    record = _perfect()
+    record.ticks.append(SeenTick(3, "europe", int(_BEGIN_S) + after_s, True))
+    assert judge(_TRUTH, record).extra_ticks == extra
+
+
 def test_a_second_recheck_of_one_failure():
     record = _perfect()
     first = next(t for t in record.ticks if t.website == 2 and not t.up)
