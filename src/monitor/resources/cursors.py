@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
+from uuid import UUID
 
 from monitor.domain.errors import BadQuery, FieldProblem
 
@@ -35,6 +36,16 @@ def decode(cursor: str, of: bytes) -> bytes:
     if encode(position, of) != cursor:
         raise not_a_cursor()
     return position
+
+
+def decode_id(cursor: str | None, of: bytes) -> UUID | None:
+    """The id after which the page begins; None for the first page. Raises BadQuery."""
+    if cursor is None:
+        return None
+    raw = decode(cursor, of)
+    if len(raw) != 16:
+        raise not_a_cursor()
+    return UUID(bytes=raw)
 
 
 def not_a_cursor() -> BadQuery:

@@ -98,17 +98,11 @@ async def get(pool: Pool, key_id: UUID) -> KeyInfo:
 
 async def page(pool: Pool, limit: int, cursor: str | None) -> tuple[list[KeyInfo], str | None]:
     """The next page of keys, oldest first, and the cursor after it. Raises BadQuery."""
-    after = None if cursor is None else _position(cursors.decode(cursor, _FINGERPRINT))
+    after = cursors.decode_id(cursor, _FINGERPRINT)
     async with transaction(pool) as connection:
         rows = await keys.fetch_page(connection, after, limit + 1)
     more = len(rows) > limit
     return rows[:limit], cursors.encode(rows[limit - 1].id.bytes, _FINGERPRINT) if more else None
-
-
-def _position(raw: bytes) -> UUID:
-    if len(raw) != 16:
-        raise cursors.not_a_cursor()
-    return UUID(bytes=raw)
 
 
 async def list_keys(pool: Pool) -> list[KeyInfo]:

@@ -27,17 +27,11 @@ async def page(
 ) -> tuple[list[BulkImport], str | None]:
     """The next page of imports, newest first, and the cursor after it. Raises BadQuery."""
     mark = cursors.fingerprint("imports", key)
-    before = None if cursor is None else _position(cursors.decode(cursor, mark))
+    before = cursors.decode_id(cursor, mark)
     async with transaction(pool) as connection:
         rows = await bulk.fetch_page(connection, key, before, limit + 1)
     more = len(rows) > limit
     return rows[:limit], cursors.encode(rows[limit - 1].id.bytes, mark) if more else None
-
-
-def _position(raw: bytes) -> UUID:
-    if len(raw) != 16:
-        raise cursors.not_a_cursor()
-    return UUID(bytes=raw)
 
 
 async def outcomes(

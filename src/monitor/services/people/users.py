@@ -81,17 +81,11 @@ async def find(pool: Pool, name: str) -> UserInfo:
 
 async def page(pool: Pool, limit: int, cursor: str | None) -> tuple[list[UserInfo], str | None]:
     """The next people, those first invited first, and the cursor after them. Raises BadQuery."""
-    after = None if cursor is None else _position(cursors.decode(cursor, _FINGERPRINT))
+    after = cursors.decode_id(cursor, _FINGERPRINT)
     async with transaction(pool) as connection:
         rows = await users.fetch_page(connection, after, limit + 1)
     more = len(rows) > limit
     return rows[:limit], cursors.encode(rows[limit - 1].id.bytes, _FINGERPRINT) if more else None
-
-
-def _position(raw: bytes) -> UUID:
-    if len(raw) != 16:
-        raise cursors.not_a_cursor()
-    return UUID(bytes=raw)
 
 
 async def change(pool: Pool, user_id: UUID, sent: Values, *, revoke_keys: bool = False) -> UserInfo:
