@@ -45,7 +45,9 @@ def _large(wanted: Wanted, stack: Stack, compared: list[Spent]) -> Run:
     measured = _cycles(wanted, watch)
     redis_bytes = stores.redis_used_memory(stack) - empty
     loaded = under_load.run(wanted, watch, api, ids)
-    reports = under_load.run(wanted, watch, api, ids, kinds=under_load.REPORTS)
+    reports = under_load.run(
+        wanted, watch, api, ids, kinds=under_load.REPORTS, per_s=max(wanted.api_per_s // 3, 1)
+    )
     failed = burst.run(watch)
     memory = proc.memory(stack.pids())
     stack.stop_products()

@@ -28,20 +28,21 @@ def run(
     *,
     name: str = "added",
     kinds: Sequence[str] = KINDS,
+    per_s: int | None = None,
 ) -> dict[str, Any]:
     """Ask with a client of its own process; what ``api_load`` prints, and ``late``.
 
     ``ids``: websites with a history. ``name``: what the addresses of new websites begin with.
-    ``kinds``: of ``api_load``. Reports and lists with uptimes are asked for at a third of the rate.
+    ``kinds``: of ``api_load``. ``per_s``: requests a second, where not as many as the options say.
     """
-    per_s = wanted.api_per_s if tuple(kinds) == KINDS else max(wanted.api_per_s // 3, 1)
     stack = watch.stack
     path = stack.directory / "ids.txt"
     path.write_text("\n".join(map(str, ids)), encoding="ascii")
     new_url = stack.targets.url_by_address(wanted.sites).replace("/site/", f"/{name}/") + "/{}"
     command = [
         sys.executable, api_load.__file__, api.url, "--ids", str(path), "--new-url", new_url,
-        "--per-s", str(per_s), "--seconds", str(wanted.api_s), "--kinds", ",".join(kinds),
+        "--per-s", str(per_s or wanted.api_per_s), "--seconds", str(wanted.api_s),
+        "--kinds", ",".join(kinds),
     ]  # fmt: skip
     environment = {**os.environ, "BENCH_KEY": api.key}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as client:
