@@ -177,10 +177,10 @@ async def revoke_key(pool: Pool, key_id: UUID) -> None:
 
 async def revoke_keys_of(connection: Connection, user_id: UUID) -> int:
     """Revoke the valid keys that a person made, in this transaction; returns how many."""
-    made = await keys.made_by(connection, user_id)
-    for key_id in made:
+    key_ids = await keys.made_by(connection, user_id)
+    for key_id in key_ids:
         await _revoke(connection, key_id)
-    return len(made)
+    return len(key_ids)
 
 
 async def _revoke(connection: Connection, key_id: UUID) -> None:
